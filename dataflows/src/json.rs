@@ -1,0 +1,32 @@
+//! How JSON is read strictly: what serde takes too kindly is refused here. Not for the bounds of values.
+
+/// Makes each type read from a JSON object only.
+///
+/// serde's derived code would also take an array that has a struct's fields in order, and the contract does not. The
+/// types say `#[serde(remote = "Self")]`: the derived code becomes an inherent function, and the trait goes through it.
+#[macro_export]
+macro_rules! objects {
+    ($($name:ident),* $(,)?) => {
+        $(impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Object;
+                impl<'de> ::serde::de::Visitor<'de> for Object {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: ::serde::de::MapAccess<'de>>(self, map: A) -> Result<$name, A::Error> {
+                        $name::deserialize(::serde::de::value::MapAccessDeserializer::new(map))
+                    }
+                }
+                from.deserialize_map(Object)
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                $name::serialize(self, to)
+            }
+        })*
+    };
+}

@@ -1,0 +1,189 @@
+//! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing here rounds.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
+use smol_str::SmolStr;
+use std::fmt;
+
+/// Ten-thousandths in one unit of a currency.
+const UNIT: u64 = 10_000;
+
+/// Three capital letters, as ISO 4217 has them. Letters that ISO does not list are taken, with two minor digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "SmolStr", into = "SmolStr")]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Reads a currency; `None` unless it is three capital letters.
+    pub fn parse(text: &str) -> Option<Currency> {
+        let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
+    }
+
+    /// The three letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("only capital letters get in")
+    }
+
+    /// How many decimals the currency is written with at least (ISO 4217, amendment 179).
+    pub fn minor_digits(self) -> usize {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"UYI"
+            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<SmolStr> for Currency {
+    type Error = &'static str;
+    fn try_from(text: SmolStr) -> Result<Self, Self::Error> {
+        Currency::parse(&text).ok_or("a currency is three capital letters")
+    }
+}
+
+impl From<Currency> for SmolStr {
+    fn from(currency: Currency) -> SmolStr {
+        SmolStr::new(currency.as_str())
+    }
+}
+
+/// An amount of money as rows show it. Sums have 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money {
+    /// Ten-thousandths of the unit.
+    pub amount: i128,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// That many ten-thousandths of `currency`.
+    pub fn new(amount: impl Into<i128>, currency: Currency) -> Money {
+        Money { amount: amount.into(), currency }
+    }
+}
+
+/// Writes ten-thousandths as a decimal number with at least `digits` decimals and no further trailing zeros.
+fn decimal(amount: i128, digits: usize) -> String {
+    let (whole, part) = (amount.unsigned_abs() / u128::from(UNIT), amount.unsigned_abs() % u128::from(UNIT));
+    let sign = if amount < 0 { "-" } else { "" };
+    let part = format!("{part:04}");
+    let kept = part.trim_end_matches('0').len().max(digits);
+    if kept == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{}", &part[..kept]) }
+}
+
+/// Reads `-?[0-9]+(\.[0-9]+)?` with at most four significant decimals; the result fits 64 bits.
+pub fn parse_decimal(text: &str) -> Result<i64, &'static str> {
+    const FORM: &str = "an amount is a text like \"12.50\" with at most 4 decimals";
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (whole, part) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
+    let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || part.is_some_and(|part| !is_number(part)) {
+        return Err(FORM);
+    }
+    let part = part.unwrap_or("").trim_end_matches('0');
+    if part.len() > 4 {
+        return Err(FORM);
+    }
+    let sum = whole.bytes().chain(part.bytes().chain(std::iter::repeat(b'0')).take(4)).try_fold(0_i64, |sum, digit| {
+        // Counted downwards, since the least number of 64 bits has no positive twin.
+        sum.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))
+    });
+    let sum = if negative { sum } else { sum.and_then(i64::checked_neg) };
+    sum.ok_or("the amount does not fit 64 bits of ten-thousandths")
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&decimal(self.amount, self.currency.minor_digits()))
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Money", 2)?;
+        fields.serialize_field("amount", &decimal(self.amount, self.currency.minor_digits()))?;
+        fields.serialize_field("currency", self.currency.as_str())?;
+        fields.end()
+    }
+}
+
+/// Money as a command gives it: the amount is a number, but the currency is not yet known to be one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct GivenMoney {
+    /// Ten-thousandths of the unit.
+    pub amount: Amount,
+    /// What stands where the currency should.
+    pub currency: SmolStr,
+}
+
+crate::objects! { GivenMoney }
+
+/// A number of ten-thousandths, written as a decimal text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Amount(pub i64);
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&decimal(self.0.into(), 2))
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        parse_decimal(&text).map(Amount).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(amount: i128, currency: &str) -> String {
+        Money::new(amount, Currency::parse(currency).unwrap()).to_string()
+    }
+
+    #[test]
+    fn money_is_written_as_the_contract_says() {
+        assert_eq!(written(10_051_000, "GBP"), "1005.10");
+        assert_eq!(written(10, "GBP"), "0.001");
+        assert_eq!(written(50_000, "JPY"), "5");
+        assert_eq!(written(0, "GBP"), "0.00");
+        assert_eq!(written(-1, "JPY"), "-0.0001");
+        assert_eq!(written(125_000, "BHD"), "12.500");
+        assert_eq!(written(i64::MIN.into(), "USD"), "-922337203685477.5808");
+    }
+
+    #[test]
+    fn an_amount_is_read_exactly_or_not_at_all() {
+        assert_eq!(parse_decimal("12.5"), Ok(125_000));
+        assert_eq!(parse_decimal("012.500000"), Ok(125_000));
+        assert_eq!(parse_decimal("-0"), Ok(0));
+        assert_eq!(parse_decimal("-922337203685477.5808"), Ok(i64::MIN));
+        for text in ["", "-", ".5", "5.", "1e3", "+1", " 1", "1,5", "0.00001", "922337203685477.5808", "١"] {
+            assert!(parse_decimal(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut seed = 7_u64;
+        for _ in 0..10_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let amount = (seed as i64) >> (seed % 63);
+            for digits in 0..=4 {
+                assert_eq!(parse_decimal(&decimal(amount.into(), digits)), Ok(amount));
+            }
+        }
+    }
+}

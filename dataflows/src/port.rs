@@ -1,0 +1,174 @@
+//! The ports: what the core takes in and what others ask of the log, as traits, so that the rooms meet here and only
+//! the root knows them all. Not for what leaves the core: see `changes`.
+
+use crate::changes::Changes;
+use crate::command::{Command, CommandType};
+use crate::epoch::{Epoch, EpochRecord};
+use crate::topic::{Origin, Topic};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// A command that could be read, with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Where it was read; gives its place in the epoch.
+    pub origin: Origin,
+    /// Its id.
+    pub command_id: SmolStr,
+    /// What tells it from another command under the same id.
+    pub fingerprint: u128,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// Why a record is a dead letter. The texts are part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterCode {
+    /// The data is not of its type's shape, or the record is no CloudEvent.
+    Unreadable,
+    /// No command of this topic has that type.
+    UnknownType,
+    /// There is no key, or it is not the id in the data.
+    WrongKey,
+    /// The value is over 1 MiB.
+    TooLarge,
+    /// The command id is not 1 to 255 visible ASCII characters.
+    BadCommandId,
+}
+
+impl DeadLetterCode {
+    /// Every code.
+    pub const ALL: [DeadLetterCode; 5] = [
+        DeadLetterCode::Unreadable,
+        DeadLetterCode::UnknownType,
+        DeadLetterCode::WrongKey,
+        DeadLetterCode::TooLarge,
+        DeadLetterCode::BadCommandId,
+    ];
+
+    /// The code as outsiders see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeadLetterCode::Unreadable => "unreadable",
+            DeadLetterCode::UnknownType => "unknown_type",
+            DeadLetterCode::WrongKey => "wrong_key",
+            DeadLetterCode::TooLarge => "too_large",
+            DeadLetterCode::BadCommandId => "bad_command_id",
+        }
+    }
+}
+
+/// A record that could not be read. Its bytes stay in the log, at its origin.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadLetter {
+    /// Where it stands.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub code: DeadLetterCode,
+    /// For people: what is wrong.
+    pub detail: String,
+}
+
+/// What became of a record of a command topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A command.
+    Command(Box<Envelope>),
+    /// A record that could not be read.
+    Dead(DeadLetter),
+}
+
+/// Whole epochs, as one worker reads them: a stride.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stride {
+    /// The epochs that are complete with this stride: consecutive, and after those of the stride before.
+    pub epochs: Vec<Arc<EpochRecord>>,
+    /// What this worker's partitions hold of them, each with the epoch that covers it.
+    pub inputs: Vec<(Epoch, Input)>,
+}
+
+/// What a source has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// At least one more epoch.
+    Stride(Stride),
+    /// Nothing now; the waker will be called.
+    Pending,
+    /// Nothing ever again.
+    End,
+}
+
+/// Wakes a worker; callable from any thread.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// What a worker reads: every sealed epoch, with the records of the partitions that are its share.
+///
+/// A source never fails: what it cannot read now, it reads later (`Pending`), and what can never be read stops the
+/// process before a wrong answer is given.
+pub trait Source: Send {
+    /// Says whom to wake when there is more.
+    fn wake(&mut self, waker: Waker);
+
+    /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs
+    /// unless one epoch has more. Does not block.
+    fn poll(&mut self, epochs_max: usize, inputs_max: usize) -> Polled;
+}
+
+/// What follows the core: store, index, publisher. Applies whole epochs, in order.
+pub trait Sink: Send {
+    /// Takes an epoch. A sink that holds it already ignores it.
+    fn apply(&mut self, changes: &Arc<Changes>);
+}
+
+/// A command on its way to the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The topic.
+    pub topic: Topic,
+    /// The record's key: the id of the aggregate.
+    pub key: SmolStr,
+    /// The command's id.
+    pub command_id: SmolStr,
+    /// The command's type.
+    pub command_type: CommandType,
+    /// The command's data, as JSON.
+    pub data: Vec<u8>,
+}
+
+impl Publication {
+    /// The publication of `command` under `command_id`.
+    pub fn of(command_id: impl Into<SmolStr>, command: &Command) -> Publication {
+        Publication {
+            topic: command.command_type().topic(),
+            key: SmolStr::new(command.key()),
+            command_id: command_id.into(),
+            command_type: command.command_type(),
+            data: command.data(),
+        }
+    }
+}
+
+/// Why the log did not take commands. They may be in it all the same: repeating them under the same ids is safe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The log cannot be written now.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+    /// There is no room.
+    #[error("there is no room for the log: {0}")]
+    Full(String),
+    /// Too many appends are waiting.
+    #[error("too many appends are waiting")]
+    Overloaded,
+}
+
+/// Called once with the places of the commands, when they are durable.
+pub type Appended = Box<dyn FnOnce(Result<Vec<Origin>, AppendError>) + Send>;
+
+/// The log, for those who publish commands.
+pub trait CommandLog: Send + Sync {
+    /// Appends the commands in order, and calls `done` when all are durable. Does not block.
+    fn append(&self, commands: Vec<Publication>, done: Appended);
+}

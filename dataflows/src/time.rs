@@ -1,0 +1,177 @@
+//! Time as the log and the rows have it: microseconds since 1970 in UTC. Nothing here reads a clock.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt::{self, Write as _};
+
+/// A moment, in microseconds since 1970-01-01T00:00:00Z. Years 0000 to 9999.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+const DAY_US: i64 = 86_400_000_000;
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z.
+const FIRST_US: i64 = -62_167_219_200_000_000;
+const LAST_US: i64 = 253_402_300_799_999_999;
+
+impl Timestamp {
+    /// The moment that many microseconds after 1970, kept within the years that can be written.
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(FIRST_US, LAST_US))
+    }
+
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// This moment and that many seconds more.
+    pub fn plus_s(self, seconds: i64) -> Timestamp {
+        Timestamp::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Year, month, day, hour, minute, second and microsecond of it.
+    pub fn civil(self) -> Civil {
+        let (day, rest) = (self.0.div_euclid(DAY_US), self.0.rem_euclid(DAY_US));
+        let (year, month, day) = date_of_day(day);
+        let second = rest / 1_000_000;
+        Civil {
+            year,
+            month,
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+            micro: rest % 1_000_000,
+        }
+    }
+
+    /// Reads RFC 3339 with `Z` and at most six decimals; says what is wrong otherwise.
+    pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
+        const FORM: &str = "a time is RFC 3339 in UTC, like 2026-11-22T10:00:00Z, with at most 6 decimals";
+        let bytes = text.as_bytes();
+        let digits = |from: usize, n: usize| -> Result<i64, &'static str> {
+            let part = bytes.get(from..from + n).ok_or(FORM)?;
+            part.iter().try_fold(0, |sum, b| if b.is_ascii_digit() { Ok(sum * 10 + i64::from(b - b'0')) } else { Err(FORM) })
+        };
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if marks.iter().any(|(at, mark)| bytes.get(*at) != Some(mark)) {
+            return Err(FORM);
+        }
+        let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
+        let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
+        let micro = match &bytes[19..] {
+            [b'Z'] => 0,
+            [b'.', decimals @ .., b'Z'] if (1..=6).contains(&decimals.len()) => {
+                digits(20, decimals.len())? * 10_i64.pow(6 - decimals.len() as u32)
+            }
+            _ => return Err(FORM),
+        };
+        if !(1..=12).contains(&month) || day < 1 || hour > 23 || minute > 59 || second > 59 {
+            return Err("no such date or time of day (leap seconds are not taken)");
+        }
+        let start = day_of_date(year, month, day);
+        if date_of_day(start) != (year, month, day) {
+            return Err("no such day in that month");
+        }
+        Ok(Timestamp(start * DAY_US + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micro))
+    }
+}
+
+/// The parts of a moment in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// 0 to 9999.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// 1 to 31.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 0 to 59.
+    pub second: i64,
+    /// 0 to 999,999.
+    pub micro: i64,
+}
+
+// Both directions of the proleptic Gregorian calendar follow Howard Hinnant's "chrono-compatible low-level date
+// algorithms": years start in March, so that the leap day is the last one.
+fn date_of_day(day: i64) -> (i64, i64, i64) {
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
+}
+
+fn day_of_date(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, hour, minute, second, micro } = self.civil();
+        // Two digits at a time into a buffer: the rows are full of these, and `format!` with widths costs five times as much.
+        let mut text = *b"0000-00-00T00:00:00";
+        for (at, part) in [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)] {
+            text[at] = b'0' + (part / 10) as u8;
+            text[at + 1] = b'0' + (part % 10) as u8;
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
+        if micro != 0 {
+            f.write_str(format!(".{micro:06}").trim_end_matches('0'))?;
+        }
+        f.write_char('Z')
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Timestamp::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_and_written_again_as_it_was() {
+        for text in ["2010-12-01T08:26:00Z", "2026-11-22T23:59:59.5Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T00:00:00.000001Z"] {
+            assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Ok(text));
+        }
+        assert_eq!(Timestamp::parse("2026-01-01T00:00:00.500Z").map(|t| t.to_string()).as_deref(), Ok("2026-01-01T00:00:00.5Z"));
+    }
+
+    #[test]
+    fn other_offsets_leap_seconds_and_impossible_days_are_refused() {
+        for text in ["2026-01-01T00:00:00+00:00", "2026-01-01T00:00:60Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00.1234567Z", "2026-01-01T00:00:00.Z", "2026-01-01", "", "２026-01-01T00:00:00Z"] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_agrees_with_jiff() {
+        for day in (-719_528..2_932_896).step_by(97) {
+            let civil = Timestamp::from_micros(day * DAY_US).civil();
+            let date = jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(day);
+            assert_eq!((civil.year, civil.month, civil.day), (date.year().into(), date.month().into(), date.day().into()));
+            assert_eq!(day_of_date(civil.year, civil.month, civil.day), day);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The topics of the log and their order inside an epoch. Not for prefixes or partition counts: those are the log's.
+
+use serde::{Deserialize, Serialize};
+
+/// An input topic. The order of the variants is the order of the phases of Rule S.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Topic {
+    /// `policy.commands`
+    #[serde(rename = "policy.commands")]
+    Policy = 0,
+    /// `catalog.commands`
+    #[serde(rename = "catalog.commands")]
+    Catalog = 1,
+    /// `stock.commands`
+    #[serde(rename = "stock.commands")]
+    Stock = 2,
+    /// `orders.commands`
+    #[serde(rename = "orders.commands")]
+    Orders = 3,
+    /// `epochs`: the one partition that says where each epoch ends.
+    #[serde(rename = "epochs")]
+    Epochs = 4,
+}
+
+impl Topic {
+    /// Every topic, in order.
+    pub const ALL: [Topic; 5] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders, Topic::Epochs];
+    /// The topics that carry commands, in the order of their phases.
+    pub const COMMANDS: [Topic; 4] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders];
+
+    /// The name without the deployment's prefix.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Topic::Policy => "policy.commands",
+            Topic::Catalog => "catalog.commands",
+            Topic::Stock => "stock.commands",
+            Topic::Orders => "orders.commands",
+            Topic::Epochs => "epochs",
+        }
+    }
+
+    /// The topic of that name, without the prefix.
+    pub fn from_name(name: &str) -> Option<Topic> {
+        Topic::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+}
+
+/// One partition of one topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Topic,
+    /// Its partition, from 0.
+    pub partition: u32,
+}
+
+impl TopicPartition {
+    /// Partition `partition` of `topic`.
+    pub const fn new(topic: Topic, partition: u32) -> Self {
+        TopicPartition { topic, partition }
+    }
+
+    /// The partition that holds the epoch records.
+    pub const EPOCHS: TopicPartition = TopicPartition::new(Topic::Epochs, 0);
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic.name(), self.partition)
+    }
+}
+
+/// A place in the log: where a command was read. The order is that of Rule S within an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The topic, which gives the phase.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The offset within it.
+    pub offset: u64,
+}
+
+impl Origin {
+    /// The partition that the record stands in.
+    pub const fn topic_partition(self) -> TopicPartition {
+        TopicPartition::new(self.topic, self.partition)
+    }
+}

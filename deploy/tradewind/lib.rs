@@ -1,0 +1,1 @@
+//! The process: roles, importers, configuration, wiring.
