@@ -1,3 +1,228 @@
-//! x
-/// x
-pub struct Changes;
+//! What leaves the core: the changes of an epoch, a shard from each worker, put together again.
+
+use crate::epoch::{Epoch, EpochRecord};
+use crate::event::Event;
+use crate::port::DeadLetter;
+use crate::rows::{
+    Adjustment, Credit, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row, Stock, View,
+};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+/// A row before and after an epoch; at least one of them is there, and they differ.
+#[derive(Debug, PartialEq)]
+pub struct Change<R> {
+    /// The row that was.
+    pub before: Option<Arc<R>>,
+    /// The row that is.
+    pub after: Option<Arc<R>>,
+}
+
+impl<R> Clone for Change<R> {
+    fn clone(&self) -> Self {
+        Change { before: self.before.clone(), after: self.after.clone() }
+    }
+}
+
+impl<R: Row> Change<R> {
+    /// A change, unless nothing changed.
+    pub fn of(before: Option<Arc<R>>, after: Option<Arc<R>>) -> Option<Change<R>> {
+        let same = match (&before, &after) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before == after,
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        (!same).then_some(Change { before, after })
+    }
+
+    /// The key of the row.
+    pub fn key(&self) -> Cow<'_, str> {
+        self.before.as_deref().or(self.after.as_deref()).map(Row::key).unwrap_or_default()
+    }
+}
+
+/// How a view stands at an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many rows it has.
+    pub rows: u64,
+    /// The sum, modulo 2^128, of the hashes of its rows.
+    pub digest: u128,
+}
+
+/// The hash of a row that digests add up: XXH3-128 over `view 00 key 00 value`.
+pub fn row_hash(view: View, key: &str, value: &[u8]) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(view.name().as_bytes());
+    hash.update(&[0]);
+    hash.update(key.as_bytes());
+    hash.update(&[0]);
+    hash.update(value);
+    hash.digest128()
+}
+
+fn hash_of<R: Row>(row: &R) -> u128 {
+    row_hash(R::VIEW, &row.key(), &row.value())
+}
+
+/// How every view stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standings(pub BTreeMap<View, Standing>);
+
+impl Standings {
+    /// The standing of a view.
+    pub fn of(&self, view: View) -> Standing {
+        self.0.get(&view).copied().unwrap_or_default()
+    }
+
+    /// The sum over all views.
+    pub fn digest(&self) -> u128 {
+        self.0.values().fold(0, |sum, standing| sum.wrapping_add(standing.digest))
+    }
+
+    /// Counts a change in.
+    pub(crate) fn count<R: Row>(&mut self, change: &Change<R>) {
+        let standing = self.0.entry(R::VIEW).or_default();
+        if let Some(before) = &change.before {
+            standing.rows = standing.rows.wrapping_sub(1);
+            standing.digest = standing.digest.wrapping_sub(hash_of(before.as_ref()));
+        }
+        if let Some(after) = &change.after {
+            standing.rows = standing.rows.wrapping_add(1);
+            standing.digest = standing.digest.wrapping_add(hash_of(after.as_ref()));
+        }
+    }
+
+    /// Adds the differences that a shard brings.
+    pub(crate) fn add(&mut self, other: &Standings) {
+        for (view, more) in &other.0 {
+            let standing = self.0.entry(*view).or_default();
+            standing.rows = standing.rows.wrapping_add(more.rows);
+            standing.digest = standing.digest.wrapping_add(more.digest);
+        }
+    }
+}
+
+/// A digest as outsiders see it: 32 lower-case hex digits.
+pub fn digest_text(digest: u128) -> String {
+    format!("{digest:032x}")
+}
+
+macro_rules! changes {
+    ($($field:ident $variant:ident $row:ident,)*) => {
+        /// The changed rows of every view, by key.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Rows {
+            $(#[doc = concat!("The view `", stringify!($field), "`.")] pub $field: Vec<Change<$row>>,)*
+        }
+
+        /// A changed row of any view.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "each is a row of the view of that name")]
+        pub enum AnyChange {
+            $($variant(Change<$row>),)*
+        }
+
+        impl AnyChange {
+            /// The key of the row.
+            pub fn key(&self) -> Cow<'_, str> {
+                match self { $(AnyChange::$variant(change) => change.key(),)* }
+            }
+        }
+
+        impl Rows {
+            /// Takes a change in, and counts it.
+            pub(crate) fn push(&mut self, change: AnyChange, standings: &mut Standings) {
+                match change {
+                    $(AnyChange::$variant(change) => {
+                        standings.count(&change);
+                        self.$field.push(change);
+                    })*
+                }
+            }
+
+            fn append(&mut self, other: Rows) {
+                $(self.$field.extend(other.$field);)*
+            }
+
+            fn sort(&mut self) {
+                $(self.$field.sort_by(|a, b| a.key().cmp(&b.key()));)*
+            }
+
+            /// How many rows changed.
+            pub fn len(&self) -> usize {
+                0 $(+ self.$field.len())*
+            }
+
+            /// Whether none did.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    };
+}
+
+changes! {
+    products Products Product,
+    stock Stock Stock,
+    orders Orders Order,
+    payments Payments PaymentRow,
+    credits Credits Credit,
+    adjustments Adjustments Adjustment,
+    operations Operations Operation,
+    policy Policy Policy,
+    revenue Revenue Revenue,
+    invariants Invariants Invariant,
+}
+
+/// A worker's part of an epoch.
+#[derive(Debug, Default, PartialEq)]
+pub struct Shard {
+    /// Its changed rows.
+    pub rows: Rows,
+    /// Its events.
+    pub events: Vec<Arc<Event>>,
+    /// Its dead letters.
+    pub dead_letters: Vec<DeadLetter>,
+    /// What its rows change in the standings.
+    pub standings: Standings,
+}
+
+/// An epoch, as it leaves the core.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// The epoch, its `now`, its cut.
+    pub record: Arc<EpochRecord>,
+    /// The changed rows, by key.
+    pub rows: Rows,
+    /// The events, in order.
+    pub events: Vec<Arc<Event>>,
+    /// The records that could not be read, in order.
+    pub dead_letters: Vec<DeadLetter>,
+    /// How every view stands after it.
+    pub standings: Standings,
+}
+
+impl Changes {
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.record.epoch
+    }
+
+    /// Puts the shards of an epoch together; `standings` are those of the epoch before.
+    pub(crate) fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
+        let mut rows = Rows::default();
+        let (mut events, mut dead_letters) = (Vec::new(), Vec::new());
+        for shard in shards {
+            rows.append(shard.rows);
+            events.extend(shard.events);
+            dead_letters.extend(shard.dead_letters);
+            standings.add(&shard.standings);
+        }
+        rows.sort();
+        events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
+        dead_letters.sort_unstable();
+        Changes { record, rows, events, dead_letters, standings }
+    }
+}

@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn a_record_has_the_documented_bytes() {
         let record = Epochs::default().next_record(&ends(123), Timestamp::from_micros(1));
-        let text = r#"{"v":1,"epoch":1,"now":"1970-01-01T00:00:00.000001Z","rules":1,"cut":{"orders.commands":{"0":123}}}"#;
+        let text =
+            r#"{"v":1,"epoch":1,"now":"1970-01-01T00:00:00.000001Z","rules":1,"cut":{"orders.commands":{"0":123}}}"#;
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
         assert_eq!(serde_json::from_str::<EpochRecord>(text).unwrap(), record);
     }

@@ -50,7 +50,8 @@ impl Timestamp {
         let bytes = text.as_bytes();
         let digits = |from: usize, n: usize| -> Result<i64, &'static str> {
             let part = bytes.get(from..from + n).ok_or(FORM)?;
-            part.iter().try_fold(0, |sum, b| if b.is_ascii_digit() { Ok(sum * 10 + i64::from(b - b'0')) } else { Err(FORM) })
+            part.iter()
+                .try_fold(0, |sum, b| if b.is_ascii_digit() { Ok(sum * 10 + i64::from(b - b'0')) } else { Err(FORM) })
         };
         let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
         if marks.iter().any(|(at, mark)| bytes.get(*at) != Some(mark)) {
@@ -121,7 +122,9 @@ impl fmt::Display for Timestamp {
         let Civil { year, month, day, hour, minute, second, micro } = self.civil();
         // Two digits at a time into a buffer: the rows are full of these, and `format!` with widths costs five times as much.
         let mut text = *b"0000-00-00T00:00:00";
-        for (at, part) in [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)] {
+        for (at, part) in
+            [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)]
+        {
             text[at] = b'0' + (part / 10) as u8;
             text[at + 1] = b'0' + (part % 10) as u8;
         }
@@ -152,15 +155,36 @@ mod tests {
 
     #[test]
     fn a_time_is_read_and_written_again_as_it_was() {
-        for text in ["2010-12-01T08:26:00Z", "2026-11-22T23:59:59.5Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T00:00:00.000001Z"] {
+        for text in [
+            "2010-12-01T08:26:00Z",
+            "2026-11-22T23:59:59.5Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999Z",
+            "2024-02-29T00:00:00.000001Z",
+        ] {
             assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Ok(text));
         }
-        assert_eq!(Timestamp::parse("2026-01-01T00:00:00.500Z").map(|t| t.to_string()).as_deref(), Ok("2026-01-01T00:00:00.5Z"));
+        assert_eq!(
+            Timestamp::parse("2026-01-01T00:00:00.500Z").map(|t| t.to_string()).as_deref(),
+            Ok("2026-01-01T00:00:00.5Z")
+        );
     }
 
     #[test]
     fn other_offsets_leap_seconds_and_impossible_days_are_refused() {
-        for text in ["2026-01-01T00:00:00+00:00", "2026-01-01T00:00:60Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00.1234567Z", "2026-01-01T00:00:00.Z", "2026-01-01", "", "２026-01-01T00:00:00Z"] {
+        for text in [
+            "2026-01-01T00:00:00+00:00",
+            "2026-01-01T00:00:60Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01 00:00:00Z",
+            "2026-01-01T00:00:00.1234567Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01",
+            "",
+            "２026-01-01T00:00:00Z",
+        ] {
             assert!(Timestamp::parse(text).is_err(), "{text}");
         }
     }
@@ -170,7 +194,10 @@ mod tests {
         for day in (-719_528..2_932_896).step_by(97) {
             let civil = Timestamp::from_micros(day * DAY_US).civil();
             let date = jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(day);
-            assert_eq!((civil.year, civil.month, civil.day), (date.year().into(), date.month().into(), date.day().into()));
+            assert_eq!(
+                (civil.year, civil.month, civil.day),
+                (date.year().into(), date.month().into(), date.day().into())
+            );
             assert_eq!(day_of_date(civil.year, civil.month, civil.day), day);
         }
     }

@@ -1,0 +1,215 @@
+//! The decider: runs the commands of an epoch one after another, then the timers that are due (Rule S). Plain functions
+//! on tables in memory; `decide` reads and gives back what to write and tell, and only then the tables change.
+//! Not for dataflow: the operator that holds a decider is `operators/decide.rs`.
+
+mod bounds;
+mod catalog;
+mod documents;
+mod fulfilment;
+mod money_back;
+mod payment;
+mod place;
+mod stock;
+mod stock_edit;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+pub use table::Table;
+pub use tables::Tables;
+pub use writes::{Decision, Writes};
+
+use crate::changes::AnyChange;
+use crate::code::{Code, Refusal};
+use crate::command::Command;
+use crate::epoch::{Epoch, EpochRecord};
+use crate::event::{Event, Fact};
+use crate::port::Envelope;
+use crate::rows::{Ids, Operation, PaymentRow};
+use crate::time::Timestamp;
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// What a decision may depend on beside the tables.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its time.
+    pub now: Timestamp,
+    /// Business time: the command's own, or `now`.
+    pub occurred_at: Timestamp,
+}
+
+/// All state behind decisions, and the only code that changes it.
+#[derive(Debug, Default)]
+pub struct Decider {
+    tables: Tables,
+}
+
+/// What an epoch brought.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Its events, in order.
+    pub events: Vec<Event>,
+    /// The rows of tables that changed, before and after the epoch.
+    pub changes: Vec<AnyChange>,
+}
+
+impl Decider {
+    /// The tables, to look at.
+    pub const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Runs an epoch: its commands in the order of their origins, then the timers that are due, then forgets command
+    /// ids whose time is over.
+    pub fn run(&mut self, record: &EpochRecord, mut commands: Vec<Envelope>) -> Decided {
+        commands.sort_unstable_by_key(|envelope| envelope.origin);
+        let mut teller = Teller { epoch: record.epoch, now: record.now, events: Vec::new() };
+        for envelope in commands {
+            self.command(&mut teller, envelope);
+        }
+        while let Some(order) = self.tables.next_due(record.now) {
+            let context = Context { epoch: record.epoch, now: record.now, occurred_at: record.now };
+            let decision = payment::expire(&self.tables, &context, &order);
+            teller.tell(&SmolStr::new_static("timer:payment_timeout"), record.now, decision.facts);
+            self.tables.apply(decision.writes);
+        }
+        self.tables.forget(record.now);
+        Decided { events: teller.events, changes: self.take_changes() }
+    }
+
+    fn command(&mut self, teller: &mut Teller, envelope: Envelope) {
+        // Decided before: a repeat changes nothing, and another command under the same id leaves the outcome as it was.
+        if self.tables.operation_of(&envelope).is_some() {
+            return;
+        }
+        let (epoch, now) = (teller.epoch, teller.now);
+        let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
+            let context = Context { epoch, now, occurred_at };
+            decide(&self.tables, &context, &envelope.command).map(|decision| (occurred_at, decision))
+        });
+        let refusal = match outcome {
+            Ok((occurred_at, decision)) => {
+                teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                self.tables.apply(decision.writes);
+                None
+            }
+            Err(refusal) => {
+                if let Command::PlaceOrder(order) = &envelope.command
+                    && place::keeps_row(refusal.code)
+                {
+                    let occurred_at = order.occurred_at.unwrap_or(now);
+                    let decision = place::rejected(&Context { epoch, now, occurred_at }, order, &refusal);
+                    teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                    self.tables.apply(decision.writes);
+                }
+                Some(Box::new((refusal.code, refusal.errors)))
+            }
+        };
+        let remembered_until = now.plus_s(self.tables.policy().id_memory_s);
+        self.tables.remember(Operation {
+            command_id: envelope.command_id,
+            command_type: envelope.command.command_type(),
+            epoch,
+            origin: envelope.origin,
+            ids: ids(&envelope.command),
+            refusal,
+            fingerprint: envelope.fingerprint,
+            remembered_until,
+        });
+    }
+
+    fn take_changes(&mut self) -> Vec<AnyChange> {
+        let tables = &mut self.tables;
+        let mut changes = Vec::new();
+        changes.extend(tables.products.take_changes().into_iter().map(AnyChange::Products));
+        changes.extend(tables.stock.take_changes().into_iter().map(AnyChange::Stock));
+        for change in tables.orders.take_changes() {
+            changes.extend(payment_change(&change).map(AnyChange::Payments));
+            changes.push(AnyChange::Orders(change));
+        }
+        changes.extend(tables.credits.take_changes().into_iter().map(AnyChange::Credits));
+        changes.extend(tables.adjustments.take_changes().into_iter().map(AnyChange::Adjustments));
+        changes.extend(tables.operations.take_changes().into_iter().map(AnyChange::Operations));
+        changes.extend(tables.policies.take_changes().into_iter().map(AnyChange::Policy));
+        changes
+    }
+}
+
+/// The change of the payment that an order's change shows.
+fn payment_change(change: &crate::changes::Change<crate::rows::Order>) -> Option<crate::changes::Change<PaymentRow>> {
+    let row = |order: &Option<Arc<crate::rows::Order>>| {
+        order.as_ref().filter(|order| order.payment.is_some()).map(|order| Arc::new(PaymentRow(Arc::clone(order))))
+    };
+    crate::changes::Change::of(row(&change.before), row(&change.after))
+}
+
+/// Numbers the facts of an epoch.
+struct Teller {
+    epoch: Epoch,
+    now: Timestamp,
+    events: Vec<Event>,
+}
+
+impl Teller {
+    fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<Fact>) {
+        for fact in facts {
+            let n = self.events.len() as u64 + 1;
+            self.events.push(Event { epoch: self.epoch, n, cause: cause.clone(), at: self.now, occurred_at, fact });
+        }
+    }
+}
+
+/// What a command leads to, or why it is refused.
+pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Refusal> {
+    match command {
+        Command::PutPolicy(command) => catalog::put_policy(tables, command),
+        Command::PutProduct(command) => catalog::put_product(tables, command),
+        Command::ArchiveProduct(command) => catalog::archive_product(tables, command),
+        Command::SetPrice(command) => catalog::set_price(tables, command),
+        Command::MoveStock(command) => stock::move_stock(tables, command),
+        Command::TransferStock(command) => stock::transfer_stock(tables, command),
+        Command::PlaceOrder(command) => place::place_order(tables, context, command),
+        Command::CancelOrder(command) => fulfilment::cancel_order(tables, context, command),
+        Command::ShipOrder(command) => fulfilment::ship_order(tables, context, command),
+        Command::DeliverOrder(command) => fulfilment::deliver_order(tables, context, command),
+        Command::RecordShipmentFailure(command) => fulfilment::shipment_failure(tables, context, command),
+        Command::ReturnItems(command) => money_back::return_items(tables, context, command),
+        Command::RecordCredit(command) => documents::record_credit(tables, context, command),
+        Command::RecordAdjustment(command) => documents::record_adjustment(tables, context, command),
+        Command::RecordPaymentResult(command) => payment::record_result(tables, context, command),
+        Command::IssueRefund(command) => money_back::issue_refund(tables, command),
+    }
+}
+
+/// The ids that a command is about.
+fn ids(command: &Command) -> Ids {
+    let part = match command {
+        Command::SetPrice(command) => Some(&command.sku),
+        Command::ReturnItems(command) => Some(&command.return_id),
+        Command::IssueRefund(command) => Some(&command.refund_id),
+        Command::RecordPaymentResult(command) => Some(&command.payment_id),
+        Command::PutPolicy(_)
+        | Command::PutProduct(_)
+        | Command::ArchiveProduct(_)
+        | Command::MoveStock(_)
+        | Command::TransferStock(_)
+        | Command::PlaceOrder(_)
+        | Command::CancelOrder(_)
+        | Command::ShipOrder(_)
+        | Command::DeliverOrder(_)
+        | Command::RecordShipmentFailure(_)
+        | Command::RecordCredit(_)
+        | Command::RecordAdjustment(_) => None,
+    };
+    Ids { of: SmolStr::new(command.key()), part: part.map(|id| Box::new(id.clone())) }
+}
+
+/// The refusal of a command about something that is not there.
+fn not_found(what: &'static str, id: &str) -> Refusal {
+    Refusal::new(Code::NotFound, "", format!("there is no {what} {id:?}"))
+}

@@ -1,0 +1,167 @@
+//! Goods and money that go back: returns and refunds of an order.
+
+use super::Context;
+use super::bounds;
+use super::fulfilment::{enter, give_back, invalid_transition, order};
+use super::stock_edit::{For, StockEdit, number};
+use super::tables::Tables;
+use super::writes::{Decision, Writes};
+use crate::code::{Code, Refusal};
+use crate::command::{IssueRefund, ReturnItems};
+use crate::event::{Fact, MoneyMoved, RefundKind, Return, ReturnedLine, StockReason};
+use crate::money::Money;
+use crate::rows::{Order, OrderStatus};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The refund ids that the shop itself uses: taken from the start.
+const SHOP_WORDS: [&str; 5] = ["returned", "cancelled", "shipment_failed", "late_capture", "charged_back"];
+
+fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<(), Refusal> {
+    if order.money_back_ids.contains(id) || SHOP_WORDS.contains(&id.as_str()) {
+        return Err(Refusal::new(Code::AlreadyExists, pointer, format!("the id {id:?} is taken in this order")));
+    }
+    Ok(())
+}
+
+/// Takes goods back, at the line's price.
+pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::id(&command.return_id, "/return_id")?;
+    bounds::lines(command.lines.len(), bounds::LARGEST)?;
+    for (n, entry) in command.lines.iter().enumerate() {
+        bounds::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
+    }
+    let before = order(tables, &command.order_id)?;
+    let quantities = by_line(before, command)?;
+    check_free(before, &command.return_id, "/return_id")?;
+    if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
+        return Err(invalid_transition(before, "returned"));
+    }
+    let over = command.lines.iter().enumerate().filter_map(|(n, entry)| {
+        let index = usize::try_from(entry.line - 1).ok()?;
+        let line = &before.lines[index];
+        let left = line.quantity - line.returned;
+        let detail = || format!("{left} of line {} can still be returned", entry.line);
+        (quantities[&index] > left).then(|| super::place::problem(n, Code::OverReturn, detail()))
+    });
+    if let Some(refusal) = Refusal::of(over.collect()) {
+        return Err(refusal);
+    }
+
+    let mut after = before.as_ref().clone();
+    let mut edit = StockEdit::new(tables);
+    let mut left = before.left();
+    let mut lines = Vec::with_capacity(quantities.len());
+    for (index, quantity) in quantities {
+        if command.restock {
+            restock(&mut edit, before, index, quantity, &command.return_id);
+        }
+        let line = &mut after.lines[index];
+        line.returned += quantity;
+        // At most the line's amount, which fits 64 bits.
+        let amount = give_back(&mut left, quantity * line.unit_price);
+        lines.push(ReturnedLine { line: number(index), quantity, amount: Money::new(amount, before.currency) });
+    }
+    let refund = before.left() - left;
+    after.refunded += refund;
+    after.money_back_ids.push(command.return_id.clone());
+    let all = after.lines.iter().all(|line| line.returned == line.quantity);
+    enter(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
+    Ok(tell_return(edit, after, before.status, command, lines, refund))
+}
+
+fn tell_return(
+    edit: StockEdit<'_>,
+    after: Order,
+    from: OrderStatus,
+    command: &ReturnItems,
+    lines: Vec<ReturnedLine>,
+    refund: i64,
+) -> Decision {
+    let order = Arc::new(after);
+    let money = Money::new(refund, order.currency);
+    let (stock, mut facts, low) = edit.finish();
+    facts.push(Fact::ItemsReturned {
+        order: Arc::clone(&order),
+        returned: Return { return_id: command.return_id.clone(), lines, refund: money, restock: command.restock },
+    });
+    facts.push(Fact::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    if refund > 0 {
+        let moved = MoneyMoved {
+            order: Arc::clone(&order),
+            refund_id: Some(command.return_id.clone()),
+            amount: money,
+            reason: Some(SmolStr::new_static("returned")),
+        };
+        facts.push(Fact::RefundIssued(RefundKind::Returned, moved));
+    }
+    facts.extend(low);
+    Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts }
+}
+
+/// How many of each line come back, by the line's index. Entries that name one line count together.
+fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Refusal> {
+    let mut quantities = BTreeMap::<usize, i64>::new();
+    for (n, entry) in command.lines.iter().enumerate() {
+        let index = usize::try_from(entry.line).ok().and_then(|line| line.checked_sub(1));
+        let Some(index) = index.filter(|index| *index < order.lines.len()) else {
+            let detail = format!("the order has {} lines, numbered from 1", order.lines.len());
+            return Err(Refusal::invalid(format!("/lines/{n}/line"), detail));
+        };
+        let sum = quantities.entry(index).or_default();
+        *sum = sum.saturating_add(entry.quantity);
+    }
+    Ok(quantities)
+}
+
+/// Puts goods of a line back where they were taken from, from the front, after those that came back before.
+fn restock(edit: &mut StockEdit<'_>, order: &Order, index: usize, quantity: i64, return_id: &SmolStr) {
+    let line = &order.lines[index];
+    let (mut skip, mut left) = (line.returned, quantity);
+    for part in &line.taken {
+        let room = (part.quantity - skip).max(0);
+        skip = (skip - part.quantity).max(0);
+        let here = room.min(left);
+        if here > 0 {
+            let why =
+                For { reason: StockReason::Returned, reference: Some(return_id.clone()), line: Some(number(index)) };
+            edit.move_by(&line.sku, &part.location, here, 0, why);
+            left -= here;
+        }
+    }
+}
+
+/// Pays money back without goods.
+pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::id(&command.refund_id, "/refund_id")?;
+    let amount = bounds::positive(&command.amount, "/amount")?;
+    let before = order(tables, &command.order_id)?;
+    check_free(before, &command.refund_id, "/refund_id")?;
+    if amount.currency != before.currency {
+        return Err(currency_mismatch(before));
+    }
+    if command.amount.amount.0 > before.left() {
+        let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
+        return Err(Refusal::new(Code::OverRefund, "/amount", detail));
+    }
+    let mut after = before.as_ref().clone();
+    after.refunded += command.amount.amount.0;
+    after.money_back_ids.push(command.refund_id.clone());
+    let order = Arc::new(after);
+    let moved = MoneyMoved {
+        order: Arc::clone(&order),
+        refund_id: Some(command.refund_id.clone()),
+        amount,
+        reason: command.reason.clone(),
+    };
+    let facts = vec![Fact::RefundIssued(RefundKind::MoneyOnly, moved)];
+    Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
+}
+
+/// The refusal of an amount in another currency than the order's.
+pub fn currency_mismatch(order: &Order) -> Refusal {
+    Refusal::new(Code::CurrencyMismatch, "/amount/currency", format!("the order is in {}", order.currency.as_str()))
+}

@@ -1,0 +1,121 @@
+//! All that decisions read: the tables, and what is derived from their rows (which product owns a SKU, which payments
+//! expire when, which command ids are forgotten when).
+
+use super::table::Table;
+use super::writes::Writes;
+use crate::command::InventoryPolicy;
+use crate::port::Envelope;
+use crate::rows::{Adjustment, Credit, Operation, Order, Policy, Product, Stock, Variant};
+use crate::time::Timestamp;
+use hashbrown::HashMap;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The shop.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Products by id.
+    pub products: Table<Product>,
+    /// Stock by SKU.
+    pub stock: Table<Stock>,
+    /// Orders by id.
+    pub orders: Table<Order>,
+    /// Credits by id.
+    pub credits: Table<Credit>,
+    /// Adjustments by id.
+    pub adjustments: Table<Adjustment>,
+    /// Outcomes by command id.
+    pub operations: Table<Operation>,
+    /// The policy, if one was put.
+    pub policies: Table<Policy>,
+    owners: HashMap<SmolStr, Arc<Product>>,
+    deadlines: BTreeSet<(Timestamp, SmolStr)>,
+    memory: BTreeMap<Timestamp, Vec<SmolStr>>,
+}
+
+impl Tables {
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policies.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
+    }
+
+    /// The product that a SKU belongs to, whether or not it is still sold.
+    pub fn owner(&self, sku: &str) -> Option<&Arc<Product>> {
+        self.owners.get(sku)
+    }
+
+    /// What a SKU stands for, whether or not it is still sold.
+    pub fn variant(&self, sku: &str) -> Option<&Variant> {
+        self.owners.get(sku)?.any_variant(sku)
+    }
+
+    /// How a SKU's stock is kept now.
+    pub fn inventory_policy(&self, sku: &str) -> InventoryPolicy {
+        self.variant(sku).map_or(InventoryPolicy::None, |variant| variant.inventory_policy)
+    }
+
+    /// Whether the command id was used, and what became of it then.
+    pub fn operation_of(&self, envelope: &Envelope) -> Option<&Arc<Operation>> {
+        self.operations.get(&envelope.command_id)
+    }
+
+    /// Applies what was decided.
+    pub fn apply(&mut self, writes: Writes) {
+        let Writes { product, stock, order, credit, adjustment, policy } = writes;
+        if let Some(product) = product {
+            self.own(&product);
+            self.products.put(product);
+        }
+        for row in stock {
+            self.stock.put(Arc::new(row));
+        }
+        if let Some(order) = order {
+            if let Some(before) = self.orders.get(&order.order_id).and_then(deadline) {
+                self.deadlines.remove(&before);
+            }
+            self.deadlines.extend(deadline(&order));
+            self.orders.put(order);
+        }
+        if let Some(credit) = credit {
+            self.credits.put(credit);
+        }
+        if let Some(adjustment) = adjustment {
+            self.adjustments.put(adjustment);
+        }
+        if let Some(policy) = policy {
+            self.policies.put(Arc::new(policy));
+        }
+    }
+
+    fn own(&mut self, product: &Arc<Product>) {
+        for variant in product.variants.iter().chain(&product.left_out) {
+            self.owners.insert(variant.sku.clone(), Arc::clone(product));
+        }
+    }
+
+    /// Remembers an outcome.
+    pub fn remember(&mut self, operation: Operation) {
+        self.memory.entry(operation.remembered_until).or_default().push(operation.command_id.clone());
+        self.operations.put(Arc::new(operation));
+    }
+
+    /// Forgets the outcomes whose time is over.
+    pub fn forget(&mut self, now: Timestamp) {
+        while let Some(entry) = self.memory.first_entry().filter(|entry| *entry.key() < now) {
+            for command_id in entry.remove() {
+                self.operations.remove(&command_id);
+            }
+        }
+    }
+
+    /// The order whose payment has been due the longest, if one is.
+    pub fn next_due(&self, now: Timestamp) -> Option<Arc<Order>> {
+        let (_, order_id) = self.deadlines.first().filter(|(deadline, _)| *deadline < now)?;
+        self.orders.get(order_id).cloned()
+    }
+}
+
+fn deadline(order: &Arc<Order>) -> Option<(Timestamp, SmolStr)> {
+    Some((order.payment.as_ref()?.deadline?, order.order_id.clone()))
+}

@@ -1,0 +1,283 @@
+//! The row of an order, and of its payment, which shows the same row from another side.
+
+use super::{Row, TableRow, View};
+use crate::code::Code;
+use crate::command::PaymentMethod;
+use crate::epoch::Epoch;
+use crate::money::{Currency, Money};
+use crate::time::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Reserved, and waiting for its payment.
+    PendingPayment,
+    /// Paid.
+    Paid,
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Some of it came back.
+    PartlyReturned,
+    /// All of it came back.
+    Returned,
+    /// Called off; its stock was released and its money paid back.
+    Cancelled,
+    /// Never came to be; `code` says why.
+    Rejected,
+}
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// Asked for.
+    Requested,
+    /// The money came.
+    Processed,
+    /// It was refused.
+    Failed,
+    /// It did not come in time.
+    Expired,
+    /// The order was cancelled before.
+    Cancelled,
+    /// The money was taken back.
+    ChargedBack,
+}
+
+/// Where a shipment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShipmentStatus {
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Called off.
+    Cancelled,
+    /// It could not be delivered.
+    Failed,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub order_id: SmolStr,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Why it was rejected.
+    pub code: Option<Code>,
+    /// Who buys.
+    pub customer_id: Option<SmolStr>,
+    /// From which country.
+    pub country: SmolStr,
+    /// In which currency. A rejected order may have been given in something that is none.
+    pub currency: Currency,
+    /// What, numbered from 1.
+    pub lines: Vec<OrderLine>,
+    /// Σ quantity × unit price.
+    pub total: i64,
+    /// What came in.
+    pub captured: i64,
+    /// What went back.
+    pub refunded: i64,
+    /// How it is paid; none for a rejected order.
+    pub payment: Option<Payment>,
+    /// Its shipment, once there is one.
+    pub shipment: Option<Box<Shipment>>,
+    /// Its states so far.
+    pub history: SmallVec<[History; 2]>,
+    /// PlaceOrder's business time.
+    pub placed_at: Timestamp,
+    /// The return and refund ids used.
+    pub money_back_ids: Vec<SmolStr>,
+}
+
+/// A line of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderLine {
+    /// What.
+    pub sku: SmolStr,
+    /// The category path that the product had, joined by `/`.
+    pub category: SmolStr,
+    /// How many.
+    pub quantity: i64,
+    /// At what price.
+    pub unit_price: i64,
+    /// Quantity × unit price.
+    pub amount: i64,
+    /// How many came back.
+    pub returned: i64,
+    /// Where they were taken from.
+    pub taken: SmallVec<[Taken; 1]>,
+}
+
+/// A part of a line, and the location that it was taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The location.
+    pub location: SmolStr,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// The payment of an order; its id is the order's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// By which way.
+    pub method: PaymentMethod,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// What the gateway needs.
+    pub token: Option<SmolStr>,
+    /// When it expires, while it is requested.
+    pub deadline: Option<Timestamp>,
+    /// Whether `processed` was taken; its amount was the total.
+    pub processed: bool,
+    /// The amount of a `failed` that was taken.
+    pub failed: Option<i64>,
+    /// The amount of a `charged_back` that was taken.
+    pub charged_back: Option<i64>,
+}
+
+/// The shipment of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shipment {
+    /// Who carries it.
+    pub carrier: Option<SmolStr>,
+    /// Under which number.
+    pub tracking: Option<SmolStr>,
+    /// Where it stands.
+    pub status: ShipmentStatus,
+}
+
+/// A state that an order came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct History {
+    /// The state.
+    pub status: OrderStatus,
+    /// The epoch's `now`.
+    pub at: Timestamp,
+    /// The epoch.
+    pub epoch: Epoch,
+}
+
+impl Order {
+    /// Whether goods are reserved for it.
+    pub const fn holds_reservations(&self) -> bool {
+        matches!(self.status, OrderStatus::PendingPayment | OrderStatus::Paid)
+    }
+
+    /// What is left of its money.
+    pub const fn left(&self) -> i64 {
+        self.captured - self.refunded
+    }
+}
+
+struct LineJson<'a>(usize, &'a OrderLine, Currency);
+
+impl Serialize for LineJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let LineJson(line, of, currency) = self;
+        let mut row = serializer.serialize_struct("OrderLine", 7)?;
+        row.serialize_field("line", &(line + 1))?;
+        row.serialize_field("sku", &of.sku)?;
+        row.serialize_field("quantity", &of.quantity)?;
+        row.serialize_field("unit_price", &Money::new(of.unit_price, *currency))?;
+        row.serialize_field("amount", &Money::new(of.amount, *currency))?;
+        row.serialize_field("category", &of.category)?;
+        row.serialize_field("returned", &of.returned)?;
+        row.end()
+    }
+}
+
+struct LinesJson<'a>(&'a Order);
+
+impl Serialize for LinesJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| LineJson(n, line, self.0.currency)))
+    }
+}
+
+#[derive(Serialize)]
+struct PaymentJson<'a> {
+    payment_id: &'a str,
+    method: PaymentMethod,
+    status: PaymentStatus,
+}
+
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let money = |amount: i64| Money::new(amount, self.currency);
+        let payment = self.payment.as_ref().map(|payment| PaymentJson {
+            payment_id: &self.order_id,
+            method: payment.method,
+            status: payment.status,
+        });
+        let mut row = serializer.serialize_struct("Order", 14)?;
+        row.serialize_field("order_id", &self.order_id)?;
+        row.serialize_field("status", &self.status)?;
+        row.serialize_field("code", &self.code)?;
+        row.serialize_field("customer_id", &self.customer_id)?;
+        row.serialize_field("country", &self.country)?;
+        row.serialize_field("currency", &self.currency)?;
+        row.serialize_field("lines", &LinesJson(self))?;
+        row.serialize_field("total", &money(self.total))?;
+        row.serialize_field("captured", &money(self.captured))?;
+        row.serialize_field("refunded", &money(self.refunded))?;
+        row.serialize_field("payment", &payment)?;
+        row.serialize_field("shipment", &self.shipment)?;
+        row.serialize_field("history", self.history.as_slice())?;
+        row.serialize_field("placed_at", &self.placed_at)?;
+        row.end()
+    }
+}
+
+impl Row for Order {
+    const VIEW: View = View::Orders;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.order_id)
+    }
+}
+
+impl TableRow for Order {
+    fn id(&self) -> &str {
+        &self.order_id
+    }
+}
+
+/// The payment of an order: the order's own row, shown as `{payment_id, order_id, method, status, amount, token}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRow(pub Arc<Order>);
+
+impl Serialize for PaymentRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let order = &self.0;
+        let payment = order.payment.as_ref();
+        let mut row = serializer.serialize_struct("Payment", 6)?;
+        row.serialize_field("payment_id", &order.order_id)?;
+        row.serialize_field("order_id", &order.order_id)?;
+        row.serialize_field("method", &payment.map(|payment| payment.method))?;
+        row.serialize_field("status", &payment.map(|payment| payment.status))?;
+        row.serialize_field("amount", &Money::new(order.total, order.currency))?;
+        row.serialize_field("token", &payment.and_then(|payment| payment.token.as_ref()))?;
+        row.end()
+    }
+}
+
+impl Row for PaymentRow {
+    const VIEW: View = View::Payments;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0.order_id)
+    }
+}

@@ -1,0 +1,116 @@
+//! The row of a product.
+
+use super::{Row, TableRow, View};
+use crate::command::InventoryPolicy;
+use crate::money::{Currency, Money};
+use crate::time::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A product of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Product {
+    /// Its id.
+    pub product_id: SmolStr,
+    /// What it is called.
+    pub title: SmolStr,
+    /// What it is.
+    pub description: Option<SmolStr>,
+    /// Who makes it.
+    pub brand: Option<SmolStr>,
+    /// One path, from the top.
+    pub category: Vec<SmolStr>,
+    /// Named texts.
+    pub attributes: BTreeMap<SmolStr, SmolStr>,
+    /// Whether it is out of lists and search.
+    pub archived: bool,
+    /// What can be bought.
+    pub variants: Vec<Variant>,
+    /// Variants that were left out later: no longer sold, but their SKUs stay this product's.
+    #[serde(skip)]
+    pub left_out: Vec<Variant>,
+    /// The category path joined by `/`, shared by every line that is sold.
+    #[serde(skip)]
+    pub category_path: SmolStr,
+}
+
+/// What a SKU stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// The SKU.
+    pub sku: SmolStr,
+    /// What tells it from its siblings.
+    pub title: Option<SmolStr>,
+    /// The price as set, in ten-thousandths.
+    pub price: i64,
+    /// Its currency.
+    pub currency: Currency,
+    /// How its stock is kept.
+    pub inventory_policy: InventoryPolicy,
+    /// Reports when the available stock falls to this.
+    pub low_stock_at: Option<i64>,
+    /// Prices for a time, in the order in which they were set.
+    pub scheduled: Vec<ScheduledPrice>,
+}
+
+/// A price for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScheduledPrice {
+    /// The price.
+    pub price: Money,
+    /// From when, inclusive.
+    pub valid_from: Option<Timestamp>,
+    /// Until when, exclusive.
+    pub valid_to: Option<Timestamp>,
+}
+
+impl Variant {
+    /// The price at `now`: of the open windows the one set last, else the price as set.
+    pub fn price_at(&self, now: Timestamp) -> Money {
+        let open = |window: &&ScheduledPrice| {
+            window.valid_from.is_none_or(|from| from <= now) && window.valid_to.is_none_or(|to| now < to)
+        };
+        self.scheduled.iter().rev().find(open).map_or(Money::new(self.price, self.currency), |window| window.price)
+    }
+}
+
+impl Serialize for Variant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("Variant", 6)?;
+        row.serialize_field("sku", &self.sku)?;
+        row.serialize_field("title", &self.title)?;
+        row.serialize_field("price", &Money::new(self.price, self.currency))?;
+        row.serialize_field("inventory_policy", &self.inventory_policy)?;
+        row.serialize_field("low_stock_at", &self.low_stock_at)?;
+        row.serialize_field("scheduled", &self.scheduled)?;
+        row.end()
+    }
+}
+
+impl Product {
+    /// The variant of a SKU that is sold.
+    pub fn variant(&self, sku: &str) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.sku == sku)
+    }
+
+    /// The variant of a SKU, also one that was left out.
+    pub fn any_variant(&self, sku: &str) -> Option<&Variant> {
+        self.variant(sku).or_else(|| self.left_out.iter().find(|variant| variant.sku == sku))
+    }
+}
+
+impl Row for Product {
+    const VIEW: View = View::Products;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.product_id)
+    }
+}
+
+impl TableRow for Product {
+    fn id(&self) -> &str {
+        &self.product_id
+    }
+}

@@ -1,0 +1,135 @@
+//! The row of revenue: sums of a period, by currency and country, split by category or not.
+
+use super::{Row, View, json_key};
+use crate::money::{Currency, Money};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+use smol_str::{SmolStr, format_smolstr};
+use std::borrow::Cow;
+
+/// How long a period is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// `2010-12-09T15:00Z`
+    Hour,
+    /// `2010-12-09`
+    Day,
+    /// `2010-12`
+    Month,
+}
+
+impl Grain {
+    /// Every grain.
+    pub const ALL: [Grain; 3] = [Grain::Hour, Grain::Day, Grain::Month];
+
+    /// The period that holds a moment. Its texts sort as the times do.
+    pub fn period(self, at: Timestamp) -> Period {
+        let t = at.civil();
+        match self {
+            Grain::Hour => Period(format_smolstr!("{:04}-{:02}-{:02}T{:02}:00Z", t.year, t.month, t.day, t.hour)),
+            Grain::Day => Period(format_smolstr!("{:04}-{:02}-{:02}", t.year, t.month, t.day)),
+            Grain::Month => Period(format_smolstr!("{:04}-{:02}", t.year, t.month)),
+        }
+    }
+}
+
+/// A period in UTC, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Period(pub SmolStr);
+
+impl Period {
+    /// Its length, by the form of its text.
+    pub fn grain(&self) -> Grain {
+        match self.0.len() {
+            7 => Grain::Month,
+            10 => Grain::Day,
+            _ => Grain::Hour,
+        }
+    }
+}
+
+/// What sums are kept for. A row without a category is over all of them: an order counts there once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RevenueKey {
+    /// When.
+    pub period: Period,
+    /// In which currency.
+    pub currency: Currency,
+    /// In which country.
+    pub country: SmolStr,
+    /// The category path, joined by `/`; `None` is all of them.
+    pub category: Option<SmolStr>,
+}
+
+/// The sums, in ten-thousandths and in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Σ quantity × unit price of what was sold.
+    pub gross: i128,
+    /// The money of what came back.
+    pub returned: i128,
+    /// Money without goods, signed.
+    pub adjusted: i128,
+    /// How many orders.
+    pub orders: i64,
+    /// How many units were sold.
+    pub units: i64,
+    /// How many units came back.
+    pub units_returned: i64,
+}
+
+impl Sums {
+    /// gross − returned + adjusted.
+    pub const fn net(&self) -> i128 {
+        self.gross - self.returned + self.adjusted
+    }
+
+    /// Adds another's sums.
+    pub const fn add(&mut self, other: &Sums) {
+        self.gross += other.gross;
+        self.returned += other.returned;
+        self.adjusted += other.adjusted;
+        self.orders += other.orders;
+        self.units += other.units;
+        self.units_returned += other.units_returned;
+    }
+}
+
+/// The revenue of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revenue {
+    /// Of what.
+    pub key: RevenueKey,
+    /// How much.
+    pub sums: Sums,
+}
+
+impl Serialize for Revenue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let money = |amount: i128| Money::new(amount, self.key.currency);
+        let mut row = serializer.serialize_struct("Revenue", 11)?;
+        row.serialize_field("period", &self.key.period)?;
+        row.serialize_field("currency", &self.key.currency)?;
+        row.serialize_field("country", &self.key.country)?;
+        row.serialize_field("category", &self.key.category)?;
+        row.serialize_field("gross", &money(self.sums.gross))?;
+        row.serialize_field("returned", &money(self.sums.returned))?;
+        row.serialize_field("adjusted", &money(self.sums.adjusted))?;
+        row.serialize_field("net", &money(self.sums.net()))?;
+        row.serialize_field("orders", &self.sums.orders)?;
+        row.serialize_field("units", &self.sums.units)?;
+        row.serialize_field("units_returned", &self.sums.units_returned)?;
+        row.end()
+    }
+}
+
+impl Row for Revenue {
+    const VIEW: View = View::Revenue;
+
+    fn key(&self) -> Cow<'_, str> {
+        let RevenueKey { period, currency, country, category } = &self.key;
+        json_key(&(period, currency, country, category))
+    }
+}
