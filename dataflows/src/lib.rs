@@ -1,13 +1,27 @@
-//! core
+//! The pure core of Tradewind: no IO, no clock, no environment, no randomness, no logging.
+//!
+//! ```text
+//! Source ──▶ decider ──▶ rows of tables, facts ──▶ revenue ──▶ invariants ──▶ Changes ──▶ Sink
+//! (ingest)   one worker        all workers          tally       reduce       a shard a worker
+//! ```
+//!
+//! A [`port::Source`] gives each worker the sealed epochs and its share of their records; the decider runs an epoch's
+//! commands one after another; the views follow; [`changes::Changes`] leave, an epoch at a time.
+
 pub mod changes;
 pub mod code;
 pub mod command;
 pub mod decider;
+pub mod engine;
 pub mod epoch;
 pub mod event;
+mod graph;
 mod json;
 pub mod money;
+mod operators;
+mod pipeline;
 pub mod port;
 pub mod rows;
 pub mod time;
 pub mod topic;
+mod views;

@@ -2,13 +2,14 @@
 
 use super::{Row, View, json_key};
 use crate::money::{Currency, Money};
-use crate::time::Timestamp;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
-use smol_str::{SmolStr, format_smolstr};
+use crate::time::{Civil, Timestamp};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use smol_str::SmolStr;
 use std::borrow::Cow;
+use std::fmt;
 
 /// How long a period is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
     /// `2010-12-09T15:00Z`
@@ -23,35 +24,62 @@ impl Grain {
     /// Every grain.
     pub const ALL: [Grain; 3] = [Grain::Hour, Grain::Day, Grain::Month];
 
-    /// The period that holds a moment. Its texts sort as the times do.
-    pub fn period(self, at: Timestamp) -> Period {
-        let t = at.civil();
+    /// Its name.
+    pub const fn name(self) -> &'static str {
         match self {
-            Grain::Hour => Period(format_smolstr!("{:04}-{:02}-{:02}T{:02}:00Z", t.year, t.month, t.day, t.hour)),
-            Grain::Day => Period(format_smolstr!("{:04}-{:02}-{:02}", t.year, t.month, t.day)),
-            Grain::Month => Period(format_smolstr!("{:04}-{:02}", t.year, t.month)),
+            Grain::Hour => "hour",
+            Grain::Day => "day",
+            Grain::Month => "month",
+        }
+    }
+
+    /// The period that holds a moment.
+    pub fn period(self, at: Timestamp) -> Period {
+        let Civil { year, month, day, hour, minute: _, second: _, micro: _ } = at.civil();
+        let (day, hour) = match self {
+            Grain::Hour => (day, hour),
+            Grain::Day => (day, 0),
+            Grain::Month => (1, 0),
+        };
+        // Years have four digits and the others two, so every part has room.
+        Period { start: ((year * 16 + month) * 32 + day) * 32 + hour, grain: self }
+    }
+}
+
+/// A period in UTC. The order is that of the times, and of the grains where two periods begin together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Period {
+    /// Year, month, day and hour of its begin, packed.
+    start: i64,
+    grain: Grain,
+}
+
+impl Period {
+    /// Its length.
+    pub const fn grain(self) -> Grain {
+        self.grain
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, hour) = (self.start >> 14, self.start >> 10 & 15, self.start >> 5 & 31, self.start & 31);
+        match self.grain {
+            Grain::Hour => write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:00Z"),
+            Grain::Day => write!(f, "{year:04}-{month:02}-{day:02}"),
+            Grain::Month => write!(f, "{year:04}-{month:02}"),
         }
     }
 }
 
-/// A period in UTC, as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Period(pub SmolStr);
-
-impl Period {
-    /// Its length, by the form of its text.
-    pub fn grain(&self) -> Grain {
-        match self.0.len() {
-            7 => Grain::Month,
-            10 => Grain::Day,
-            _ => Grain::Hour,
-        }
+impl Serialize for Period {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 /// What sums are kept for. A row without a category is over all of them: an order counts there once.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RevenueKey {
     /// When.
     pub period: Period,
@@ -64,7 +92,7 @@ pub struct RevenueKey {
 }
 
 /// The sums, in ten-thousandths and in pieces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Σ quantity × unit price of what was sold.
     pub gross: i128,

@@ -1,0 +1,199 @@
+//! The engine: workers that run the dataflow, and one thread that puts the epochs together and hands them to the sinks.
+//! Not for reading or keeping anything: those are the sources and the sinks.
+
+use crate::changes::{Changes, Shard, Standings};
+use crate::epoch::EpochRecord;
+use crate::graph;
+use crate::operators::Message;
+use crate::pipeline::{self, Progress};
+use crate::port::{Sink, Source, Waker};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use timely::communication::WorkerGuards;
+
+/// The engine's limits. None of them can change an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many epochs may be on their way through the dataflow.
+    pub epochs_in_flight: usize,
+    /// How many inputs of a worker may be.
+    pub inputs_in_flight: usize,
+    /// How many epochs a worker feeds at once.
+    pub stride_epochs_max: usize,
+    /// How many inputs, about.
+    pub stride_inputs_max: usize,
+    /// How many shards may wait to be put together.
+    pub shards_waiting_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            epochs_in_flight: 1_024,
+            inputs_in_flight: 32_768,
+            stride_epochs_max: 256,
+            stride_inputs_max: 8_192,
+            shards_waiting_max: 4_096,
+        }
+    }
+}
+
+/// The engine could not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There are no sources, and so no workers.
+    #[error("an engine needs at least one source")]
+    NoSources,
+    /// A thread or a channel could not be made.
+    #[error("the workers could not start: {0}")]
+    Workers(String),
+}
+
+/// The threads of the workers, once they run.
+type Wakes = Vec<Mutex<Option<std::thread::Thread>>>;
+
+/// A running engine. Dropping it leaves it running; `stop` or `join` ends it.
+pub struct Engine {
+    progress: Arc<Progress>,
+    wake: Arc<Wakes>,
+    collector: JoinHandle<Vec<Box<dyn Sink>>>,
+    workers: WorkerGuards<()>,
+}
+
+/// Takes the whole process down if the thread that holds it panics: with a worker gone, the others would wait for ever.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a worker for each source. The sinks get every epoch, in order, one after the other.
+    #[expect(clippy::disallowed_methods, reason = "the engine is where threads start")]
+    pub fn start(config: Config, sources: Vec<Box<dyn Source>>, sinks: Vec<Box<dyn Sink>>) -> Result<Engine, Error> {
+        let count = sources.len();
+        if count == 0 {
+            return Err(Error::NoSources);
+        }
+        let progress = Arc::new(Progress::default());
+        let wake = Arc::new((0..count).map(|_| Mutex::new(None)).collect::<Vec<_>>());
+        let (send, receive) = bounded(config.shards_waiting_max);
+        let collector = {
+            let (progress, wake) = (Arc::clone(&progress), Arc::clone(&wake));
+            std::thread::Builder::new()
+                .name("collect".to_owned())
+                .spawn(move || {
+                    let _abort = AbortOnPanic;
+                    collect(receive, count, sinks, &progress, &wake)
+                })
+                .map_err(|error| Error::Workers(error.to_string()))?
+        };
+        let workers = start_workers(config, sources, send, &progress, &wake)?;
+        Ok(Engine { progress, wake, collector, workers })
+    }
+
+    /// Stops reading, waits until what was read has left, and gives the sinks back.
+    pub fn stop(self) -> Vec<Box<dyn Sink>> {
+        self.progress.stopping.store(true, Ordering::Release);
+        wake_all(&self.wake);
+        self.join()
+    }
+
+    /// Waits until all sources have ended, and gives the sinks back.
+    pub fn join(self) -> Vec<Box<dyn Sink>> {
+        drop(self.workers);
+        self.collector.join().expect("a panic of the collector aborts the process")
+    }
+}
+
+fn wake_one(slot: &Mutex<Option<std::thread::Thread>>) {
+    if let Ok(thread) = slot.lock()
+        && let Some(thread) = thread.as_ref()
+    {
+        thread.unpark();
+    }
+}
+
+fn wake_all(wake: &Wakes) {
+    wake.iter().for_each(wake_one);
+}
+
+fn start_workers(
+    config: Config,
+    sources: Vec<Box<dyn Source>>,
+    out: Sender<Message>,
+    progress: &Arc<Progress>,
+    wake: &Arc<Wakes>,
+) -> Result<WorkerGuards<()>, Error> {
+    let count = sources.len();
+    let sources = Mutex::new(sources.into_iter().map(Some).collect::<Vec<_>>());
+    let out = Mutex::new(out);
+    let (progress, wake) = (Arc::clone(progress), Arc::clone(wake));
+    timely::execute(timely::Config::process(count), move |worker| {
+        let _abort = AbortOnPanic;
+        let index = worker.index();
+        let mut source = sources.lock().ok().and_then(|mut all| all[index].take()).expect("a source a worker");
+        let out = out.lock().expect("no worker panics while it starts").clone();
+        if let Ok(mut slot) = wake[index].lock() {
+            *slot = Some(std::thread::current());
+        }
+        let waker: Waker = {
+            let wake = Arc::clone(&wake);
+            Arc::new(move || wake_one(&wake[index]))
+        };
+        source.wake(waker);
+        let feed = graph::build(worker, out);
+        pipeline::run(worker, feed, source.as_mut(), &progress, &config);
+    })
+    .map_err(Error::Workers)
+}
+
+/// Epochs that are not put together yet.
+#[derive(Default)]
+struct Pending {
+    records: BTreeMap<u64, Arc<EpochRecord>>,
+    shards: BTreeMap<u64, Vec<Shard>>,
+}
+
+/// Puts epochs together when every worker has sealed them, and hands them to the sinks.
+fn collect(
+    messages: Receiver<Message>,
+    workers: usize,
+    mut sinks: Vec<Box<dyn Sink>>,
+    progress: &Progress,
+    wake: &Wakes,
+) -> Vec<Box<dyn Sink>> {
+    let mut sealed = vec![Some(0); workers];
+    let mut pending = Pending::default();
+    let mut standings = Standings::default();
+    for message in messages {
+        match message {
+            Message::Shard { epoch, record, shard } => {
+                pending.records.extend(record.map(|record| (epoch, record)));
+                pending.shards.entry(epoch).or_default().push(*shard);
+                continue;
+            }
+            Message::Sealed { worker, upto } => sealed[worker] = upto,
+        }
+        let upto = sealed.iter().map(|upto| upto.unwrap_or(u64::MAX)).min().unwrap_or(0);
+        while let Some(entry) = pending.records.first_entry().filter(|entry| *entry.key() < upto) {
+            let (epoch, record) = entry.remove_entry();
+            let shards = pending.shards.remove(&epoch).unwrap_or_default();
+            let changes = Arc::new(Changes::of(record, shards, standings));
+            standings = changes.standings.clone();
+            for sink in &mut sinks {
+                sink.apply(&changes);
+            }
+            progress.applied.store(epoch, Ordering::Release);
+            wake_all(wake);
+        }
+    }
+    sinks
+}
