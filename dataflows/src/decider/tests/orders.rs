@@ -29,7 +29,7 @@ fn an_order_without_an_id_gets_its_commands() {
 #[test]
 fn every_line_is_reserved_or_none_and_each_short_line_is_named() {
     let mut env = TestEnv::stocked();
-    let then = env.when("PlaceOrder", order("o1", "settled", &[("A", 14), ("A", 2), ("B", 11), ("A", 1)]));
+    let then = env.when("PlaceOrder", order("o1", "settled", &[("A", 14), ("A", 2), ("B", 11), ("D", 1)]));
     assert_eq!(then.outcome, "out_of_stock /lines/1 /lines/2");
     assert_eq!(names(&then.events), ["OrderRejected"]);
     assert_eq!(env.stock("A"), "east 5/0, main 10/0");

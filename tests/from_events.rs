@@ -1,0 +1,1 @@
+//! Views recomputed from nothing but the events.
