@@ -81,6 +81,19 @@ fn event_json(event: &Arc<Event>) -> Value {
     plain(json)
 }
 
+/// Fails with the fields that differ.
+fn same(model: &Value, engine: &Value, what: &str) {
+    if model == engine {
+        return;
+    }
+    let empty = serde_json::Map::new();
+    let (ours, theirs) = (engine.as_object().unwrap_or(&empty), model.as_object().unwrap_or(&empty));
+    let names: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+    let differ = names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name));
+    let differ = differ.map(|name| format!("\n  {name}: model {:?}\n  engine {:?}", theirs.get(name), ours.get(name)));
+    panic!("{what} differs:{}\n(model {model})", differ.collect::<String>());
+}
+
 /// Runs the model beside what left the engine, and compares every event and every row at every epoch.
 fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
     assert_eq!(left.len(), epochs.len());
@@ -89,7 +102,7 @@ fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
         let epoch = number as u64 + 1;
         let expected = model.epoch(epoch, now.micros(), records.clone());
         for (place, (expected, event)) in expected.iter().zip(&changes.events).enumerate() {
-            assert_eq!(plain(expected.clone()), event_json(event), "epoch {epoch}, event {}", place + 1);
+            same(&plain(expected.clone()), &event_json(event), &format!("epoch {epoch}, event {}", place + 1));
         }
         assert_eq!(expected.len(), changes.events.len(), "events of epoch {epoch}");
         views.apply(changes);
@@ -97,7 +110,8 @@ fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
             let (mut ours, mut theirs) = (views.json(*view), model.view(view.name()));
             ours.values_mut().chain(theirs.values_mut()).for_each(|row| *row = plain(row.take()));
             for (key, row) in &theirs {
-                assert_eq!(Some(row), ours.get(key), "epoch {epoch}, {} {key}", view.name());
+                let ours = ours.get(key).unwrap_or(&Value::Null);
+                same(row, ours, &format!("epoch {epoch}, {} {key}", view.name()));
             }
             assert_eq!(ours.len(), theirs.len(), "epoch {epoch}, rows of {}", view.name());
         }

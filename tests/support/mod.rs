@@ -3,7 +3,7 @@
 mod replay;
 pub mod views;
 
-pub use replay::{Replay, SealedLog, Way, run};
+pub use replay::{SealedLog, Way, run};
 
 /// The seeds of a random test: the one in `TRADEWIND_TEST_SEED`, to run one again, or `count` from `first`.
 pub fn seeds(first: u64, count: u64) -> Vec<u64> {
