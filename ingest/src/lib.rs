@@ -21,6 +21,7 @@ pub mod sequencer;
 pub mod source;
 
 mod clock;
+mod signal;
 mod structured;
 
 #[cfg(any(test, feature = "testing"))]
@@ -39,4 +40,10 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The embedded log.
     pub journal: journal::Config,
+    /// Who closes epochs.
+    pub sequencer: sequencer::Config,
+    /// What workers read.
+    pub source: source::Config,
+    /// What publishers wait for.
+    pub command_log: command_log::Config,
 }

@@ -24,11 +24,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// Its size in bytes as limits count it.
+    /// Its size in bytes as limits count it: with something for its frame, so that empty ones count too.
     pub fn bytes(&self) -> usize {
+        const FRAME: usize = 10;
         let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.iter().map(|(name, value)| name.len() + optional(value));
-        optional(&self.key) + optional(&self.value) + headers.sum::<usize>()
+        let headers = self.headers.iter().map(|(name, value)| 2 + name.len() + optional(value));
+        FRAME + optional(&self.key) + optional(&self.value) + headers.sum::<usize>()
     }
 }
 
