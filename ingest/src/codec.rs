@@ -228,7 +228,9 @@ fn check_key(key: Option<&[u8]>, command: &Command, command_id: &str, data: &[u8
         return Ok(());
     }
     let detail = match key {
-        Some(key) => format!("the key is {:?}, and the id in the data {:?}", String::from_utf8_lossy(key), command.key()),
+        Some(key) => {
+            format!("the key is {:?}, and the id in the data {:?}", String::from_utf8_lossy(key), command.key())
+        }
         None => format!("there is no key; it is the id in the data, {:?}", command.key()),
     };
     Err(Fault(DeadLetterCode::WrongKey, detail))

@@ -67,3 +67,6 @@ impl CommandLog for LogCommands {
         self.log.append(records, landed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,8 @@ fn appends_keep_their_order(log: &Arc<dyn Log>) {
     }
     let records = read_to(&mut *reader(&**log, &beginning(&**log)), &ends(&**log));
     for at in [ORDERS, STOCK] {
-        let values: Vec<Option<Bytes>> = by_partition(&records)[&at].iter().map(|(_, record)| record.value.clone()).collect();
+        let values: Vec<Option<Bytes>> =
+            by_partition(&records)[&at].iter().map(|(_, record)| record.value.clone()).collect();
         let expected: Vec<Option<Bytes>> = (0..500).map(|number| text(&format!("{number}")).value).collect();
         assert_eq!(values, expected);
     }
@@ -227,7 +228,8 @@ fn a_reader_begins_where_told(log: &Arc<dyn Log>) {
 }
 
 fn a_reader_keeps_to_limits(log: &Arc<dyn Log>) {
-    let records: Vec<(TopicPartition, Record)> = (0..100).map(|number| (ORDERS, text(&format!("{number:0100}")))).collect();
+    let records: Vec<(TopicPartition, Record)> =
+        (0..100).map(|number| (ORDERS, text(&format!("{number:0100}")))).collect();
     append(&**log, records.clone()).expect("the log takes records");
     let mut random = Random::new(7);
     let mut reader = reader(&**log, &beginning(&**log));

@@ -33,7 +33,9 @@ pub enum Error {
         why: String,
     },
     /// The folder was made with other topics or partition counts.
-    #[error("the log was made with {found:?} partitions for {topic}, and {asked:?} are configured; the number is fixed at creation")]
+    #[error(
+        "the log was made with {found:?} partitions for {topic}, and {asked:?} are configured; the number is fixed at creation"
+    )]
     Partitions {
         /// The topic's name.
         topic: String,
@@ -114,4 +116,3 @@ impl Error {
 /// Called once, from any thread, with what makes it impossible to go on: the process must stop before it gives a wrong
 /// answer.
 pub type Fatal = std::sync::Arc<dyn Fn(Error) + Send + Sync>;
-

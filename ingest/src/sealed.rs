@@ -117,12 +117,7 @@ impl Follower {
     }
 
     /// Reads up to that offset, waiting for a log that gives its records by and by.
-    pub fn read_to(
-        &mut self,
-        end: u64,
-        signal: &Signal,
-        taken: &mut dyn FnMut(EpochRecord),
-    ) -> Result<(), Error> {
+    pub fn read_to(&mut self, end: u64, signal: &Signal, taken: &mut dyn FnMut(EpochRecord)) -> Result<(), Error> {
         let mut progress = Instant::now();
         while self.place.offset < end {
             if self.poll(RECORDS_MAX, taken)? {

@@ -116,6 +116,9 @@ impl Drop for Sequencer {
     }
 }
 
+/// What became of an append.
+type Landed = Result<Vec<Origin>, AppendError>;
+
 /// When the next epoch is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
@@ -275,7 +278,7 @@ impl Run {
         let value = serde_json::to_vec(record).map_err(|error| Error::Unavailable(error.to_string()))?;
         let timestamp_ms = record.now.micros().div_euclid(1000);
         let record = Record { key: None, value: Some(Bytes::from(value)), headers: Vec::new(), timestamp_ms };
-        let landed: Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>> = Arc::default();
+        let landed: Arc<Mutex<Option<Landed>>> = Arc::default();
         let (place, signal) = (Arc::clone(&landed), Signal::default());
         let bell = signal.clone();
         let done = Box::new(move |result| {

@@ -92,6 +92,8 @@ pub struct LogSource {
     last: Option<Epoch>,
     given: Epoch,
     fatal: Fatal,
+    /// Why no further epoch can be taken in; told when those before it are given.
+    refused: Option<Error>,
     state: State,
     records: Vec<LogRecord>,
     config: Config,
@@ -136,6 +138,7 @@ impl LogSource {
             last: None,
             given: start.epochs.last,
             fatal,
+            refused: None,
             state: State::Reading,
             records: Vec::new(),
             config,
@@ -177,10 +180,11 @@ impl LogSource {
 
     /// Follows `epochs`, within the limits.
     fn take_in_epochs(&mut self) -> Result<(), Error> {
-        let LogSource { follower, parts, sealed, config, last, .. } = self;
+        let LogSource { follower, parts, sealed, config, last, refused, .. } = self;
         let covered = |parts: &[Part]| parts.iter().map(|part| part.sealed - part.given).sum::<u64>();
-        while sealed.is_empty()
-            || (sealed.len() < config.epochs_ahead_max && covered(parts) < config.covered_records_max)
+        while refused.is_none()
+            && (sealed.is_empty()
+                || (sealed.len() < config.epochs_ahead_max && covered(parts) < config.covered_records_max))
         {
             let mut taken = |record: EpochRecord| {
                 if last.is_some_and(|last| record.epoch > last) {
@@ -193,8 +197,11 @@ impl LogSource {
                 }
                 sealed.push_back(Arc::new(record));
             };
-            if !follower.poll(1, &mut taken)? {
-                break;
+            match follower.poll(1, &mut taken) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if error.is_fatal() => *refused = Some(error),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -237,7 +244,9 @@ impl LogSource {
                 return Ok(false);
             }
             self.focus()?;
-        } else if self.is_focused && (!is_behind || self.parts.iter().any(|part| part.is_behind() && !self.is_read(part))) {
+        } else if self.is_focused
+            && (!is_behind || self.parts.iter().any(|part| part.is_behind() && !self.is_read(part)))
+        {
             self.reader = self.reader_of(|_| true)?;
             self.is_focused = false;
         }
@@ -322,7 +331,16 @@ impl Source for LogSource {
                 self.state = State::Waiting;
             }
         }
-        if stride.epochs.is_empty() { Polled::Pending } else { Polled::Stride(stride) }
+        if !stride.epochs.is_empty() {
+            return Polled::Stride(stride);
+        }
+        if self.sealed.is_empty()
+            && let Some(error) = self.refused.take()
+        {
+            self.state = State::Stopped;
+            (self.fatal)(error);
+        }
+        Polled::Pending
     }
 }
 

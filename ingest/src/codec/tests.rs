@@ -5,7 +5,8 @@ use DeadLetterCode::{BadCommandId, TooLarge, UnknownType, Unreadable, WrongKey};
 
 const ORDERS: Origin = Origin { topic: Topic::Orders, partition: 2, offset: 7 };
 const CANCEL: &str = r#"{"order_id":"o-1","reason":"late"}"#;
-const PLACE: &str = r#"{"currency":"GBP","country":"GB","lines":[{"sku":"a","quantity":1}],"payment":{"method":"settled"}}"#;
+const PLACE: &str =
+    r#"{"currency":"GBP","country":"GB","lines":[{"sku":"a","quantity":1}],"payment":{"method":"settled"}}"#;
 
 /// A record in the making: a good one of binary mode, to be spoilt.
 #[derive(Clone)]

@@ -123,9 +123,8 @@ impl Journal {
         let shared = Arc::new(Shared { state: Mutex::new(state), layout, config, storage, watchers });
         let queue = Arc::new(writer::Queue::default());
         let thread = writer::Writer::new(Arc::clone(&shared), Arc::clone(&queue));
-        let start = |thread: writer::Writer| {
-            std::thread::Builder::new().name("journal".to_owned()).spawn(move || thread.run())
-        };
+        let start =
+            |thread: writer::Writer| std::thread::Builder::new().name("journal".to_owned()).spawn(move || thread.run());
         let writer = thread.map(start).transpose().map_err(Error::io("starting the writer of", &folder))?;
         Ok(Journal { shared, queue, writer, _lock: held })
     }

@@ -114,7 +114,8 @@ fn a_fresh_log_gets_a_full_cut_and_then_what_moved() {
     let all = env.epochs_to(&env.ends());
     let mut moved = Cut::default();
     moved.set(ORDERS, 3);
-    let expected = EpochRecord { v: 1, epoch: Epoch(2), now: Timestamp::from_micros(2_000_000), rules: RULES, cut: moved };
+    let expected =
+        EpochRecord { v: 1, epoch: Epoch(2), now: Timestamp::from_micros(2_000_000), rules: RULES, cut: moved };
     assert_eq!(all[1..], [expected]);
     sequencer.stop();
     env.append(ORDERS, 1);
