@@ -38,9 +38,9 @@ fn record_of(of: &ModelRecord) -> (Origin, Record) {
     (Origin { topic, partition: of.partition, offset: of.offset }, record)
 }
 
-type Epochs = Vec<(Timestamp, Vec<ModelRecord>)>;
+pub type Epochs = Vec<(Timestamp, Vec<ModelRecord>)>;
 
-fn workload(seed: u64) -> Epochs {
+pub fn workload(seed: u64) -> Epochs {
     let mut workload = Workload::new(seed);
     (0..EPOCHS)
         .map(|_| {
@@ -50,7 +50,7 @@ fn workload(seed: u64) -> Epochs {
         .collect()
 }
 
-fn sealed(epochs: &Epochs) -> Arc<SealedLog> {
+pub fn sealed(epochs: &Epochs) -> Arc<SealedLog> {
     let mut log = SealedLog::default();
     for (now, records) in epochs {
         log.seal(*now, records.iter().map(record_of).collect());
@@ -94,8 +94,8 @@ fn same(model: &Value, engine: &Value, what: &str) {
     panic!("{what} differs:{}\n(model {model})", differ.collect::<String>());
 }
 
-/// Runs the model beside what left the engine, and compares every event and every row at every epoch.
-fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
+/// Runs the model beside what left the engine: compares every event, and every row at every `rows_every`th epoch.
+fn compare(epochs: &Epochs, left: &[Arc<Changes>], rows_every: u64) {
     assert_eq!(left.len(), epochs.len());
     let (mut model, mut views) = (Model::new(), Views::default());
     for (number, ((now, records), changes)) in epochs.iter().zip(left).enumerate() {
@@ -106,22 +106,8 @@ fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
         }
         assert_eq!(expected.len(), changes.events.len(), "events of epoch {epoch}");
         views.apply(changes);
-        for view in View::ALL.iter().filter(|view| **view != View::Invariants) {
-            let (mut ours, mut theirs) = (views.json(*view), model.view(view.name()));
-            ours.values_mut().chain(theirs.values_mut()).for_each(|row| *row = plain(row.take()));
-            for (key, row) in &theirs {
-                let ours = ours.get(key).unwrap_or(&Value::Null);
-                same(row, ours, &format!("epoch {epoch}, {} {key}", view.name()));
-            }
-            assert_eq!(ours.len(), theirs.len(), "epoch {epoch}, rows of {}", view.name());
-        }
-        for view in View::ALL {
-            let standing = changes.standings.of(*view);
-            assert_eq!(standing.digest, views.digest(*view), "epoch {epoch}, digest of {}", view.name());
-            assert_eq!(standing.rows, views.0.get(view).map_or(0, |rows| rows.len() as u64));
-        }
-        for (name, check) in views.json(View::Invariants) {
-            assert_eq!(check["violations"], 0, "epoch {epoch}, {name}: {check}");
+        if epoch.is_multiple_of(rows_every) || number + 1 == epochs.len() {
+            compare_rows(&model, &views, changes);
         }
         let dead: Vec<_> = changes.dead_letters.iter().map(|letter| (letter.origin, letter.code.as_str())).collect();
         let expected = model.dead_letters().iter().map(|letter| {
@@ -132,11 +118,34 @@ fn compare(epochs: &Epochs, left: &[Arc<Changes>]) {
     }
 }
 
+/// Compares every row and every digest at an epoch.
+fn compare_rows(model: &Model, views: &Views, changes: &Changes) {
+    let epoch = changes.epoch();
+    for view in View::ALL.iter().filter(|view| **view != View::Invariants) {
+        let (mut ours, mut theirs) = (views.json(*view), model.view(view.name()));
+        ours.values_mut().chain(theirs.values_mut()).for_each(|row| *row = plain(row.take()));
+        for (key, row) in &theirs {
+            let ours = ours.get(key).unwrap_or(&Value::Null);
+            same(row, ours, &format!("epoch {epoch}, {} {key}", view.name()));
+        }
+        assert_eq!(ours.len(), theirs.len(), "epoch {epoch}, rows of {}", view.name());
+    }
+    for view in View::ALL {
+        let standing = changes.standings.of(*view);
+        assert_eq!(standing.digest, views.digest(*view), "epoch {epoch}, digest of {}", view.name());
+        assert_eq!(standing.rows, views.0.get(view).map_or(0, |rows| rows.len() as u64));
+    }
+    for (name, check) in views.json(View::Invariants) {
+        assert_eq!(check["violations"], 0, "epoch {epoch}, {name}: {check}");
+    }
+}
+
 #[test]
 fn the_engine_equals_the_clerk() {
     for_each_seed("the_engine_equals_the_clerk", seeds(1, 30), |seed| {
         let epochs = workload(seed);
-        compare(&epochs, &run(&sealed(&epochs), PLAIN));
+        // Rows are compared at every epoch for some of the seeds, since the clerk writes all of them out each time.
+        compare(&epochs, &run(&sealed(&epochs), PLAIN), if seed <= 3 { 1 } else { 40 });
     });
 }
 
@@ -171,7 +180,7 @@ fn another_cutting_of_the_same_records_is_again_the_clerks() {
                     epochs.push((Timestamp::from_micros(now.micros() + part as i64), records.to_vec()));
                 }
             }
-            compare(&epochs, &run(&sealed(&epochs), Way { workers: 2, stride: 16, in_flight: 64 }));
+            compare(&epochs, &run(&sealed(&epochs), Way { workers: 2, stride: 16, in_flight: 64 }), 100);
         }
     });
 }
