@@ -1,1 +1,31 @@
-//! x
+//! The serving room: the shop at an epoch, and HTTP over it.
+//!
+//! ```text
+//! Changes ──▶ Shop (the store: every view, the last epochs) ──▶ routes ──▶ answers, exact for an epoch
+//!                   ▲ waits for the outcome                        │
+//!                   └──────────── CommandLog ◀── commands ◀────────┘
+//! ```
+//!
+//! A [`Shop`] is the core's sink; [`serve`] answers requests from it and writes commands back to the log.
+//! Not for deciding, and not for the log: those come in through `dataflows::port`.
+
+mod app;
+mod commands;
+mod config;
+mod error;
+pub mod http;
+pub mod openapi;
+pub mod routes;
+pub mod shop;
+pub mod store;
+mod vitals;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::{App, Entropy};
+pub use config::Config;
+pub use error::Error;
+pub use http::server::{Parts, os_entropy, serve, service};
+pub use shop::Shop;
+pub use vitals::{Gauge, Vitals, VitalsSource};

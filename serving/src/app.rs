@@ -1,0 +1,35 @@
+//! What every handler has at hand.
+
+use crate::commands::flights::Flights;
+use crate::config::Config;
+use crate::http::traffic::Traffic;
+use crate::shop::Shop;
+use crate::vitals::VitalsSource;
+use dataflows::port::CommandLog;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Makes ids for commands that came without one: 16 random bytes, or why there are none.
+pub type Entropy = Arc<dyn Fn() -> Result<[u8; 16], String> + Send + Sync>;
+
+/// The parts of the room.
+pub struct App {
+    /// The limits.
+    pub config: Config,
+    /// What is read.
+    pub shop: Shop,
+    /// Where commands go.
+    pub log: Arc<dyn CommandLog>,
+    /// The commands on their way.
+    pub flights: Arc<Flights>,
+    /// What the rest of the process says.
+    pub vitals: VitalsSource,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// The counters of every route: method, path, counters.
+    pub traffic: Vec<(&'static str, &'static str, Arc<Traffic>)>,
+    /// The document of the routes, as it is served.
+    pub openapi: Vec<u8>,
+    /// When the process started.
+    pub started: Instant,
+}

@@ -1,0 +1,148 @@
+//! Commands: from a request to the log, and from the outcome back to an answer. Not for deciding anything.
+
+pub mod batch;
+pub mod decision;
+pub mod flights;
+pub mod outcome;
+
+use crate::app::App;
+use crate::http::answer::{Answer, Kind};
+use crate::http::call::{Call, Prefer};
+use crate::http::fresh;
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use dataflows::command::{Command, CommandType};
+use dataflows::port::Publication;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use smol_str::SmolStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The header that names the command of an answer, whoever chose the id.
+const COMMAND_ID: HeaderName = HeaderName::from_static("tradewind-command-id");
+
+/// What an id keeps in a path.
+const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A command that is asked for, ready for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What is asked.
+    pub command: Command,
+    /// Its record.
+    pub publication: Publication,
+    /// What tells it from another under the same id.
+    pub fingerprint: u128,
+}
+
+impl Asked {
+    /// A command under an id, if its record is not too large.
+    pub fn of(command_id: &str, command: Command, record_bytes_max: usize) -> Result<Asked, Problem> {
+        let publication = Publication::of(command_id, &command);
+        if publication.data.len() > record_bytes_max {
+            let detail = format!("written out, the command takes over {record_bytes_max} bytes");
+            return Err(Problem::new(Fault::TooLarge, detail));
+        }
+        let fingerprint = command.fingerprint(command.key().as_bytes());
+        Ok(Asked { command, publication, fingerprint })
+    }
+}
+
+/// The ids that the path of a command's route names: the field, and the name in the path.
+pub const fn path_ids(command_type: CommandType) -> &'static [(&'static str, &'static str)] {
+    match command_type {
+        CommandType::PutPolicy
+        | CommandType::PlaceOrder
+        | CommandType::RecordCredit
+        | CommandType::RecordAdjustment => &[],
+        CommandType::PutProduct | CommandType::ArchiveProduct => &[("product_id", "id")],
+        CommandType::SetPrice => &[("product_id", "id"), ("sku", "sku")],
+        CommandType::MoveStock | CommandType::TransferStock => &[("sku", "sku")],
+        CommandType::CancelOrder
+        | CommandType::ShipOrder
+        | CommandType::DeliverOrder
+        | CommandType::RecordShipmentFailure
+        | CommandType::ReturnItems
+        | CommandType::IssueRefund => &[("order_id", "id")],
+        CommandType::RecordPaymentResult => &[("order_id", "order_id")],
+    }
+}
+
+/// Whether nothing need be said beyond the path.
+pub const fn takes_no_body(command_type: CommandType) -> bool {
+    matches!(
+        command_type,
+        CommandType::ArchiveProduct
+            | CommandType::CancelOrder
+            | CommandType::ShipOrder
+            | CommandType::DeliverOrder
+            | CommandType::RecordShipmentFailure
+    )
+}
+
+/// Takes a command to its decision, or as far as the caller waits.
+pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> Result<Answer, Problem> {
+    let command_id = match call.idempotency_key()? {
+        Some(key) => SmolStr::new(key),
+        None => new_command_id(&app)?,
+    };
+    let min_epoch = call.min_epoch()?;
+    let body_wait = Duration::from_millis(app.config.body_ms_max);
+    let body = call.body("application/json", app.config.body_bytes_max, body_wait).await?;
+    let body: &[u8] = if body.is_empty() && takes_no_body(command_type) { b"{}" } else { &body };
+    json::check_object(body)?;
+    let ids: Vec<_> = path_ids(command_type).iter().map(|(field, name)| (*field, call.id(name))).collect();
+    let body = json::with_ids(body, &ids)?;
+    let command = Command::read(command_type, &command_id, &body)?;
+    let asked = Asked::of(&command_id, command, app.config.record_bytes_max)?;
+    fresh::newest(&app, &call, min_epoch).await?;
+    let wait = decision_wait(&app, call.prefer());
+    let decision = decision::of(&app, vec![asked.clone()], wait).await?.pop();
+    let mut answer = match decision {
+        Some(decision) => outcome::answer(&app, &asked, decision)?,
+        None => return Err(Problem::new(Fault::Internal, "a command without a decision")),
+    };
+    answer.headers_extend(COMMAND_ID, HeaderValue::from_str(&command_id).ok());
+    Ok(answer)
+}
+
+/// How long a decision is waited for.
+fn decision_wait(app: &App, prefer: Prefer) -> Duration {
+    match prefer {
+        Prefer { wait_s: None, respond_async: true } => Duration::ZERO,
+        Prefer { wait_s, respond_async: _ } => app.wait(wait_s),
+    }
+}
+
+/// The answer to a command that is not decided yet.
+fn pending(command_id: &str) -> Answer {
+    #[derive(serde::Serialize)]
+    struct Pending<'a> {
+        command_id: &'a str,
+        status: &'a str,
+    }
+    Answer::json(&Pending { command_id, status: "pending" })
+        .status(StatusCode::ACCEPTED)
+        .located(&format!("/api/v1/operations/{}", path_text(command_id)))
+}
+
+/// An id as it stands in a path.
+pub fn path_text(id: &str) -> String {
+    utf8_percent_encode(id, ID).to_string()
+}
+
+/// A new command id: a UUID of version 4.
+fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
+    let mut bytes = (app.entropy)().map_err(|why| Problem::new(Fault::Internal, why))?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    Ok(SmolStr::new(parts.join("-")))
+}
+
+/// Lines of JSON as an answer.
+fn lines(bytes: Vec<u8>) -> Answer {
+    Answer::new(StatusCode::OK, Kind::Lines, bytes)
+}

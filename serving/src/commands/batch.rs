@@ -1,0 +1,147 @@
+//! `POST /commands`: many commands as lines, appended in order. A bad line does not stop the others.
+
+use super::decision::{self, Decision};
+use super::{Asked, decision_wait, lines};
+use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::call::{Call, is_command_id};
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use dataflows::code::{Code, Problem as Detail};
+use dataflows::command::{Command, CommandType};
+use dataflows::epoch::Epoch;
+use dataflows::rows::Operation;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a line gave before it came to the log.
+struct Line {
+    command_id: Option<String>,
+    type_name: Option<String>,
+    asked: Result<Asked, Problem>,
+}
+
+/// What became of a line.
+#[derive(Serialize)]
+struct LineJson<'a> {
+    command_id: Option<&'a str>,
+    r#type: Option<&'a str>,
+    status: &'static str,
+    epoch: Option<Epoch>,
+    ids: serde_json::Value,
+    code: Option<&'static str>,
+    errors: &'a [Detail],
+    replayed: bool,
+}
+
+/// Takes many commands.
+pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
+    let config = &app.config;
+    let min_epoch = call.min_epoch()?;
+    let wait = Duration::from_millis(config.body_ms_max);
+    let body = call.body("application/x-ndjson", config.batch_bytes_max, wait).await?;
+    let is_blank = |line: &&[u8]| line.trim_ascii().is_empty();
+    let texts: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)).collect();
+    if texts.len() > config.batch_lines_max {
+        return Err(Problem::new(Fault::TooLarge, format!("at most {} lines are taken", config.batch_lines_max)));
+    }
+    let lines: Vec<Line> = texts.into_iter().map(|text| read(text, config.record_bytes_max)).collect();
+    let asked = lines.iter().filter_map(|line| line.asked.as_ref().ok()).cloned().collect();
+    crate::http::fresh::newest(&app, &call, min_epoch).await?;
+    let decisions = decision::of(&app, asked, decision_wait(&app, call.prefer())).await?;
+    write(&app, &lines, decisions)
+}
+
+fn read(text: &[u8], record_bytes_max: usize) -> Line {
+    let mut line = Line { command_id: None, type_name: None, asked: Err(Problem::new(Fault::Malformed, "")) };
+    line.asked = read_into(&mut line.command_id, &mut line.type_name, text, record_bytes_max);
+    line
+}
+
+fn read_into(
+    command_id: &mut Option<String>,
+    type_name: &mut Option<String>,
+    text: &[u8],
+    record_bytes_max: usize,
+) -> Result<Asked, Problem> {
+    json::check_object(text)?;
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_slice(text).map_err(|error| Problem::new(Fault::Malformed, error.to_string()))?;
+    let text_of = |name: &str| fields.get(name).and_then(|value| serde_json::from_str::<String>(value.get()).ok());
+    *command_id = text_of("id").filter(|id| is_command_id(id));
+    *type_name = text_of("type");
+    let id = command_id
+        .as_deref()
+        .ok_or_else(|| Problem::invalid("/id", "the command id: 1 to 255 visible ASCII characters"))?;
+    let name = type_name.as_deref().ok_or_else(|| Problem::invalid("/type", "the type of the command, as a text"))?;
+    let command_type = CommandType::from_name(name)
+        .ok_or_else(|| Problem::invalid("/type", format!("no command has the type {name}")))?;
+    let data = fields.get("data").ok_or_else(|| Problem::invalid("/data", "the command's data, as an object"))?;
+    let command = Command::read(command_type, id, data.get().as_bytes())?;
+    Asked::of(id, command, record_bytes_max).map_err(|too_large| Problem::invalid("/data", too_large.detail))
+}
+
+fn write(app: &App, read: &[Line], decisions: Vec<Decision>) -> Result<Answer, Problem> {
+    let mut decisions = decisions.into_iter();
+    let mut body = Vec::with_capacity(read.len() * 200);
+    for line in read {
+        let decision = match &line.asked {
+            Ok(_) => Some(decisions.next().ok_or_else(|| Problem::new(Fault::Internal, "a line without a decision"))?),
+            Err(_) => None,
+        };
+        write_line(&mut body, app, line, decision.as_ref())
+            .map_err(|error| Problem::new(Fault::Internal, error.to_string()))?;
+        body.push(b'\n');
+    }
+    Ok(lines(body))
+}
+
+fn write_line(
+    body: &mut Vec<u8>,
+    app: &App,
+    line: &Line,
+    decision: Option<&Decision>,
+) -> Result<(), serde_json::Error> {
+    let mut json = LineJson {
+        command_id: line.command_id.as_deref(),
+        r#type: line.type_name.as_deref(),
+        status: "rejected",
+        epoch: None,
+        ids: serde_json::json!({}),
+        code: None,
+        errors: &[],
+        replayed: false,
+    };
+    match (&line.asked, decision) {
+        (Err(problem), _) => {
+            json.code = Some(problem.code);
+            json.errors = &problem.errors;
+        }
+        (Ok(_), Some(Decision::Decided { operation, replayed, .. })) => {
+            json.status = operation.status();
+            json.epoch = Some(operation.epoch);
+            json.ids = serde_json::to_value(operation.ids_json())?;
+            json.code = operation.code().map(Code::as_str);
+            json.errors = operation.errors();
+            json.replayed = *replayed;
+        }
+        (Ok(_), Some(Decision::Reused(pin))) => {
+            json.epoch = Some(app.shop.reading(pin.clone()).epoch());
+            json.code = Some(Code::CommandIdReused.as_str());
+        }
+        (Ok(asked), Some(Decision::Pending) | None) => {
+            json.status = "pending";
+            json.ids = serde_json::to_value(ids_of(asked))?;
+        }
+    }
+    serde_json::to_writer(body, &json)
+}
+
+fn ids_of(asked: &Asked) -> BTreeMap<&str, &str> {
+    let (name, _) = Operation::id_names(asked.command.command_type());
+    [(name, asked.command.key())].into_iter().filter(|(name, _)| !name.is_empty()).collect()
+}

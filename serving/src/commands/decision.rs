@@ -1,0 +1,126 @@
+//! Takes commands through the log to their outcomes: looks first whether they were decided before, appends the others,
+//! waits until epochs hold them, and reads there what became of them.
+
+use super::Asked;
+use crate::app::App;
+use crate::http::problem::{Fault, Problem};
+use crate::shop::{EpochInfo, Reading};
+use crate::store::Pin;
+use dataflows::port::AppendError;
+use dataflows::rows::Operation;
+use dataflows::topic::Origin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+/// How far a command came.
+pub enum Decision {
+    /// It was decided, or had been before; the epoch is the one to answer at.
+    Decided {
+        /// The epoch.
+        pin: Pin<EpochInfo>,
+        /// The outcome.
+        operation: Arc<Operation>,
+        /// Whether it had been decided before this request.
+        replayed: bool,
+    },
+    /// Its id belongs to another command.
+    Reused(Pin<EpochInfo>),
+    /// It is in the log, and no epoch that can be read holds it yet.
+    Pending,
+}
+
+/// What became of each of the commands.
+pub async fn of(app: &Arc<App>, asked: Vec<Asked>, wait: Duration) -> Result<Vec<Decision>, Problem> {
+    let deadline = Instant::now() + wait;
+    let reading =
+        app.shop.read_latest().ok_or_else(|| Problem::new(Fault::Starting, "the node takes in what the log holds"))?;
+    let known: Vec<Option<Decision>> = asked.iter().map(|asked| look_up(&reading, asked, None)).collect();
+    drop(reading);
+    let unknown: Vec<&Asked> =
+        asked.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(asked, _)| asked).collect();
+    let mut origins = Vec::new().into_iter();
+    if !unknown.is_empty() {
+        origins = append(app, &unknown, deadline).await?.into_iter();
+    }
+    let mut decisions = Vec::with_capacity(asked.len());
+    for (asked, known) in asked.iter().zip(known) {
+        decisions.push(match known {
+            Some(decision) => decision,
+            None => match origins.next() {
+                Some(origin) => decided(app, asked, origin, deadline).await?,
+                None => return Err(Problem::new(Fault::Internal, "the log named too few places")),
+            },
+        });
+    }
+    Ok(decisions)
+}
+
+/// What an epoch knows of the command's id. `origin` is the place of this request's own record, if it has one.
+fn look_up(reading: &Reading<'_>, asked: &Asked, origin: Option<Origin>) -> Option<Decision> {
+    let command_id = asked.publication.command_id.as_str();
+    let operation = reading.views().operations.get(command_id, reading.at())?;
+    let pin = reading.pin().clone();
+    Some(if operation.fingerprint != asked.fingerprint {
+        Decision::Reused(pin)
+    } else {
+        let replayed = Some(operation.origin) != origin;
+        Decision::Decided { pin, operation, replayed }
+    })
+}
+
+/// Appends commands, and says where they stand once they are durable.
+async fn append(app: &Arc<App>, asked: &[&Asked], deadline: Instant) -> Result<Vec<Origin>, Problem> {
+    let commands = asked.iter().map(|asked| (&asked.publication.command_id, &asked.command));
+    if !app.flights.start(commands, || app.shop.cut()) {
+        return Err(Problem::new(Fault::Overloaded, "too many commands are on their way to a decision"));
+    }
+    let ids: Vec<_> = asked.iter().map(|asked| asked.publication.command_id.clone()).collect();
+    let flights = Arc::clone(&app.flights);
+    let (send, receive) = oneshot::channel();
+    let publications = asked.iter().map(|asked| asked.publication.clone()).collect();
+    app.log.append(
+        publications,
+        Box::new(move |appended| {
+            match &appended {
+                Ok(origins) => {
+                    for (id, origin) in ids.iter().zip(origins) {
+                        flights.appended(id, *origin);
+                    }
+                }
+                Err(_) => ids.iter().for_each(|id| flights.end(id)),
+            }
+            // Who went away meanwhile needs no answer.
+            let _ = send.send(appended);
+        }),
+    );
+    // A caller that does not wait for the decision waits for the log all the same: 202 says that the command is safe.
+    let patience = deadline.max(Instant::now() + Duration::from_millis(app.config.append_ms_max));
+    match timeout_at(patience, receive).await {
+        Ok(Ok(Ok(origins))) => Ok(origins),
+        Ok(Ok(Err(error))) => Err(refusal_of(&error)),
+        Ok(Err(_)) => Err(Problem::new(Fault::LogUnavailable, "the log is gone")),
+        Err(_) => Err(Problem::new(Fault::LogUnavailable, "the log did not acknowledge in time")),
+    }
+}
+
+fn refusal_of(error: &AppendError) -> Problem {
+    let fault = match error {
+        AppendError::Unavailable(_) => Fault::LogUnavailable,
+        AppendError::Full(_) => Fault::StorageFull,
+        AppendError::Overloaded => Fault::Overloaded,
+    };
+    Problem::new(fault, format!("{error}; repeating the request with the same Idempotency-Key is safe"))
+}
+
+/// Waits for the epoch that holds the command's record, and reads the outcome there.
+async fn decided(app: &App, asked: &Asked, origin: Origin, deadline: Instant) -> Result<Decision, Problem> {
+    let Ok(pin) = timeout_at(deadline, app.shop.wait_for_origin(origin)).await else {
+        return Ok(Decision::Pending);
+    };
+    let pin = pin.ok_or_else(|| Problem::new(Fault::Internal, "the shop is gone"))?;
+    app.flights.end(&asked.publication.command_id);
+    let decision = look_up(&app.shop.reading(pin), asked, Some(origin));
+    decision.ok_or_else(|| Problem::new(Fault::Internal, "the record has no outcome: see the dead letters"))
+}

@@ -1,0 +1,98 @@
+//! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
+
+use super::decision::Decision;
+use super::{Asked, path_text, pending};
+use crate::app::App;
+use crate::http::answer::{Answer, REPLAYED};
+use crate::http::fresh;
+use crate::http::problem::{Fault, Problem, path_names_sku};
+use crate::routes::{documents, orders, policy, products, stock};
+use crate::shop::Reading;
+use axum::http::{HeaderValue, StatusCode};
+use dataflows::code::Code;
+use dataflows::command::CommandType;
+use dataflows::rows::Operation;
+
+/// The answer to a command.
+pub fn answer(app: &App, asked: &Asked, decision: Decision) -> Result<Answer, Problem> {
+    let (pin, operation, replayed) = match decision {
+        Decision::Decided { pin, operation, replayed } => (pin, operation, replayed),
+        Decision::Reused(pin) => {
+            let epoch = app.shop.reading(pin).epoch();
+            return Err(Problem::refused(Code::CommandIdReused, false, Vec::new()).at(epoch));
+        }
+        Decision::Pending => return Ok(pending(&asked.publication.command_id)),
+    };
+    let reading = app.shop.reading(pin);
+    let answer = match operation.refusal.as_deref() {
+        Some((code, errors)) => {
+            let names_sku = path_names_sku(operation.command_type);
+            Problem::refused(*code, names_sku, errors.clone()).at(reading.epoch()).answer()
+        }
+        None => accepted(&reading, &operation)?,
+    };
+    let mut answer = fresh::exact(&reading, answer)?;
+    if replayed {
+        answer.header(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+fn accepted(reading: &Reading<'_>, operation: &Operation) -> Result<Answer, Problem> {
+    let status = status_of(reading, operation);
+    let (body, path) = resource(reading, operation)?;
+    let answer = body.status(status);
+    Ok(if status == StatusCode::CREATED { answer.located(&path) } else { answer })
+}
+
+/// 201 where something was made, else 200.
+fn status_of(reading: &Reading<'_>, operation: &Operation) -> StatusCode {
+    match operation.command_type {
+        CommandType::PutProduct => {
+            if reading.views().makers.get(operation.command_id.as_str(), reading.at()).is_some() {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            }
+        }
+        CommandType::MoveStock
+        | CommandType::TransferStock
+        | CommandType::PlaceOrder
+        | CommandType::ShipOrder
+        | CommandType::ReturnItems
+        | CommandType::IssueRefund
+        | CommandType::RecordCredit
+        | CommandType::RecordAdjustment => StatusCode::CREATED,
+        CommandType::PutPolicy
+        | CommandType::ArchiveProduct
+        | CommandType::SetPrice
+        | CommandType::CancelOrder
+        | CommandType::DeliverOrder
+        | CommandType::RecordShipmentFailure
+        | CommandType::RecordPaymentResult => StatusCode::OK,
+    }
+}
+
+/// What the command was about, and where that is.
+fn resource(reading: &Reading<'_>, operation: &Operation) -> Result<(Answer, String), Problem> {
+    let id = operation.ids.of.as_str();
+    let (body, collection) = match operation.command_type {
+        CommandType::PutPolicy => (Some(policy::body(reading)), "policy"),
+        CommandType::PutProduct | CommandType::ArchiveProduct | CommandType::SetPrice => {
+            (products::body(reading, id), "products")
+        }
+        CommandType::MoveStock | CommandType::TransferStock => (stock::body(reading, id), "stock"),
+        CommandType::PlaceOrder
+        | CommandType::CancelOrder
+        | CommandType::ShipOrder
+        | CommandType::DeliverOrder
+        | CommandType::RecordShipmentFailure
+        | CommandType::ReturnItems
+        | CommandType::RecordPaymentResult
+        | CommandType::IssueRefund => (orders::body(reading, id), "orders"),
+        CommandType::RecordCredit => (documents::credit_body(reading, id), "credits"),
+        CommandType::RecordAdjustment => (documents::adjustment_body(reading, id), "adjustments"),
+    };
+    let body = body.ok_or_else(|| Problem::new(Fault::Internal, "the outcome's resource is not there"))?;
+    Ok((body, format!("/api/v1/{collection}/{}", path_text(id))))
+}

@@ -1,0 +1,81 @@
+//! The limits of the serving room, each with a name. None of them can change an answer.
+
+use crate::store::Limits;
+
+/// How much this room keeps, takes and waits for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How much history `as_of` and cursors can reach.
+    pub history: Limits,
+    /// Connections at once; more wait in the socket's queue.
+    pub connections_max: usize,
+    /// How long a new connection may stay silent.
+    pub first_byte_ms_max: u64,
+    /// How long a request's head may take, and a kept connection may idle.
+    pub head_ms_max: u64,
+    /// The size of a request's head.
+    pub head_bytes_max: usize,
+    /// How long a request's body may take.
+    pub body_ms_max: u64,
+    /// The size of a command's body.
+    pub body_bytes_max: usize,
+    /// The size of a batch of commands.
+    pub batch_bytes_max: usize,
+    /// The commands in a batch.
+    pub batch_lines_max: usize,
+    /// The size of a record's value in the log; larger ones would be dead letters.
+    pub record_bytes_max: usize,
+    /// How long a decision, or a fresh epoch, is waited for unless the request says.
+    pub wait_ms_default: u64,
+    /// How long a request may ask to wait.
+    pub wait_ms_max: u64,
+    /// How long the log may take to acknowledge.
+    pub append_ms_max: u64,
+    /// Commands that may be on their way to a decision.
+    pub commands_in_flight_max: usize,
+    /// Requests that may wait for an epoch.
+    pub waiters_max: usize,
+    /// Rows of a page unless the request says.
+    pub page_rows_default: usize,
+    /// Rows of a page.
+    pub page_rows_max: usize,
+    /// Rows of a page of a view or of analytics.
+    pub page_rows_max_wide: usize,
+    /// Rows that a filtered list looks at before it lets other requests run.
+    pub scan_rows_at_once: usize,
+    /// Bodies smaller than this are not compressed.
+    pub compress_bytes_min: u64,
+    /// How long to wait when the process has no room for another connection.
+    pub accept_retry_ms: u64,
+    /// How long running requests may take once the node is told to stop.
+    pub drain_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            history: Limits::default(),
+            connections_max: 4_096,
+            first_byte_ms_max: 5_000,
+            head_ms_max: 10_000,
+            head_bytes_max: 64 << 10,
+            body_ms_max: 30_000,
+            body_bytes_max: 1 << 20,
+            batch_bytes_max: 8 << 20,
+            batch_lines_max: 1_000,
+            record_bytes_max: 1 << 20,
+            wait_ms_default: 2_000,
+            wait_ms_max: 30_000,
+            append_ms_max: 10_000,
+            commands_in_flight_max: 65_536,
+            waiters_max: 65_536,
+            page_rows_default: 50,
+            page_rows_max: 200,
+            page_rows_max_wide: 1_000,
+            scan_rows_at_once: 1_024,
+            compress_bytes_min: 1_024,
+            accept_retry_ms: 50,
+            drain_ms_max: 10_000,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP as this room speaks it: a call comes in, an answer or a problem goes out. Not for any one route.
+
+pub mod answer;
+pub mod call;
+pub mod cursor;
+pub mod fresh;
+pub mod json;
+pub mod list;
+pub mod problem;
+pub mod query;
+pub mod server;
+pub mod traffic;

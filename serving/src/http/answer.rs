@@ -1,0 +1,143 @@
+//! Answers: bytes with a status, the epoch that they are exact for, and the headers that go with them.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use dataflows::epoch::Epoch;
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The header that names the epoch of an answer.
+pub const EPOCH: HeaderName = HeaderName::from_static("tradewind-epoch");
+/// The header of an answer that was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/json`
+    Json,
+    /// `application/problem+json`
+    Problem,
+    /// `application/x-ndjson`
+    Lines,
+    /// The text form of Prometheus.
+    Metrics,
+    /// `text/html`
+    Html,
+}
+
+impl Kind {
+    const fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Kind::Json => "application/json",
+            Kind::Problem => "application/problem+json",
+            Kind::Lines => "application/x-ndjson",
+            Kind::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+            Kind::Html => "text/html; charset=utf-8",
+        })
+    }
+}
+
+/// An answer on its way out.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The epoch that it is exact for; the newest, if it depends on none.
+    pub epoch: Option<Epoch>,
+    kind: Kind,
+    body: Vec<u8>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// Those bytes.
+    pub const fn new(status: StatusCode, kind: Kind, body: Vec<u8>) -> Answer {
+        Answer { status, epoch: None, kind, body, headers: Vec::new() }
+    }
+
+    /// A value as JSON.
+    pub fn json(value: &impl Serialize) -> Answer {
+        let mut body = Vec::with_capacity(512);
+        match serde_json::to_writer(&mut body, value) {
+            Ok(()) => Answer::new(StatusCode::OK, Kind::Json, body),
+            Err(error) => super::problem::Problem::new(super::problem::Fault::Internal, error.to_string()).answer(),
+        }
+    }
+
+    /// The bytes alone.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// The same, exact for an epoch.
+    pub const fn at(mut self, epoch: Epoch) -> Answer {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// The same with another status.
+    pub const fn status(mut self, status: StatusCode) -> Answer {
+        self.status = status;
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.push((name, value));
+    }
+
+    /// Adds a header that can be written, if it can.
+    pub fn headers_extend(&mut self, name: HeaderName, value: Option<HeaderValue>) {
+        self.headers.extend(value.map(|value| (name, value)));
+    }
+
+    /// Says where the thing is.
+    pub fn located(mut self, path: &str) -> Answer {
+        self.headers.extend(HeaderValue::from_str(path).ok().map(|path| (LOCATION, path)));
+        self
+    }
+
+    /// A single resource: tagged by its content, and left out if the caller has it already.
+    pub fn tagged(mut self, if_none_match: Option<&HeaderValue>) -> Answer {
+        // Weak, since the same body may leave with another content coding.
+        let hash = xxh3_64(&self.body);
+        let mut tag = *b"W/\"0000000000000000\"";
+        for (at, digit) in tag[3..19].iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(hash >> (60 - 4 * at) & 15) as usize];
+        }
+        if let Some(known) = if_none_match
+            && names(known.as_bytes(), &tag[2..])
+        {
+            self.status = StatusCode::NOT_MODIFIED;
+            self.body = Vec::new();
+        }
+        self.headers.extend(HeaderValue::from_bytes(&tag).ok().map(|tag| (ETAG, tag)));
+        self
+    }
+}
+
+/// Whether a list of tags has this one, or is `*`.
+fn names(list: &[u8], tag: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|entry| {
+        let entry = entry.strip_prefix(b"W/").unwrap_or(entry);
+        entry == tag || entry == b"*"
+    })
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(EPOCH, HeaderValue::from(self.epoch.unwrap_or_default().0));
+        if self.status != StatusCode::NOT_MODIFIED {
+            headers.insert(CONTENT_TYPE, self.kind.content_type());
+        }
+        headers.extend(self.headers);
+        *response.body_mut() = Body::from(self.body);
+        response
+    }
+}

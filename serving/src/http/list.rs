@@ -1,0 +1,98 @@
+//! Lists: pages of rows in the order of a key, all pages of a cursor at one epoch.
+
+use super::answer::{Answer, Kind};
+use super::call::Call;
+use super::cursor::Cursor;
+use super::fresh;
+use super::problem::{Fault, Problem};
+use crate::app::App;
+use crate::shop::Reading;
+use axum::http::header::LINK;
+use axum::http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// How long a page may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// Resources.
+    Narrow,
+    /// Rows of views and of analytics.
+    Wide,
+}
+
+/// A page in the making.
+pub struct Page<'a> {
+    /// The epoch of the list.
+    pub reading: Reading<'a>,
+    /// The last key of the page before.
+    pub after: Option<String>,
+    /// What the cursor is bound to: the route's path and its filter.
+    list: String,
+    limit: usize,
+    rows: usize,
+    last: String,
+    body: Vec<u8>,
+    has_more: bool,
+}
+
+impl<'a> Page<'a> {
+    /// The page that the request asks for, still empty.
+    pub async fn of(app: &'a App, call: &Call, width: Width) -> Result<Page<'a>, Problem> {
+        let config = &app.config;
+        let limit_max = match width {
+            Width::Narrow => config.page_rows_max,
+            Width::Wide => config.page_rows_max_wide,
+        };
+        let limit = match call.query.number("limit")? {
+            Some(limit) if (1..=limit_max).contains(&limit) => limit,
+            Some(_) => return Err(Problem::invalid("/limit", format!("limit is 1 to {limit_max}"))),
+            None => config.page_rows_default,
+        };
+        let list = format!("{}?{}", call.uri.path(), call.query.filter());
+        let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list)).transpose()?;
+        let reading = fresh::page(app, call, cursor.as_ref()).await?;
+        let after = cursor.map(|cursor| cursor.after);
+        let body = b"{\"data\":[".to_vec();
+        Ok(Page { reading, after, list, limit, rows: 0, last: String::new(), body, has_more: false })
+    }
+
+    /// How many rows to read at most: one more than the page has, to know whether there is a next one.
+    pub const fn rows_max(&self) -> usize {
+        self.limit + 1
+    }
+
+    /// Takes a row in; false once the page is full.
+    pub fn push(&mut self, key: &str, row: &impl Serialize) -> Result<bool, Problem> {
+        if self.rows == self.limit {
+            self.has_more = true;
+            return Ok(false);
+        }
+        if self.rows > 0 {
+            self.body.push(b',');
+        }
+        serde_json::to_writer(&mut self.body, row).map_err(internal)?;
+        self.rows += 1;
+        self.last.clear();
+        self.last.push_str(key);
+        Ok(true)
+    }
+
+    /// The page as an answer.
+    pub fn answer(mut self, call: &Call) -> Result<Answer, Problem> {
+        let next = self.has_more.then(|| Cursor { epoch: self.reading.epoch(), after: self.last }.text(&self.list));
+        self.body.extend_from_slice(b"],\"next_cursor\":");
+        serde_json::to_writer(&mut self.body, &next).map_err(internal)?;
+        self.body.push(b'}');
+        let mut answer = Answer::new(StatusCode::OK, Kind::Json, self.body);
+        if let Some(next) = next {
+            let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(&next));
+            answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
+        }
+        fresh::exact(&self.reading, answer)
+    }
+}
+
+/// JSON that could not be written.
+pub fn internal(error: serde_json::Error) -> Problem {
+    Problem::new(Fault::Internal, error.to_string())
+}

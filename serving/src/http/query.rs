@@ -1,0 +1,49 @@
+//! The query part of a request: parameters by name, those that are not known ignored.
+
+use super::problem::Problem;
+use std::borrow::Cow;
+
+/// The parameters of a request, decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `a=1&b=2`.
+    pub fn read(text: Option<&str>) -> Query {
+        let Some(text) = text else { return Query(Vec::new()) };
+        Query(form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (owned(name), owned(value))).collect())
+    }
+
+    /// A parameter; `None` if it is absent or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that is a whole number.
+    pub fn number<N: std::str::FromStr>(&self, name: &'static str) -> Result<Option<N>, Problem> {
+        self.get(name).map(str::parse).transpose().map_err(|_| {
+            Problem::invalid(format!("/{name}"), format!("{name} is a whole number, not {:?}", self.get(name)))
+        })
+    }
+
+    /// The parameters as a query again, `cursor` being the one given.
+    pub fn with_cursor(&self, cursor: &str) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(self.0.iter().filter(|(name, _)| name != "cursor"));
+        text.append_pair("cursor", cursor);
+        text.finish()
+    }
+
+    /// What decides which rows a list has, and in which order: everything but where the page begins and how long it is.
+    pub fn filter(&self) -> String {
+        let mut pairs: Vec<_> =
+            self.0.iter().filter(|(name, _)| !["cursor", "limit", "as_of"].contains(&name.as_str())).collect();
+        pairs.sort_unstable();
+        format!("{pairs:?}")
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> String {
+    text.into_owned()
+}

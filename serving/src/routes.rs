@@ -1,0 +1,81 @@
+//! Every route, one a line: the router, the counters and the OpenAPI document are made from this list.
+
+pub mod analytics;
+pub mod documents;
+pub mod epochs;
+pub mod health;
+pub mod metrics;
+pub mod operations;
+pub mod orders;
+pub mod policy;
+pub mod products;
+pub mod status;
+pub mod stock;
+pub mod views;
+
+mod route;
+
+pub use route::{Kind, Method, Param, Route, router};
+
+use crate::commands::batch;
+use dataflows::command::CommandType;
+use route::run;
+
+const BELOW: Param = Param { name: "below", kind: "integer", about: "only where less than this is available" };
+const CATEGORY: Param =
+    Param { name: "category", kind: "string", about: "a category path, joined by `/`, or its start" };
+const BRAND: Param = Param { name: "brand", kind: "string", about: "only this brand" };
+const PREFIX: Param = Param { name: "prefix", kind: "string", about: "only keys that begin with this" };
+const BY: Param = Param { name: "by", kind: "string", about: "`hour`, `day` (default) or `month`" };
+const GROUP: Param = Param { name: "group", kind: "string", about: "`country`, `category`, or both joined by a comma" };
+const FROM: Param = Param { name: "from", kind: "string", about: "the first period, in the form that `by` has" };
+const TO: Param = Param { name: "to", kind: "string", about: "the period after the last one" };
+
+/// The list.
+#[rustfmt::skip]
+pub fn all() -> Vec<Route> {
+    use CommandType as C;
+    use Method::{Delete, Get, Post, Put};
+    vec![
+        Route::batch("/api/v1/commands", "Takes many commands, a line each", run(batch::post)),
+        Route::command(Put, "/api/v1/products/{id}", "Puts a product in the catalogue, or replaces it", C::PutProduct),
+        Route::command(Delete, "/api/v1/products/{id}", "Takes a product out of lists and search", C::ArchiveProduct),
+        Route::read("/api/v1/products/{id}", "A product", "Product", run(products::get)).or_not_found(),
+        Route::list("/api/v1/products", "Products by id", "Product", &[CATEGORY, BRAND], run(products::list)),
+        Route::command(Put, "/api/v1/products/{id}/variants/{sku}/price", "Sets or schedules a price", C::SetPrice),
+        Route::command(Post, "/api/v1/stock/{sku}/movements", "Moves stock", C::MoveStock),
+        Route::command(Post, "/api/v1/stock/{sku}/transfers", "Moves stock to another location", C::TransferStock),
+        Route::read("/api/v1/stock/{sku}", "The stock of a SKU", "Stock", run(stock::get)).or_unknown_sku(),
+        Route::list("/api/v1/stock", "Stock by SKU", "Stock", &[BELOW], run(stock::list)),
+        Route::command(Post, "/api/v1/orders", "Places an order", C::PlaceOrder),
+        Route::read("/api/v1/orders/{id}", "An order", "Order", run(orders::get)).or_not_found(),
+        Route::list("/api/v1/customers/{id}/orders", "A customer's orders, newest first", "Order", &[], run(orders::list_of_customer)),
+        Route::command(Post, "/api/v1/orders/{id}/cancellations", "Cancels an order", C::CancelOrder),
+        Route::command(Post, "/api/v1/orders/{id}/shipments", "Ships an order", C::ShipOrder),
+        Route::command(Post, "/api/v1/orders/{id}/shipment-failures", "Says that an order cannot be delivered", C::RecordShipmentFailure),
+        Route::command(Post, "/api/v1/orders/{id}/deliveries", "Says that an order arrived", C::DeliverOrder),
+        Route::command(Post, "/api/v1/orders/{id}/returns", "Takes goods of an order back", C::ReturnItems),
+        Route::command(Post, "/api/v1/orders/{id}/refunds", "Pays money of an order back", C::IssueRefund),
+        Route::read("/api/v1/orders/{id}/invoice", "An order's invoice", "Invoice", run(orders::invoice)).or_not_found(),
+        Route::command(Post, "/api/v1/credits", "Records a credit note", C::RecordCredit),
+        Route::read("/api/v1/credits/{id}", "A credit note", "Credit", run(documents::get_credit)).or_not_found(),
+        Route::command(Post, "/api/v1/adjustments", "Records money without goods", C::RecordAdjustment),
+        Route::read("/api/v1/adjustments/{id}", "An adjustment", "Adjustment", run(documents::get_adjustment)).or_not_found(),
+        Route::command(Post, "/api/v1/payments/{order_id}/results", "Says what became of a payment", C::RecordPaymentResult),
+        Route::list("/api/v1/analytics/revenue", "Revenue by period and currency", "RevenueRow", &[BY, GROUP, FROM, TO], run(analytics::revenue)).wide(),
+        Route::read("/api/v1/operations/{command_id}", "What became of a command", "Operation", run(operations::get)).or_not_found(),
+        Route::read("/api/v1/epochs/latest", "The newest epoch", "Epoch", run(epochs::latest)),
+        Route::read("/api/v1/epochs/{n}", "An epoch", "Epoch", run(epochs::get)).or_not_found(),
+        Route::read("/api/v1/views", "How every view stands", "Views", run(views::list)),
+        Route::list("/api/v1/views/{view}", "The rows of a view, by key", "ViewRow", &[PREFIX], run(views::rows)).wide().or_not_found(),
+        Route::read("/api/v1/invariants", "What is checked at every epoch", "Invariants", run(views::invariants)),
+        Route::command(Put, "/api/v1/policy", "Sets what decisions depend on", C::PutPolicy),
+        Route::read("/api/v1/policy", "What decisions depend on", "Policy", run(policy::get)),
+        Route::plain(Get, "/api/v1/status", "What an operator asks first", "Status", run(status::get)),
+        Route::plain(Get, "/health/live", "Whether the process runs", "Live", run(health::live)),
+        Route::plain(Get, "/health/ready", "Whether the node may be asked; 503 if not", "Ready", run(health::ready)),
+        Route::plain(Get, "/metrics", "Figures for Prometheus", "", run(metrics::get)),
+        Route::plain(Get, "/openapi.json", "This document", "", run(health::openapi)),
+        Route::plain(Get, "/docs", "This document, to read", "", run(health::docs)),
+    ]
+}

@@ -1,0 +1,222 @@
+//! Revenue by period and currency, as finely as asked for: sums over the rows that the core keeps.
+
+use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::http::list::{Page, Width};
+use crate::http::problem::Problem;
+use crate::shop::RevenueSlot;
+use dataflows::money::{Currency, Money};
+use dataflows::rows::{Grain, Period, Sums};
+use dataflows::time::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// By what rows are split, beside period and currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    Country,
+    Category,
+}
+
+impl Group {
+    const fn name(self) -> &'static str {
+        match self {
+            Group::Country => "country",
+            Group::Category => "category",
+        }
+    }
+}
+
+/// What is asked for.
+struct Asked {
+    grain: Grain,
+    groups: Vec<Group>,
+    from: Option<Period>,
+    to: Option<Period>,
+}
+
+impl Asked {
+    fn read(call: &Call) -> Result<Asked, Problem> {
+        let by = call.query.get("by").unwrap_or(Grain::Day.name());
+        let grain = Grain::ALL.into_iter().find(|grain| grain.name() == by);
+        let grain = grain.ok_or_else(|| Problem::invalid("/by", "by is hour, day or month"))?;
+        let mut groups = Vec::new();
+        for name in call.query.get("group").iter().flat_map(|list| list.split(',')) {
+            let group = [Group::Country, Group::Category].into_iter().find(|group| group.name() == name);
+            match group.filter(|group| !groups.contains(group)) {
+                Some(group) => groups.push(group),
+                None => return Err(Problem::invalid("/group", "group is country, category, or both, each once")),
+            }
+        }
+        let period = |name: &'static str| {
+            let text = call.query.get(name);
+            text.map(|text| period_of(grain, text)).transpose().map_err(|()| {
+                Problem::invalid(format!("/{name}"), format!("{name} is a period of {by}, like {}", example(grain)))
+            })
+        };
+        Ok(Asked { grain, from: period("from")?, to: period("to")?, groups })
+    }
+
+    fn is_split(&self) -> bool {
+        self.groups.contains(&Group::Category)
+    }
+}
+
+const fn example(grain: Grain) -> &'static str {
+    match grain {
+        Grain::Hour => "2010-12-09T15:00Z",
+        Grain::Day => "2010-12-09",
+        Grain::Month => "2010-12",
+    }
+}
+
+/// Reads a period as rows show it.
+fn period_of(grain: Grain, text: &str) -> Result<Period, ()> {
+    let begin = match grain {
+        Grain::Hour => text.strip_suffix('Z').map(|text| format!("{text}:00Z")),
+        Grain::Day => Some(format!("{text}T00:00:00Z")),
+        Grain::Month => Some(format!("{text}-01T00:00:00Z")),
+    };
+    let period = begin.and_then(|begin| Timestamp::parse(&begin).ok()).map(|begin| grain.period(begin));
+    period.filter(|period| period.to_string() == text).ok_or(())
+}
+
+/// A row of the answer. Serializes as `{period, currency, …groups, gross, …}`.
+struct RowJson<'a> {
+    period: Period,
+    currency: Currency,
+    groups: &'a [Group],
+    values: &'a [SmolStr],
+    sums: Sums,
+}
+
+impl Serialize for RowJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Sums { gross, returned, adjusted, orders, units, units_returned } = self.sums;
+        let money = |amount: i128| Money::new(amount, self.currency);
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("period", &self.period)?;
+        row.serialize_entry("currency", &self.currency)?;
+        for (group, value) in self.groups.iter().zip(self.values) {
+            row.serialize_entry(group.name(), value)?;
+        }
+        row.serialize_entry("gross", &money(gross))?;
+        row.serialize_entry("returned", &money(returned))?;
+        row.serialize_entry("adjusted", &money(adjusted))?;
+        row.serialize_entry("net", &money(self.sums.net()))?;
+        row.serialize_entry("orders", &orders)?;
+        row.serialize_entry("units", &units)?;
+        row.serialize_entry("units_returned", &units_returned)?;
+        row.end()
+    }
+}
+
+/// The sums of one period and currency, by group.
+type Sections = BTreeMap<Vec<SmolStr>, Sums>;
+
+/// Where a page begins: after those groups of that period and currency.
+struct After {
+    period: Period,
+    currency: Currency,
+    values: Vec<SmolStr>,
+}
+
+impl After {
+    fn read(text: &str, grain: Grain) -> Option<After> {
+        let mut parts: Vec<SmolStr> = serde_json::from_str(text).ok()?;
+        let values = parts.split_off(2.min(parts.len()));
+        let period = period_of(grain, parts.first()?).ok()?;
+        Some(After { period, currency: Currency::parse(parts.get(1)?)?, values })
+    }
+}
+
+/// `GET /analytics/revenue?by=hour|day|month&group=country,category&from=&to=`
+pub async fn revenue(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let asked = Asked::read(&call)?;
+    let mut page = Page::of(&app, &call, Width::Wide).await?;
+    let after = page.after.as_deref().and_then(|text| After::read(text, asked.grain));
+    let rows = page
+        .reading
+        .views()
+        .revenue_by_slot
+        .range((start(&asked, after.as_ref()), Bound::Unbounded), page.reading.at());
+    let mut at: Option<(Period, Currency)> = None;
+    let mut sections = Sections::new();
+    let at_once = app.config.scan_rows_at_once;
+    for (seen, ((grain, is_split, period, currency, country, category), row)) in rows.enumerate() {
+        if (grain, is_split) != (asked.grain, asked.is_split()) || asked.to.is_some_and(|to| period >= to) {
+            break;
+        }
+        if at != Some((period, currency)) {
+            if !push(&mut page, &asked, after.as_ref(), at, &mut sections)? {
+                return page.answer(&call);
+            }
+            at = Some((period, currency));
+        }
+        let values = asked.groups.iter().map(|group| match group {
+            Group::Country => country.clone(),
+            Group::Category => category.clone(),
+        });
+        sections.entry(values.collect()).or_default().add(&row.sums);
+        if seen % at_once == at_once - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    push(&mut page, &asked, after.as_ref(), at, &mut sections)?;
+    page.answer(&call)
+}
+
+/// Where the scan begins: a period and currency are summed whole, also where a page begins within.
+fn start(asked: &Asked, after: Option<&After>) -> Bound<RevenueSlot> {
+    let first = Currency::parse("AAA").expect("three capital letters");
+    let begin = asked.from.unwrap_or_else(|| asked.grain.period(Timestamp::from_micros(i64::MIN)));
+    let (period, currency) = after.map_or((begin, first), |after| (after.period, after.currency));
+    Bound::Included((asked.grain, asked.is_split(), period, currency, SmolStr::default(), SmolStr::default()))
+}
+
+/// Puts the sums of one period and currency on the page; false once it is full.
+fn push(
+    page: &mut Page<'_>,
+    asked: &Asked,
+    after: Option<&After>,
+    at: Option<(Period, Currency)>,
+    sections: &mut Sections,
+) -> Result<bool, Problem> {
+    let Some((period, currency)) = at else { return Ok(true) };
+    for (values, sums) in std::mem::take(sections) {
+        let seen =
+            after.is_some_and(|after| (after.period, after.currency) == (period, currency) && values <= after.values);
+        if seen || sums == Sums::default() {
+            continue;
+        }
+        let mut key = vec![SmolStr::new(period.to_string()), SmolStr::new(currency.as_str())];
+        key.extend(values.iter().cloned());
+        let key = serde_json::to_string(&key).map_err(crate::http::list::internal)?;
+        let row = RowJson { period, currency, groups: &asked.groups, values: &values, sums };
+        if !page.push(&key, &row)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_read_as_it_is_written_and_in_no_other_form() {
+        for (grain, text) in Grain::ALL.map(|grain| (grain, example(grain))) {
+            assert_eq!(period_of(grain, text).map(|period| period.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["2010-13", "2010-12-01", "10-12", "", "2010-1"] {
+            assert!(period_of(Grain::Month, text).is_err(), "{text}");
+        }
+        assert!(period_of(Grain::Hour, "2010-12-09T15:30Z").is_err());
+    }
+}

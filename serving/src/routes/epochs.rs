@@ -1,0 +1,78 @@
+//! Epochs, and how every view stands at one.
+
+use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::http::fresh;
+use crate::http::problem::Problem;
+use crate::shop::Reading;
+use dataflows::changes::{Standing, Standings, digest_text};
+use dataflows::epoch::{Cut, Epoch};
+use dataflows::rows::View;
+use dataflows::time::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct EpochJson<'a> {
+    epoch: Epoch,
+    now: Timestamp,
+    rules: u32,
+    cut: &'a Cut,
+    digest: String,
+    views: ViewsJson<'a>,
+}
+
+struct ViewsJson<'a>(&'a Standings);
+
+#[derive(Serialize)]
+struct StandingJson {
+    rows: u64,
+    digest: String,
+}
+
+impl From<Standing> for StandingJson {
+    fn from(Standing { rows, digest }: Standing) -> StandingJson {
+        StandingJson { rows, digest: digest_text(digest) }
+    }
+}
+
+impl Serialize for ViewsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut views = serializer.serialize_map(Some(View::ALL.len()))?;
+        for view in View::ALL {
+            views.serialize_entry(view.name(), &StandingJson::from(self.0.of(*view)))?;
+        }
+        views.end()
+    }
+}
+
+fn body(reading: &Reading<'_>) -> Answer {
+    let info = reading.info();
+    let record = &info.record;
+    Answer::json(&EpochJson {
+        epoch: record.epoch,
+        now: record.now,
+        rules: record.rules,
+        cut: &record.cut,
+        digest: digest_text(info.standings.digest()),
+        views: ViewsJson(&info.standings),
+    })
+}
+
+/// `GET /epochs/latest`
+pub async fn latest(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let reading = fresh::reading(&app, &call).await?;
+    fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
+}
+
+/// `GET /epochs/{n}`
+pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let text = call.id("n");
+    let epoch = text.parse().map_err(|_| Problem::not_found("epoch", text))?;
+    // Another epoch cannot be asked for, but one can be waited for.
+    fresh::reading(&app, &call).await?;
+    let reading = fresh::at(&app, Epoch(epoch))?;
+    fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
+}

@@ -1,0 +1,119 @@
+//! `GET /metrics`: figures in the text form of Prometheus.
+
+use crate::app::App;
+use crate::http::answer::{Answer, Kind};
+use crate::http::call::Call;
+use crate::http::problem::Problem;
+use crate::http::traffic::BUCKETS_US;
+use axum::http::StatusCode;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The figures in the making.
+struct Figures(String);
+
+impl Figures {
+    /// Begins a figure: its name, what it says, and whether it only grows.
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a text cannot fail.
+        let _ = writeln!(self.0, "# HELP tradewind_{name} {help}\n# TYPE tradewind_{name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "tradewind_{name}{labels} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.value(name, "", value);
+    }
+}
+
+/// `GET /metrics`
+pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    let mut figures = Figures(String::with_capacity(16 << 10));
+    progress(&mut figures, &app);
+    outcomes(&mut figures, &app);
+    store(&mut figures, &app);
+    requests(&mut figures, &app);
+    Ok(Answer::new(StatusCode::OK, Kind::Metrics, figures.0.into_bytes()))
+}
+
+fn progress(figures: &mut Figures, app: &App) {
+    let (shop, vitals) = (&app.shop, (app.vitals)());
+    let now_s = shop.read_latest().map_or(0.0, |reading| reading.now().micros() as f64 / 1e6);
+    figures.one("ready", "gauge", "whether the node may be asked", u8::from(shop.readiness().ready));
+    figures.one("replaying", "gauge", "whether the node takes in what the log held", u8::from(shop.is_replaying()));
+    figures.one("epoch", "gauge", "the last epoch that the store holds", shop.applied());
+    figures.one("epoch_floor", "gauge", "the oldest epoch that can be read", shop.floor().unwrap_or_default());
+    figures.one("now_seconds", "gauge", "the time of the newest epoch, since 1970", now_s);
+    figures.one("lag_records", "gauge", "records of the log that no epoch holds", vitals.lag(&shop.cut()));
+    figures.one("log_bytes", "gauge", "what the log takes", vitals.log_bytes);
+    figures.one("uptime_seconds", "counter", "how long the process runs", app.started.elapsed().as_secs());
+    for gauge in vitals.gauges {
+        figures.one(gauge.name, "gauge", gauge.help, gauge.value);
+    }
+}
+
+fn outcomes(figures: &mut Figures, app: &App) {
+    let counted = app.shop.figures();
+    figures.head("commands_total", "counter", "commands decided since the start, by outcome");
+    let succeeded = counted.succeeded.load(std::sync::atomic::Ordering::Relaxed);
+    figures.value("commands_total", "{code=\"succeeded\"}", succeeded);
+    for (code, count) in counted.rejected() {
+        figures.value("commands_total", &format!("{{code=\"{code}\"}}"), count);
+    }
+    figures.head("dead_letters_total", "counter", "records that could not be read since the start, by code");
+    for (code, count) in counted.dead_letters() {
+        figures.value("dead_letters_total", &format!("{{code=\"{}\"}}", code.as_str()), count);
+    }
+    let epochs = counted.epochs.load(std::sync::atomic::Ordering::Relaxed);
+    figures.one("epochs_total", "counter", "epochs taken in since the start", epochs);
+    figures.one("commands_in_flight", "gauge", "commands sent and not yet decided", app.flights.len());
+    figures.one("waiting_requests", "gauge", "requests that wait for an epoch", app.shop.waiting());
+}
+
+fn store(figures: &mut Figures, app: &App) {
+    let stats = app.shop.views().stats();
+    figures.head("store_rows", "gauge", "rows of the newest epoch, by order");
+    for (name, stats) in &stats {
+        figures.value("store_rows", &format!("{{order=\"{name}\"}}"), stats.rows);
+    }
+    figures.head("store_history_bytes", "gauge", "what earlier epochs take, by order");
+    for (name, stats) in &stats {
+        figures.value("store_history_bytes", &format!("{{order=\"{name}\"}}"), stats.undo_bytes);
+    }
+}
+
+fn requests(figures: &mut Figures, app: &App) {
+    figures.head("http_requests_total", "counter", "answers, by route and first digit of the status");
+    for (method, path, traffic) in &app.traffic {
+        for digit in 1..=5 {
+            let count = traffic.answers(digit);
+            if count > 0 {
+                let labels = format!("{{method=\"{method}\",route=\"{path}\",status=\"{digit}xx\"}}");
+                figures.value("http_requests_total", &labels, count);
+            }
+        }
+    }
+    figures.head("http_request_seconds", "histogram", "how long answers took, by route");
+    for (method, path, traffic) in &app.traffic {
+        let counts: Vec<u64> = traffic.buckets().collect();
+        let total: u64 = counts.iter().sum();
+        if total == 0 {
+            continue;
+        }
+        let mut below = 0;
+        for (count, end_us) in counts.iter().zip(BUCKETS_US) {
+            below += count;
+            let end_s = end_us as f64 / 1e6;
+            let labels = format!("{{method=\"{method}\",route=\"{path}\",le=\"{end_s}\"}}");
+            figures.value("http_request_seconds_bucket", &labels, below);
+        }
+        let labels = format!("{{method=\"{method}\",route=\"{path}\",le=\"+Inf\"}}");
+        figures.value("http_request_seconds_bucket", &labels, total);
+        let labels = format!("{{method=\"{method}\",route=\"{path}\"}}");
+        figures.value("http_request_seconds_sum", &labels, traffic.sum_us() as f64 / 1e6);
+        figures.value("http_request_seconds_count", &labels, total);
+    }
+}

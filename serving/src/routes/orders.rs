@@ -1,0 +1,93 @@
+//! Orders, and a customer's orders.
+
+use crate::app::App;
+use crate::http::answer::{Answer, Kind};
+use crate::http::call::Call;
+use crate::http::fresh;
+use crate::http::list::{Page, Width, internal};
+use crate::http::problem::Problem;
+use crate::shop::{CustomerOrder, Reading};
+use axum::http::StatusCode;
+use dataflows::money::Money;
+use dataflows::rows::{OrderStatus, Row};
+use dataflows::time::Timestamp;
+use serde_json::value::RawValue;
+use smol_str::SmolStr;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// An order as its `GET` shows it.
+pub fn body(reading: &Reading<'_>, id: &str) -> Option<Answer> {
+    reading.views().orders.get(id, reading.at()).map(|order| Answer::json(order.as_ref()))
+}
+
+/// `GET /orders/{id}`
+pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let reading = fresh::reading(&app, &call).await?;
+    let id = call.id("id");
+    let answer = body(&reading, id).ok_or_else(|| Problem::not_found("order", id).at(reading.epoch()))?;
+    fresh::exact(&reading, answer.tagged(call.if_none_match()))
+}
+
+/// `GET /customers/{id}/orders`: newest first.
+pub async fn list_of_customer(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let mut page = Page::of(&app, &call, Width::Narrow).await?;
+    let customer = SmolStr::new(call.id("id"));
+    let start = match page.after.as_deref().and_then(place_of) {
+        Some((placed_at, id)) => Bound::Excluded((customer.clone(), Reverse(placed_at), Reverse(id))),
+        None => Bound::Included((
+            customer.clone(),
+            Reverse(Timestamp::from_micros(i64::MAX)),
+            Reverse(SmolStr::new(LAST_ID)),
+        )),
+    };
+    let view = &page.reading.views().orders_of_customer;
+    let rows = view.range((start, Bound::<CustomerOrder>::Unbounded), page.reading.at()).limit(page.rows_max());
+    for ((of, Reverse(placed_at), Reverse(id)), order) in rows {
+        if of != customer || !page.push(&format!("{}:{id}", placed_at.micros()), order.as_ref())? {
+            break;
+        }
+    }
+    page.answer(&call)
+}
+
+/// After every id, since ids have no such character.
+const LAST_ID: &str = "\u{10ffff}\u{10ffff}";
+
+/// The time and id that a cursor holds.
+fn place_of(after: &str) -> Option<(Timestamp, SmolStr)> {
+    let (micros, id) = after.split_once(':')?;
+    Some((Timestamp::from_micros(micros.parse().ok()?), SmolStr::new(id)))
+}
+
+/// `GET /orders/{id}/invoice`: what was sold, and how its money stands. A rejected order has none.
+pub async fn invoice(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let reading = fresh::reading(&app, &call).await?;
+    let id = call.id("id");
+    let order = reading.views().orders.get(id, reading.at()).filter(|order| order.status != OrderStatus::Rejected);
+    let order = order.ok_or_else(|| Problem::not_found("invoice", id).at(reading.epoch()))?;
+    let row = order.value();
+    let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_slice(&row).map_err(internal)?;
+    let mut invoice = Vec::with_capacity(row.len());
+    for name in INVOICE_FIELDS {
+        if let Some(value) = fields.remove(name) {
+            invoice.extend_from_slice(if invoice.is_empty() { b"{\"" } else { b",\"" });
+            invoice.extend_from_slice(name.as_bytes());
+            invoice.extend_from_slice(b"\":");
+            invoice.extend_from_slice(value.get().as_bytes());
+        }
+    }
+    let due = Money::new(i128::from(order.total) - i128::from(order.captured), order.currency);
+    let due = if order.status == OrderStatus::Cancelled { Money::new(0, order.currency) } else { due };
+    invoice.extend_from_slice(b",\"due\":");
+    serde_json::to_writer(&mut invoice, &due).map_err(internal)?;
+    invoice.push(b'}');
+    let answer = Answer::new(StatusCode::OK, Kind::Json, invoice);
+    fresh::exact(&reading, answer.tagged(call.if_none_match()))
+}
+
+/// What an invoice takes over from its order.
+pub const INVOICE_FIELDS: [&str; 10] =
+    ["order_id", "status", "customer_id", "country", "currency", "placed_at", "lines", "total", "captured", "refunded"];

@@ -1,0 +1,239 @@
+//! What a route is: how it is called, what runs, and what the document says about it.
+
+use crate::app::App;
+use crate::commands;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::http::problem::{Fault, Problem};
+use crate::http::traffic::Traffic;
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{MethodFilter, on};
+use dataflows::command::CommandType;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+/// What a handler gives.
+pub type Handled = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+/// A handler.
+pub type Run = Arc<dyn Fn(Arc<App>, Call) -> Handled + Send + Sync>;
+
+/// A function as a handler.
+pub fn run<F, Fut>(handler: F) -> Run
+where
+    F: Fn(Arc<App>, Call) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer, Problem>> + Send + 'static,
+{
+    Arc::new(move |app, call| Box::pin(handler(app, call)))
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes.
+    Post,
+    /// Puts.
+    Put,
+    /// Takes away.
+    Delete,
+}
+
+impl Method {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+            Method::Put => MethodFilter::PUT,
+            Method::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// A parameter of the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// Its JSON type.
+    pub kind: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// What kind of answer a route gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One thing, at an epoch.
+    Read,
+    /// A page of things, at an epoch.
+    List,
+    /// What became of a command.
+    Command(CommandType),
+    /// What became of many.
+    Batch,
+    /// Something beside the shop.
+    Plain,
+}
+
+/// A route.
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, ids in braces.
+    pub path: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// What kind of answer it gives.
+    pub kind: Kind,
+    /// The schema of its answer, or of a row of its list.
+    pub schema: &'static str,
+    /// Its own parameters.
+    pub params: &'static [Param],
+    /// Whether its pages may be long.
+    pub is_wide: bool,
+    /// The code for a thing that is not there, if that can be.
+    pub missing: Option<&'static str>,
+    /// Its counters.
+    pub traffic: Arc<Traffic>,
+    run: Run,
+}
+
+impl Route {
+    fn new(method: Method, path: &'static str, summary: &'static str, kind: Kind, run: Run) -> Route {
+        Route {
+            method,
+            path,
+            summary,
+            kind,
+            schema: "",
+            params: &[],
+            is_wide: false,
+            missing: None,
+            traffic: Arc::default(),
+            run,
+        }
+    }
+
+    /// Reads one thing at an epoch.
+    pub fn read(path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
+        Route { schema, ..Route::new(Method::Get, path, summary, Kind::Read, run) }
+    }
+
+    /// Lists things at an epoch.
+    pub fn list(
+        path: &'static str,
+        summary: &'static str,
+        schema: &'static str,
+        params: &'static [Param],
+        run: Run,
+    ) -> Route {
+        Route { schema, params, ..Route::new(Method::Get, path, summary, Kind::List, run) }
+    }
+
+    /// Takes a command.
+    pub fn command(method: Method, path: &'static str, summary: &'static str, command_type: CommandType) -> Route {
+        let run = run(move |app, call| commands::post(app, call, command_type));
+        let schema = match command_type {
+            CommandType::PutPolicy => "Policy",
+            CommandType::PutProduct | CommandType::ArchiveProduct | CommandType::SetPrice => "Product",
+            CommandType::MoveStock | CommandType::TransferStock => "Stock",
+            CommandType::PlaceOrder
+            | CommandType::CancelOrder
+            | CommandType::ShipOrder
+            | CommandType::DeliverOrder
+            | CommandType::RecordShipmentFailure
+            | CommandType::ReturnItems
+            | CommandType::RecordPaymentResult
+            | CommandType::IssueRefund => "Order",
+            CommandType::RecordCredit => "Credit",
+            CommandType::RecordAdjustment => "Adjustment",
+        };
+        Route { schema, ..Route::new(method, path, summary, Kind::Command(command_type), run) }
+    }
+
+    /// Takes many commands.
+    pub fn batch(path: &'static str, summary: &'static str, run: Run) -> Route {
+        Route { schema: "CommandResult", ..Route::new(Method::Post, path, summary, Kind::Batch, run) }
+    }
+
+    /// Says something that depends on no epoch.
+    pub fn plain(method: Method, path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
+        Route { schema, ..Route::new(method, path, summary, Kind::Plain, run) }
+    }
+
+    /// The same, with long pages.
+    pub const fn wide(mut self) -> Route {
+        self.is_wide = true;
+        self
+    }
+
+    /// The same, where the path may name what is not there.
+    pub const fn or_not_found(mut self) -> Route {
+        self.missing = Some("not_found");
+        self
+    }
+
+    /// The same, where the path may name a SKU that is not there.
+    pub const fn or_unknown_sku(mut self) -> Route {
+        self.missing = Some("unknown_sku");
+        self
+    }
+}
+
+/// The routes as a service.
+pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
+    let mut router = Router::new();
+    for route in routes {
+        let (app, run, traffic) = (Arc::clone(app), route.run, route.traffic);
+        let handler = move |request: Request| handle(Arc::clone(&app), Arc::clone(&run), Arc::clone(&traffic), request);
+        router = router.route(route.path, on(route.method.filter(), handler));
+    }
+    let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(app.config.compress_bytes_min));
+    router
+        .method_not_allowed_fallback(move |request: Request| {
+            let detail = format!("{} is not taken at this path", request.method());
+            let answer = dated(&wrong, Problem::new(Fault::MethodNotAllowed, detail).answer());
+            async { answer }
+        })
+        .fallback(move |request: Request| {
+            let answer = dated(&unknown, Problem::not_found("route", request.uri().path()).answer());
+            async { answer }
+        })
+        .layer(compression)
+}
+
+async fn handle(app: Arc<App>, run: Run, traffic: Arc<Traffic>, request: Request) -> Answer {
+    let started = Instant::now();
+    let handled = match Call::of(request).await {
+        Ok(call) => run(Arc::clone(&app), call).await,
+        Err(problem) => Err(problem),
+    };
+    let answer = dated(&app, handled.unwrap_or_else(|problem| problem.answer()));
+    traffic.count(answer.status.as_u16(), started.elapsed());
+    answer
+}
+
+/// An answer that depends on no epoch names the newest.
+fn dated(app: &App, mut answer: Answer) -> Answer {
+    answer.epoch = answer.epoch.or_else(|| app.shop.latest());
+    answer
+}

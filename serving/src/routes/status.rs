@@ -1,0 +1,72 @@
+//! `GET /api/v1/status`: what an operator asks first. Not a part of the shop: it depends on the node that is asked.
+
+use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::http::problem::Problem;
+use dataflows::epoch::Epoch;
+use dataflows::time::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct StatusJson {
+    ready: bool,
+    why: Option<String>,
+    epoch: Epoch,
+    epoch_floor: Option<Epoch>,
+    now: Option<Timestamp>,
+    replay: ReplayJson,
+    lag_records: u64,
+    rates: RatesJson,
+    commands_in_flight: usize,
+    waiting_requests: usize,
+    dead_letters: BTreeMap<&'static str, u64>,
+    log_bytes: u64,
+    history_bytes: usize,
+    uptime_s: u64,
+    kafka: Option<String>,
+    gauges: BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+struct ReplayJson {
+    replaying: bool,
+    epoch: Epoch,
+    to_epoch: Option<Epoch>,
+}
+
+#[derive(Serialize)]
+struct RatesJson {
+    commands_per_s: u64,
+    epochs_per_s: u64,
+}
+
+/// `GET /api/v1/status`
+pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    let (vitals, shop) = ((app.vitals)(), &app.shop);
+    let (readiness, rates) = (shop.readiness(), shop.rates());
+    let lag_records = vitals.lag(&shop.cut());
+    Ok(Answer::json(&StatusJson {
+        ready: readiness.ready,
+        why: readiness.why,
+        epoch: shop.applied(),
+        epoch_floor: shop.floor(),
+        now: shop.read_latest().map(|reading| reading.now()),
+        replay: ReplayJson { replaying: shop.is_replaying(), epoch: shop.applied(), to_epoch: vitals.replay_to },
+        lag_records,
+        rates: RatesJson {
+            commands_per_s: rates.commands_per_s.round() as u64,
+            epochs_per_s: rates.epochs_per_s.round() as u64,
+        },
+        commands_in_flight: app.flights.len(),
+        waiting_requests: shop.waiting(),
+        dead_letters: shop.figures().dead_letters().map(|(code, count)| (code.as_str(), count)).collect(),
+        log_bytes: vitals.log_bytes,
+        history_bytes: shop.views().stats().iter().map(|(_, stats)| stats.undo_bytes).sum(),
+        uptime_s: app.started.elapsed().as_secs(),
+        kafka: vitals.kafka,
+        gauges: vitals.gauges.iter().map(|gauge| (gauge.name, gauge.value)).collect(),
+    }))
+}

@@ -1,0 +1,280 @@
+//! The shop as it stands at each of the last epochs: every view in memory, filled by the core, read by requests.
+//! Not for HTTP, and not for deciding: rows come in finished.
+
+mod figures;
+mod reading;
+mod views;
+mod waiters;
+
+pub use figures::Rates;
+pub use reading::{Reading, StockOf};
+pub use views::{CustomerOrder, RevenueSlot, Views};
+
+use crate::config::Config;
+use crate::store::{Clock, NotReadable, Pin, Published};
+use arc_swap::ArcSwap;
+use dataflows::changes::{Changes, Standings};
+use dataflows::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::port::Sink;
+use dataflows::topic::Origin;
+use figures::Figures;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use waiters::{Wait, Waiters};
+
+/// What is kept beside the rows of an epoch.
+#[derive(Clone, Debug)]
+pub struct EpochInfo {
+    /// Its number, its time, its cut.
+    pub record: Arc<EpochRecord>,
+    /// How every view stands.
+    pub standings: Standings,
+    /// The dead letters so far.
+    pub dead_letters: u64,
+}
+
+/// Whether the node may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether it may.
+    pub ready: bool,
+    /// Why not, for people.
+    pub why: Option<String>,
+}
+
+/// Milliseconds that never go back; the zero is free.
+pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The store of all views, and the sink that fills it. Clones are handles to the same shop.
+#[derive(Clone)]
+pub struct Shop(Arc<Inner>);
+
+struct Inner {
+    clock: Clock<EpochInfo>,
+    views: Views,
+    writer: Mutex<Writer>,
+    waiters: Waiters,
+    figures: Figures,
+    readiness: ArcSwap<Readiness>,
+    /// The next offset of every partition that the views hold. Apart from the writer, so that nobody waits for an epoch.
+    cut: Mutex<Cut>,
+    /// The last epoch that the views hold.
+    applied: AtomicU64,
+    is_live: AtomicBool,
+    now_ms: NowMs,
+}
+
+/// What only the applying thread needs.
+struct Writer {
+    mode: Mode,
+    /// The last epoch that the views hold; published unless the node replays.
+    applied: Option<EpochInfo>,
+}
+
+#[derive(Clone, Copy)]
+enum Mode {
+    /// Rows are taken in without history, and nobody can read; until that epoch, if it is known.
+    Replaying(Option<Epoch>),
+    Live,
+}
+
+impl Shop {
+    /// An empty shop that replays until [`Shop::live_from`] or [`Shop::caught_up`] ends that.
+    pub fn new(config: &Config, now_ms: NowMs) -> Shop {
+        Shop(Arc::new(Inner {
+            clock: Clock::new(config.history.clone()),
+            views: Views::new(),
+            writer: Mutex::new(Writer { mode: Mode::Replaying(None), applied: None }),
+            waiters: Waiters::new(config.waiters_max),
+            figures: Figures::default(),
+            readiness: ArcSwap::from_pointee(Readiness { ready: false, why: Some("starting".to_owned()) }),
+            cut: Mutex::default(),
+            applied: AtomicU64::new(0),
+            is_live: AtomicBool::new(false),
+            now_ms,
+        }))
+    }
+
+    /// Says that the log ended at this epoch when the node started: from it on, epochs can be read.
+    pub fn live_from(&self, epoch: Epoch) {
+        let mut writer = self.0.writer.lock();
+        if let Mode::Replaying(_) = writer.mode {
+            writer.mode = Mode::Replaying(Some(epoch));
+            let held = writer.applied.as_ref().map_or(Epoch(0), |info| info.record.epoch);
+            if held >= epoch {
+                self.0.go_live(&mut writer);
+            }
+        }
+    }
+
+    /// Ends the replay at the epoch that the shop holds now.
+    pub fn caught_up(&self) {
+        self.0.go_live(&mut self.0.writer.lock());
+    }
+
+    /// Whether the shop still replays.
+    pub fn is_replaying(&self) -> bool {
+        !self.0.is_live.load(Ordering::Acquire)
+    }
+
+    /// The last epoch that the shop holds, readable or not.
+    pub fn applied(&self) -> Epoch {
+        Epoch(self.0.applied.load(Ordering::Acquire))
+    }
+
+    /// The next offset of every partition that the shop holds.
+    pub fn cut(&self) -> Cut {
+        self.0.cut.lock().clone()
+    }
+
+    /// Tells the probe whether the node may be asked, and why not.
+    pub fn set_ready(&self, ready: bool, why: impl Into<String>) {
+        let why = (!ready).then(|| why.into());
+        self.0.readiness.store(Arc::new(Readiness { ready, why }));
+    }
+
+    /// Whether the node may be asked: it was told so, and there is an epoch to read.
+    pub fn readiness(&self) -> Readiness {
+        let told = Readiness::clone(&self.0.readiness.load());
+        match (told.ready, self.latest()) {
+            (true, None) => Readiness { ready: false, why: Some("no epoch can be read yet".to_owned()) },
+            (true, Some(_)) | (false, _) => told,
+        }
+    }
+
+    /// The newest epoch that can be read.
+    pub fn latest(&self) -> Option<Epoch> {
+        self.0.clock.latest().map(Epoch)
+    }
+
+    /// The oldest epoch that can be read.
+    pub fn floor(&self) -> Option<Epoch> {
+        self.0.clock.floor().map(Epoch)
+    }
+
+    /// Reads at the newest epoch; none before there is one.
+    pub fn read_latest(&self) -> Option<Reading<'_>> {
+        self.0.clock.pin_latest((self.0.now_ms)()).map(|pin| self.reading(pin))
+    }
+
+    /// Reads at an epoch that is still kept.
+    pub fn read_at(&self, epoch: Epoch) -> Result<Reading<'_>, NotReadable> {
+        self.0.clock.pin(epoch.0, (self.0.now_ms)()).map(|pin| self.reading(pin))
+    }
+
+    /// Reads at an epoch that is held already.
+    pub fn reading(&self, pin: Pin<EpochInfo>) -> Reading<'_> {
+        Reading::new(&self.0.views, pin)
+    }
+
+    /// Waits until an epoch can be read, and says whether that came in time; `None` if too many wait.
+    pub async fn wait_for_epoch(&self, epoch: Epoch, wait: Duration) -> Option<bool> {
+        if self.latest() >= Some(epoch) {
+            return Some(true);
+        }
+        match self.0.waiters.for_epoch(epoch) {
+            Wait::Over => Some(true),
+            Wait::TooMany => None,
+            Wait::For(waiter) => Some(tokio::time::timeout(wait, waiter.done()).await.is_ok()),
+        }
+    }
+
+    /// Waits until the record at that place is in an epoch, and holds the first such epoch. Never ends if that place
+    /// is beyond what the log will ever have.
+    pub async fn wait_for_origin(&self, origin: Origin) -> Option<Pin<EpochInfo>> {
+        match self.0.waiters.for_origin(origin) {
+            Some(waiter) => waiter.done().await,
+            None => self.pin_covering(origin),
+        }
+    }
+
+    /// The oldest epoch that can be read and covers that place, given that the newest does.
+    fn pin_covering(&self, origin: Origin) -> Option<Pin<EpochInfo>> {
+        let now_ms = (self.0.now_ms)();
+        let mut found = self.0.clock.pin_latest(now_ms)?;
+        let mut epoch = found.epoch();
+        // An epoch names the partitions that moved: the last one to name this one from beyond the place is the first
+        // that covers it, and none before it can.
+        while let Ok(pin) = self.0.clock.pin(epoch, now_ms) {
+            match pin.info().record.cut.get(origin.topic_partition()) {
+                Some(next) if next > origin.offset => found = pin,
+                Some(_) => break,
+                None => {}
+            }
+            epoch = epoch.saturating_sub(1);
+        }
+        Some(found)
+    }
+
+    /// The views, for figures about them.
+    pub fn views(&self) -> &Views {
+        &self.0.views
+    }
+
+    /// How fast the shop moves, over the last seconds.
+    pub fn rates(&self) -> Rates {
+        self.0.figures.rates((self.0.now_ms)())
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.0.waiters.len()
+    }
+
+    /// The totals of outcomes and dead letters, by code.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.0.figures
+    }
+}
+
+impl Inner {
+    fn go_live(&self, writer: &mut Writer) {
+        if let Mode::Replaying(_) = writer.mode {
+            writer.mode = Mode::Live;
+            self.is_live.store(true, Ordering::Release);
+            if let Some(info) = writer.applied.clone() {
+                self.publish(info, 0);
+            }
+        }
+    }
+
+    fn publish(&self, info: EpochInfo, undo_bytes: usize) {
+        let now_ms = (self.now_ms)();
+        let record = Arc::clone(&info.record);
+        self.clock.publish(Published { epoch: record.epoch.0, info, undo_bytes, now_ms });
+        if let Some(pin) = self.clock.pin_latest(now_ms) {
+            self.waiters.published(&pin, &self.cut.lock());
+        }
+    }
+}
+
+impl Sink for Shop {
+    fn apply(&mut self, changes: &Arc<Changes>) {
+        let Changes { record, rows, events: _, dead_letters, standings } = changes.as_ref();
+        let inner = &self.0;
+        let mut writer = inner.writer.lock();
+        let (last, dead_letters_before) =
+            writer.applied.as_ref().map_or((Epoch(0), 0), |info| (info.record.epoch, info.dead_letters));
+        if record.epoch <= last {
+            return;
+        }
+        let step = inner.clock.step(record.epoch.0);
+        let undo_bytes = inner.views.apply(step, record.epoch, rows);
+        inner.cut.lock().advance(&record.cut);
+        inner.applied.store(record.epoch.0, Ordering::Release);
+        let info = EpochInfo {
+            record: Arc::clone(record),
+            standings: standings.clone(),
+            dead_letters: dead_letters_before + dead_letters.len() as u64,
+        };
+        writer.applied = Some(info.clone());
+        inner.figures.count(record, rows, dead_letters, (inner.now_ms)());
+        match writer.mode {
+            Mode::Live => inner.publish(info, undo_bytes),
+            Mode::Replaying(Some(until)) if until <= record.epoch => inner.go_live(&mut writer),
+            Mode::Replaying(_) => {}
+        }
+    }
+}

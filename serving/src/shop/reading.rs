@@ -1,0 +1,92 @@
+//! Reading the shop at one epoch. Not for choosing it.
+
+use super::{EpochInfo, Views};
+use crate::store::Pin;
+use dataflows::command::InventoryPolicy;
+use dataflows::epoch::Epoch;
+use dataflows::rows::{Product, Stock};
+use dataflows::time::Timestamp;
+use std::sync::Arc;
+
+/// The shop at one epoch, held readable. What was read is right if [`Reading::is_valid`] says so afterwards.
+pub struct Reading<'a> {
+    views: &'a Views,
+    pin: Pin<EpochInfo>,
+}
+
+/// What can be said of a SKU's stock.
+pub enum StockOf {
+    /// It has a row.
+    Row(Arc<Stock>),
+    /// It is in the catalogue, and was never moved or reserved.
+    Nothing,
+    /// It is in the catalogue, and has no stock at all.
+    Untracked,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) const fn new(views: &'a Views, pin: Pin<EpochInfo>) -> Reading<'a> {
+        Reading { views, pin }
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.pin.epoch())
+    }
+
+    /// The epoch's time.
+    pub fn now(&self) -> Timestamp {
+        self.pin.info().record.now
+    }
+
+    /// The hold on the epoch.
+    pub const fn pin(&self) -> &Pin<EpochInfo> {
+        &self.pin
+    }
+
+    /// What is known of the epoch.
+    pub fn info(&self) -> &EpochInfo {
+        self.pin.info()
+    }
+
+    /// Whether what was read up to now is right.
+    pub fn is_valid(&self) -> bool {
+        self.pin.is_valid()
+    }
+
+    /// The views; read them at [`Reading::at`].
+    pub const fn views(&self) -> &'a Views {
+        self.views
+    }
+
+    /// The epoch as views take it.
+    pub fn at(&self) -> u64 {
+        self.pin.epoch()
+    }
+
+    /// The stock of a SKU; `None` if it is not in the catalogue.
+    pub fn stock_of(&self, sku: &str) -> Option<StockOf> {
+        if let Some(row) = self.views.stock.get(sku, self.at()) {
+            return Some(StockOf::Row(row));
+        }
+        let product = self.views.products_by_sku.get(sku, self.at())?;
+        Some(match product.any_variant(sku).map(|variant| variant.inventory_policy) {
+            Some(InventoryPolicy::None) => StockOf::Untracked,
+            Some(InventoryPolicy::Reserve | InventoryPolicy::TrackOnly) | None => StockOf::Nothing,
+        })
+    }
+
+    /// What of a variant can be promised; `None` where nothing is counted.
+    pub fn available(&self, sku: &str, policy: InventoryPolicy) -> Option<i64> {
+        match (self.views.stock.get(sku, self.at()), policy) {
+            (Some(row), _) => Some(row.available()),
+            (None, InventoryPolicy::None) => None,
+            (None, InventoryPolicy::Reserve | InventoryPolicy::TrackOnly) => Some(0),
+        }
+    }
+
+    /// The product of an id, archived or not.
+    pub fn product(&self, id: &str) -> Option<Arc<Product>> {
+        self.views.products.get(id, self.at())
+    }
+}

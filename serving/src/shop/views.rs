@@ -1,0 +1,247 @@
+//! The views of the shop: the rows of every view by key, and the same rows in further orders where a route needs one.
+//! Not for saying which epoch is read: a [`Reading`](super::Reading) does that.
+
+use crate::store::{Stats, Step, View};
+use dataflows::changes::{Change, Rows};
+use dataflows::command::CommandType;
+use dataflows::epoch::Epoch;
+use dataflows::money::Currency;
+use dataflows::rows::{
+    Adjustment, Credit, Grain, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue, Row, Stock,
+};
+use dataflows::time::Timestamp;
+use smol_str::SmolStr;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A customer's orders, newest first.
+pub type CustomerOrder = (SmolStr, Reverse<Timestamp>, Reverse<SmolStr>);
+
+/// A place in the order of revenue: the grain, whether it is split by category, and then as lists show it.
+pub type RevenueSlot = (Grain, bool, Period, Currency, SmolStr, SmolStr);
+
+/// Every view, and the further orders that share its rows.
+pub struct Views {
+    /// By product id.
+    pub products: View<SmolStr, Product>,
+    /// The product that a SKU belongs to, also once it is no longer sold.
+    pub products_by_sku: View<SmolStr, Product>,
+    /// By SKU.
+    pub stock: View<SmolStr, Stock>,
+    /// By what can be promised, then SKU.
+    pub stock_by_available: View<(i64, SmolStr), Stock>,
+    /// By order id.
+    pub orders: View<SmolStr, Order>,
+    /// Those of customers.
+    pub orders_of_customer: View<CustomerOrder, Order>,
+    /// By order id.
+    pub payments: View<SmolStr, PaymentRow>,
+    /// By credit id.
+    pub credits: View<SmolStr, Credit>,
+    /// By adjustment id.
+    pub adjustments: View<SmolStr, Adjustment>,
+    /// By command id.
+    pub operations: View<SmolStr, Operation>,
+    /// The commands that made a product, since their answer is another than that of one that replaced it.
+    pub makers: View<SmolStr, ()>,
+    /// The one row.
+    pub policy: View<SmolStr, Policy>,
+    /// By the published key.
+    pub revenue: View<SmolStr, Revenue>,
+    /// As lists show it.
+    pub revenue_by_slot: View<RevenueSlot, Revenue>,
+    /// By name.
+    pub invariants: View<SmolStr, Invariant>,
+}
+
+/// About what a text of an id costs beyond its row.
+const TEXT_BYTES: usize = 24;
+
+/// A row counts once: the further orders only share it.
+const fn shared<R>(_: &R) -> usize {
+    0
+}
+
+const fn sized<R>(_: &R) -> usize {
+    size_of::<R>() + 2 * TEXT_BYTES
+}
+
+fn product_bytes(row: &Product) -> usize {
+    let texts = row.description.as_ref().map_or(0, |text| text.len()) + row.attributes.len() * 3 * TEXT_BYTES;
+    size_of::<Product>() + texts + (row.variants.len() + row.left_out.len()) * 160
+}
+
+fn order_bytes(row: &Order) -> usize {
+    size_of::<Order>() + row.lines.len() * 152 + row.history.len() * 32 + row.money_back_ids.len() * TEXT_BYTES
+}
+
+fn credit_bytes(row: &Credit) -> usize {
+    size_of::<Credit>() + row.lines.len() * 96
+}
+
+fn stock_bytes(row: &Stock) -> usize {
+    size_of::<Stock>() + row.locations.len() * 48
+}
+
+fn operation_bytes(row: &Operation) -> usize {
+    size_of::<Operation>() + row.refusal.as_ref().map_or(0, |refusal| 32 + refusal.1.len() * 96)
+}
+
+impl Views {
+    pub(super) fn new() -> Views {
+        Views {
+            products: View::new(product_bytes),
+            products_by_sku: View::new(shared),
+            stock: View::new(stock_bytes),
+            stock_by_available: View::new(shared),
+            orders: View::new(order_bytes),
+            orders_of_customer: View::new(shared),
+            payments: View::new(sized),
+            credits: View::new(credit_bytes),
+            adjustments: View::new(sized),
+            operations: View::new(operation_bytes),
+            makers: View::new(shared),
+            policy: View::new(sized),
+            revenue: View::new(sized),
+            revenue_by_slot: View::new(shared),
+            invariants: View::new(sized),
+        }
+    }
+
+    /// Takes an epoch's changes in, and says how many bytes of history they left.
+    pub(super) fn apply(&self, step: Step, epoch: Epoch, rows: &Rows) -> usize {
+        let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
+            rows;
+        let mut makers = makers(epoch, products, operations);
+        by_key(&self.products, step, products)
+            + by_keys(&self.products_by_sku, step, products, skus)
+            + by_key(&self.stock, step, stock)
+            + by_keys(&self.stock_by_available, step, stock, |row| [(row.available(), row.sku.clone())])
+            + by_key(&self.orders, step, orders)
+            + by_keys(&self.orders_of_customer, step, orders, customer_order)
+            + by_key(&self.payments, step, payments)
+            + by_key(&self.credits, step, credits)
+            + by_key(&self.adjustments, step, adjustments)
+            + by_key(&self.operations, step, operations)
+            + self.makers.apply(step, &mut makers)
+            + by_key(&self.policy, step, policy)
+            + by_key(&self.revenue, step, revenue)
+            + by_keys(&self.revenue_by_slot, step, revenue, |row| [revenue_slot(row)])
+            + by_key(&self.invariants, step, invariants)
+    }
+
+    /// What each view and each further order holds.
+    pub fn stats(&self) -> [(&'static str, Stats); 15] {
+        let Views {
+            products,
+            products_by_sku,
+            stock,
+            stock_by_available,
+            orders,
+            orders_of_customer,
+            payments,
+            credits,
+            adjustments,
+            operations,
+            makers,
+            policy,
+            revenue,
+            revenue_by_slot,
+            invariants,
+        } = self;
+        [
+            ("products", products.stats()),
+            ("products_by_sku", products_by_sku.stats()),
+            ("stock", stock.stats()),
+            ("stock_by_available", stock_by_available.stats()),
+            ("orders", orders.stats()),
+            ("orders_of_customer", orders_of_customer.stats()),
+            ("payments", payments.stats()),
+            ("credits", credits.stats()),
+            ("adjustments", adjustments.stats()),
+            ("operations", operations.stats()),
+            ("makers", makers.stats()),
+            ("policy", policy.stats()),
+            ("revenue", revenue.stats()),
+            ("revenue_by_slot", revenue_by_slot.stats()),
+            ("invariants", invariants.stats()),
+        ]
+    }
+}
+
+/// Applies rows under their published key.
+fn by_key<R: Row>(view: &View<SmolStr, R>, step: Step, changes: &[Change<R>]) -> usize {
+    let mut changes = changes.iter().map(|change| (SmolStr::new(change.key()), change.after.clone())).collect();
+    view.apply(step, &mut changes)
+}
+
+/// Applies rows under other keys, which may come and go as the row changes.
+fn by_keys<K: Ord + Clone, R, Keys: IntoIterator<Item = K>>(
+    view: &View<K, R>,
+    step: Step,
+    changes: &[Change<R>],
+    keys: impl Fn(&R) -> Keys,
+) -> usize {
+    let mut merged: BTreeMap<K, Option<Arc<R>>> = BTreeMap::new();
+    for Change { before, after } in changes {
+        for key in before.iter().flat_map(|row| keys(row)) {
+            // Another row may have come to this key in the same epoch.
+            merged.entry(key).or_insert(None);
+        }
+        if let Some(row) = after {
+            merged.extend(keys(row).into_iter().map(|key| (key, Some(Arc::clone(row)))));
+        }
+    }
+    view.apply(step, &mut merged.into_iter().collect())
+}
+
+fn skus(product: &Product) -> Vec<SmolStr> {
+    product.variants.iter().chain(&product.left_out).map(|variant| variant.sku.clone()).collect()
+}
+
+fn customer_order(order: &Order) -> Option<CustomerOrder> {
+    let customer = order.customer_id.clone()?;
+    Some((customer, Reverse(order.placed_at), Reverse(order.order_id.clone())))
+}
+
+fn revenue_slot(row: &Revenue) -> RevenueSlot {
+    let key = &row.key;
+    let category = key.category.clone();
+    (
+        key.period.grain(),
+        category.is_some(),
+        key.period,
+        key.currency,
+        key.country.clone(),
+        category.unwrap_or_default(),
+    )
+}
+
+/// Which commands of the epoch made their product: of those that put a new one, the first.
+fn makers(
+    epoch: Epoch,
+    products: &[Change<Product>],
+    operations: &[Change<Operation>],
+) -> Vec<(SmolStr, Option<Arc<()>>)> {
+    let mut makers = BTreeMap::new();
+    for operation in operations.iter().filter(|change| change.after.is_none()) {
+        makers.insert(SmolStr::new(operation.key()), None);
+    }
+    let new = products.iter().filter(|change| change.before.is_none()).filter_map(|change| change.after.as_ref());
+    let mut first: BTreeMap<&str, Option<&Operation>> = new.map(|row| (row.product_id.as_str(), None)).collect();
+    if first.is_empty() {
+        return makers.into_iter().collect();
+    }
+    for put in operations.iter().filter_map(|change| change.after.as_deref()) {
+        let succeeded = put.command_type == CommandType::PutProduct && put.refusal.is_none() && put.epoch == epoch;
+        if succeeded
+            && let Some(first) = first.get_mut(put.ids.of.as_str())
+            && first.is_none_or(|first| put.origin < first.origin)
+        {
+            *first = Some(put);
+        }
+    }
+    makers.extend(first.into_values().flatten().map(|put| (put.command_id.clone(), Some(Arc::new(())))));
+    makers.into_iter().collect()
+}

@@ -1,0 +1,5 @@
+//! The tests of the room: the whole service, asked through its router. Not for the engine: a plain decider stands in.
+
+mod commands;
+mod env;
+mod reads;

@@ -1,0 +1,294 @@
+//! What the tests share: a service over a log that decides when it is told to.
+
+use crate::shop::Shop;
+use crate::{Config, Parts, Vitals, service};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
+use dataflows::command::Command;
+use dataflows::decider::Decider;
+use dataflows::epoch::{Cut, Epochs};
+use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, Sink};
+use dataflows::rows::Row;
+use dataflows::time::Timestamp;
+use dataflows::topic::{Origin, TopicPartition};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tower::ServiceExt;
+
+/// How the log behaves.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Every append is an epoch of its own.
+    Decide,
+    /// Appends are acknowledged; epochs come when the test says so.
+    Hold,
+    /// Appends are never acknowledged.
+    Silent,
+    /// Appends fail.
+    Fail(AppendError),
+}
+
+/// A log of one partition a topic, with the decider behind it.
+pub struct FakeLog {
+    pub mode: Mutex<Mode>,
+    state: Mutex<State>,
+}
+
+struct State {
+    shop: Shop,
+    decider: Decider,
+    epochs: Epochs,
+    ends: Cut,
+    waiting: Vec<Envelope>,
+    standings: Standings,
+    appends: usize,
+    /// Callbacks that were never called, kept so that they are not dropped either.
+    silent: Vec<Appended>,
+}
+
+impl CommandLog for FakeLog {
+    fn append(&self, commands: Vec<Publication>, done: Appended) {
+        let mode = self.mode.lock().clone();
+        self.state.lock().appends += commands.len();
+        match mode {
+            Mode::Fail(error) => done(Err(error)),
+            Mode::Silent => self.state.lock().silent.push(done),
+            Mode::Hold => done(Ok(self.take(commands))),
+            Mode::Decide => {
+                done(Ok(self.take(commands)));
+                self.cut();
+            }
+        }
+    }
+}
+
+impl FakeLog {
+    fn take(&self, commands: Vec<Publication>) -> Vec<Origin> {
+        let mut state = self.state.lock();
+        commands.into_iter().map(|publication| state.take(publication)).collect()
+    }
+
+    /// Closes an epoch over everything appended.
+    pub fn cut(&self) {
+        self.state.lock().cut();
+    }
+
+    pub fn appends(&self) -> usize {
+        self.state.lock().appends
+    }
+
+    /// Decides a command at once that did not come over HTTP.
+    pub fn publish(&self, id: &str, type_name: &str, data: &str) {
+        let command_type = dataflows::command::CommandType::from_name(type_name).unwrap();
+        let command = Command::read(command_type, id, data.as_bytes()).unwrap();
+        self.take(vec![Publication::of(id, &command)]);
+        self.cut();
+    }
+}
+
+impl State {
+    fn take(&mut self, publication: Publication) -> Origin {
+        let at = TopicPartition::new(publication.topic, 0);
+        let offset = self.ends.get(at).unwrap_or(0);
+        self.ends.set(at, offset + 1);
+        let origin = Origin { topic: at.topic, partition: 0, offset };
+        let command = Command::read(publication.command_type, &publication.command_id, &publication.data).unwrap();
+        assert_eq!(command.key(), publication.key);
+        let fingerprint = command.fingerprint(publication.key.as_bytes());
+        self.waiting.push(Envelope { origin, command_id: publication.command_id, fingerprint, command });
+        origin
+    }
+
+    fn cut(&mut self) {
+        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.epochs.last.0 as i64);
+        let record = self.epochs.next_record(&self.ends, now);
+        self.epochs.accept(&record).unwrap();
+        let decided = self.decider.run(&record, std::mem::take(&mut self.waiting));
+        let mut rows = Rows::default();
+        for change in decided.changes {
+            self.push(&mut rows, change);
+        }
+        rows.operations.sort_by(|a, b| a.key().cmp(&b.key()));
+        let changes = Changes {
+            record: Arc::new(record),
+            rows,
+            events: decided.events.into_iter().map(Arc::new).collect(),
+            dead_letters: Vec::new(),
+            standings: self.standings.clone(),
+        };
+        self.shop.apply(&Arc::new(changes));
+    }
+
+    fn push(&mut self, rows: &mut Rows, change: AnyChange) {
+        macro_rules! each {
+            ($($variant:ident $field:ident,)*) => {
+                match change {
+                    $(AnyChange::$variant(change) => {
+                        count(&mut self.standings, &change);
+                        rows.$field.push(change);
+                    })*
+                }
+            };
+        }
+        each! {
+            Products products, Stock stock, Orders orders, Payments payments, Credits credits,
+            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Invariants invariants,
+        }
+    }
+}
+
+fn count<R: Row>(standings: &mut Standings, change: &Change<R>) {
+    let standing = standings.0.entry(R::VIEW).or_default();
+    let hash = |row: &Arc<R>| row_hash(R::VIEW, &row.key(), &row.value());
+    if let Some(before) = &change.before {
+        standing.rows -= 1;
+        standing.digest = standing.digest.wrapping_sub(hash(before));
+    }
+    if let Some(after) = &change.after {
+        standing.rows += 1;
+        standing.digest = standing.digest.wrapping_add(hash(after));
+    }
+}
+
+/// A service, its log, and its time.
+pub struct TestEnv {
+    pub shop: Shop,
+    pub log: Arc<FakeLog>,
+    pub now_ms: Arc<AtomicU64>,
+    router: Router,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The status and the code of a problem.
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let json = self.json();
+        for field in ["type", "title", "status", "detail", "code", "errors"] {
+            assert!(!json[field].is_null(), "{field} is missing in {json}");
+        }
+        assert_eq!(json["status"], self.status.as_u16());
+        (self.status.as_u16(), json["code"].as_str().unwrap().to_owned())
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.header("tradewind-epoch").parse().unwrap()
+    }
+}
+
+impl TestEnv {
+    /// An empty shop after one empty epoch.
+    pub fn new() -> TestEnv {
+        TestEnv::with(Config::default())
+    }
+
+    pub fn with(config: Config) -> TestEnv {
+        let env = TestEnv::replaying(config);
+        env.shop.caught_up();
+        env.shop.set_ready(true, "");
+        env.log.cut();
+        env
+    }
+
+    /// A shop that takes in what the log held.
+    pub fn replaying(config: Config) -> TestEnv {
+        let now_ms = Arc::new(AtomicU64::new(1_000));
+        let clock = Arc::clone(&now_ms);
+        let shop = Shop::new(&config, Arc::new(move || clock.load(Ordering::Relaxed)));
+        let state = State {
+            shop: shop.clone(),
+            decider: Decider::default(),
+            epochs: Epochs::default(),
+            ends: Cut::default(),
+            waiting: Vec::new(),
+            standings: Standings::default(),
+            appends: 0,
+            silent: Vec::new(),
+        };
+        let log = Arc::new(FakeLog { mode: Mutex::new(Mode::Decide), state: Mutex::new(state) });
+        let made = AtomicU64::new(1);
+        let router = service(Parts {
+            config,
+            shop: shop.clone(),
+            log: Arc::clone(&log) as Arc<dyn CommandLog>,
+            vitals: Arc::new(|| Vitals { kafka: Some("127.0.0.1:9092".to_owned()), ..Vitals::default() }),
+            entropy: Arc::new(move || Ok(u128::from(made.fetch_add(1, Ordering::Relaxed)).to_be_bytes())),
+        });
+        TestEnv { shop, log, now_ms, router }
+    }
+
+    /// A shop with the product `p1`: SKU `A` at 12.50 GBP with 10 in stock, and `B`, digital, at 3 GBP.
+    pub async fn stocked() -> TestEnv {
+        let env = TestEnv::new();
+        let put = env.call("PUT", "/api/v1/products/p1", &[], PRODUCT).await;
+        assert_eq!(put.status, 201, "{put:?}");
+        let movement = r#"{"quantity":10,"reason":"received"}"#;
+        assert_eq!(env.call("POST", "/api/v1/stock/A/movements", &[], movement).await.status, 201);
+        env
+    }
+
+    pub fn set_mode(&self, mode: Mode) {
+        *self.log.mode.lock() = mode;
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, &[], "").await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.call("GET", path, headers, "").await
+    }
+
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.into())).unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Places an order of SKU `A` under a command id.
+    pub async fn order(&self, key: &str, quantity: u32) -> Reply {
+        let key = [("idempotency-key", key)];
+        self.call("POST", "/api/v1/orders", &key, order(quantity)).await
+    }
+}
+
+pub const PRODUCT: &str = r#"{"title":"Lamp","brand":"Acme","category":["Home","Light"],"variants":[
+    {"sku":"A","title":"White","price":{"amount":"12.5","currency":"GBP"}},
+    {"sku":"B","price":{"amount":"3","currency":"GBP"},"inventory_policy":"none"}]}"#;
+
+/// The data of an order of SKU `A`.
+pub fn order(quantity: u32) -> String {
+    format!(
+        r#"{{"customer_id":"c1","currency":"GBP","country":"EIRE","payment":{{"method":"settled"}},
+            "lines":[{{"sku":"A","quantity":{quantity}}}]}}"#
+    )
+}

@@ -1,0 +1,40 @@
+//! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
+
+use dataflows::epoch::{Cut, Epoch};
+use std::sync::Arc;
+
+/// Figures that this room cannot know by itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// Where the log's partitions end now.
+    pub ends: Cut,
+    /// The bytes that the log takes.
+    pub log_bytes: u64,
+    /// The last epoch that the log held when the node started.
+    pub replay_to: Option<Epoch>,
+    /// Where Kafka clients connect.
+    pub kafka: Option<String>,
+    /// Further figures for `/metrics` and `/status`.
+    pub gauges: Vec<Gauge>,
+}
+
+/// A further figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gauge {
+    /// Its name: `checkpoint_age_seconds`.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// How much.
+    pub value: f64,
+}
+
+/// Asks for the figures; quick, and callable from any thread.
+pub type VitalsSource = Arc<dyn Fn() -> Vitals + Send + Sync>;
+
+impl Vitals {
+    /// How many records of the log are beyond a cut.
+    pub fn lag(&self, cut: &Cut) -> u64 {
+        self.ends.iter().map(|(at, end)| end.saturating_sub(cut.get(at).unwrap_or(0))).sum()
+    }
+}
