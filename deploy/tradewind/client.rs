@@ -2,6 +2,7 @@
 //! a command's id is decided once. Not for reading what answers mean beyond their status.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use dataflows::command::Command;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -117,6 +118,15 @@ impl Client {
     fn unanswered(&self, error: &ureq::Error) -> anyhow::Error {
         anyhow!("no node answers at {}: {error}", self.base)
     }
+}
+
+/// A command as a line of `POST /commands`.
+pub fn command_line(command_id: &str, command: &Command) -> Vec<u8> {
+    let id = serde_json::Value::from(command_id);
+    let mut line = format!(r#"{{"id":{id},"type":"{}","data":"#, command.command_type().name()).into_bytes();
+    line.extend_from_slice(&command.data());
+    line.extend_from_slice(b"}\n");
+    line
 }
 
 /// A segment of a path with everything but letters, digits and `-._~` percent-encoded.

@@ -7,6 +7,14 @@
 //!
 //! Only here are parts wired together, and only here do arguments, the environment and the terminal count.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
+
+pub mod cli;
 pub mod client;
-mod config;
+pub mod config;
 pub mod importers;
+pub mod output;
+pub mod roles;
+pub mod telemetry;
+#[cfg(test)]
+mod twin;

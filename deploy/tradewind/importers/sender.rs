@@ -1,7 +1,7 @@
 //! Sends commands to a node in order, as many to a request as it takes, and learns what became of each. Not for making
 //! them.
 
-use crate::client::{Answer, Client, Patience, patiently, percent_encoded};
+use crate::client::{Answer, Client, Patience, command_line, patiently, percent_encoded};
 use anyhow::{Context, Result, bail, ensure};
 use dataflows::command::Command;
 use serde::Deserialize;
@@ -111,7 +111,7 @@ impl<N: Node> Sender<N> {
 
     /// Adds a command; sends what has gathered when it is full.
     pub fn add(&mut self, command_id: &str, command: &Command) -> Result<()> {
-        let line = line(command_id, command);
+        let line = command_line(command_id, command);
         if self.waiting.len() == LINES_MAX || self.body.len() + line.len() > BYTES_MAX {
             self.flush()?;
         }
@@ -180,10 +180,95 @@ impl<N: Node> Sender<N> {
     }
 }
 
-fn line(command_id: &str, command: &Command) -> Vec<u8> {
-    let id = serde_json::Value::from(command_id);
-    let mut line = format!(r#"{{"id":{id},"type":"{}","data":"#, command.command_type().name()).into_bytes();
-    line.extend_from_slice(&command.data());
-    line.extend_from_slice(b"}\n");
-    line
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::command::{MoveReason, MoveStock};
+
+    /// A node that answers posts and questions as told, and notes what it was sent.
+    #[derive(Default)]
+    struct Twin {
+        outcomes: Vec<String>,
+        operations: Vec<(u16, &'static str)>,
+        posts: Vec<usize>,
+        pauses: usize,
+    }
+
+    impl Node for &mut Twin {
+        fn post(&mut self, lines: &[u8]) -> Result<Answer> {
+            let count = lines.iter().filter(|byte| **byte == b'\n').count();
+            self.posts.push(count);
+            let body = self.outcomes.drain(..count.min(self.outcomes.len())).collect::<Vec<_>>().join("\n");
+            Ok(Answer { status: 200, retry_after: None, body })
+        }
+
+        fn operation(&mut self, _command_id: &str) -> Result<Answer> {
+            let (status, body) = self.operations.remove(0);
+            Ok(Answer { status, retry_after: None, body: body.to_owned() })
+        }
+
+        fn pause(&mut self, _pause: Duration, _why: &str) {
+            self.pauses += 1;
+        }
+    }
+
+    fn sent(twin: &mut Twin, count: usize, reference_bytes: usize) -> Result<Tally, String> {
+        let movement = MoveStock {
+            sku: "a".into(),
+            location: "main".into(),
+            quantity: 1,
+            reason: MoveReason::Received,
+            reference: Some("r".repeat(reference_bytes).into()),
+            occurred_at: None,
+        };
+        let mut sender = Sender::new(twin);
+        for n in 0..count {
+            sender.add(&format!("id-{n}"), &Command::MoveStock(movement.clone())).map_err(|error| error.to_string())?;
+        }
+        sender.finish().map_err(|error| error.to_string())
+    }
+
+    fn outcomes(count: usize, outcome: &str) -> Vec<String> {
+        vec![outcome.to_owned(); count]
+    }
+
+    #[test]
+    fn a_request_has_at_most_so_many_lines_and_bytes() {
+        let mut twin = Twin { outcomes: outcomes(2_001, r#"{"status":"succeeded"}"#), ..Twin::default() };
+        assert_eq!(sent(&mut twin, 2_001, 1).map(|tally| tally.decided), Ok(2_001));
+        assert_eq!(twin.posts, [1_000, 1_000, 1]);
+        let mut twin = Twin { outcomes: outcomes(9, r#"{"status":"succeeded"}"#), ..Twin::default() };
+        assert_eq!(sent(&mut twin, 9, 1 << 20).map(|tally| tally.decided), Ok(9));
+        assert_eq!(twin.posts, [7, 2]);
+        assert_eq!(sent(&mut Twin::default(), 0, 1), Ok(Tally::default()));
+    }
+
+    #[test]
+    fn replays_and_refusals_are_told_apart() {
+        let outcomes = vec![
+            r#"{"command_id":"id-0","type":"MoveStock","status":"succeeded","replayed":true,"errors":[]}"#.to_owned(),
+            r#"{"command_id":"id-1","type":"MoveStock","status":"rejected","code":"invalid","errors":[1]}"#.to_owned(),
+        ];
+        let mut twin = Twin { outcomes, ..Twin::default() };
+        let refusals = vec!["MoveStock id-1: invalid [1]".to_owned()];
+        assert_eq!(sent(&mut twin, 2, 1), Ok(Tally { decided: 2, replayed: 1, rejected: 1, refusals }));
+    }
+
+    #[test]
+    fn what_is_pending_is_asked_for_until_it_is_decided() {
+        let operations =
+            vec![(404, "{}"), (200, r#"{"status":"pending"}"#), (200, r#"{"status":"succeeded","code":null}"#)];
+        let mut twin = Twin { outcomes: outcomes(1, r#"{"status":"pending"}"#), operations, ..Twin::default() };
+        assert_eq!(sent(&mut twin, 1, 1).map(|tally| tally.decided), Ok(1));
+        assert_eq!(twin.pauses, 2);
+        let outcomes = outcomes(1, r#"{"status":"pending"}"#);
+        let mut twin = Twin { outcomes, operations: vec![(404, "{}"); ASKED_MAX as usize], ..Twin::default() };
+        assert_eq!(sent(&mut twin, 1, 1), Err("id-0 was not decided in time; the import can be repeated".to_owned()));
+    }
+
+    #[test]
+    fn every_command_must_be_answered() {
+        let mut twin = Twin { outcomes: outcomes(1, r#"{"status":"succeeded"}"#), ..Twin::default() };
+        assert_eq!(sent(&mut twin, 2, 1), Err("2 commands were answered with 1 lines".to_owned()));
+    }
 }
