@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use parquet::basic::{LogicalType, TimeUnit};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// A Parquet file that is open.
 pub struct ParquetFile {
-    reader: SerializedFileReader<File>,
+    reader: Box<dyn FileReader>,
     name: String,
 }
 
@@ -51,8 +51,12 @@ impl ParquetFile {
     pub fn open(path: &Path) -> Result<ParquetFile> {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
-        let reader = SerializedFileReader::new(file).with_context(|| format!("{name} is no Parquet file"))?;
-        Ok(ParquetFile { reader, name })
+        ParquetFile::read_footer(file, name)
+    }
+
+    fn read_footer<R: ChunkReader + 'static>(from: R, name: String) -> Result<ParquetFile> {
+        let reader = SerializedFileReader::new(from).with_context(|| format!("{name} is no Parquet file"))?;
+        Ok(ParquetFile { reader: Box::new(reader), name })
     }
 
     /// How many row groups it has.
@@ -170,5 +174,78 @@ impl ParquetFile {
         debug_assert_eq!(records, there.len());
         let mut values = values.into_iter();
         Ok(there.into_iter().map(|level| if level == 1 { values.next() } else { None }).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use parquet::data_type::{ByteArrayType, Int32Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    /// A file with a number (`n`), a text that may be null (`t`), a price (`p`) and a nested column.
+    fn file() -> ParquetFile {
+        let schema = "message m { required int32 n; optional binary t (string); required int32 p (decimal(9,2));
+            repeated int32 list; }";
+        let mut bytes = Vec::new();
+        let schema = parse_message_type(schema).unwrap().into();
+        let mut writer =
+            SerializedFileWriter::new(&mut bytes, schema, WriterProperties::builder().build().into()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[1, -2], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&["a ".into()], Some(&[0, 1]), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[255, 1], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[], Some(&[0, 0]), Some(&[0, 0])).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+        ParquetFile::read_footer(Bytes::from(bytes), "x.parquet".to_owned()).unwrap()
+    }
+
+    fn told<T>(result: Result<T>) -> String {
+        result.err().map(|error| format!("{error:#}")).unwrap_or_default()
+    }
+
+    #[test]
+    fn columns_are_read_with_their_nulls() {
+        let (file, mut texts) = (file(), Texts::default());
+        assert_eq!(file.integers(0, "n").unwrap(), [Some(1), Some(-2)]);
+        let read = file.texts(0, "t", &mut texts).unwrap();
+        assert_eq!(read, [None, Some(texts.id("a "))]);
+        let id = texts.id("a ");
+        assert_eq!(texts.text(id), "a ");
+        assert_eq!(file.ten_thousandths(0, "p").unwrap(), [Some(25_500), Some(100)]);
+        assert_eq!(told(file.all_there("t", read)), "x.parquet: t has nulls, and may have none");
+    }
+
+    #[test]
+    fn a_column_that_is_missing_or_of_another_type_is_named() {
+        let (file, mut texts) = (file(), Texts::default());
+        assert_eq!(told(file.integers(0, "seq")), "x.parquet has no column seq; it has n, t, p, list");
+        assert_eq!(told(file.texts(0, "n", &mut texts)), "x.parquet: column n must be texts, and is INT32");
+        assert_eq!(
+            told(file.integers(0, "t")),
+            "x.parquet: column t must be whole numbers, and is BYTE_ARRAY (String)"
+        );
+        assert_eq!(told(file.micros(0, "n")), "x.parquet: column n must be time stamps in microseconds, and is INT32");
+        assert_eq!(
+            told(file.ten_thousandths(0, "n")),
+            "x.parquet: column n must be decimals of at most 64 bits with at most 4 decimal places, and is INT32"
+        );
+        assert_eq!(told(file.integers(0, "list")), "x.parquet: column list is nested");
+        assert!(
+            told(ParquetFile::read_footer(Bytes::from("no"), "y".to_owned())).starts_with("y is no Parquet file: ")
+        );
+        assert!(told(ParquetFile::open(Path::new("/nowhere"))).starts_with("/nowhere cannot be opened: "));
     }
 }

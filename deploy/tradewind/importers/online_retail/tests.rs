@@ -3,13 +3,16 @@
 use super::mapping::{Identified, Mapping};
 use super::rows::{Line, Rows};
 use crate::config;
-use dataflows::command::CommandType;
+use crate::twin::Twin;
+use dataflows::command::{Command, CommandType};
 use dataflows::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Lines as short texts: invoice, code, description (or `-`), quantity, minute, price in ten-thousandths, customer.
-fn rows(lines: &[(&str, &str, &str, i64, i64, i64, Option<i64>)]) -> Rows {
+/// A line: invoice, code, description (or `-`), quantity, minute, price in ten-thousandths, customer.
+type Given<'a> = (&'a str, &'a str, &'a str, i64, i64, i64, Option<i64>);
+
+fn rows(lines: &[Given<'_>]) -> Rows {
     let mut rows = Rows::default();
     for (n, (invoice, code, description, quantity, minute, unit_price, customer)) in lines.iter().enumerate() {
         let line = Line {
@@ -151,14 +154,20 @@ fn the_whole_file_is_used() {
     let rows = Rows::read(&data.join("online_retail/online_retail.parquet")).unwrap();
     assert_eq!(rows.lines.len(), 541_909);
     let (mut lines, mut ids, mut counts) = (0, std::collections::HashSet::new(), BTreeMap::new());
+    let (mut shop, mut net) = (Twin::default(), 0);
     for invoice in Mapping::new(&rows) {
         let invoice = invoice.unwrap();
         lines += invoice.lines;
-        for identified in invoice.commands {
-            *counts.entry(identified.command.command_type()).or_insert(0) += 1;
-            assert!(ids.insert(identified.id), "each command has its own id");
+        let commands: Vec<_> = invoice.commands.into_iter().map(|one| (one.id, one.command)).collect();
+        assert_eq!(shop.decide(&commands), Vec::<String>::new());
+        for (id, command) in commands {
+            *counts.entry(command.command_type()).or_insert(0) += 1;
+            net += net_of(&shop, &command);
+            assert!(ids.insert(id), "each command has its own id");
         }
     }
+    // What an independent program sums over the lines: pounds in ten-thousandths.
+    assert_eq!(net, 97_477_479_340);
     assert_eq!(lines, 541_909);
     let expected = [
         (CommandType::PutProduct, 4_070),
@@ -169,4 +178,17 @@ fn the_whole_file_is_used() {
         (CommandType::RecordAdjustment, 3),
     ];
     assert_eq!(counts, BTreeMap::from(expected));
+}
+
+/// What a command that was taken brought in.
+fn net_of(shop: &Twin, command: &Command) -> i128 {
+    let (tables, key) = (shop.tables(), command.key());
+    let is = |command_type| command.command_type() == command_type;
+    let ordered = tables.orders.get(key).filter(|_| is(CommandType::PlaceOrder)).map(|order| order.total.into());
+    let credited = tables.credits.get(key).filter(|_| is(CommandType::RecordCredit));
+    let adjusted = tables.adjustments.get(key).filter(|_| is(CommandType::RecordAdjustment));
+    ordered
+        .or(credited.map(|credit| -i128::from(credit.total)))
+        .or(adjusted.map(|adjustment| adjustment.amount.amount))
+        .unwrap_or_default()
 }
