@@ -4,8 +4,9 @@
 use crate::config::Config;
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
-use dataflows::epoch::Epoch;
+use dataflows::epoch::{Cut, Epoch};
 use dataflows::port::{CommandLog, Sink, Source};
+use dataflows::topic::Topic;
 use ingest::command_log::LogCommands;
 use ingest::journal::Journal;
 use ingest::log::{Log, Partitions};
@@ -89,7 +90,7 @@ pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
 
 fn vitals(log: Arc<dyn Log>, folder: PathBuf, behind_ms: Arc<AtomicU64>, replay_to: Epoch) -> VitalsSource {
     Arc::new(move || Vitals {
-        ends: log.ends().unwrap_or_default(),
+        ends: command_ends(&*log),
         log_bytes: bytes_in(&folder),
         replay_to: Some(replay_to),
         kafka: None,
@@ -99,6 +100,13 @@ fn vitals(log: Arc<dyn Log>, folder: PathBuf, behind_ms: Arc<AtomicU64>, replay_
             value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
         }],
     })
+}
+
+/// Where the topics end that epochs cut; nothing while the log cannot say.
+fn command_ends(log: &dyn Log) -> Cut {
+    let mut ends = log.ends().unwrap_or_default();
+    ends.0.remove(&Topic::Epochs);
+    ends
 }
 
 /// The bytes of the files in a folder.

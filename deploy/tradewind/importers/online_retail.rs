@@ -10,7 +10,7 @@ pub mod rows;
 use crate::client::Client;
 use crate::importers::sender::{HttpNode, Sender, Tally};
 use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use mapping::Mapping;
 use rows::Rows;
 use std::path::Path;
@@ -44,8 +44,12 @@ fn send(rows: &Rows, mut sender: Sender<HttpNode<'_>>, sent: &dyn Fn(u64)) -> Re
 }
 
 fn progress(rows: u64) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rows  {per_sec}  {eta} left  {msg}")
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rows  {rate}  {eta} left  {msg}")
         .context("the progress bar's template is wrong")?;
+    let style = style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        // A bar that cannot be written is no reason to stop.
+        let _ = write!(to, "{:.0} rows/s", state.per_sec());
+    });
     Ok(ProgressBar::new(rows).with_style(style))
 }
 

@@ -182,15 +182,13 @@ fn the_whole_file_is_used() {
 
 /// What a command that was taken brought in.
 fn net_of(shop: &Twin, command: &Command) -> i128 {
-    let tables = shop.tables();
-    match command {
-        Command::PlaceOrder(place) => tables.orders.get(place.key()).map_or(0, |order| order.total.into()),
-        Command::RecordCredit(credit) => {
-            tables.credits.get(&credit.credit_id).map_or(0, |credit| -i128::from(credit.total))
-        }
-        Command::RecordAdjustment(adjustment) => {
-            tables.adjustments.get(&adjustment.adjustment_id).map_or(0, |adjustment| adjustment.amount.amount)
-        }
-        _ => 0,
-    }
+    let (tables, key) = (shop.tables(), command.key());
+    let is = |command_type| command.command_type() == command_type;
+    let ordered = tables.orders.get(key).filter(|_| is(CommandType::PlaceOrder)).map(|order| order.total.into());
+    let credited = tables.credits.get(key).filter(|_| is(CommandType::RecordCredit));
+    let adjusted = tables.adjustments.get(key).filter(|_| is(CommandType::RecordAdjustment));
+    ordered
+        .or(credited.map(|credit| -i128::from(credit.total)))
+        .or(adjusted.map(|adjustment| adjustment.amount.amount))
+        .unwrap_or_default()
 }
