@@ -87,7 +87,9 @@ impl Fold {
 
     fn event(&mut self, name: &str, event: &Value) {
         match name {
-            "ProductChanged" => drop(self.products.insert(text(&event["product"]["product_id"]), event["product"].clone())),
+            "ProductChanged" => {
+                drop(self.products.insert(text(&event["product"]["product_id"]), event["product"].clone()))
+            }
             "PriceChanged" => self.price(event),
             "StockUpdated" => {
                 let at = self.at(event);
@@ -101,7 +103,8 @@ impl Fold {
             "InventoryReleased" => self.at(event).1 -= whole(&event["quantity"]),
             "OrderCreated" | "OrderUpdated" | "OrderCancelled" => {
                 let order = &event["order"];
-                let paid_now = name == "OrderCreated" && order["status"] == "paid" || event["from"] == "pending_payment" && order["status"] == "paid";
+                let paid_now = name == "OrderCreated" && order["status"] == "paid"
+                    || event["from"] == "pending_payment" && order["status"] == "paid";
                 if paid_now {
                     self.sale(order);
                 }
@@ -118,7 +121,12 @@ impl Fold {
             "CreditRecorded" => {
                 let credit = &event["credit"];
                 for line in list(&credit["lines"]) {
-                    self.add(event, credit, &line["category"], [0, units(&line["amount"]), 0, 0, 0, whole(&line["quantity"]).into()]);
+                    self.add(
+                        event,
+                        credit,
+                        &line["category"],
+                        [0, units(&line["amount"]), 0, 0, 0, whole(&line["quantity"]).into()],
+                    );
                 }
                 self.credits.insert(text(&credit["credit_id"]), credit.clone());
             }
@@ -143,7 +151,8 @@ impl Fold {
         if event["valid_from"].is_null() && event["valid_to"].is_null() {
             variant["price"] = event["price"].clone();
         } else {
-            let window = json!({"price": event["price"], "valid_from": event["valid_from"], "valid_to": event["valid_to"]});
+            let window =
+                json!({"price": event["price"], "valid_from": event["valid_from"], "valid_to": event["valid_to"]});
             variant["scheduled"].as_array_mut().expect("a list").push(window);
         }
     }
@@ -221,7 +230,13 @@ impl Fold {
         same(View::Credits, self.credits.clone());
         same(View::Adjustments, self.adjustments.clone());
         same(View::Stock, self.stock.iter().map(|(sku, at)| (sku.clone(), stock_row(sku, at))).collect());
-        same(View::Revenue, self.revenue.iter().filter_map(|(key, (parts, sums))| Some((key.clone(), revenue_row(parts, sums)?))).collect());
+        same(
+            View::Revenue,
+            self.revenue
+                .iter()
+                .filter_map(|(key, (parts, sums))| Some((key.clone(), revenue_row(parts, sums)?)))
+                .collect(),
+        );
         self.compare_orders(&views.json(View::Orders), epoch);
     }
 

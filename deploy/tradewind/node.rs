@@ -66,8 +66,7 @@ impl Node {
         };
         let report = Report { clock_behind, fatal: Arc::clone(fatal) };
         let clock = Arc::new(WallClock);
-        let sequencer =
-            Sequencer::start(Arc::clone(&log), &sealed, clock.clone(), report, ingest.sequencer.clone())?;
+        let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock.clone(), report, ingest.sequencer.clone())?;
         let commands = Arc::new(LogCommands::new(Arc::clone(&log), clock, ingest.command_log.clone()));
         let vitals = vitals(log, folder, behind_ms, replay_to);
         Ok(Node { shop, commands, vitals, replay_to, sequencer, engine })

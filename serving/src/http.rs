@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod call;
 pub mod cursor;
+pub mod empty;
 pub mod fresh;
 pub mod json;
 pub mod list;

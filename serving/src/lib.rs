@@ -26,6 +26,7 @@ mod tests;
 pub use app::{App, Entropy};
 pub use config::Config;
 pub use error::Error;
+pub use http::empty::serve_empty;
 pub use http::server::{Parts, os_entropy, serve, service};
 pub use shop::Shop;
 pub use vitals::{Gauge, Vitals, VitalsSource};

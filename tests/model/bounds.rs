@@ -23,10 +23,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.id("/sku", &body.sku);
             found.id("/location", &body.location);
             let magnitude = i128::from(body.quantity).abs();
-            found.require(
-                "/quantity",
-                (1..=i128::from(QUANTITY_MAX)).contains(&magnitude),
-            );
+            found.require("/quantity", (1..=i128::from(QUANTITY_MAX)).contains(&magnitude));
         }
         Body::TransferStock(body) => {
             found.id("/sku", &body.sku);
@@ -58,11 +55,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
         Body::RecordPaymentResult(body) => {
             found.id("/order_id", &body.order_id);
             found.id("/payment_id", &body.payment_id);
-            let least = if body.status == PaymentResult::ChargedBack {
-                1
-            } else {
-                0
-            };
+            let least = if body.status == PaymentResult::ChargedBack { 1 } else { 0 };
             found.money("/amount", &body.amount, least);
         }
         Body::IssueRefund(body) => {
@@ -79,10 +72,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
 fn check_policy(found: &mut Found, body: &PutPolicy) {
     let values = [
         ("/payment_timeout_s", body.payment_timeout_s),
-        (
-            "/payment_timeout_external_s",
-            body.payment_timeout_external_s,
-        ),
+        ("/payment_timeout_external_s", body.payment_timeout_external_s),
         ("/id_memory_s", body.id_memory_s),
         ("/order_lines_max", body.order_lines_max),
     ];
@@ -102,16 +92,11 @@ fn check_product(found: &mut Found, body: &PutProduct) {
     for (place, variant) in body.variants.iter().enumerate() {
         let pointer = format!("/variants/{place}");
         found.id(&format!("{pointer}/sku"), &variant.sku);
-        let twice = body.variants[..place]
-            .iter()
-            .any(|other| other.sku == variant.sku);
+        let twice = body.variants[..place].iter().any(|other| other.sku == variant.sku);
         found.require(&format!("{pointer}/sku"), !twice);
         found.money(&format!("{pointer}/price"), &variant.price, 0);
         let low_stock_at = variant.low_stock_at.unwrap_or(0);
-        found.require(
-            &format!("{pointer}/low_stock_at"),
-            (0..=QUANTITY_MAX).contains(&low_stock_at),
-        );
+        found.require(&format!("{pointer}/low_stock_at"), (0..=QUANTITY_MAX).contains(&low_stock_at));
     }
 }
 
@@ -125,10 +110,7 @@ fn check_price(found: &mut Found, body: &SetPrice) {
 }
 
 fn check_lines(found: &mut Found, lines: &[AskedLine], policy: &Policy) {
-    found.require(
-        "/lines",
-        !lines.is_empty() && lines.len() as i64 <= policy.order_lines_max,
-    );
+    found.require("/lines", !lines.is_empty() && lines.len() as i64 <= policy.order_lines_max);
     for (place, line) in lines.iter().enumerate() {
         found.id(&format!("/lines/{place}/sku"), &line.sku);
         found.quantity(&format!("/lines/{place}/quantity"), line.quantity);
@@ -183,9 +165,6 @@ impl Found {
         }
         self.currency("/currency", currency);
         let characters = country.chars().count();
-        self.require(
-            "/country",
-            (1..=COUNTRY_CHARACTERS_MAX).contains(&characters),
-        );
+        self.require("/country", (1..=COUNTRY_CHARACTERS_MAX).contains(&characters));
     }
 }

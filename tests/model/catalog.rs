@@ -53,11 +53,7 @@ impl Catalog {
 
     /// Of the open windows the one set last, else the price.
     pub fn price_at<'a>(&self, sku: &'a Sku, now: i64) -> &'a Money {
-        let open = sku
-            .scheduled
-            .iter()
-            .rev()
-            .find(|window| window.is_open(now));
+        let open = sku.scheduled.iter().rev().find(|window| window.is_open(now));
         open.map_or(&sku.variant.price, |window| &window.price)
     }
 
@@ -104,17 +100,10 @@ fn window_row(window: &Window) -> Value {
     })
 }
 
-pub fn put_product(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &PutProduct,
-) -> Result<(), Refusal> {
+pub fn put_product(shop: &mut Shop, log: &mut EventLog, command: &PutProduct) -> Result<(), Refusal> {
     let skus = &mut shop.catalog.skus;
     for variant in &command.variants {
-        if skus
-            .get(&variant.sku)
-            .is_some_and(|sku| sku.product_id != command.product_id)
-        {
+        if skus.get(&variant.sku).is_some_and(|sku| sku.product_id != command.product_id) {
             return Err(refuse("sku_taken"));
         }
     }
@@ -124,33 +113,17 @@ pub fn put_product(
         }
     }
     for variant in &command.variants {
-        let scheduled = skus
-            .remove(&variant.sku)
-            .map_or_else(Vec::new, |sku| sku.scheduled);
-        let sku = Sku {
-            product_id: command.product_id.clone(),
-            variant: variant.clone(),
-            left_out: false,
-            scheduled,
-        };
+        let scheduled = skus.remove(&variant.sku).map_or_else(Vec::new, |sku| sku.scheduled);
+        let sku = Sku { product_id: command.product_id.clone(), variant: variant.clone(), left_out: false, scheduled };
         skus.insert(variant.sku.clone(), sku);
     }
-    let product = Product {
-        put: command.clone(),
-        archived: false,
-    };
-    shop.catalog
-        .products
-        .insert(command.product_id.clone(), product);
+    let product = Product { put: command.clone(), archived: false };
+    shop.catalog.products.insert(command.product_id.clone(), product);
     emit_changed(shop, log, &command.product_id);
     Ok(())
 }
 
-pub fn archive_product(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &ArchiveProduct,
-) -> Result<(), Refusal> {
+pub fn archive_product(shop: &mut Shop, log: &mut EventLog, command: &ArchiveProduct) -> Result<(), Refusal> {
     let Some(product) = shop.catalog.products.get_mut(&command.product_id) else {
         return Err(refuse("not_found"));
     };
@@ -162,10 +135,7 @@ pub fn archive_product(
 }
 
 fn emit_changed(shop: &Shop, log: &mut EventLog, product_id: &str) {
-    log.emit(
-        "ProductChanged",
-        json!({"product": shop.catalog.row(product_id)}),
-    );
+    log.emit("ProductChanged", json!({"product": shop.catalog.row(product_id)}));
 }
 
 pub fn set_price(shop: &mut Shop, log: &mut EventLog, command: &SetPrice) -> Result<(), Refusal> {

@@ -48,12 +48,7 @@ pub fn price_lines(
     Ok((lines, total))
 }
 
-fn price_line(
-    catalog: &Catalog,
-    now: i64,
-    currency: &str,
-    line: &AskedLine,
-) -> Result<PricedLine, &'static str> {
+fn price_line(catalog: &Catalog, now: i64, currency: &str, line: &AskedLine) -> Result<PricedLine, &'static str> {
     let sku = catalog.skus.get(&line.sku).ok_or("unknown_sku")?;
     if !catalog.sells(sku) {
         return Err("not_sold");
@@ -75,11 +70,7 @@ fn price_line(
     })
 }
 
-pub fn record_credit(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &RecordCredit,
-) -> Result<(), Refusal> {
+pub fn record_credit(shop: &mut Shop, log: &mut EventLog, command: &RecordCredit) -> Result<(), Refusal> {
     if shop.credits.contains_key(&command.credit_id) {
         return Err(refuse("already_exists"));
     }
@@ -87,13 +78,8 @@ pub fn record_credit(
     for (place, line) in lines.iter().enumerate() {
         let counted = shop.catalog.inventory_policy(&line.sku) != InventoryPolicy::None;
         if command.restock && counted {
-            let movement = Movement {
-                reason: "credited",
-                reference: Some(&command.credit_id),
-                line: Some(place + 1),
-            };
-            shop.stock
-                .change(log, &line.sku, "main", line.quantity, &movement);
+            let movement = Movement { reason: "credited", reference: Some(&command.credit_id), line: Some(place + 1) };
+            shop.stock.change(log, &line.sku, "main", line.quantity, &movement);
         }
     }
     let line_row = |(place, line): (usize, &PricedLine)| {
@@ -123,21 +109,13 @@ pub fn record_credit(
     let mut parts = Vec::new();
     for line in &lines {
         let sums = Sums::returned(line.amount, line.quantity);
-        parts.push(Part {
-            category: line.category.clone(),
-            sums,
-        });
+        parts.push(Part { category: line.category.clone(), sums });
     }
-    shop.revenue
-        .add(log.occurred_at, &command.currency, &command.country, &parts);
+    shop.revenue.add(log.occurred_at, &command.currency, &command.country, &parts);
     Ok(())
 }
 
-pub fn record_adjustment(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &RecordAdjustment,
-) -> Result<(), Refusal> {
+pub fn record_adjustment(shop: &mut Shop, log: &mut EventLog, command: &RecordAdjustment) -> Result<(), Refusal> {
     if shop.adjustments.contains_key(&command.adjustment_id) {
         return Err(refuse("already_exists"));
     }
@@ -155,17 +133,8 @@ pub fn record_adjustment(
         "epoch": log.epoch,
     });
     log.emit("AdjustmentRecorded", json!({"adjustment": adjustment}));
-    shop.adjustments
-        .insert(command.adjustment_id.clone(), adjustment);
-    let part = Part {
-        category: String::new(),
-        sums: Sums::adjusted(command.amount.units),
-    };
-    shop.revenue.add(
-        log.occurred_at,
-        &command.currency,
-        &command.country,
-        &[part],
-    );
+    shop.adjustments.insert(command.adjustment_id.clone(), adjustment);
+    let part = Part { category: String::new(), sums: Sums::adjusted(command.amount.units) };
+    shop.revenue.add(log.occurred_at, &command.currency, &command.country, &[part]);
     Ok(())
 }

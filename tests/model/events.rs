@@ -15,13 +15,7 @@ pub struct EventLog {
 
 impl EventLog {
     pub fn new(epoch: u64, now: i64) -> EventLog {
-        EventLog {
-            epoch,
-            now,
-            occurred_at: now,
-            cause: String::new(),
-            events: Vec::new(),
-        }
+        EventLog { epoch, now, occurred_at: now, cause: String::new(), events: Vec::new() }
     }
 
     /// What follows is caused by this command or timer.
@@ -37,10 +31,7 @@ impl EventLog {
         event.insert("n".to_string(), json!(self.events.len() + 1));
         event.insert("cause".to_string(), json!(self.cause));
         event.insert("at".to_string(), json!(time::write(self.now)));
-        event.insert(
-            "occurred_at".to_string(),
-            json!(time::write(self.occurred_at)),
-        );
+        event.insert("occurred_at".to_string(), json!(time::write(self.occurred_at)));
         if let Value::Object(fields) = fields {
             event.extend(fields);
         }
@@ -65,10 +56,7 @@ pub fn refuse(code: &'static str) -> Refusal {
 }
 
 pub fn refuse_at(pointer: &str, code: &'static str) -> Refusal {
-    Refusal {
-        code,
-        errors: vec![(pointer.to_string(), code)],
-    }
+    Refusal { code, errors: vec![(pointer.to_string(), code)] }
 }
 
 impl Refusal {
@@ -76,10 +64,7 @@ impl Refusal {
     pub fn of_lines(failing: &[(usize, &'static str)]) -> Option<Refusal> {
         let (_, code) = failing.first()?;
         let entry = |(place, code): &(usize, &'static str)| (format!("/lines/{place}"), *code);
-        Some(Refusal {
-            code,
-            errors: failing.iter().map(entry).collect(),
-        })
+        Some(Refusal { code, errors: failing.iter().map(entry).collect() })
     }
 
     pub fn errors_json(&self) -> Value {

@@ -2,9 +2,7 @@
 //! whether a customer, a carrier, a payment or a timer asks for it.
 
 use super::Shop;
-use super::command::{
-    CancelOrder, DeliverOrder, InventoryPolicy, RecordShipmentFailure, ShipOrder,
-};
+use super::command::{CancelOrder, DeliverOrder, InventoryPolicy, RecordShipmentFailure, ShipOrder};
 use super::events::{EventLog, Refusal, refuse};
 use super::orders::{Order, Shipment, State, find, keep};
 use super::revenue::{Part, Sums};
@@ -31,37 +29,22 @@ pub fn ship_order(shop: &mut Shop, log: &mut EventLog, command: &ShipOrder) -> R
     for (place, line) in order.lines.iter().enumerate() {
         for (location, quantity) in &line.taken {
             shop.stock.shelf(&line.priced.sku, location).reserved -= quantity;
-            let movement = Movement {
-                reason: "shipped",
-                reference: Some(&order.order_id),
-                line: Some(place + 1),
-            };
-            shop.stock
-                .change(log, &line.priced.sku, location, -quantity, &movement);
+            let movement = Movement { reason: "shipped", reference: Some(&order.order_id), line: Some(place + 1) };
+            shop.stock.change(log, &line.priced.sku, location, -quantity, &movement);
         }
     }
-    order.shipment = Some(Shipment {
-        carrier: command.carrier.clone(),
-        tracking: command.tracking.clone(),
-        status: "shipped",
-    });
+    order.shipment =
+        Some(Shipment { carrier: command.carrier.clone(), tracking: command.tracking.clone(), status: "shipped" });
     order.enter(log, State::Shipped);
     order.emit(log, "OrderUpdated", Some(State::Paid), None);
     keep(shop, order);
     Ok(())
 }
 
-pub fn deliver_order(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &DeliverOrder,
-) -> Result<(), Refusal> {
+pub fn deliver_order(shop: &mut Shop, log: &mut EventLog, command: &DeliverOrder) -> Result<(), Refusal> {
     let mut order = find(shop, &command.order_id)?;
     let from = order.state;
-    let under_way = order
-        .shipment
-        .as_ref()
-        .is_some_and(|shipment| shipment.status == "shipped");
+    let under_way = order.shipment.as_ref().is_some_and(|shipment| shipment.status == "shipped");
     match from {
         State::Shipped => order.enter(log, State::Delivered),
         // A late delivery is recorded; the state stays.
@@ -74,16 +57,9 @@ pub fn deliver_order(
     Ok(())
 }
 
-pub fn cancel_order(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &CancelOrder,
-) -> Result<(), Refusal> {
+pub fn cancel_order(shop: &mut Shop, log: &mut EventLog, command: &CancelOrder) -> Result<(), Refusal> {
     let order = find(shop, &command.order_id)?;
-    if !matches!(
-        order.state,
-        State::PendingPayment | State::Paid | State::Shipped
-    ) {
+    if !matches!(order.state, State::PendingPayment | State::Paid | State::Shipped) {
         return Err(refuse("invalid_transition"));
     }
     let cancellation = Cancellation {
@@ -167,13 +143,9 @@ fn release(shop: &mut Shop, log: &mut EventLog, order: &Order) {
 fn put_back(shop: &mut Shop, log: &mut EventLog, order: &Order) {
     for (place, line) in order.lines.iter().enumerate() {
         for (location, quantity) in &line.taken {
-            let movement = Movement {
-                reason: "shipment_cancelled",
-                reference: Some(&order.order_id),
-                line: Some(place + 1),
-            };
-            shop.stock
-                .change(log, &line.priced.sku, location, *quantity, &movement);
+            let movement =
+                Movement { reason: "shipment_cancelled", reference: Some(&order.order_id), line: Some(place + 1) };
+            shop.stock.change(log, &line.priced.sku, location, *quantity, &movement);
         }
     }
 }
@@ -186,11 +158,7 @@ fn count_as_returned(shop: &mut Shop, log: &EventLog, order: &Order, refund: i64
         let amount = line.priced.amount.min(rest);
         rest -= amount;
         let sums = Sums::returned(amount, line.priced.quantity);
-        parts.push(Part {
-            category: line.priced.category.clone(),
-            sums,
-        });
+        parts.push(Part { category: line.priced.category.clone(), sums });
     }
-    shop.revenue
-        .add(log.occurred_at, &order.currency, &order.country, &parts);
+    shop.revenue.add(log.occurred_at, &order.currency, &order.country, &parts);
 }

@@ -106,12 +106,7 @@ impl Model {
             revenue: Revenue::default(),
         };
         let operations = Operations::default();
-        Model {
-            shop,
-            operations,
-            dead_letters: Vec::new(),
-            answers: Vec::new(),
-        }
+        Model { shop, operations, dead_letters: Vec::new(), answers: Vec::new() }
     }
 
     /// Runs one epoch: commands in the order of Rule S, then due timers, then the forgetting of ids.
@@ -145,19 +140,13 @@ impl Model {
                 ids.map(|id| (id.clone(), shop.catalog.row(id))).collect()
             }
             "stock" => shop.stock.rows(),
-            "orders" => shop
-                .orders
-                .iter()
-                .map(|(id, order)| (id.clone(), order.row()))
-                .collect(),
+            "orders" => shop.orders.iter().map(|(id, order)| (id.clone(), order.row())).collect(),
             "credits" => shop.credits.clone(),
             "adjustments" => shop.adjustments.clone(),
             "operations" => self.operations.rows(),
             "payments" => payments::rows(shop),
             "revenue" => shop.revenue.rows(),
-            "policy" if shop.policy.was_put => {
-                BTreeMap::from([("policy".to_string(), shop.policy.row())])
-            }
+            "policy" if shop.policy.was_put => BTreeMap::from([("policy".to_string(), shop.policy.row())]),
             _ => BTreeMap::new(),
         }
     }
@@ -186,15 +175,10 @@ impl Model {
                 let refusal = self.decide(log, &record.command_id, &command).err();
                 let memory_micros = self.shop.policy.id_memory_s * time::SECOND;
                 let forget_after = log.now + memory_micros;
-                let status = if refusal.is_some() {
-                    "rejected"
-                } else {
-                    "succeeded"
-                };
+                let status = if refusal.is_some() { "rejected" } else { "succeeded" };
                 let code = json!(refusal.as_ref().map(|refusal| refusal.code));
                 let refusal = refusal.as_ref();
-                self.operations
-                    .remember(log.epoch, record, command, refusal, forget_after);
+                self.operations.remember(log.epoch, record, command, refusal, forget_after);
                 (json!(status), code, false)
             }
         };
@@ -236,9 +220,7 @@ fn run(shop: &mut Shop, log: &mut EventLog, body: &Body) -> Result<(), Refusal> 
         Body::CancelOrder(command) => fulfilment::cancel_order(shop, log, command),
         Body::ShipOrder(command) => fulfilment::ship_order(shop, log, command),
         Body::DeliverOrder(command) => fulfilment::deliver_order(shop, log, command),
-        Body::RecordShipmentFailure(command) => {
-            fulfilment::record_shipment_failure(shop, log, command)
-        }
+        Body::RecordShipmentFailure(command) => fulfilment::record_shipment_failure(shop, log, command),
         Body::ReturnItems(command) => returns::return_items(shop, log, command),
         Body::RecordCredit(command) => documents::record_credit(shop, log, command),
         Body::RecordAdjustment(command) => documents::record_adjustment(shop, log, command),
@@ -259,11 +241,7 @@ fn phase(topic: &str) -> u32 {
 }
 
 fn availability(shop: &Shop) -> BTreeMap<String, i64> {
-    shop.catalog
-        .skus
-        .keys()
-        .map(|sku| (sku.clone(), shop.stock.available(sku)))
-        .collect()
+    shop.catalog.skus.keys().map(|sku| (sku.clone(), shop.stock.available(sku))).collect()
 }
 
 /// Once a command and SKU, when what is available falls from above the mark to it or below.
@@ -274,10 +252,7 @@ fn emit_low_stock(shop: &Shop, log: &mut EventLog, before: &BTreeMap<String, i64
             continue;
         };
         if *before > low_stock_at && available <= low_stock_at {
-            log.emit(
-                "LowStock",
-                json!({"sku": sku, "available": available, "low_stock_at": low_stock_at}),
-            );
+            log.emit("LowStock", json!({"sku": sku, "available": available, "low_stock_at": low_stock_at}));
         }
     }
 }

@@ -61,12 +61,7 @@ impl Operations {
             "errors": refusal.map_or_else(|| json!([]), Refusal::errors_json),
         });
         let key = record.key.clone();
-        let operation = Operation {
-            key,
-            command,
-            row,
-            forget_after,
-        };
+        let operation = Operation { key, command, row, forget_after };
         self.0.insert(record.command_id.clone(), operation);
     }
 
@@ -76,10 +71,7 @@ impl Operations {
     }
 
     pub fn rows(&self) -> BTreeMap<String, Value> {
-        self.0
-            .iter()
-            .map(|(id, operation)| (id.clone(), operation.row.clone()))
-            .collect()
+        self.0.iter().map(|(id, operation)| (id.clone(), operation.row.clone())).collect()
     }
 }
 
@@ -100,24 +92,15 @@ fn ids(body: &Body) -> Value {
         Body::DeliverOrder(command) => vec![("order_id", &command.order_id)],
         Body::RecordShipmentFailure(command) => vec![("order_id", &command.order_id)],
         Body::ReturnItems(command) => {
-            vec![
-                ("order_id", &command.order_id),
-                ("return_id", &command.return_id),
-            ]
+            vec![("order_id", &command.order_id), ("return_id", &command.return_id)]
         }
         Body::RecordCredit(command) => vec![("credit_id", &command.credit_id)],
         Body::RecordAdjustment(command) => vec![("adjustment_id", &command.adjustment_id)],
         Body::RecordPaymentResult(command) => {
-            vec![
-                ("order_id", &command.order_id),
-                ("payment_id", &command.payment_id),
-            ]
+            vec![("order_id", &command.order_id), ("payment_id", &command.payment_id)]
         }
         Body::IssueRefund(command) => {
-            vec![
-                ("order_id", &command.order_id),
-                ("refund_id", &command.refund_id),
-            ]
+            vec![("order_id", &command.order_id), ("refund_id", &command.refund_id)]
         }
     };
     let mut ids = Map::new();

@@ -15,12 +15,7 @@ use super::stock::Stock;
 use super::time;
 
 /// The shop's own refund ids, taken in every order from the start.
-pub const SHOP_WORDS: [&str; 4] = [
-    "cancelled",
-    "shipment_failed",
-    "late_capture",
-    "charged_back",
-];
+pub const SHOP_WORDS: [&str; 4] = ["cancelled", "shipment_failed", "late_capture", "charged_back"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -203,18 +198,9 @@ impl Order {
         }))
     }
 
-    pub fn emit(
-        &self,
-        log: &mut EventLog,
-        type_name: &str,
-        from: Option<State>,
-        reason: Option<&str>,
-    ) {
+    pub fn emit(&self, log: &mut EventLog, type_name: &str, from: Option<State>, reason: Option<&str>) {
         let from = from.map(State::word);
-        log.emit(
-            type_name,
-            json!({"order": self.row(), "from": from, "reason": reason}),
-        );
+        log.emit(type_name, json!({"order": self.row(), "from": from, "reason": reason}));
     }
 
     /// `PaymentProcessed`, `PaymentFailed` and `RefundIssued` have one shape.
@@ -238,14 +224,7 @@ impl Order {
         );
     }
 
-    pub fn emit_reservation(
-        &self,
-        log: &mut EventLog,
-        type_name: &str,
-        place: usize,
-        location: &str,
-        quantity: i64,
-    ) {
+    pub fn emit_reservation(&self, log: &mut EventLog, type_name: &str, place: usize, location: &str, quantity: i64) {
         log.emit(
             type_name,
             json!({
@@ -261,10 +240,7 @@ impl Order {
 
 /// The order of this id, as a copy to change and put back.
 pub fn find(shop: &Shop, order_id: &str) -> Result<Order, Refusal> {
-    shop.orders
-        .get(order_id)
-        .cloned()
-        .ok_or_else(|| refuse("not_found"))
+    shop.orders.get(order_id).cloned().ok_or_else(|| refuse("not_found"))
 }
 
 /// Puts a changed order back.
@@ -273,11 +249,7 @@ pub fn keep(shop: &mut Shop, order: Order) {
 }
 
 /// A refusal other than `already_exists` keeps a row, which a later command may replace.
-pub fn place_order(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &PlaceOrder,
-) -> Result<(), Refusal> {
+pub fn place_order(shop: &mut Shop, log: &mut EventLog, command: &PlaceOrder) -> Result<(), Refusal> {
     let before = shop.orders.get(&command.order_id);
     if before.is_some_and(|order| order.state != State::Rejected) {
         return Err(refuse("already_exists"));
@@ -318,22 +290,14 @@ fn draft(shop: &Shop, log: &EventLog, command: &PlaceOrder) -> Result<(Order, St
         if missing > 0 {
             failing.push((place, "out_of_stock"));
         }
-        order.lines.push(OrderLine {
-            priced,
-            returned: 0,
-            taken,
-        });
+        order.lines.push(OrderLine { priced, returned: 0, taken });
     }
     if let Some(refusal) = Refusal::of_lines(&failing) {
         return Err(refusal);
     }
     order.total = total;
     let token = command.token.clone();
-    order.payment = Some(Payment {
-        method: command.method,
-        token,
-        status: "requested",
-    });
+    order.payment = Some(Payment { method: command.method, token, status: "requested" });
     let timeout_s = match command.method {
         PaymentMethod::Sandbox => Some(shop.policy.payment_timeout_s),
         PaymentMethod::External => Some(shop.policy.payment_timeout_external_s),
@@ -387,11 +351,7 @@ pub fn count_sale(shop: &mut Shop, order: &Order) {
     let mut parts = Vec::new();
     for line in &order.lines {
         let sums = Sums::sold(line.priced.amount, line.priced.quantity);
-        parts.push(Part {
-            category: line.priced.category.clone(),
-            sums,
-        });
+        parts.push(Part { category: line.priced.category.clone(), sums });
     }
-    shop.revenue
-        .add_order(order.placed_at, &order.currency, &order.country, &parts);
+    shop.revenue.add_order(order.placed_at, &order.currency, &order.country, &parts);
 }

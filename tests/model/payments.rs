@@ -27,11 +27,7 @@ pub fn record_payment_result(
     }
     if let Some(amount) = taken {
         let same = *amount == command.amount.units;
-        return if same {
-            Ok(())
-        } else {
-            Err(refuse("amount_mismatch"))
-        };
+        return if same { Ok(()) } else { Err(refuse("amount_mismatch")) };
     }
     match command.status {
         PaymentResult::Processed => take_processed(shop, log, order, command),
@@ -50,10 +46,9 @@ fn may_take(order: &Order, status: PaymentResult) -> bool {
             matches!(order.state, State::PendingPayment | State::Cancelled)
         }
         PaymentResult::Failed => order.state == State::PendingPayment,
-        PaymentResult::ChargedBack => matches!(
-            order.state,
-            State::Paid | State::Shipped | State::Delivered | State::PartlyReturned
-        ),
+        PaymentResult::ChargedBack => {
+            matches!(order.state, State::Paid | State::Shipped | State::Delivered | State::PartlyReturned)
+        }
     }
 }
 
@@ -87,15 +82,8 @@ fn take_processed(
     Ok(())
 }
 
-fn take_failed(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    mut order: Order,
-    command: &RecordPaymentResult,
-) {
-    order
-        .results
-        .insert(PaymentResult::Failed, command.amount.units);
+fn take_failed(shop: &mut Shop, log: &mut EventLog, mut order: Order, command: &RecordPaymentResult) {
+    order.results.insert(PaymentResult::Failed, command.amount.units);
     let reason = command.reason.as_deref();
     let why = Cancellation {
         reason,
@@ -121,22 +109,11 @@ fn take_charged_back(
     }
     order.results.insert(PaymentResult::ChargedBack, amount);
     order.set_payment_status("charged_back");
-    give_back(
-        shop,
-        log,
-        order,
-        "charged_back",
-        amount,
-        Some("charged_back"),
-    );
+    give_back(shop, log, order, "charged_back", amount, Some("charged_back"));
     Ok(())
 }
 
-pub fn issue_refund(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &IssueRefund,
-) -> Result<(), Refusal> {
+pub fn issue_refund(shop: &mut Shop, log: &mut EventLog, command: &IssueRefund) -> Result<(), Refusal> {
     let mut order = find(shop, &command.order_id)?;
     if order.ids_taken.contains(&command.refund_id) {
         return Err(refuse("already_exists"));
@@ -149,14 +126,7 @@ pub fn issue_refund(
     }
     order.ids_taken.insert(command.refund_id.clone());
     let reason = command.reason.as_deref();
-    give_back(
-        shop,
-        log,
-        order,
-        &command.refund_id,
-        command.amount.units,
-        reason,
-    );
+    give_back(shop, log, order, &command.refund_id, command.amount.units, reason);
     Ok(())
 }
 
@@ -171,12 +141,8 @@ fn give_back(
 ) {
     order.refunded += amount;
     order.emit_money(log, "RefundIssued", Some(refund_id), amount, reason);
-    let part = Part {
-        category: String::new(),
-        sums: Sums::adjusted(-amount),
-    };
-    shop.revenue
-        .add(log.occurred_at, &order.currency, &order.country, &[part]);
+    let part = Part { category: String::new(), sums: Sums::adjusted(-amount) };
+    shop.revenue.add(log.occurred_at, &order.currency, &order.country, &[part]);
     keep(shop, order);
 }
 

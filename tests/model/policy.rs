@@ -32,10 +32,7 @@ impl Policy {
         let keep = |value: Option<i64>, old: i64| value.unwrap_or(old);
         *self = Policy {
             payment_timeout_s: keep(command.payment_timeout_s, self.payment_timeout_s),
-            payment_timeout_external_s: keep(
-                command.payment_timeout_external_s,
-                self.payment_timeout_external_s,
-            ),
+            payment_timeout_external_s: keep(command.payment_timeout_external_s, self.payment_timeout_external_s),
             id_memory_s: keep(command.id_memory_s, self.id_memory_s),
             order_lines_max: keep(command.order_lines_max, self.order_lines_max),
             was_put: true,

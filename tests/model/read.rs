@@ -68,8 +68,9 @@ fn topic_of(type_name: &str) -> Option<&'static str> {
 
 fn read_command(record: &Record, data: &Fields) -> Read<Command> {
     let body = match record.type_name.as_str() {
-        "PutPolicy" | "PutProduct" | "ArchiveProduct" | "SetPrice" | "MoveStock"
-        | "TransferStock" => read_goods(&record.type_name, data)?,
+        "PutPolicy" | "PutProduct" | "ArchiveProduct" | "SetPrice" | "MoveStock" | "TransferStock" => {
+            read_goods(&record.type_name, data)?
+        }
         "PlaceOrder" => Body::PlaceOrder(read_place_order(data, &record.command_id)?),
         "RecordCredit" => Body::RecordCredit(read_credit(data)?),
         "RecordAdjustment" => Body::RecordAdjustment(RecordAdjustment {
@@ -82,10 +83,7 @@ fn read_command(record: &Record, data: &Fields) -> Read<Command> {
         }),
         _ => read_about_order(&record.type_name, data)?,
     };
-    Ok(Command {
-        occurred_at: data.time("occurred_at")?,
-        body,
-    })
+    Ok(Command { occurred_at: data.time("occurred_at")?, body })
 }
 
 /// Policy, catalogue and stock.
@@ -98,9 +96,7 @@ fn read_goods(type_name: &str, data: &Fields) -> Read<Body> {
             order_lines_max: data.integer("order_lines_max")?,
         }),
         "PutProduct" => Body::PutProduct(read_product(data)?),
-        "ArchiveProduct" => Body::ArchiveProduct(ArchiveProduct {
-            product_id: data.need_text("product_id")?,
-        }),
+        "ArchiveProduct" => Body::ArchiveProduct(ArchiveProduct { product_id: data.need_text("product_id")? }),
         "SetPrice" => Body::SetPrice(SetPrice {
             product_id: data.need_text("product_id")?,
             sku: data.need_text("sku")?,
@@ -130,15 +126,10 @@ fn read_goods(type_name: &str, data: &Fields) -> Read<Body> {
 fn read_about_order(type_name: &str, data: &Fields) -> Read<Body> {
     let order_id = data.need_text("order_id")?;
     Ok(match type_name {
-        "CancelOrder" => Body::CancelOrder(CancelOrder {
-            order_id,
-            reason: data.text("reason")?,
-        }),
-        "ShipOrder" => Body::ShipOrder(ShipOrder {
-            order_id,
-            carrier: data.text("carrier")?,
-            tracking: data.text("tracking")?,
-        }),
+        "CancelOrder" => Body::CancelOrder(CancelOrder { order_id, reason: data.text("reason")? }),
+        "ShipOrder" => {
+            Body::ShipOrder(ShipOrder { order_id, carrier: data.text("carrier")?, tracking: data.text("tracking")? })
+        }
         "DeliverOrder" => Body::DeliverOrder(DeliverOrder { order_id }),
         "RecordShipmentFailure" => Body::RecordShipmentFailure(RecordShipmentFailure {
             order_id,
@@ -219,9 +210,7 @@ fn read_place_order(data: &Fields, command_id: &str) -> Read<PlaceOrder> {
         _ => PaymentMethod::Settled,
     };
     Ok(PlaceOrder {
-        order_id: data
-            .text("order_id")?
-            .unwrap_or_else(|| command_id.to_string()),
+        order_id: data.text("order_id")?.unwrap_or_else(|| command_id.to_string()),
         customer_id: data.text("customer_id")?,
         currency: data.need_text("currency")?,
         country: data.need_text("country")?,
@@ -264,10 +253,7 @@ fn read_return_lines(data: &Fields) -> Read<Vec<ReturnLine>> {
     let mut lines = Vec::new();
     for value in need(data.list("lines")?)? {
         let line = Fields::of(value)?;
-        lines.push(ReturnLine {
-            line: line.need_integer("line")?,
-            quantity: line.need_integer("quantity")?,
-        });
+        lines.push(ReturnLine { line: line.need_integer("line")?, quantity: line.need_integer("quantity")? });
     }
     Ok(lines)
 }
@@ -353,10 +339,7 @@ impl<'a> Fields<'a> {
         };
         let money = Fields::of(value)?;
         let units = money::read_amount(&money.need_text("amount")?).ok_or(Unreadable)?;
-        Ok(Some(Money {
-            units,
-            currency: money.need_text("currency")?,
-        }))
+        Ok(Some(Money { units, currency: money.need_text("currency")? }))
     }
 
     fn need_money(&self, name: &str) -> Read<Money> {

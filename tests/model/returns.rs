@@ -11,11 +11,7 @@ use super::orders::{Order, OrderLine, State, find, keep};
 use super::revenue::{Part, Sums};
 use super::stock::Movement;
 
-pub fn return_items(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &ReturnItems,
-) -> Result<(), Refusal> {
+pub fn return_items(shop: &mut Shop, log: &mut EventLog, command: &ReturnItems) -> Result<(), Refusal> {
     let mut order = find(shop, &command.order_id)?;
     let units = check(&order, command)?;
     if command.restock {
@@ -35,26 +31,13 @@ pub fn return_items(
             "amount": order.money(amount),
         }));
         let category = order.lines[*place].priced.category.clone();
-        parts.push(Part {
-            category,
-            sums: Sums::returned(amount, *quantity),
-        });
+        parts.push(Part { category, sums: Sums::returned(amount, *quantity) });
         order.lines[*place].returned += quantity;
     }
     order.refunded += refund;
     order.ids_taken.insert(command.return_id.clone());
-    let all_back = order
-        .lines
-        .iter()
-        .all(|line| line.returned == line.priced.quantity);
-    order.enter(
-        log,
-        if all_back {
-            State::Returned
-        } else {
-            State::PartlyReturned
-        },
-    );
+    let all_back = order.lines.iter().all(|line| line.returned == line.priced.quantity);
+    order.enter(log, if all_back { State::Returned } else { State::PartlyReturned });
     log.emit(
         "ItemsReturned",
         json!({
@@ -72,8 +55,7 @@ pub fn return_items(
         let refund_id = Some(command.return_id.as_str());
         order.emit_money(log, "RefundIssued", refund_id, refund, Some("returned"));
     }
-    shop.revenue
-        .add(log.occurred_at, &order.currency, &order.country, &parts);
+    shop.revenue.add(log.occurred_at, &order.currency, &order.country, &parts);
     keep(shop, order);
     Ok(())
 }
@@ -88,10 +70,7 @@ fn check(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, R
     if order.ids_taken.contains(&command.return_id) {
         return Err(refuse("already_exists"));
     }
-    if !matches!(
-        order.state,
-        State::Shipped | State::Delivered | State::PartlyReturned
-    ) {
+    if !matches!(order.state, State::Shipped | State::Delivered | State::PartlyReturned) {
         return Err(refuse("invalid_transition"));
     }
     let mut units: BTreeMap<usize, i64> = BTreeMap::new();
@@ -111,23 +90,12 @@ fn check(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, R
     }
 }
 
-fn restock(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    order: &Order,
-    command: &ReturnItems,
-    units: &BTreeMap<usize, i64>,
-) {
+fn restock(shop: &mut Shop, log: &mut EventLog, order: &Order, command: &ReturnItems, units: &BTreeMap<usize, i64>) {
     for (place, quantity) in units {
         let line = &order.lines[*place];
         for (location, part) in where_back(line, *quantity) {
-            let movement = Movement {
-                reason: "returned",
-                reference: Some(&command.return_id),
-                line: Some(place + 1),
-            };
-            shop.stock
-                .change(log, &line.priced.sku, location, part, &movement);
+            let movement = Movement { reason: "returned", reference: Some(&command.return_id), line: Some(place + 1) };
+            shop.stock.change(log, &line.priced.sku, location, part, &movement);
         }
     }
 }

@@ -39,26 +39,15 @@ pub struct Part {
 
 impl Sums {
     pub fn sold(amount: i64, units: i64) -> Sums {
-        Sums {
-            gross: i128::from(amount),
-            units,
-            ..Sums::default()
-        }
+        Sums { gross: i128::from(amount), units, ..Sums::default() }
     }
 
     pub fn returned(amount: i64, units: i64) -> Sums {
-        Sums {
-            returned: i128::from(amount),
-            units_returned: units,
-            ..Sums::default()
-        }
+        Sums { returned: i128::from(amount), units_returned: units, ..Sums::default() }
     }
 
     pub fn adjusted(amount: i64) -> Sums {
-        Sums {
-            adjusted: i128::from(amount),
-            ..Sums::default()
-        }
+        Sums { adjusted: i128::from(amount), ..Sums::default() }
     }
 
     fn add(&mut self, other: &Sums) {
@@ -82,20 +71,10 @@ impl Revenue {
         self.add_document(at, currency, country, parts, 1);
     }
 
-    fn add_document(
-        &mut self,
-        at: i64,
-        currency: &str,
-        country: &str,
-        parts: &[Part],
-        orders: i64,
-    ) {
+    fn add_document(&mut self, at: i64, currency: &str, country: &str, parts: &[Part], orders: i64) {
         let mut by_category: BTreeMap<Option<String>, Sums> = BTreeMap::new();
         for part in parts {
-            by_category
-                .entry(Some(part.category.clone()))
-                .or_default()
-                .add(&part.sums);
+            by_category.entry(Some(part.category.clone())).or_default().add(&part.sums);
             by_category.entry(None).or_default().add(&part.sums);
         }
         for (category, mut sums) in by_category {

@@ -39,31 +39,19 @@ impl Stock {
     }
 
     pub fn peek(&self, sku: &str, location: &str) -> Shelf {
-        let shelf = self
-            .0
-            .get(sku)
-            .and_then(|locations| locations.get(location));
+        let shelf = self.0.get(sku).and_then(|locations| locations.get(location));
         shelf.copied().unwrap_or_default()
     }
 
     /// On hand less reserved, over all locations.
     pub fn available(&self, sku: &str) -> i64 {
-        let shelves = self
-            .0
-            .get(sku)
-            .into_iter()
-            .flat_map(|locations| locations.values());
+        let shelves = self.0.get(sku).into_iter().flat_map(|locations| locations.values());
         shelves.map(|shelf| shelf.on_hand - shelf.reserved).sum()
     }
 
     /// Reserves what a line wants, from locations in the order of their ids.
     /// Gives what was taken where, and how much was not there.
-    pub fn reserve(
-        &mut self,
-        sku: &str,
-        quantity: i64,
-        policy: InventoryPolicy,
-    ) -> (BTreeMap<String, i64>, i64) {
+    pub fn reserve(&mut self, sku: &str, quantity: i64, policy: InventoryPolicy) -> (BTreeMap<String, i64>, i64) {
         let mut taken: BTreeMap<String, i64> = BTreeMap::new();
         if policy == InventoryPolicy::None {
             return (taken, 0);
@@ -86,14 +74,7 @@ impl Stock {
     }
 
     /// Changes what is on hand and tells it.
-    pub fn change(
-        &mut self,
-        log: &mut EventLog,
-        sku: &str,
-        location: &str,
-        quantity: i64,
-        movement: &Movement,
-    ) {
+    pub fn change(&mut self, log: &mut EventLog, sku: &str, location: &str, quantity: i64, movement: &Movement) {
         let shelf = self.shelf(sku, location);
         shelf.on_hand += quantity;
         log.emit(
@@ -153,42 +134,20 @@ pub fn move_stock(shop: &mut Shop, log: &mut EventLog, command: &MoveStock) -> R
     if policy == InventoryPolicy::Reserve && command.quantity < 0 && on_hand < 0 {
         return Err(refuse("insufficient_stock"));
     }
-    let movement = Movement {
-        reason: &command.reason,
-        reference: command.reference.as_deref(),
-        line: None,
-    };
-    shop.stock.change(
-        log,
-        &command.sku,
-        &command.location,
-        command.quantity,
-        &movement,
-    );
+    let movement = Movement { reason: &command.reason, reference: command.reference.as_deref(), line: None };
+    shop.stock.change(log, &command.sku, &command.location, command.quantity, &movement);
     Ok(())
 }
 
-pub fn transfer_stock(
-    shop: &mut Shop,
-    log: &mut EventLog,
-    command: &TransferStock,
-) -> Result<(), Refusal> {
+pub fn transfer_stock(shop: &mut Shop, log: &mut EventLog, command: &TransferStock) -> Result<(), Refusal> {
     movable(shop, &command.sku)?;
     if shop.stock.peek(&command.sku, &command.from).free() < command.quantity {
         return Err(refuse("insufficient_stock"));
     }
-    let movement = Movement {
-        reason: "transferred",
-        reference: command.reference.as_deref(),
-        line: None,
-    };
-    let changes = BTreeMap::from([
-        (&command.from, -command.quantity),
-        (&command.to, command.quantity),
-    ]);
+    let movement = Movement { reason: "transferred", reference: command.reference.as_deref(), line: None };
+    let changes = BTreeMap::from([(&command.from, -command.quantity), (&command.to, command.quantity)]);
     for (location, quantity) in changes {
-        shop.stock
-            .change(log, &command.sku, location, quantity, &movement);
+        shop.stock.change(log, &command.sku, location, quantity, &movement);
     }
     Ok(())
 }

@@ -29,9 +29,7 @@ pub fn read(text: &str) -> Option<i64> {
     }
     let micros = match fraction {
         [] => 0,
-        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => {
-            number(digits)? * 10_i64.pow(6 - digits.len() as u32)
-        }
+        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => number(digits)? * 10_i64.pow(6 - digits.len() as u32),
         _ => return None,
     };
     let clock = hour * HOUR + minute * MINUTE + seconds * SECOND + micros;
@@ -57,11 +55,7 @@ pub fn write(micros: i64) -> String {
 /// The month, the day and the hour that a time falls in.
 pub fn periods(micros: i64) -> [String; 3] {
     let text = write(micros);
-    [
-        text[..7].to_string(),
-        text[..10].to_string(),
-        format!("{}:00Z", &text[..13]),
-    ]
+    [text[..7].to_string(), text[..10].to_string(), format!("{}:00Z", &text[..13])]
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
@@ -99,16 +93,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400;
     (if month <= 2 { year + 1 } else { year }, month, day)
 }

@@ -122,11 +122,7 @@ impl Workload {
         for _ in 0..size {
             self.step(&mut records);
         }
-        Batch {
-            epoch: self.epoch,
-            now_micros: self.now,
-            records,
-        }
+        Batch { epoch: self.epoch, now_micros: self.now, records }
     }
 
     /// 1 µs, a moment, seconds, minutes, sometimes hours.
@@ -190,15 +186,7 @@ impl Workload {
     fn append_as(&mut self, records: &mut Vec<Record>, draft: Draft, command_id: String) {
         let topic = topic_of(draft.type_name).to_string();
         let type_name = draft.type_name.to_string();
-        let record = Record {
-            topic,
-            partition: 0,
-            offset: 0,
-            key: draft.key,
-            command_id,
-            type_name,
-            data: draft.data,
-        };
+        let record = Record { topic, partition: 0, offset: 0, key: draft.key, command_id, type_name, data: draft.data };
         self.push(records, record);
     }
 
@@ -207,10 +195,7 @@ impl Workload {
         let key = record.key.as_deref().unwrap_or_default();
         record.partition = (hash(key) % u64::from(self.partitions)) as u32;
         let hole = u64::from(self.random.percent(2));
-        let next = self
-            .offsets
-            .entry((record.topic.clone(), record.partition))
-            .or_default();
+        let next = self.offsets.entry((record.topic.clone(), record.partition)).or_default();
         record.offset = *next + hole;
         *next = record.offset + 1;
         // A record too large for the log is sent once only.
@@ -256,17 +241,9 @@ impl Workload {
     }
 
     fn earlier(&mut self) -> Option<Record> {
-        let reach = if self.random.percent(80) {
-            60
-        } else {
-            self.past.len()
-        };
+        let reach = if self.random.percent(80) { 60 } else { self.past.len() };
         let recent = &self.past[self.past.len().saturating_sub(reach)..];
-        if recent.is_empty() {
-            None
-        } else {
-            Some(self.random.pick(recent).clone())
-        }
+        if recent.is_empty() { None } else { Some(self.random.pick(recent).clone()) }
     }
 }
 
@@ -303,7 +280,5 @@ pub fn topic_of(type_name: &str) -> &'static str {
 
 /// FNV-1a; any fixed hash would do.
 fn hash(key: &str) -> u64 {
-    key.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    key.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }

@@ -76,10 +76,7 @@ impl World {
     /// What an order waits for.
     fn next_step(&mut self, random: &mut Random) -> Draft {
         let order = self.some_order(random);
-        let place = self
-            .recent
-            .iter()
-            .rposition(|placed| placed.order_id == order.order_id);
+        let place = self.recent.iter().rposition(|placed| placed.order_id == order.order_id);
         let next = match order.step {
             Step::Payment => Step::Shipment,
             Step::Shipment => Step::Delivery,
@@ -91,11 +88,9 @@ impl World {
         match order.step {
             Step::Payment => payment_result(random, &order, "processed"),
             Step::Shipment => ship(random, &order),
-            Step::Delivery if random.percent(50) => about(
-                "DeliverOrder",
-                &order.order_id,
-                json!({"order_id": order.order_id}),
-            ),
+            Step::Delivery if random.percent(50) => {
+                about("DeliverOrder", &order.order_id, json!({"order_id": order.order_id}))
+            }
             Step::Delivery | Step::Return => self.return_items(random, &order),
         }
     }
@@ -113,11 +108,7 @@ impl World {
                 about("CancelOrder", &order.order_id, data)
             }
             11..=12 => ship(random, &order),
-            13..=15 => about(
-                "DeliverOrder",
-                &order.order_id,
-                json!({"order_id": order.order_id}),
-            ),
+            13..=15 => about("DeliverOrder", &order.order_id, json!({"order_id": order.order_id})),
             16..=17 => {
                 let mut data = json!({"order_id": order.order_id, "reason": "lost"});
                 if random.percent(40) {
@@ -163,35 +154,19 @@ impl World {
         } else {
             self.new_name("o")
         };
-        let currency = if random.percent(88) {
-            "GBP"
-        } else {
-            *random.pick(&CURRENCIES)
-        };
+        let currency = if random.percent(88) { "GBP" } else { *random.pick(&CURRENCIES) };
         let mut total: i64 = 0;
         let mut quantities = Vec::new();
         let mut lines = Vec::new();
         for _ in 0..random.between(1, 4) {
-            let sku = if random.percent(2) {
-                "NO-SUCH"
-            } else {
-                some_sku(random)
-            };
-            let quantity = if random.percent(4) {
-                40
-            } else {
-                random.between(1, 3)
-            };
+            let sku = if random.percent(2) { "NO-SUCH" } else { some_sku(random) };
+            let quantity = if random.percent(4) { 40 } else { random.between(1, 3) };
             let mut line = json!({"sku": sku, "quantity": quantity});
             let mut units = self.prices.get(sku).copied().unwrap_or_default();
             if currency != "GBP" || random.percent(60) {
                 units = some_units(random);
                 let mistaken = random.percent(4);
-                let other = if mistaken {
-                    *random.pick(&CURRENCIES)
-                } else {
-                    currency
-                };
+                let other = if mistaken { *random.pick(&CURRENCIES) } else { currency };
                 line["unit_price"] = money(units, other);
             }
             total = total.saturating_add(units.saturating_mul(quantity));
@@ -204,8 +179,7 @@ impl World {
             payment["token"] = json!(random.pick(&["decline", "slow", "error"]));
         }
         let country = *random.pick(&COUNTRIES);
-        let mut data =
-            json!({"currency": currency, "country": country, "lines": lines, "payment": payment});
+        let mut data = json!({"currency": currency, "country": country, "lines": lines, "payment": payment});
         if random.percent(85) {
             data["customer_id"] = json!(format!("u-{}", random.below(20)));
         }
@@ -215,24 +189,10 @@ impl World {
         } else if random.percent(30) {
             key = Some("any key".to_string());
         }
-        let step = if method == "settled" || total == 0 {
-            Step::Shipment
-        } else {
-            Step::Payment
-        };
+        let step = if method == "settled" || total == 0 { Step::Shipment } else { Step::Payment };
         let (id, currency) = (order_id.clone(), currency.to_string());
-        self.remember(Placed {
-            order_id: id,
-            currency,
-            total,
-            quantities,
-            step,
-        });
-        Draft {
-            type_name: "PlaceOrder",
-            key,
-            data,
-        }
+        self.remember(Placed { order_id: id, currency, total, quantities, step });
+        Draft { type_name: "PlaceOrder", key, data }
     }
 
     fn return_items(&mut self, random: &mut Random, order: &Placed) -> Draft {
@@ -267,16 +227,8 @@ impl World {
             _ => self.new_name("r"),
         };
         let whole = random.percent(30) && order.total > 0;
-        let units = if whole {
-            order.total
-        } else {
-            random.between(1, 50_000)
-        };
-        let currency = if random.percent(6) {
-            "JPY"
-        } else {
-            &order.currency
-        };
+        let units = if whole { order.total } else { random.between(1, 50_000) };
+        let currency = if random.percent(6) { "JPY" } else { &order.currency };
         let data = json!({"order_id": order.order_id, "refund_id": refund_id,
             "amount": money(units, currency), "reason": "sorry"});
         about("IssueRefund", &order.order_id, data)
@@ -284,18 +236,10 @@ impl World {
 
     fn credit(&mut self, random: &mut Random) -> Draft {
         let credit_id = format!("C{}", random.below(400));
-        let currency = if random.percent(80) {
-            "GBP"
-        } else {
-            *random.pick(&CURRENCIES)
-        };
+        let currency = if random.percent(80) { "GBP" } else { *random.pick(&CURRENCIES) };
         let mut lines = Vec::new();
         for _ in 0..random.between(1, 3) {
-            let sku = if random.percent(4) {
-                "NO-SUCH"
-            } else {
-                some_sku(random)
-            };
+            let sku = if random.percent(4) { "NO-SUCH" } else { some_sku(random) };
             let other = if random.percent(4) { "EUR" } else { currency };
             let price = money(some_units(random), other);
             let quantity = random.between(1, 4);
@@ -349,16 +293,8 @@ fn payment_result(random: &mut Random, order: &Placed, status: &str) -> Draft {
     if status == "charged_back" || random.percent(8) {
         units = random.between(1, 60_000);
     }
-    let currency = if random.percent(4) {
-        "EUR"
-    } else {
-        &order.currency
-    };
-    let payment_id = if random.percent(4) {
-        "pay-none"
-    } else {
-        &order.order_id
-    };
+    let currency = if random.percent(4) { "EUR" } else { &order.currency };
+    let payment_id = if random.percent(4) { "pay-none" } else { &order.order_id };
     let mut data = json!({"order_id": order.order_id, "payment_id": payment_id,
         "status": status, "amount": money(units, currency)});
     if random.percent(30) {
@@ -377,11 +313,7 @@ fn ship(random: &mut Random, order: &Placed) -> Draft {
 }
 
 pub fn about(type_name: &'static str, key: &str, data: Value) -> Draft {
-    Draft {
-        type_name,
-        key: Some(key.to_string()),
-        data,
-    }
+    Draft { type_name, key: Some(key.to_string()), data }
 }
 
 pub fn money(units: i64, currency: &str) -> Value {

@@ -26,11 +26,7 @@ impl World {
         for (_, _, skus) in PRODUCTS {
             for sku in skus {
                 let data = json!({"sku": sku, "quantity": 6, "reason": "received"});
-                drafts.push(Draft {
-                    type_name: "MoveStock",
-                    key: Some(sku.to_string()),
-                    data,
-                });
+                drafts.push(Draft { type_name: "MoveStock", key: Some(sku.to_string()), data });
             }
         }
         drafts
@@ -43,19 +39,11 @@ impl World {
             data["payment_timeout_s"] = json!(if usual { 900 } else { random.between(1, 400) });
         }
         if random.percent(60) {
-            let seconds = if usual {
-                86_400
-            } else {
-                random.between(1, 3_600)
-            };
+            let seconds = if usual { 86_400 } else { random.between(1, 3_600) };
             data["payment_timeout_external_s"] = json!(seconds);
         }
         if random.percent(60) {
-            data["id_memory_s"] = json!(if usual {
-                604_800
-            } else {
-                random.between(1, 1_800)
-            });
+            data["id_memory_s"] = json!(if usual { 604_800 } else { random.between(1, 1_800) });
         }
         if random.percent(60) {
             data["order_lines_max"] = json!(random.between(3, 6));
@@ -115,15 +103,10 @@ impl World {
         if random.percent(8) {
             sku = *random.pick(&["NO-SUCH", "MUG"]);
         }
-        let product_id = if random.percent(5) {
-            "p-none"
-        } else {
-            product_id
-        };
+        let product_id = if random.percent(5) { "p-none" } else { product_id };
         let units = random.between(0, 40) * 2_500 + random.between(0, 3);
         let currency = if random.percent(8) { "EUR" } else { "GBP" };
-        let mut data =
-            json!({"product_id": product_id, "sku": sku, "price": money(units, currency)});
+        let mut data = json!({"product_id": product_id, "sku": sku, "price": money(units, currency)});
         if random.percent(60) {
             let from = now + random.between(-3_600, 3_600) * SECOND;
             let to = from + random.between(1, 7_200) * SECOND;

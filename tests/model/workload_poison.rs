@@ -15,22 +15,13 @@ pub fn poison(random: &mut Random, record: &mut Record) {
         }
         15..=24 => {
             let elsewhere = record.topic == "orders.commands";
-            record.topic = if elsewhere {
-                "stock.commands"
-            } else {
-                "orders.commands"
-            }
-            .to_string();
+            record.topic = if elsewhere { "stock.commands" } else { "orders.commands" }.to_string();
         }
         25..=36 => {
             if record.data.get("order_id").is_none() && record.type_name == "PlaceOrder" {
                 record.data["order_id"] = json!("o-named");
             }
-            let keys = [
-                None,
-                Some("someone else's".to_string()),
-                Some(String::new()),
-            ];
+            let keys = [None, Some("someone else's".to_string()), Some(String::new())];
             record.key = random.pick(&keys).clone();
         }
         37..=49 => {
@@ -78,34 +69,16 @@ fn make_unreadable(random: &mut Random, record: &mut Record) {
         6 => record.data["occurred_at"] = json!(1_291_900_000),
         7..=8 => break_value(random, record),
         _ => {
-            record.data = random
-                .pick(&[json!([]), json!("{"), Value::Null, json!(7)])
-                .clone();
+            record.data = random.pick(&[json!([]), json!("{"), Value::Null, json!(7)]).clone();
         }
     }
 }
 
 /// Breaks a money, an integer or a word of the command's own; else its business time.
 fn break_value(random: &mut Random, record: &mut Record) {
-    let amounts = [
-        "1.",
-        ".5",
-        "1e3",
-        "+1",
-        "1.23456",
-        "922337203685477.5808",
-        "",
-        "1,5",
-        " 1",
-        "-922337203685477.5809",
-    ];
-    let integers = [
-        json!(9_223_372_036_854_775_808_u64),
-        json!(1.5),
-        json!("3"),
-        json!(1e20),
-        json!(2.0),
-    ];
+    let amounts =
+        ["1.", ".5", "1e3", "+1", "1.23456", "922337203685477.5808", "", "1,5", " 1", "-922337203685477.5809"];
+    let integers = [json!(9_223_372_036_854_775_808_u64), json!(1.5), json!("3"), json!(1e20), json!(2.0)];
     let integer = random.pick(&integers).clone();
     let money = match random.below(4) {
         0 => json!({"amount": 5, "currency": "GBP"}),
@@ -121,9 +94,7 @@ fn break_value(random: &mut Random, record: &mut Record) {
         "MoveStock" if random.percent(50) => data["reason"] = json!("stolen"),
         "MoveStock" | "TransferStock" => data["quantity"] = integer,
         "PlaceOrder" if random.percent(30) => data["payment"]["method"] = json!("cash"),
-        "PlaceOrder" | "RecordCredit" if random.percent(50) => {
-            data["lines"][0]["unit_price"] = money
-        }
+        "PlaceOrder" | "RecordCredit" if random.percent(50) => data["lines"][0]["unit_price"] = money,
         "PlaceOrder" | "RecordCredit" | "ReturnItems" => data["lines"][0]["quantity"] = integer,
         "RecordPaymentResult" if random.percent(50) => data["status"] = json!("maybe"),
         "RecordAdjustment" | "RecordPaymentResult" | "IssueRefund" => data["amount"] = money,

@@ -87,9 +87,8 @@ impl Sink for Keep {
 /// Everything that leaves the core when the log is run that way.
 pub fn run(log: &Arc<SealedLog>, way: Way) -> Vec<Arc<Changes>> {
     let kept = Arc::new(Mutex::new(Vec::new()));
-    let sources = (0..way.workers).map(|worker| -> Box<dyn Source> {
-        Box::new(Replay { log: Arc::clone(log), at: 0, worker, way })
-    });
+    let sources = (0..way.workers)
+        .map(|worker| -> Box<dyn Source> { Box::new(Replay { log: Arc::clone(log), at: 0, worker, way }) });
     let config = Config { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..Config::default() };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&kept)))];
     Engine::start(config, sources.collect(), sinks).expect("there are sources").join();

@@ -12,18 +12,8 @@ pub struct Views(pub BTreeMap<View, BTreeMap<String, Vec<u8>>>);
 impl Views {
     /// Applies an epoch; every change must fit what is there.
     pub fn apply(&mut self, changes: &Changes) {
-        let Rows {
-            products,
-            stock,
-            orders,
-            payments,
-            credits,
-            adjustments,
-            operations,
-            policy,
-            revenue,
-            invariants,
-        } = &changes.rows;
+        let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
+            &changes.rows;
         self.put(products);
         self.put(stock);
         self.put(orders);
@@ -48,7 +38,9 @@ impl Views {
                 Some(after) => rows.insert(key.clone(), after.value()),
                 None => rows.remove(&key),
             };
-            let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+            let text = |bytes: &Option<Vec<u8>>| {
+                bytes.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned()
+            };
             assert_eq!(text(&found), text(&before), "{} {key}: the change's before is what was there", R::VIEW.name());
         }
     }

@@ -1,0 +1,172 @@
+//! `bench commands`: how many commands a second are decided with every view in a replay, what an order and a command id
+//! take of memory, and how soon a command is visible live.
+
+use super::workload::{self, config, fatal, fill, order, refused, replay, ship, shop};
+use super::{percentile_ms, resident_bytes};
+use crate::node::{Node, open_log};
+use anyhow::{Context, Result, anyhow};
+use dataflows::port::{CommandLog, Publication};
+use dataflows::topic::Origin;
+use serde::Serialize;
+use serving::Shop;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+const ORDERS: u64 = 200_000;
+const IDS: u64 = 200_000;
+const LIVE_PER_S: u64 = 1_000;
+const LIVE_S: u64 = 10;
+
+/// What was measured.
+#[derive(Serialize)]
+pub struct Figures {
+    replay: Replay,
+    memory: Memory,
+    live: Live,
+}
+
+#[derive(Serialize)]
+struct Replay {
+    workers: usize,
+    commands: u64,
+    epochs: u64,
+    seconds: f64,
+    commands_per_s: f64,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    bytes_an_order: f64,
+    bytes_an_id: f64,
+}
+
+#[derive(Serialize)]
+struct Live {
+    commands_per_s: u64,
+    commands: usize,
+    acknowledged_ms_p50: f64,
+    acknowledged_ms_p99: f64,
+    acknowledged_to_visible_ms_p50: f64,
+    acknowledged_to_visible_ms_p99: f64,
+}
+
+/// Measures.
+pub fn measure(folder: &Path) -> Result<Figures> {
+    let memory = memory(folder)?;
+    let replay = decided(folder)?;
+    let live = live(folder)?;
+    Ok(Figures { replay, memory, live })
+}
+
+/// Fills a log, replays it, and says by how many bytes the process grew for each of `count`.
+fn grown(
+    folder: &Path,
+    count: u64,
+    commands: impl Iterator<Item = Result<Publication>>,
+) -> Result<(f64, workload::Replayed)> {
+    let config = config(folder)?;
+    let log = open_log(&config, &folder.join("log"))?;
+    fill(&*log, commands)?;
+    let before = resident_bytes();
+    let replayed = replay(&config, &log)?;
+    Ok((resident_bytes().saturating_sub(before) as f64 / count as f64, replayed))
+}
+
+fn memory(folder: &Path) -> Result<Memory> {
+    // What the first replay needs only once, whatever the number of rows, is paid before anything is counted.
+    let warm = grown(&folder.join("warm"), 1, shop()?.into_iter().map(Ok).chain((0..10_000).map(order)))?;
+    let ids = grown(&folder.join("ids"), IDS, (0..IDS).map(refused))?;
+    let orders = grown(&folder.join("orders"), ORDERS, shop()?.into_iter().map(Ok).chain((0..ORDERS).map(order)))?;
+    let (bytes_an_id, bytes_an_order) = (ids.0, orders.0 - ids.0);
+    for replayed in [warm.1, ids.1, orders.1] {
+        replayed.engine.stop();
+    }
+    Ok(Memory { bytes_an_order, bytes_an_id })
+}
+
+fn decided(folder: &Path) -> Result<Replay> {
+    let folder = folder.join("replay");
+    let config = config(&folder)?;
+    let log = open_log(&config, &folder.join("log"))?;
+    let orders = (0..ORDERS).flat_map(|n| [order(n), ship(n)]);
+    fill(&*log, shop()?.into_iter().map(Ok).chain(orders))?;
+    let commands = 2 * workload::SKUS + 2 * ORDERS;
+    let replayed = replay(&config, &log)?;
+    let seconds = replayed.took.as_secs_f64();
+    let reading = replayed.shop.read_latest().context("the last epoch can be read")?;
+    let digest = dataflows::changes::digest_text(reading.info().standings.digest());
+    drop(reading);
+    replayed.engine.stop();
+    Ok(Replay {
+        workers: config.engine.workers,
+        commands,
+        epochs: replayed.last.0,
+        seconds,
+        commands_per_s: commands as f64 / seconds,
+        digest,
+    })
+}
+
+fn live(folder: &Path) -> Result<Live> {
+    let config = config(&folder.join("live"))?;
+    let node = Node::start(&config, &fatal())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut taken = runtime.block_on(publish(&node))?;
+    let (mut acknowledged, mut visible): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
+    acknowledged.sort_unstable();
+    visible.sort_unstable();
+    drop(runtime);
+    node.stop();
+    Ok(Live {
+        commands_per_s: LIVE_PER_S,
+        commands: visible.len(),
+        acknowledged_ms_p50: percentile_ms(&acknowledged, 50),
+        acknowledged_ms_p99: percentile_ms(&acknowledged, 99),
+        acknowledged_to_visible_ms_p50: percentile_ms(&visible, 50),
+        acknowledged_to_visible_ms_p99: percentile_ms(&visible, 99),
+    })
+}
+
+/// Publishes at the rate; gives back microseconds to the acknowledgement, and from there until it is visible.
+async fn publish(node: &Node) -> Result<Vec<(u64, u64)>> {
+    let mut waiting = Vec::new();
+    for publication in shop()? {
+        waiting.push(tokio::spawn(follow(&node.commands, &node.shop, publication)));
+    }
+    for one in waiting.drain(..) {
+        one.await??;
+    }
+    let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / LIVE_PER_S));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    for n in 0..LIVE_PER_S * LIVE_S {
+        tick.tick().await;
+        waiting.push(tokio::spawn(follow(&node.commands, &node.shop, order(n)?)));
+    }
+    let mut taken = Vec::with_capacity(waiting.len());
+    for one in waiting {
+        taken.push(one.await??);
+    }
+    Ok(taken)
+}
+
+fn follow(
+    commands: &Arc<dyn CommandLog>,
+    shop: &Shop,
+    publication: Publication,
+) -> impl Future<Output = Result<(u64, u64)>> + use<> {
+    let (commands, shop) = (Arc::clone(commands), shop.clone());
+    async move {
+        let started = Instant::now();
+        let (send, receive) = oneshot::channel();
+        commands.append(vec![publication], Box::new(move |result| drop(send.send((result, Instant::now())))));
+        let (result, acknowledged) = receive.await?;
+        let origin: Origin =
+            result.map_err(|error| anyhow!(error))?.first().copied().context("a command has a place")?;
+        shop.wait_for_origin(origin).await;
+        let visible = acknowledged.elapsed();
+        Ok(((acknowledged - started).as_micros() as u64, visible.as_micros() as u64))
+    }
+}

@@ -1,0 +1,93 @@
+//! `tradewind bench`: measures, and prints what was measured on what. Everything runs in a folder of its own, which is
+//! removed again. Not a test: nothing here fails because a machine is slow.
+
+mod commands;
+mod ingest_rates;
+pub mod load;
+mod reads;
+mod workload;
+
+use crate::cli::{Bench, BenchFlags};
+use crate::output;
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Measures, and prints what was measured.
+pub fn run(bench: Bench) -> Result<()> {
+    let folder = Folder::new()?;
+    match bench {
+        Bench::Ingest(flags) => print(&flags, "ingest", &ingest_rates::measure(folder.path())?),
+        Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
+        Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),
+    }
+}
+
+/// A folder for one run.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        let path = std::env::temp_dir().join(format!("tradewind-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left behind is in the system's folder for such things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn print(flags: &BenchFlags, name: &str, figures: &impl Serialize) -> Result<()> {
+    let mut all = json!({"bench": name, "version": env!("CARGO_PKG_VERSION"), "machine": machine()});
+    all["figures"] = serde_json::to_value(figures)?;
+    if flags.json {
+        return output::print(&format!("{all}\n"));
+    }
+    let mut text = String::new();
+    lines(&mut text, "", &all);
+    output::print(&text)
+}
+
+fn machine() -> Value {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let build = if cfg!(debug_assertions) { "development" } else { "release" };
+    json!({"cores": cores, "os": std::env::consts::OS, "arch": std::env::consts::ARCH, "build": build})
+}
+
+fn lines(text: &mut String, name: &str, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name} {field}") };
+                lines(text, &name, value);
+            }
+        }
+        Value::Number(number) if number.is_f64() => {
+            text.push_str(&format!("{name:<44} {:.2}\n", number.as_f64().unwrap_or_default()));
+        }
+        Value::String(word) => text.push_str(&format!("{name:<44} {word}\n")),
+        other => text.push_str(&format!("{name:<44} {other}\n")),
+    }
+}
+
+/// The memory of this process in bytes, where the system tells.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The value that so many of a hundred do not exceed, in milliseconds.
+fn percentile_ms(sorted_us: &[u64], percent: usize) -> f64 {
+    let rank = (sorted_us.len() * percent).div_ceil(100);
+    sorted_us.get(rank.saturating_sub(1)).copied().unwrap_or_default() as f64 / 1000.0
+}
