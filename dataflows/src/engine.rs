@@ -99,7 +99,7 @@ impl Engine {
         Ok(Engine { progress, wake, collector, workers })
     }
 
-    /// Stops reading, waits until what was read has left, and gives the sinks back.
+    /// Stops reading and applying, and gives the sinks back. What was read and not applied is read again after a restart.
     pub fn stop(self) -> Vec<Box<dyn Sink>> {
         self.progress.stopping.store(true, Ordering::Release);
         wake_all(&self.wake);
@@ -174,6 +174,11 @@ fn collect(
     let mut pending = Pending::default();
     let mut standings = Standings::default();
     for message in messages {
+        // A worker that stops closes its input, and the dataflow then takes epochs for whole of which others still have
+        // a part to read. Workers see the flag before they close, so whatever comes of that is seen after it here.
+        if progress.stopping.load(Ordering::Acquire) {
+            continue;
+        }
         match message {
             Message::Shard { epoch, record, shard } => {
                 pending.records.extend(record.map(|record| (epoch, record)));
@@ -196,4 +201,56 @@ fn collect(
         }
     }
     sinks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epoch::{Cut, Epoch};
+    use crate::port::{Polled, Stride};
+    use crate::time::Timestamp;
+    use std::sync::mpsc;
+
+    /// Has epochs up to `last`, one at a time, and then nothing more.
+    struct Upto {
+        next: u64,
+        last: u64,
+        idle: mpsc::Sender<()>,
+    }
+
+    impl Source for Upto {
+        fn wake(&mut self, _: Waker) {}
+
+        fn poll(&mut self, _: usize, _: usize) -> Polled {
+            if self.next > self.last {
+                let _ = self.idle.send(());
+                return Polled::Pending;
+            }
+            let (epoch, now) = (Epoch(self.next), Timestamp::from_micros(self.next as i64));
+            self.next += 1;
+            let record = EpochRecord { v: 1, epoch, now, rules: 1, cut: Cut::default() };
+            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs: Vec::new() })
+        }
+    }
+
+    struct Keep(mpsc::Sender<u64>);
+
+    impl Sink for Keep {
+        fn apply(&mut self, changes: &Arc<Changes>) {
+            let _ = self.0.send(changes.epoch().0);
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_a_worker_has_not_read_is_not_applied_when_the_engine_stops() {
+        let (applied, seen) = mpsc::channel();
+        let (idle, is_idle) = mpsc::channel();
+        let source = |last| -> Box<dyn Source> { Box::new(Upto { next: 1, last, idle: idle.clone() }) };
+        let sources = vec![source(9), source(5)];
+        let engine = Engine::start(Config::default(), sources, vec![Box::new(Keep(applied))]).unwrap();
+        assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        is_idle.recv().unwrap();
+        drop(engine.stop());
+        assert_eq!(seen.iter().collect::<Vec<_>>(), Vec::<u64>::new());
+    }
 }
