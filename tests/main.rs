@@ -1,1 +1,7 @@
-//! What takes more than one room to test.
+//! What takes more than one room to test: the shop against a model of its own, the log against its replay, the whole
+//! process against the contract.
+
+mod from_events;
+mod model;
+mod rule_s;
+mod support;

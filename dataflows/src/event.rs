@@ -308,7 +308,11 @@ impl Fact {
                 map.serialize_entry("available", available)?;
                 map.serialize_entry("low_stock_at", low_stock_at)
             }
-            Fact::OrderCreated(order) => map.serialize_entry("order", order),
+            Fact::OrderCreated(order) => {
+                map.serialize_entry("order", order)?;
+                map.serialize_entry("from", &None::<OrderStatus>)?;
+                map.serialize_entry("reason", &None::<SmolStr>)
+            }
             Fact::OrderUpdated { order, from, reason } | Fact::OrderCancelled { order, from, reason, .. } => {
                 map.serialize_entry("order", order)?;
                 map.serialize_entry("from", from)?;

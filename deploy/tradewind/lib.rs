@@ -1,1 +1,23 @@
 //! The process: roles, importers, configuration, wiring.
+//!
+//! ```text
+//! arguments ─▶ cli ─▶ roles: up (log, engine, store, HTTP in one process), status, bench, config show
+//!      config ──┘  └▶ importers, demo ──▶ client ──▶ REST of a node
+//! ```
+//!
+//! Only here are parts wired together, and only here do arguments, the environment and the terminal count.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod demo;
+pub mod importers;
+pub mod node;
+pub mod output;
+pub mod roles;
+mod rooms;
+pub mod telemetry;
+#[cfg(test)]
+mod twin;

@@ -1,2 +1,17 @@
-//! The binary.
-fn main() {}
+//! The binary: reads its arguments, does what they ask, and says by its exit code how that went.
+
+use clap::Parser;
+use std::process::ExitCode;
+use tradewind::{cli::Cli, config};
+
+fn main() -> ExitCode {
+    // clap itself exits with 2 after a usage error.
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tradewind: {error:#}");
+            let is_usage = error.downcast_ref::<config::Error>().is_some_and(config::Error::is_usage);
+            ExitCode::from(if is_usage { 2 } else { 1 })
+        }
+    }
+}

@@ -1,1 +1,49 @@
-//! x
+//! The log: records in, epochs and cuts out. Not for deciding, and not for what leaves the core.
+//!
+//! ```text
+//! command_log ──▶ codec ──▶ partition ──▶ log (journal) ──▶ source ──▶ codec ──▶ strides of whole epochs
+//!                                          ▲      │
+//!                                          └ sequencer: cuts epochs, and follows them
+//! ```
+//!
+//! [`log::Log`] is what a log must be; [`journal::Journal`] is the embedded one, and Apache Kafka's stands behind the
+//! same port. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
+//! checked; the sequencer and every worker's source begin from it.
+
+pub mod codec;
+pub mod command_log;
+mod error;
+pub mod journal;
+pub mod log;
+pub mod partition;
+pub mod sealed;
+pub mod sequencer;
+pub mod source;
+
+mod clock;
+mod signal;
+mod structured;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract_tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use clock::{Clock, WallClock};
+pub use error::{Error, Fatal};
+
+use serde::{Deserialize, Serialize};
+
+/// Every limit of this room, by the part that holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The embedded log.
+    pub journal: journal::Config,
+    /// Who closes epochs.
+    pub sequencer: sequencer::Config,
+    /// What workers read.
+    pub source: source::Config,
+    /// What publishers wait for.
+    pub command_log: command_log::Config,
+}

@@ -13,15 +13,12 @@ type Checked<T = ()> = Result<T, Refusal>;
 
 /// 1 to 128 characters, none of them a control character.
 pub fn id(text: &str, pointer: &'static str) -> Checked {
-    text_of(text, 128, pointer, "an id has 1 to 128 characters and no control characters")
+    if good(text) { Ok(()) } else { Err(Refusal::invalid(pointer, ID)) }
 }
 
 /// As [`id`], inside a list.
 pub fn id_in(text: &str, list: &str, n: usize, field: &str) -> Checked {
-    if good(text, 128) {
-        return Ok(());
-    }
-    Err(Refusal::invalid(format!("/{list}/{n}/{field}"), "an id has 1 to 128 characters and no control characters"))
+    if good(text) { Ok(()) } else { Err(Refusal::invalid(format!("/{list}/{n}/{field}"), ID)) }
 }
 
 /// As [`id`], where it may be absent.
@@ -31,15 +28,16 @@ pub fn optional_id(text: Option<&str>, pointer: &'static str) -> Checked {
 
 /// 1 to 64 characters of text.
 pub fn country(text: &str) -> Checked {
-    text_of(text, 64, "/country", "a country has 1 to 64 characters and no control characters")
+    if !text.is_empty() && text.chars().count() <= 64 {
+        return Ok(());
+    }
+    Err(Refusal::invalid("/country", "a country has 1 to 64 characters"))
 }
 
-fn good(text: &str, most: usize) -> bool {
-    !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
-}
+const ID: &str = "an id has 1 to 128 characters and no control characters";
 
-fn text_of(text: &str, most: usize, pointer: &'static str, allowed: &'static str) -> Checked {
-    if good(text, most) { Ok(()) } else { Err(Refusal::invalid(pointer, allowed)) }
+fn good(id: &str) -> bool {
+    !id.is_empty() && id.chars().count() <= 128 && !id.chars().any(char::is_control)
 }
 
 /// Three capital letters.

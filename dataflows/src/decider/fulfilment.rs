@@ -140,7 +140,7 @@ pub fn shipment_failure(
         return Err(invalid_transition(before, "reported as not delivered"));
     }
     let how = CallOff {
-        reason: command.reason.clone().or(Some(SmolStr::new_static("shipment_failed"))),
+        reason: command.reason.clone(),
         refund: "shipment_failed",
         shipment: ShipmentStatus::Failed,
         payment: PaymentStatus::Cancelled,

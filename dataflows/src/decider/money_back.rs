@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The refund ids that the shop itself uses: taken from the start.
-const SHOP_WORDS: [&str; 5] = ["returned", "cancelled", "shipment_failed", "late_capture", "charged_back"];
+const SHOP_WORDS: [&str; 4] = ["cancelled", "shipment_failed", "late_capture", "charged_back"];
 
 fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<(), Refusal> {
     if order.money_back_ids.contains(id) || SHOP_WORDS.contains(&id.as_str()) {
@@ -39,16 +39,7 @@ pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -
     if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
         return Err(invalid_transition(before, "returned"));
     }
-    let over = command.lines.iter().enumerate().filter_map(|(n, entry)| {
-        let index = usize::try_from(entry.line - 1).ok()?;
-        let line = &before.lines[index];
-        let left = line.quantity - line.returned;
-        let detail = || format!("{left} of line {} can still be returned", entry.line);
-        (quantities[&index] > left).then(|| super::place::problem(n, Code::OverReturn, detail()))
-    });
-    if let Some(refusal) = Refusal::of(over.collect()) {
-        return Err(refusal);
-    }
+    check_left(before, command)?;
 
     let mut after = before.as_ref().clone();
     let mut edit = StockEdit::new(tables);
@@ -114,6 +105,21 @@ fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>,
         *sum = sum.saturating_add(entry.quantity);
     }
     Ok(quantities)
+}
+
+/// Refuses what is more than was sold and not yet returned, naming each entry at which a line is passed.
+fn check_left(order: &Order, command: &ReturnItems) -> Result<(), Refusal> {
+    let mut left: Vec<i64> = order.lines.iter().map(|line| line.quantity - line.returned).collect();
+    let mut problems = Vec::new();
+    for (n, entry) in command.lines.iter().enumerate() {
+        let index = usize::try_from(entry.line - 1).expect("the lines are known");
+        if entry.quantity > left[index] {
+            let detail = format!("{} of line {} can still be returned", left[index].max(0), entry.line);
+            problems.push(super::place::problem(n, Code::OverReturn, detail));
+        }
+        left[index] = left[index].saturating_sub(entry.quantity);
+    }
+    Refusal::of(problems).map_or(Ok(()), Err)
 }
 
 /// Puts goods of a line back where they were taken from, from the front, after those that came back before.

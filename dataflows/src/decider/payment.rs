@@ -135,8 +135,8 @@ fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
 
 fn failed(tables: &Tables, context: &Context, before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {
     let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
-    let reason = command.reason.clone().or(Some(SmolStr::new_static("payment_failed")));
-    let mut decision = call_off(tables, context, &tried, unpaid(reason, PaymentStatus::Failed));
+    let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
+    let mut decision = call_off(tables, context, &tried, how);
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
         decision.facts.push(Fact::PaymentFailed(money));

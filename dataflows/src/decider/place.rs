@@ -188,21 +188,17 @@ pub fn amount(quantity: i64, price: Money, currency: Currency) -> Result<(i64, i
     unit_price.zip(amount).ok_or_else(|| (Code::Overflow, "quantity × unit price does not fit 64 bits".to_owned()))
 }
 
-/// Reserves every line or none; lines are taken in order, and a line that falls short takes nothing.
+/// Reserves every line or none. Lines are taken in order; one that falls short takes all that there is, so that lines
+/// of one SKU count together.
 fn reserve(tables: &Tables, edit: &mut StockEdit<'_>, lines: &mut [OrderLine]) -> Result<(), Refusal> {
     let mut problems = Vec::new();
     for (n, line) in lines.iter_mut().enumerate() {
-        let policy = tables.inventory_policy(&line.sku);
-        match edit.take(&line.sku, line.quantity, policy) {
-            Some(taken) => line.taken = taken,
-            None => {
-                let left = edit
-                    .get(&line.sku)
-                    .map_or(0, |stock| stock.locations.iter().map(|location| location.available().max(0)).sum::<i64>());
-                let detail = format!("{} of {:?} are wanted, {left} are left", line.quantity, line.sku);
-                problems.push(problem(n, Code::OutOfStock, detail));
-            }
+        let (taken, short) = edit.take(&line.sku, line.quantity, tables.inventory_policy(&line.sku));
+        if short > 0 {
+            let detail = format!("{} of {:?} are wanted, {} are left", line.quantity, line.sku, line.quantity - short);
+            problems.push(problem(n, Code::OutOfStock, detail));
         }
+        line.taken = taken;
     }
     Refusal::of(problems).map_or(Ok(()), Err)
 }

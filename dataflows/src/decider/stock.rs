@@ -20,7 +20,7 @@ pub fn move_stock(tables: &Tables, command: &MoveStock) -> Result<Decision, Refu
     let policy = stocked(tables, &command.sku)?;
     let mut edit = StockEdit::new(tables);
     let there = edit.get(&command.sku).and_then(|stock| stock.location(&command.location)).map_or(0, |at| at.on_hand);
-    if policy == InventoryPolicy::Reserve && there + command.quantity < 0 {
+    if policy == InventoryPolicy::Reserve && command.quantity < 0 && there + command.quantity < 0 {
         let detail = format!("{there} of {:?} lie at {:?}", command.sku, command.location);
         return Err(Refusal::new(Code::InsufficientStock, "/quantity", detail));
     }

@@ -45,9 +45,13 @@ impl<'a> StockEdit<'a> {
         })
     }
 
-    /// Takes `quantity` from the locations in the order of their ids; `None` if there is not enough. Nothing is told.
-    pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> Option<SmallVec<[Taken; 1]>> {
+    /// Takes `quantity` from the locations in the order of their ids, and says by how many it falls short. Nothing is
+    /// told.
+    pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> (SmallVec<[Taken; 1]>, i64) {
         let mut taken = SmallVec::new();
+        if policy == InventoryPolicy::None {
+            return (taken, 0);
+        }
         let mut left = quantity;
         for location in self.get(sku).into_iter().flat_map(|stock| &stock.locations) {
             let free = location.available().clamp(0, left);
@@ -56,17 +60,17 @@ impl<'a> StockEdit<'a> {
                 left -= free;
             }
         }
-        match policy {
-            InventoryPolicy::None => return Some(SmallVec::new()),
-            InventoryPolicy::Reserve if left > 0 => return None,
-            InventoryPolicy::TrackOnly if left > 0 => take_at_main(&mut taken, left),
-            InventoryPolicy::Reserve | InventoryPolicy::TrackOnly => {}
+        if policy == InventoryPolicy::TrackOnly && left > 0 {
+            take_at_main(&mut taken, left);
+            left = 0;
         }
-        let stock = self.edit(sku);
-        for part in &taken {
-            stock.location_mut(&part.location).reserved += part.quantity;
+        if !taken.is_empty() {
+            let stock = self.edit(sku);
+            for part in &taken {
+                stock.location_mut(&part.location).reserved += part.quantity;
+            }
         }
-        Some(taken)
+        (taken, left)
     }
 
     /// Releases what a line of an order has reserved.

@@ -1,0 +1,150 @@
+//! The command line: what may be typed, and which role it starts. Not for what the roles do.
+
+use crate::config::{Flags, Settings};
+use crate::{client, config, importers, roles, telemetry};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A shop's state as maintained dataflows, over one log.
+#[derive(Debug, Parser)]
+#[command(name = "tradewind", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs everything in one process
+    Up(Up),
+    /// Replays a data file as commands
+    #[command(subcommand)]
+    Import(Import),
+    /// Shows one screen about a running node
+    Status(Status),
+    /// Shows the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Prints the version
+    Version,
+    /// Measures, and prints what was measured on what
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+/// What `up` takes.
+#[derive(Clone, Debug, Args)]
+pub struct Up {
+    /// What stands over the configuration.
+    #[command(flatten)]
+    pub flags: ConfigFlags,
+    /// Also loads a small built-in shop and runs light traffic
+    #[arg(long)]
+    pub demo: bool,
+    /// Allows a --listen beyond loopback, where every caller then has all rights
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// Flags that stand over the configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigFlags {
+    /// The folder of all state [default: ./tradewind-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where HTTP is served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// How many workers run the dataflow [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=config::WORKERS_MAX))]
+    workers: Option<u64>,
+    /// A file of configuration (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// Imports the invoices of the UCI Online Retail data (Parquet); safe to repeat
+    OnlineRetail {
+        /// The file
+        file: PathBuf,
+        /// The node
+        #[arg(long, value_name = "URL", default_value = client::NODE)]
+        to: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    /// The node
+    #[arg(long, value_name = "URL", default_value = client::NODE)]
+    to: String,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Prints every key with its value, its unit and where it came from
+    Show {
+        #[command(flatten)]
+        flags: ConfigFlags,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What can be measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Bench {
+    /// How fast the log takes records
+    Ingest(BenchFlags),
+    /// How fast commands are decided, and how soon they are seen
+    Commands(BenchFlags),
+    /// How fast point reads are answered, beside an empty handler
+    Reads(BenchFlags),
+}
+
+/// What every measurement takes.
+#[derive(Clone, Debug, Args)]
+pub struct BenchFlags {
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ConfigFlags {
+    fn settings(self) -> Result<Settings> {
+        let ConfigFlags { data, listen, workers, config } = self;
+        let flags = Flags { data, listen, workers };
+        Ok(Settings::load(config.as_deref(), &config::environment(), flags)?)
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Up(Up { flags, demo, insecure }) => {
+                let settings = flags.settings()?;
+                let config = settings.config();
+                config.refuse_open_listen(insecure)?;
+                telemetry::start(&config.telemetry)?;
+                roles::up::run(config, demo)
+            }
+            Command::Import(Import::OnlineRetail { file, to }) => importers::online_retail::run(&file, &to),
+            Command::Status(Status { to, json }) => roles::status::run(&to, json),
+            Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
+            Command::Version => {
+                println!("tradewind {}", env!("CARGO_PKG_VERSION"));
+                Ok(())
+            }
+            Command::Bench(bench) => roles::bench::run(bench),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Configuration: a file, the environment over it, flags over both. The only file that reads the environment. Not for
+//! anything that could change an answer: that is in the log.
+
+mod keys;
+mod settings;
+
+pub use keys::{KEYS, Key, Value, WORKERS_MAX};
+pub use settings::{Flags, Origin, Settings};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{file} cannot be read")]
+    File {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{place}: {detail}")]
+    Syntax {
+        /// Where.
+        place: Origin,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Nothing has that name.
+    #[error("{place}: no key is called {key}; there are {allowed}")]
+    UnknownKey {
+        /// Where.
+        place: Origin,
+        /// The name.
+        key: String,
+        /// What there is instead.
+        allowed: String,
+    },
+    /// A key may not have that value.
+    #[error("{place}: {key} cannot be {value}; allowed is {allowed}")]
+    BadValue {
+        /// Where.
+        place: Origin,
+        /// The key.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// What may.
+        allowed: String,
+    },
+    /// The address can be reached from outside, and nobody said that it may.
+    #[error(
+        "{place}: serving.listen {listen} is beyond loopback, and every caller would have all rights; allowed is a \
+         loopback address, or any with --insecure"
+    )]
+    OpenListen {
+        /// Where.
+        place: Origin,
+        /// The address.
+        listen: SocketAddr,
+    },
+}
+
+impl Error {
+    /// Whether the command line is at fault, or would put it right.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Error::BadValue { place, .. } => matches!(place, Origin::Flag(_)),
+            Error::OpenListen { .. } => true,
+            Error::File { .. } | Error::Syntax { .. } | Error::UnknownKey { .. } => false,
+        }
+    }
+}
+
+/// What the process is configured to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The embedded log.
+    pub log: Log,
+    /// When epochs are cut.
+    pub epochs: Epochs,
+    /// How the dataflow runs.
+    pub engine: Engine,
+    /// How answers are served.
+    pub serving: Serving,
+    /// How the process logs.
+    pub telemetry: Telemetry,
+    /// Where `serving.listen` comes from.
+    listen_origin: Origin,
+}
+
+/// `[log]`; see [`KEYS`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table of keys documents them")]
+pub struct Log {
+    pub data_dir: PathBuf,
+    pub partitions: u32,
+    pub segment_bytes: u64,
+    pub commit_bytes_max: usize,
+    pub append_bytes_max: usize,
+    pub appends_waiting_max: usize,
+    pub bytes_waiting_max: usize,
+    pub commands_waiting_max: usize,
+    pub read_window_bytes: usize,
+}
+
+/// `[epochs]`; see [`KEYS`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table of keys documents them")]
+pub struct Epochs {
+    pub epoch_ms_min: u64,
+    pub epoch_ms_max: u64,
+    pub records_max: u64,
+    pub acknowledge_ms_max: u64,
+    pub retry_ms_min: u64,
+    pub retry_ms_max: u64,
+}
+
+/// `[engine]`; see [`KEYS`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// How many threads run the dataflow.
+    pub workers: usize,
+    /// All other keys.
+    pub limits: dataflows::engine::Config,
+}
+
+/// `[serving]`; see [`KEYS`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table of keys documents them")]
+pub struct Serving {
+    pub listen: SocketAddr,
+    pub history_epochs: u64,
+    pub history_s: u64,
+    pub history_bytes: u64,
+    pub body_bytes_max: usize,
+    pub commands_bytes_max: usize,
+    pub commands_lines_max: usize,
+    pub connections_max: usize,
+    pub wait_s: u64,
+    pub wait_s_max: u64,
+    pub drain_s_max: u64,
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The least that is logged.
+    pub log_level: LogLevel,
+    /// As what it is written.
+    pub log_format: LogFormat,
+}
+
+/// How grave a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// As what lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text for people on a terminal, JSON otherwise.
+    Auto,
+    /// Text for people.
+    Human,
+    /// JSON.
+    Json,
+}
+
+impl Settings {
+    /// The configuration as types.
+    pub fn config(&self) -> Config {
+        Config {
+            log: self.log(),
+            epochs: Epochs {
+                epoch_ms_min: self.number("epochs.epoch_ms_min"),
+                epoch_ms_max: self.number("epochs.epoch_ms_max"),
+                records_max: self.number("epochs.records_max"),
+                acknowledge_ms_max: self.number("epochs.acknowledge_ms_max"),
+                retry_ms_min: self.number("epochs.retry_ms_min"),
+                retry_ms_max: self.number("epochs.retry_ms_max"),
+            },
+            engine: Engine {
+                workers: self.count("engine.workers"),
+                limits: dataflows::engine::Config {
+                    epochs_in_flight: self.count("engine.epochs_in_flight"),
+                    inputs_in_flight: self.count("engine.inputs_in_flight"),
+                    stride_epochs_max: self.count("engine.stride_epochs_max"),
+                    stride_inputs_max: self.count("engine.stride_inputs_max"),
+                    shards_waiting_max: self.count("engine.shards_waiting_max"),
+                },
+            },
+            serving: self.serving(),
+            telemetry: self.telemetry(),
+            listen_origin: self.get("serving.listen").1.clone(),
+        }
+    }
+
+    fn log(&self) -> Log {
+        Log {
+            data_dir: self.text("log.data_dir").into(),
+            partitions: u32::try_from(self.number("log.partitions")).expect("the table bounds it"),
+            segment_bytes: self.number("log.segment_bytes"),
+            commit_bytes_max: self.count("log.commit_bytes_max"),
+            append_bytes_max: self.count("log.append_bytes_max"),
+            appends_waiting_max: self.count("log.appends_waiting_max"),
+            bytes_waiting_max: self.count("log.bytes_waiting_max"),
+            commands_waiting_max: self.count("log.commands_waiting_max"),
+            read_window_bytes: self.count("log.read_window_bytes"),
+        }
+    }
+
+    fn serving(&self) -> Serving {
+        Serving {
+            listen: self.text("serving.listen").parse().expect("only addresses are allowed"),
+            history_epochs: self.number("serving.history_epochs"),
+            history_s: self.number("serving.history_s"),
+            history_bytes: self.number("serving.history_bytes"),
+            body_bytes_max: self.count("serving.body_bytes_max"),
+            commands_bytes_max: self.count("serving.commands_bytes_max"),
+            commands_lines_max: self.count("serving.commands_lines_max"),
+            connections_max: self.count("serving.connections_max"),
+            wait_s: self.number("serving.wait_s"),
+            wait_s_max: self.number("serving.wait_s_max"),
+            drain_s_max: self.number("serving.drain_s_max"),
+        }
+    }
+
+    fn telemetry(&self) -> Telemetry {
+        let log_level = match self.text("telemetry.log_level") {
+            "error" => LogLevel::Error,
+            "warn" => LogLevel::Warn,
+            "debug" => LogLevel::Debug,
+            "trace" => LogLevel::Trace,
+            _ => LogLevel::Info,
+        };
+        let log_format = match self.text("telemetry.log_format") {
+            "human" => LogFormat::Human,
+            "json" => LogFormat::Json,
+            _ => LogFormat::Auto,
+        };
+        Telemetry { log_level, log_format }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        match &self.get(name).0 {
+            Value::Number(number) => *number,
+            Value::Text(_) => unreachable!("{name} is a number in the table of keys"),
+        }
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).expect("a machine that runs this counts in 64 bits")
+    }
+
+    fn text(&self, name: &str) -> &str {
+        match &self.get(name).0 {
+            Value::Text(text) => text,
+            Value::Number(_) => unreachable!("{name} is a text in the table of keys"),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses an address that can be reached from outside, unless it is said that it may.
+    pub fn refuse_open_listen(&self, insecure: bool) -> Result<(), Error> {
+        let listen = self.serving.listen;
+        if insecure || listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        Err(Error::OpenListen { place: self.listen_origin.clone(), listen })
+    }
+}
+
+/// The process's environment; what is not Unicode is none of ours.
+pub fn environment() -> Vec<(String, String)> {
+    let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(unicode).collect()
+}
+
+/// The folder with the data to test against; says why a test is skipped without one, or fails where none may be.
+#[cfg(test)]
+pub fn test_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("TRADEWIND_TEST_DATA").map(PathBuf::from);
+    if folder.is_none() {
+        let why = "TRADEWIND_TEST_DATA does not name the folder with the data";
+        assert!(std::env::var_os("TRADEWIND_TEST_NO_SKIP").is_none_or(|value| value != "1"), "{why}");
+        println!("SKIPPED: {why}");
+    }
+    folder
+}
+
+#[cfg(test)]
+mod tests;

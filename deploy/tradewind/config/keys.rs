@@ -1,0 +1,215 @@
+//! Every key of the configuration: what it is for, its unit, its default and what is allowed. Not for where a value
+//! comes from.
+
+use std::net::SocketAddr;
+
+/// A key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Section and name.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// What its value counts; empty if it counts nothing.
+    pub unit: &'static str,
+    /// What it may be, and is by default.
+    pub allowed: Allowed,
+}
+
+/// What a key may be, and is by default.
+#[derive(Clone, Copy, Debug)]
+pub enum Allowed {
+    /// A whole number from the first to the second; the third by default.
+    Number(u64, u64, u64),
+    /// A whole number from 1 to this; one a core by default.
+    OneACore(u64),
+    /// A folder.
+    Folder(&'static str),
+    /// An address and a port.
+    Address(&'static str),
+    /// One of these words; the first by default.
+    Word(&'static [&'static str]),
+}
+
+/// A value that is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A whole number.
+    Number(u64),
+    /// A folder, an address or a word.
+    Text(String),
+}
+
+/// The most workers.
+pub const WORKERS_MAX: u64 = 256;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const DAY_MS: u64 = 86_400_000;
+
+const fn key(name: &'static str, unit: &'static str, allowed: Allowed, doc: &'static str) -> Key {
+    Key { name, doc, unit, allowed }
+}
+
+const fn number(name: &'static str, unit: &'static str, range: (u64, u64), default: u64, doc: &'static str) -> Key {
+    key(name, unit, Allowed::Number(range.0, range.1, default), doc)
+}
+
+/// All keys, a section after the other.
+pub const KEYS: [Key; 34] = [
+    key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
+    number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
+    number(
+        "log.segment_bytes",
+        "bytes",
+        (MIB, 4 * GIB),
+        256 * MIB,
+        "a segment that has grown to this is followed by a new one",
+    ),
+    number(
+        "log.commit_bytes_max",
+        "bytes",
+        (4 * KIB, GIB),
+        4 * MIB,
+        "written with one sync, unless one append is larger",
+    ),
+    number("log.append_bytes_max", "bytes", (MIB, GIB), 64 * MIB, "a larger append is refused"),
+    number(
+        "log.appends_waiting_max",
+        "appends",
+        (1, 1_000_000),
+        20_000,
+        "waiting for the disk; more are refused as overloaded",
+    ),
+    number(
+        "log.bytes_waiting_max",
+        "bytes",
+        (MIB, 16 * GIB),
+        64 * MIB,
+        "waiting for the disk; more are refused as overloaded",
+    ),
+    number(
+        "log.commands_waiting_max",
+        "commands",
+        (1, 10_000_000),
+        50_000,
+        "waiting to be durable; more are refused as overloaded",
+    ),
+    number("log.read_window_bytes", "bytes", (64 * KIB, GIB), MIB, "read at once by each reader"),
+    number("epochs.epoch_ms_min", "ms", (1, 60_000), 5, "between two epochs at least"),
+    number("epochs.epoch_ms_max", "ms", (1, 60_000), 1_000, "between two epochs at most, so that time passes"),
+    number("epochs.records_max", "records", (1, 10_000_000), 10_000, "in an epoch, about"),
+    number(
+        "epochs.acknowledge_ms_max",
+        "ms",
+        (10, DAY_MS),
+        10_000,
+        "an epoch record unacknowledged for longer is an error",
+    ),
+    number("epochs.retry_ms_min", "ms", (1, 60_000), 10, "the first pause after an error; each further one is doubled"),
+    number("epochs.retry_ms_max", "ms", (1, 600_000), 1_000, "the longest pause after errors"),
+    key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
+    number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),
+    number(
+        "engine.inputs_in_flight",
+        "records",
+        (1, 100_000_000),
+        32_768,
+        "of each worker on their way through the dataflow",
+    ),
+    number("engine.stride_epochs_max", "epochs", (1, 1_000_000), 256, "that a worker feeds at once"),
+    number("engine.stride_inputs_max", "records", (1, 100_000_000), 8_192, "that a worker feeds at once, about"),
+    number("engine.shards_waiting_max", "shards", (1, 1_000_000), 4_096, "of changes waiting to be put together"),
+    key(
+        "serving.listen",
+        "address",
+        Allowed::Address("127.0.0.1:8080"),
+        "where HTTP is served; beyond loopback only with --insecure",
+    ),
+    number("serving.history_epochs", "epochs", (1, 10_000_000), 10_000, "that stay readable with as_of"),
+    number("serving.history_s", "s", (1, 86_400), 300, "that an epoch stays readable"),
+    number("serving.history_bytes", "bytes", (MIB, 64 * GIB), 256 * MIB, "that the history may take"),
+    number("serving.body_bytes_max", "bytes", (KIB, 8 * MIB), MIB, "in the body of a request"),
+    number("serving.commands_bytes_max", "bytes", (KIB, 64 * MIB), 8 * MIB, "in the body of POST /commands"),
+    number("serving.commands_lines_max", "commands", (1, 10_000), 1_000, "in the body of POST /commands"),
+    number("serving.connections_max", "connections", (1, 1_000_000), 10_000, "open at once"),
+    number("serving.wait_s", "s", (0, 30), 2, "that a request waits if it does not say"),
+    number("serving.wait_s_max", "s", (1, 300), 30, "that a request may ask to wait"),
+    number("serving.drain_s_max", "s", (0, 600), 10, "that open requests have when the process stops"),
+    key(
+        "telemetry.log_level",
+        "",
+        Allowed::Word(&["info", "error", "warn", "debug", "trace"]),
+        "the least that is logged",
+    ),
+    key(
+        "telemetry.log_format",
+        "",
+        Allowed::Word(&["auto", "human", "json"]),
+        "auto: text for people on a terminal, else JSON",
+    ),
+];
+
+impl Key {
+    /// The key of that name.
+    pub fn find(name: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// Its section.
+    pub fn section(&self) -> &'static str {
+        self.name.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("TRADEWIND_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+impl Allowed {
+    /// What is allowed, for people.
+    pub fn described(&self) -> String {
+        match self {
+            Allowed::Number(least, most, _) => format!("a whole number from {least} to {most}"),
+            Allowed::OneACore(most) => format!("a whole number from 1 to {most}"),
+            Allowed::Folder(_) => "a folder".to_owned(),
+            Allowed::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
+            Allowed::Word(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+
+    /// What it is if nothing sets it, on a machine with that many cores.
+    pub fn default(&self, cores: u64) -> Value {
+        match self {
+            Allowed::Number(_, _, default) => Value::Number(*default),
+            Allowed::OneACore(most) => Value::Number(cores.clamp(1, *most)),
+            Allowed::Folder(default) | Allowed::Address(default) => Value::Text((*default).to_owned()),
+            Allowed::Word(words) => Value::Text(words[0].to_owned()),
+        }
+    }
+
+    /// Whether its values are whole numbers.
+    pub fn is_number(&self) -> bool {
+        match self {
+            Allowed::Number(..) | Allowed::OneACore(_) => true,
+            Allowed::Folder(_) | Allowed::Address(_) | Allowed::Word(_) => false,
+        }
+    }
+
+    /// Reads a value; `None` if it is not allowed.
+    pub fn read(&self, text: &str) -> Option<Value> {
+        let number = |least: u64, most: u64| {
+            text.parse().ok().filter(|number| (least..=most).contains(number)).map(Value::Number)
+        };
+        let text_if = |good: bool| good.then(|| Value::Text(text.to_owned()));
+        match self {
+            Allowed::Number(least, most, _) => number(*least, *most),
+            Allowed::OneACore(most) => number(1, *most),
+            Allowed::Folder(_) => text_if(!text.is_empty()),
+            Allowed::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
+            Allowed::Word(words) => text_if(words.contains(&text)),
+        }
+    }
+}

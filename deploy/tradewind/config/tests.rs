@@ -1,0 +1,117 @@
+//! Given a file, an environment and flags, when they are put together, then this is what holds, or why nothing does.
+
+use super::*;
+use std::collections::BTreeMap;
+
+fn loaded(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Settings, String> {
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut settings = Settings::load(None, &[], Flags::default()).unwrap();
+    settings.take_file("shop.toml", file).map_err(|error| error.to_string())?;
+    settings.take_environment(&environment).map_err(|error| error.to_string())?;
+    settings.take_flags(flags).map_err(|error| error.to_string())?;
+    settings.check_pairs().map_err(|error| error.to_string())?;
+    Ok(settings)
+}
+
+fn refused(file: &str, environment: &[(&str, &str)]) -> String {
+    loaded(file, environment, Flags::default()).expect_err("this is refused")
+}
+
+#[test]
+fn flags_stand_over_the_environment_over_the_file_over_defaults() {
+    let file = "[engine]\nworkers = 3\nepochs_in_flight = 1_000\n\n[log]\ndata_dir = \"a\"\n";
+    let environment = [("TRADEWIND_ENGINE_WORKERS", "4"), ("TRADEWIND_LOG_DATA_DIR", "b"), ("PATH", "x")];
+    let settings = loaded(file, &environment, Flags { data: Some("c".into()), ..Flags::default() }).unwrap();
+    let place = |name: &str| settings.get(name).1.to_string();
+    assert_eq!(place("engine.epochs_in_flight"), "shop.toml:3");
+    assert_eq!(place("engine.workers"), "environment TRADEWIND_ENGINE_WORKERS");
+    assert_eq!(place("log.data_dir"), "--data");
+    assert_eq!(place("log.partitions"), "default");
+    let config = settings.config();
+    assert_eq!((config.engine.workers, config.engine.limits.epochs_in_flight), (4, 1_000));
+    assert_eq!(config.log.data_dir, PathBuf::from("c"));
+}
+
+#[test]
+fn an_unknown_key_names_its_place_and_what_there_is() {
+    assert_eq!(
+        refused("[epochs]\nepoch_ms = 5\n", &[]),
+        "shop.toml:2: no key is called epochs.epoch_ms; there are in [epochs] epoch_ms_min, epoch_ms_max, records_max, \
+         acknowledge_ms_max, retry_ms_min, retry_ms_max"
+    );
+    let sections = "there are the sections log, epochs, engine, serving, telemetry";
+    assert_eq!(refused("\n[epoch]\n", &[]), format!("shop.toml:2: no key is called epoch; {sections}"));
+    assert_eq!(refused("workers = 2", &[]), format!("shop.toml:1: no key is called workers; {sections}"));
+    assert_eq!(
+        refused("", &[("TRADEWIND_EPOCH_MS", "5")]),
+        format!("environment TRADEWIND_EPOCH_MS: no key is called epoch.ms; {sections}")
+    );
+}
+
+#[test]
+fn a_bad_value_names_its_place_and_what_is_allowed() {
+    let allowed = "allowed is a whole number from 1 to 1024";
+    for value in ["0", "1025", "-1", "\"8\"", "true"] {
+        let told = refused(&format!("[log]\npartitions = {value}"), &[]);
+        assert_eq!(told, format!("shop.toml:2: log.partitions cannot be {value}; {allowed}"));
+    }
+    let told = refused("[log]\npartitions = 8.0", &[]);
+    assert_eq!(told, format!("shop.toml:2: log.partitions cannot be a value of the type float; {allowed}"));
+    assert_eq!(
+        refused("", &[("TRADEWIND_TELEMETRY_LOG_LEVEL", "loud")]),
+        "environment TRADEWIND_TELEMETRY_LOG_LEVEL: telemetry.log_level cannot be loud; allowed is one of info, error, \
+         warn, debug, trace"
+    );
+    assert!(refused("[log\n", &[]).starts_with("shop.toml:1: "));
+    assert_eq!(
+        refused("[epochs]\nepoch_ms_min = 2000", &[]),
+        "shop.toml:2: epochs.epoch_ms_min cannot be 2000; allowed is epochs.epoch_ms_min (2000) at most \
+         epochs.epoch_ms_max (1000)"
+    );
+}
+
+#[test]
+fn what_others_set_in_the_environment_is_left_alone() {
+    let others = [
+        ("TRADEWIND_SERVICE_HOST", "10.0.0.1"),
+        ("TRADEWIND_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("TRADEWIND_TEST_DATA", "somewhere"),
+    ];
+    let defaults = Settings::load(None, &[], Flags::default()).unwrap();
+    assert_eq!(loaded("", &others, Flags::default()), Ok(defaults));
+}
+
+#[test]
+fn an_address_beyond_loopback_needs_leave() {
+    let config = |listen: &str| {
+        let flags = Flags { listen: Some(listen.parse().unwrap()), ..Flags::default() };
+        loaded("", &[], flags).unwrap().config()
+    };
+    for listen in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(config(listen).refuse_open_listen(false).is_ok(), "{listen}");
+    }
+    for listen in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1"] {
+        let refused = config(listen).refuse_open_listen(false).expect_err("it is open");
+        assert!(refused.is_usage() && refused.to_string().contains("--insecure"), "{listen}");
+        assert!(config(listen).refuse_open_listen(true).is_ok(), "{listen}");
+    }
+}
+
+#[test]
+fn every_key_is_whole_and_counts() {
+    let defaults = Settings::load(None, &[], Flags::default()).unwrap();
+    assert_eq!(defaults.config().engine.limits, dataflows::engine::Config::default());
+    let names: BTreeMap<_, _> = KEYS.iter().map(|key| (key.name, key.variable())).collect();
+    assert_eq!(names.len(), KEYS.len());
+    for key in KEYS {
+        assert!(!key.doc.is_empty() && !key.section().is_empty(), "{}", key.name);
+        // Any other value that is allowed makes another configuration, so the key is read.
+        let candidates = ["1", "2", "30", "1073741824", "1048576", "1024", "999", "127.0.0.1:1", "json", "trace"];
+        let changed = candidates.iter().any(|value| {
+            let set = loaded("", &[(&key.variable(), value)], Flags::default());
+            set.is_ok_and(|set| set.config() != defaults.config())
+        });
+        assert!(changed, "{}", key.name);
+    }
+}

@@ -1,0 +1,64 @@
+//! `tradewind import online-retail`: the invoice lines of the UCI Online Retail file as commands.
+//!
+//! ```text
+//! file ──▶ rows ──▶ mapping: an invoice's commands ──▶ sender ──▶ POST /api/v1/commands
+//! ```
+
+pub mod mapping;
+pub mod rows;
+
+use crate::client::Client;
+use crate::importers::sender::{HttpNode, Sender, Tally};
+use anyhow::{Context, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use mapping::Mapping;
+use rows::Rows;
+use std::path::Path;
+use std::time::Instant;
+
+/// Imports the file, and fails if a command was refused.
+pub fn run(file: &Path, to: &str) -> Result<()> {
+    let client = Client::new(to)?;
+    let rows = Rows::read(file)?;
+    let progress = progress(rows.lines.len() as u64)?;
+    let started = Instant::now();
+    let tell = |why: &str| progress.set_message(why.to_owned());
+    let tally = send(&rows, Sender::new(HttpNode { client: &client, tell: &tell }), &|lines| {
+        progress.inc(lines);
+        progress.set_message("");
+    })?;
+    progress.finish_and_clear();
+    report(&tally, rows.lines.len() as u64, started.elapsed().as_secs_f64())
+}
+
+/// Sends the commands of all rows; `sent` is told how many more lines are behind.
+fn send(rows: &Rows, mut sender: Sender<HttpNode<'_>>, sent: &dyn Fn(u64)) -> Result<Tally> {
+    for invoice in Mapping::new(rows) {
+        let invoice = invoice?;
+        for identified in &invoice.commands {
+            sender.add(&identified.id, &identified.command)?;
+        }
+        sent(invoice.lines as u64);
+    }
+    sender.finish()
+}
+
+fn progress(rows: u64) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rows  {per_sec}  {eta} left  {msg}")
+        .context("the progress bar's template is wrong")?;
+    Ok(ProgressBar::new(rows).with_style(style))
+}
+
+fn report(tally: &Tally, rows: u64, seconds: f64) -> Result<()> {
+    let Tally { decided, replayed, rejected, refusals } = tally;
+    let rate = rows as f64 / seconds.max(0.001);
+    println!("{rows} rows in {seconds:.1} s ({rate:.0} rows/s): {decided} commands, {replayed} of them decided before");
+    for refusal in refusals {
+        eprintln!("refused: {refusal}");
+    }
+    ensure!(*rejected == 0, "{rejected} commands were refused");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! A whole node in one process: log, sequencer, workers, store. Wires the rooms together; HTTP is put in front by the
+//! role that runs it.
+
+use crate::config::Config;
+use anyhow::{Context, Result};
+use dataflows::engine::Engine;
+use dataflows::epoch::Epoch;
+use dataflows::port::{CommandLog, Sink, Source};
+use ingest::command_log::LogCommands;
+use ingest::journal::Journal;
+use ingest::log::{Log, Partitions};
+use ingest::sealed::{Place, Sealed};
+use ingest::sequencer::{Report, Sequencer};
+use ingest::source::{LogSource, Worker};
+use ingest::{Fatal, WallClock};
+use serving::{Gauge, Shop, Vitals, VitalsSource};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The parts of a node that runs.
+pub struct Node {
+    /// What requests read.
+    pub shop: Shop,
+    /// Where requests write.
+    pub commands: Arc<dyn CommandLog>,
+    /// What the node says of itself.
+    pub vitals: VitalsSource,
+    /// The last epoch that the log held at the start.
+    pub replay_to: Epoch,
+    sequencer: Sequencer,
+    engine: Engine,
+}
+
+impl Node {
+    /// Opens the data folder and starts everything behind HTTP. `fatal` is called if the node cannot go on.
+    pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
+        let folder = config.log.data_dir.join("log");
+        let log = open_log(config, &folder)?;
+        let sealed = Sealed::read(&*log, Place::default()).context("reading the epochs of the log")?;
+        let replay_to = sealed.end().epochs.last;
+
+        let started = Instant::now();
+        let now_ms = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let shop = Shop::new(&config.serving_limits(), now_ms);
+        shop.live_from(replay_to);
+
+        let ingest = config.ingest();
+        let peers = config.engine.workers;
+        let sources = (0..peers).map(|index| -> Result<Box<dyn Source>> {
+            let worker = Worker { index, peers };
+            let (log, fatal) = (Arc::clone(&log), Arc::clone(fatal));
+            Ok(Box::new(LogSource::open(log, &sealed, worker, fatal, ingest.source.clone())?))
+        });
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone())];
+        let engine = Engine::start(config.engine.limits.clone(), sources.collect::<Result<_>>()?, sinks)?;
+
+        let behind_ms = Arc::new(AtomicU64::new(0));
+        let clock_behind = {
+            let behind_ms = Arc::clone(&behind_ms);
+            Arc::new(move |behind: Duration| {
+                behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            })
+        };
+        let report = Report { clock_behind, fatal: Arc::clone(fatal) };
+        let clock = Arc::new(WallClock);
+        let sequencer =
+            Sequencer::start(Arc::clone(&log), &sealed, clock.clone(), report, ingest.sequencer.clone())?;
+        let commands = Arc::new(LogCommands::new(Arc::clone(&log), clock, ingest.command_log.clone()));
+        let vitals = vitals(log, folder, behind_ms, replay_to);
+        Ok(Node { shop, commands, vitals, replay_to, sequencer, engine })
+    }
+
+    /// Stops reading and closing epochs, and waits until what was read has reached the store.
+    pub fn stop(self) {
+        self.sequencer.stop();
+        self.engine.stop();
+    }
+}
+
+/// Opens the embedded log, or makes it.
+pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
+    let partitions = Partitions::uniform(config.log.partitions);
+    let journal = Journal::open(folder, &partitions, config.ingest().journal)
+        .with_context(|| format!("opening the log in {}", folder.display()))?;
+    Ok(Arc::new(journal))
+}
+
+fn vitals(log: Arc<dyn Log>, folder: PathBuf, behind_ms: Arc<AtomicU64>, replay_to: Epoch) -> VitalsSource {
+    Arc::new(move || Vitals {
+        ends: log.ends().unwrap_or_default(),
+        log_bytes: bytes_in(&folder),
+        replay_to: Some(replay_to),
+        kafka: None,
+        gauges: vec![Gauge {
+            name: "clock_behind_seconds",
+            help: "how far the wall clock is behind the last epoch",
+            value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
+        }],
+    })
+}
+
+/// The bytes of the files in a folder.
+fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).filter(|file| file.is_file()).map(|file| file.len()).sum()
+}

@@ -1,0 +1,7 @@
+//! The roles: what one process of the binary does, one a file.
+
+pub mod bench;
+pub mod bench_reads;
+pub mod config_show;
+pub mod status;
+pub mod up;

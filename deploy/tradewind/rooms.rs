@@ -1,0 +1,47 @@
+//! The configuration of the process as the configurations of its rooms.
+
+use crate::config::Config;
+use serving::store::Limits;
+
+impl Config {
+    /// The limits of the log room.
+    pub fn ingest(&self) -> ingest::Config {
+        let mut room = ingest::Config::default();
+        let (log, epochs) = (&self.log, &self.epochs);
+        room.journal.segment_bytes = log.segment_bytes;
+        room.journal.commit_bytes_max = log.commit_bytes_max;
+        room.journal.append_bytes_max = log.append_bytes_max;
+        room.journal.waiting_appends_max = log.appends_waiting_max;
+        room.journal.waiting_bytes_max = log.bytes_waiting_max;
+        room.journal.read_window_bytes = log.read_window_bytes;
+        room.command_log.commands_in_flight_max = log.commands_waiting_max;
+        room.sequencer.epoch_ms_min = epochs.epoch_ms_min;
+        room.sequencer.epoch_ms_max = epochs.epoch_ms_max;
+        room.sequencer.epoch_records_max = epochs.records_max;
+        room.sequencer.acknowledge_ms_max = epochs.acknowledge_ms_max;
+        room.sequencer.retry_ms_min = epochs.retry_ms_min;
+        room.sequencer.retry_ms_max = epochs.retry_ms_max;
+        room
+    }
+
+    /// The limits of the serving room.
+    pub fn serving_limits(&self) -> serving::Config {
+        let serving = &self.serving;
+        serving::Config {
+            history: Limits {
+                epochs_max: usize::try_from(serving.history_epochs).unwrap_or(usize::MAX),
+                age_ms_max: serving.history_s * 1_000,
+                undo_bytes_max: usize::try_from(serving.history_bytes).unwrap_or(usize::MAX),
+                ..Limits::default()
+            },
+            body_bytes_max: serving.body_bytes_max,
+            batch_bytes_max: serving.commands_bytes_max,
+            batch_lines_max: serving.commands_lines_max,
+            connections_max: serving.connections_max,
+            wait_ms_default: serving.wait_s * 1_000,
+            wait_ms_max: serving.wait_s_max * 1_000,
+            drain_ms_max: serving.drain_s_max * 1_000,
+            ..serving::Config::default()
+        }
+    }
+}

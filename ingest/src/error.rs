@@ -1,0 +1,118 @@
+//! What can go wrong here. Not for records that cannot be read: those are dead letters.
+
+use dataflows::epoch::Epoch;
+use dataflows::topic::TopicPartition;
+
+/// Why this room cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{doing} {file}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another process has the folder open.
+    #[error("{folder} is in use by another process")]
+    Locked {
+        /// The folder.
+        folder: String,
+    },
+    /// A file is not what was written.
+    #[error("{file} is damaged at byte {offset}: {why}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// The place within it.
+        offset: u64,
+        /// What is wrong there.
+        why: String,
+    },
+    /// The folder was made with other topics or partition counts.
+    #[error(
+        "the log was made with {found:?} partitions for {topic}, and {asked:?} are configured; the number is fixed at creation"
+    )]
+    Partitions {
+        /// The topic's name.
+        topic: String,
+        /// What the log has; none if it lacks the topic.
+        found: Option<u32>,
+        /// What is configured; none if the topic is not.
+        asked: Option<u32>,
+    },
+    /// A limit in the config cannot be kept.
+    #[error("{name} is out of range: {why}")]
+    Config {
+        /// The limit.
+        name: &'static str,
+        /// What is allowed.
+        why: String,
+    },
+    /// The log has no such partition.
+    #[error("the log has no partition {0}")]
+    NoPartition(TopicPartition),
+    /// A reader asked for a place that the log does not have.
+    #[error("{at} has no offset {asked}: its end is {end}")]
+    OutOfRange {
+        /// The partition.
+        at: TopicPartition,
+        /// The offset asked for.
+        asked: u64,
+        /// Its end.
+        end: u64,
+    },
+    /// What an epoch holds is no longer in the log.
+    #[error("log_truncated: epoch {epoch} ends {at} at {cut}, and the log ends it at {end}")]
+    LogTruncated {
+        /// The last epoch.
+        epoch: Epoch,
+        /// The partition.
+        at: TopicPartition,
+        /// Where the epoch ends it.
+        cut: u64,
+        /// Where the log ends it.
+        end: u64,
+    },
+    /// An epoch was decided by code that this build does not have.
+    #[error("epoch {epoch} was decided by rules {found}, and this build has rules {known}")]
+    Rules {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its rules.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The log cannot be reached now; it may be later.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+}
+
+impl Error {
+    /// Whether trying again cannot help.
+    pub const fn is_fatal(&self) -> bool {
+        match self {
+            Error::Io { .. } | Error::Unavailable(_) => false,
+            Error::Locked { .. }
+            | Error::Damaged { .. }
+            | Error::Partitions { .. }
+            | Error::Config { .. }
+            | Error::NoPartition(_)
+            | Error::OutOfRange { .. }
+            | Error::LogTruncated { .. }
+            | Error::Rules { .. } => true,
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str, file: &str) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Io { doing, file: file.to_owned(), source }
+    }
+}
+
+/// Called once, from any thread, with what makes it impossible to go on: the process must stop before it gives a wrong
+/// answer.
+pub type Fatal = std::sync::Arc<dyn Fn(Error) + Send + Sync>;

@@ -1,0 +1,222 @@
+//! The embedded log: one append-only journal of Kafka record batches for all topics, in segments. Acknowledged after a
+//! group-committed fdatasync, read in-process. One node: not for replication, and not for more than one process.
+//!
+//! A folder holds `lock`, `meta` (format and partition counts) and segments named by the position of their first byte.
+//! `commit` has the form of the segments, `recovery` what happens at start, `writer` what happens to an append.
+
+pub mod batch;
+mod commit;
+mod index;
+mod meta;
+mod reader;
+mod recovery;
+pub mod storage;
+mod varint;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
+use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
+use commit::Segment;
+use dataflows::epoch::Cut;
+use dataflows::port::{AppendError, Appended, Waker};
+use dataflows::topic::{Topic, TopicPartition};
+use index::Index;
+use meta::Layout;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use storage::{Folder, Storage};
+
+/// The journal's limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// A new segment is begun when the last one has grown to this.
+    pub segment_bytes: u64,
+    /// How much is written with one sync, unless one append is larger.
+    pub commit_bytes_max: usize,
+    /// A larger append is refused; at most 1 GiB.
+    pub append_bytes_max: usize,
+    /// How large a batch may become by grouping.
+    pub batch_bytes_max: usize,
+    /// How many records a batch may have.
+    pub batch_records_max: usize,
+    /// How many appends may wait for the disk.
+    pub waiting_appends_max: usize,
+    /// How many bytes may wait for the disk.
+    pub waiting_bytes_max: usize,
+    /// How much a reader reads at once, and so holds, unless one commit is larger.
+    pub read_window_bytes: usize,
+    /// How far apart the index's marks are; more when there would be too many.
+    pub index_distance_bytes: u64,
+    /// How many marks the index holds, each 8 bytes a partition.
+    pub index_marks_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            segment_bytes: 256 << 20,
+            commit_bytes_max: 4 << 20,
+            append_bytes_max: 64 << 20,
+            batch_bytes_max: 1 << 20,
+            batch_records_max: 10_000,
+            waiting_appends_max: 20_000,
+            waiting_bytes_max: 64 << 20,
+            read_window_bytes: 1 << 20,
+            index_distance_bytes: 1 << 20,
+            index_marks_max: 65_536,
+        }
+    }
+}
+
+/// What is durable.
+struct State {
+    position: u64,
+    ends: Vec<u64>,
+    index: Index,
+    /// Each is held open.
+    segments: Vec<Segment>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    layout: Layout,
+    config: Config,
+    storage: Arc<dyn Storage>,
+    watchers: Watchers,
+}
+
+/// The embedded log. Dropping it writes what waits, and closes it.
+pub struct Journal {
+    shared: Arc<Shared>,
+    queue: Arc<writer::Queue>,
+    writer: Option<JoinHandle<()>>,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl Journal {
+    /// Opens the journal in a folder, or makes it there.
+    pub fn open(folder: &Path, partitions: &Partitions, config: Config) -> Result<Journal, Error> {
+        let storage = Folder::at(folder).map_err(Error::io("opening", &folder.display().to_string()))?;
+        Journal::open_on(Arc::new(storage), partitions, config)
+    }
+
+    /// Opens the journal on any storage.
+    pub fn open_on(storage: Arc<dyn Storage>, partitions: &Partitions, config: Config) -> Result<Journal, Error> {
+        if config.append_bytes_max > 1 << 30 {
+            return Err(Error::Config { name: "append_bytes_max", why: "at most 1 GiB".to_owned() });
+        }
+        let folder = storage.describe("");
+        let held = storage.lock().map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => Error::Locked { folder: folder.clone() },
+            _ => Error::io("locking", &folder)(error),
+        })?;
+        let starts = recovery::segments(&*storage)?;
+        let layout = meta::open(&*storage, partitions, starts.is_empty())?;
+        let state = recovery::recover(&*storage, &starts, &layout, &config)?;
+        let watchers = Watchers::default();
+        let shared = Arc::new(Shared { state: Mutex::new(state), layout, config, storage, watchers });
+        let queue = Arc::new(writer::Queue::default());
+        let thread = writer::Writer::new(Arc::clone(&shared), Arc::clone(&queue));
+        let start =
+            |thread: writer::Writer| std::thread::Builder::new().name("journal".to_owned()).spawn(move || thread.run());
+        let writer = thread.map(start).transpose().map_err(Error::io("starting the writer of", &folder))?;
+        Ok(Journal { shared, queue, writer, _lock: held })
+    }
+
+    fn snapshot(&self, ends: &[u64]) -> Cut {
+        let mut cut = Cut::default();
+        for (slot, next) in ends.iter().enumerate() {
+            cut.set(self.shared.layout.at(slot), *next);
+        }
+        cut
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A panic in the writer has taken the process down; there is nothing to hand on.
+            drop(writer.join());
+        }
+    }
+}
+
+impl Log for Journal {
+    fn partitions(&self) -> &Partitions {
+        self.shared.layout.partitions()
+    }
+
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+        let (layout, config) = (&self.shared.layout, &self.shared.config);
+        let bytes: usize = records.iter().map(|(_, record)| record.bytes()).sum();
+        if bytes > config.append_bytes_max {
+            let why = format!("an append of {bytes} bytes is over append_bytes_max, {}", config.append_bytes_max);
+            return done(Err(AppendError::Unavailable(why)));
+        }
+        if records.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        let waiting = writer::Waiting::encode(&records, layout, config, done);
+        if let Err((error, done)) = waiting.and_then(|waiting| self.queue.push(waiting, config)) {
+            done(Err(error));
+        }
+    }
+
+    fn ends(&self) -> Result<Cut, Error> {
+        let ends = lock(&self.shared.state).ends.clone();
+        Ok(self.snapshot(&ends))
+    }
+
+    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
+        let layout = &self.shared.layout;
+        let from: Vec<u64> = (0..layout.len()).map(|slot| from.get(layout.at(slot)).unwrap_or(0)).collect();
+        let commands = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
+        let (ends, mark) = {
+            let state = lock(&self.shared.state);
+            let starts = commands().map(|slot| (slot, from[slot]));
+            (state.ends.clone(), state.index.before(starts).clone())
+        };
+        let beyond: u64 = commands().map(|slot| ends[slot].saturating_sub(from[slot])).sum();
+        if beyond <= records_max {
+            return Ok(self.snapshot(&ends));
+        }
+        // The journal's order is the order of acknowledgement, so any prefix of it is a consistent snapshot.
+        let mut reached = mark.ends;
+        let mut left = records_max.max(1);
+        let mut scan = reader::Scan::new(Arc::clone(&self.shared), mark.position);
+        while let Some(commit) = scan.next_commit()? {
+            let mut entries = commit.entries.clone();
+            while !entries.is_empty() && left > 0 {
+                let (entry, rest) = commit::entry(&entries).map_err(|why| scan.damaged_entry(&commit, why))?;
+                entries = rest;
+                let Some(slot) = layout.slot_of(entry.topic, entry.partition) else { continue };
+                let end = entry.header.base_offset + u64::from(entry.header.count);
+                let begin = entry.header.base_offset.max(from[slot]);
+                let counted = layout.at(slot).topic != Topic::Epochs;
+                let taken = if counted { end.saturating_sub(begin).min(left) } else { 0 };
+                reached[slot] = if counted && taken > 0 { begin + taken } else { end };
+                left -= taken;
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        let never_back = reached.iter().zip(&from).map(|(reached, from)| *reached.max(from)).collect::<Vec<_>>();
+        Ok(self.snapshot(&never_back))
+    }
+
+    fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {
+        Ok(Box::new(reader::Reader::new(&self.shared, starts)?))
+    }
+
+    fn watch(&self, waker: Waker) -> Watch {
+        self.shared.watchers.add(waker)
+    }
+}

@@ -1,0 +1,188 @@
+//! Reads some partitions of the journal by one pass over it, up to the durable end. Not for keeping records.
+
+use super::Shared;
+use super::batch::Records;
+use super::commit::{self, Commit, Entry, Found, Segment, Window};
+use crate::Error;
+use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
+use bytes::Bytes;
+use dataflows::epoch::Cut;
+use dataflows::port::Waker;
+use dataflows::topic::{Origin, TopicPartition};
+use std::sync::Arc;
+
+/// Goes over the journal commit by commit.
+pub struct Scan {
+    shared: Arc<Shared>,
+    window: Window,
+    segment: Option<(Segment, u64)>,
+    position: u64,
+    end: u64,
+}
+
+impl Scan {
+    /// From a place where a commit begins.
+    pub fn new(shared: Arc<Shared>, position: u64) -> Scan {
+        let window = Window::new(shared.config.read_window_bytes);
+        Scan { shared, window, segment: None, position, end: position }
+    }
+
+    /// The next commit, if there is a durable one.
+    pub fn next_commit(&mut self) -> Result<Option<Commit>, Error> {
+        if self.position == self.end {
+            self.end = lock(&self.shared.state).position;
+            if self.position == self.end {
+                return Ok(None);
+            }
+            self.segment = None;
+        }
+        let (segment, end) = self.segment()?;
+        let name = self.shared.storage.describe(&Segment::name(segment.start));
+        match self.window.commit(&segment, self.position, end).map_err(Error::io("reading", &name))? {
+            Found::Commit(commit) => {
+                self.position = commit.next;
+                Ok(Some(commit))
+            }
+            Found::Bad(why) => Err(self.damaged(&segment, self.position, why)),
+        }
+    }
+
+    /// The segment at the position, and where its durable part ends.
+    fn segment(&mut self) -> Result<(Segment, u64), Error> {
+        if let Some((segment, end)) = &self.segment
+            && self.position < *end
+        {
+            return Ok((segment.clone(), *end));
+        }
+        let state = lock(&self.shared.state);
+        let after = state.segments.partition_point(|segment| segment.start <= self.position);
+        let found = after.checked_sub(1).and_then(|number| state.segments.get(number)).cloned();
+        let end = state.segments.get(after).map_or(self.end, |next| next.start.min(self.end));
+        drop(state);
+        let segment = found.ok_or_else(|| Error::Unavailable(format!("no segment holds byte {}", self.position)))?;
+        self.segment = Some((segment.clone(), end));
+        Ok((segment, end))
+    }
+
+    fn damaged(&self, segment: &Segment, position: u64, why: &str) -> Error {
+        let file = self.shared.storage.describe(&Segment::name(segment.start));
+        Error::Damaged { file, offset: position - segment.start, why: why.to_owned() }
+    }
+
+    /// An entry of the commit is not what was written.
+    pub fn damaged_entry(&self, commit: &Commit, why: &str) -> Error {
+        let segment = self.segment.as_ref().map(|(segment, _)| segment.clone());
+        match segment {
+            Some(segment) => self.damaged(&segment, commit.position, why),
+            None => Error::Unavailable(why.to_owned()),
+        }
+    }
+}
+
+/// See [`LogReader`].
+pub struct Reader {
+    scan: Scan,
+    /// By partition number: where it is read up to, if it is read here.
+    next: Vec<Option<u64>>,
+    commit: Option<Commit>,
+    entries: Bytes,
+    batch: Option<(TopicPartition, usize, Records)>,
+    watch: Option<Watch>,
+}
+
+impl Reader {
+    /// A reader of the partitions that `starts` names.
+    pub fn new(shared: &Arc<Shared>, starts: &Cut) -> Result<Reader, Error> {
+        let mut next = vec![None; shared.layout.len()];
+        let state = lock(&shared.state);
+        for (at, asked) in starts.iter() {
+            let slot = shared.layout.slot(at).ok_or(Error::NoPartition(at))?;
+            let end = state.ends[slot];
+            if asked > end {
+                return Err(Error::OutOfRange { at, asked, end });
+            }
+            next[slot] = Some(asked);
+        }
+        let wanted = next.iter().enumerate().filter_map(|(slot, start)| Some((slot, (*start)?)));
+        let position = state.index.before(wanted).position;
+        drop(state);
+        let scan = Scan::new(Arc::clone(shared), position);
+        Ok(Reader { scan, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
+    }
+
+    /// Goes to the next batch that holds something wanted; false at the durable end.
+    fn next_batch(&mut self) -> Result<bool, Error> {
+        loop {
+            if self.entries.is_empty() {
+                // Lets go of the window's memory before it is filled again.
+                self.entries = Bytes::new();
+                self.commit = None;
+                let Some(commit) = self.scan.next_commit()? else { return Ok(false) };
+                self.entries = commit.entries.clone();
+                self.commit = Some(commit);
+            }
+            let (entry, rest) = commit::entry(&self.entries).map_err(|why| self.damaged(why))?;
+            self.entries = rest;
+            if let Some(batch) = self.wanted(entry)? {
+                self.batch = Some(batch);
+                return Ok(true);
+            }
+        }
+    }
+
+    fn wanted(&self, entry: Entry) -> Result<Option<(TopicPartition, usize, Records)>, Error> {
+        let layout = &self.scan.shared.layout;
+        let slot = layout.slot_of(entry.topic, entry.partition).ok_or_else(|| self.damaged("an unknown partition"))?;
+        let Some(start) = self.next[slot] else { return Ok(None) };
+        if entry.header.base_offset + u64::from(entry.header.count) <= start {
+            return Ok(None);
+        }
+        let mut records = Records::of(entry.batch).map_err(|bad| self.damaged(bad.0))?;
+        while records.next_offset() < start {
+            records.skip_record().map_err(|bad| self.damaged(bad.0))?;
+        }
+        Ok(Some((layout.at(slot), slot, records)))
+    }
+
+    fn damaged(&self, why: &str) -> Error {
+        match &self.commit {
+            Some(commit) => self.scan.damaged_entry(commit, why),
+            None => Error::Unavailable(why.to_owned()),
+        }
+    }
+}
+
+impl LogReader for Reader {
+    fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error> {
+        let (mut given, mut bytes) = (0, 0);
+        while given < limit.records_max.max(1) && bytes < limit.bytes_max.max(1) {
+            let Some((at, slot, records)) = &mut self.batch else {
+                if self.next_batch()? {
+                    continue;
+                }
+                return Ok(());
+            };
+            let (at, slot) = (*at, *slot);
+            match records.next_record() {
+                Ok(Some((offset, record))) => {
+                    self.next[slot] = Some(offset + 1);
+                    given += 1;
+                    bytes += record.bytes();
+                    let origin = Origin { topic: at.topic, partition: at.partition, offset };
+                    into.push(LogRecord { origin, record });
+                }
+                Ok(None) => self.batch = None,
+                Err(bad) => return Err(self.damaged(bad.0)),
+            }
+        }
+        Ok(())
+    }
+
+    fn position(&self, at: TopicPartition) -> Option<u64> {
+        self.next[self.scan.shared.layout.slot(at)?]
+    }
+
+    fn wake(&mut self, waker: Waker) {
+        self.watch = Some(self.scan.shared.watchers.add(waker));
+    }
+}

@@ -1,0 +1,114 @@
+//! What a journal finds in its folder: every commit is checked, a torn last one is cut off, and any other damage stops
+//! the start. Not for what happens while it runs.
+
+use super::commit::{self, Commit, Found, Segment, Window};
+use super::index::Index;
+use super::meta::Layout;
+use super::storage::Storage;
+use super::{Config, State};
+use crate::Error;
+
+/// Names of segments that are there, in order.
+pub fn segments(storage: &dyn Storage) -> Result<Vec<u64>, Error> {
+    let folder = storage.describe("");
+    let names = storage.list().map_err(Error::io("listing", &folder))?;
+    let mut starts: Vec<u64> = names.iter().filter_map(|name| Segment::start_of(name)).collect();
+    starts.sort_unstable();
+    Ok(starts)
+}
+
+/// Reads all segments.
+pub fn recover(storage: &dyn Storage, starts: &[u64], layout: &Layout, config: &Config) -> Result<State, Error> {
+    let mut state = State {
+        position: 0,
+        ends: vec![0; layout.len()],
+        index: Index::new(layout.len(), config.index_distance_bytes, config.index_marks_max),
+        segments: Vec::new(),
+    };
+    for (number, start) in starts.iter().enumerate() {
+        let name = storage.describe(&Segment::name(*start));
+        if *start != state.position {
+            let why = format!("the journal before it ends at {}, and a segment is missing or cut", state.position);
+            return Err(Error::Damaged { file: name, offset: 0, why });
+        }
+        let file = storage.open(&Segment::name(*start)).map_err(Error::io("opening", &name))?;
+        let segment = Segment { start: *start, file };
+        let is_last = number + 1 == starts.len();
+        read_segment(&segment, &name, is_last, &mut state, layout, config)?;
+        state.segments.push(segment);
+    }
+    if starts.is_empty() {
+        let name = Segment::name(0);
+        let file = storage.create(&name).map_err(Error::io("making", &storage.describe(&name)))?;
+        state.segments.push(Segment { start: 0, file });
+    }
+    Ok(state)
+}
+
+fn read_segment(
+    segment: &Segment,
+    name: &str,
+    is_last: bool,
+    state: &mut State,
+    layout: &Layout,
+    config: &Config,
+) -> Result<(), Error> {
+    let size = segment.file.size().map_err(Error::io("reading", name))?;
+    let end = segment.start + size;
+    let mut window = Window::new(config.read_window_bytes);
+    while state.position < end {
+        let offset = state.position - segment.start;
+        let damaged = |why: String| Error::Damaged { file: name.to_owned(), offset, why };
+        match window.commit(segment, state.position, end).map_err(Error::io("reading", name))? {
+            Found::Commit(commit) => take(&commit, state, layout).map_err(damaged)?,
+            Found::Bad(why) => {
+                let torn = is_last && !is_commit_after(&mut window, segment, state.position, end, name)?;
+                if !torn {
+                    return Err(damaged(why.to_owned()));
+                }
+                let cut_bytes = end - state.position;
+                tracing::warn!(file = name, offset, cut_bytes, why, "cut the torn end of the journal");
+                segment.file.truncate(offset).map_err(Error::io("cutting", name))?;
+                break;
+            }
+        }
+    }
+    if is_last {
+        // What was written but not synced when the last process ended becomes durable before anybody reads it.
+        segment.file.sync().map_err(Error::io("syncing", name))?;
+    }
+    Ok(())
+}
+
+fn take(commit: &Commit, state: &mut State, layout: &Layout) -> Result<(), String> {
+    state.index.note(commit.position, &state.ends);
+    let mut entries = commit.entries.clone();
+    while !entries.is_empty() {
+        let (entry, rest) = commit::entry(&entries)?;
+        let slot = layout
+            .slot_of(entry.topic, entry.partition)
+            .ok_or_else(|| format!("there is no partition {} of topic {}", entry.partition, entry.topic))?;
+        let expected = state.ends[slot];
+        if entry.header.base_offset != expected {
+            let (at, found) = (layout.at(slot), entry.header.base_offset);
+            return Err(format!("{at} goes on at offset {found}, and {expected} is due"));
+        }
+        state.ends[slot] = expected + u64::from(entry.header.count);
+        entries = rest;
+    }
+    state.position = commit.next;
+    Ok(())
+}
+
+/// Whether a good commit stands somewhere after a bad one: then it is damage, since a commit is begun only when all
+/// before it are durable.
+fn is_commit_after(window: &mut Window, segment: &Segment, bad: u64, end: u64, name: &str) -> Result<bool, Error> {
+    let mut from = bad + 1;
+    while let Some(at) = window.find(segment, from, end).map_err(Error::io("reading", name))? {
+        if let Found::Commit(_) = window.commit(segment, at, end).map_err(Error::io("reading", name))? {
+            return Ok(true);
+        }
+        from = at + 1;
+    }
+    Ok(false)
+}

@@ -1,0 +1,177 @@
+//! The port of the log: what the embedded journal and Apache Kafka both are to us. Not for what records mean: see
+//! `codec`. `contract_tests` is the list of what every implementation keeps.
+
+use crate::Error;
+use bytes::Bytes;
+use dataflows::epoch::Cut;
+use dataflows::port::{Appended, Waker};
+use dataflows::topic::{Origin, Topic, TopicPartition};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// A record as Kafka has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// The headers, in order; names may repeat. Names are short texts that are mostly held in place.
+    pub headers: Vec<(SmolStr, Option<Bytes>)>,
+    /// When it was made, in milliseconds since 1970. Decides nothing.
+    pub timestamp_ms: i64,
+}
+
+impl Record {
+    /// Its size in bytes as limits count it: with something for its frame, so that empty ones count too.
+    pub fn bytes(&self) -> usize {
+        const FRAME: usize = 10;
+        let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|(name, value)| 2 + name.len() + optional(value));
+        FRAME + optional(&self.key) + optional(&self.value) + headers.sum::<usize>()
+    }
+}
+
+/// A record with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Where it stands.
+    pub origin: Origin,
+    /// What stands there.
+    pub record: Record,
+}
+
+/// How many partitions each topic has; fixed when the log is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partitions(BTreeMap<Topic, u32>);
+
+impl Partitions {
+    /// `count` partitions, at least one, for every command topic, and one for `epochs`.
+    pub fn uniform(count: u32) -> Partitions {
+        Partitions::of(Topic::COMMANDS.into_iter().map(|topic| (topic, count)))
+    }
+
+    /// The given numbers of partitions, at least one each; a topic that is not named has one, and `epochs` always.
+    pub fn of(counts: impl IntoIterator<Item = (Topic, u32)>) -> Partitions {
+        let mut all: BTreeMap<Topic, u32> = Topic::ALL.into_iter().map(|topic| (topic, 1)).collect();
+        for (topic, count) in counts {
+            if topic != Topic::Epochs {
+                all.insert(topic, count.max(1));
+            }
+        }
+        Partitions(all)
+    }
+
+    /// How many a topic has.
+    pub fn count(&self, topic: Topic) -> u32 {
+        self.0.get(&topic).copied().unwrap_or(1)
+    }
+
+    /// Every partition of every topic, in order.
+    pub fn iter(&self) -> impl Iterator<Item = TopicPartition> {
+        self.0.iter().flat_map(|(topic, count)| (0..*count).map(|partition| TopicPartition::new(*topic, partition)))
+    }
+
+    /// The partitions that carry commands, in order.
+    pub fn commands(&self) -> impl Iterator<Item = TopicPartition> {
+        self.iter().filter(|at| at.topic != Topic::Epochs)
+    }
+
+    /// Whether there is such a partition.
+    pub fn contains(&self, at: TopicPartition) -> bool {
+        at.partition < self.count(at.topic)
+    }
+}
+
+/// How much a reader gives at once; at least one record if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// At most that many records.
+    pub records_max: usize,
+    /// No further record once that many bytes are given.
+    pub bytes_max: usize,
+}
+
+/// A log of partitioned topics. Offsets of a partition rise, and may have holes.
+pub trait Log: Send + Sync {
+    /// How many partitions each topic has.
+    fn partitions(&self) -> &Partitions;
+
+    /// Appends the records in order, each to its partition, and calls `done` once: with their places when all are
+    /// durable and in [`Log::ends`], or with an error, after which they may be in the log all the same. Records of two
+    /// calls, one after the other, keep their order. Does not block; `done` runs on the log's thread and must not
+    /// block either.
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
+
+    /// The next offset of every partition, as one consistent snapshot of what is durable: if a record is before the
+    /// snapshot, so is every record that was acknowledged before it was appended.
+    fn ends(&self) -> Result<Cut, Error>;
+
+    /// The ends or, when more than `records_max` command records lie between `from` and them, an earlier snapshot of
+    /// the ends that is about that far from it. Never before `from`, and equally consistent.
+    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error>;
+
+    /// A reader of the partitions that `starts` names, from those offsets on.
+    fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error>;
+
+    /// Calls the waker whenever the ends may have moved, until the watch is dropped.
+    fn watch(&self, waker: Waker) -> Watch;
+}
+
+/// Reads some partitions of a log.
+pub trait LogReader: Send {
+    /// Appends what there is to `into`, within the limit: durable records, in order within each partition. Waits for
+    /// no record to come.
+    fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error>;
+
+    /// Where the partition is read up to: every record before it was given. It also passes offsets that hold nothing.
+    /// None for a partition that is not read here.
+    fn position(&self, at: TopicPartition) -> Option<u64>;
+
+    /// Calls the waker whenever there may be more to read. Replaces the waker before.
+    fn wake(&mut self, waker: Waker);
+}
+
+/// Keeps a waker registered; drop it to end that.
+#[must_use = "dropping it ends the watch"]
+pub struct Watch {
+    wakers: Weak<Mutex<BTreeMap<u64, Waker>>>,
+    id: u64,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(wakers) = self.wakers.upgrade() {
+            lock(&wakers).remove(&self.id);
+        }
+    }
+}
+
+/// The wakers of a log: what an implementation keeps to hand out watches.
+#[derive(Clone, Default)]
+pub struct Watchers {
+    wakers: Arc<Mutex<BTreeMap<u64, Waker>>>,
+}
+
+impl Watchers {
+    /// Registers a waker.
+    pub fn add(&self, waker: Waker) -> Watch {
+        let mut wakers = lock(&self.wakers);
+        let id = wakers.last_key_value().map_or(0, |(last, _)| last + 1);
+        wakers.insert(id, waker);
+        Watch { wakers: Arc::downgrade(&self.wakers), id }
+    }
+
+    /// Calls every waker.
+    pub fn notify(&self) {
+        // The wakers are called without the lock, since one may register or drop another.
+        let wakers: Vec<Waker> = lock(&self.wakers).values().cloned().collect();
+        wakers.iter().for_each(|waker| waker());
+    }
+}
+
+/// Locks; a thread that died with the lock took the process with it, so there is nothing to recover from.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

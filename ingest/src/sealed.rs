@@ -1,0 +1,144 @@
+//! The epochs that are closed already: where a process begins, and the one way in which everybody here follows the
+//! topic `epochs`. Not for closing epochs: see `sequencer`.
+
+use crate::Error;
+use crate::log::{Log, LogReader, LogRecord, ReadLimit};
+use crate::signal::Signal;
+use dataflows::epoch::{Cut, EpochRecord, Epochs, Ignored, RULES};
+use dataflows::port::Waker;
+use dataflows::topic::TopicPartition;
+use std::time::{Duration, Instant};
+
+/// How long reading what is there may make no progress before it is an error.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// How many epoch records are read at once.
+const RECORDS_MAX: usize = 256;
+const BYTES_MAX: usize = 1 << 20;
+
+/// A place in the history: what the epoch records say so far, and the offset right after the last of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// What they say.
+    pub epochs: Epochs,
+    /// The next offset to read in `epochs`.
+    pub offset: u64,
+}
+
+/// What was closed when the process started: read once, and checked. Every epoch in it is decided by rules that this
+/// build has, and the log still has everything that they name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    start: Place,
+    end: Place,
+}
+
+impl Sealed {
+    /// Reads `epochs` from `start`, the place of a checkpoint or the beginning, to its end.
+    pub fn read(log: &dyn Log, start: Place) -> Result<Sealed, Error> {
+        let ends = log.ends()?;
+        check_is_there(&start.epochs, start.offset, &ends)?;
+        let mut follower = Follower::new(log, start.clone())?;
+        let signal = Signal::default();
+        follower.wake(signal.waker());
+        follower.read_to(ends.get(TopicPartition::EPOCHS).unwrap_or(0), &signal, &mut |_| {})?;
+        let end = follower.place;
+        check_is_there(&end.epochs, end.offset, &ends)?;
+        Ok(Sealed { start, end })
+    }
+
+    /// Where it was read from.
+    pub const fn start(&self) -> &Place {
+        &self.start
+    }
+
+    /// Where it ended.
+    pub const fn end(&self) -> &Place {
+        &self.end
+    }
+}
+
+/// A cut beyond the log's end means that the log lost what was decided already.
+fn check_is_there(epochs: &Epochs, offset: u64, ends: &Cut) -> Result<(), Error> {
+    let own = (TopicPartition::EPOCHS, offset);
+    for (at, cut) in epochs.cut.iter().chain([own]) {
+        let end = ends.get(at).unwrap_or(0);
+        if cut > end {
+            return Err(Error::LogTruncated { epoch: epochs.last, at, cut, end });
+        }
+    }
+    Ok(())
+}
+
+/// Follows `epochs`: takes the records that count.
+pub(crate) struct Follower {
+    reader: Box<dyn LogReader>,
+    place: Place,
+    records: Vec<LogRecord>,
+}
+
+impl Follower {
+    /// From a place on.
+    pub fn new(log: &dyn Log, from: Place) -> Result<Follower, Error> {
+        let mut starts = Cut::default();
+        starts.set(TopicPartition::EPOCHS, from.offset);
+        Ok(Follower { reader: log.reader(&starts)?, place: from, records: Vec::new() })
+    }
+
+    /// Whom to wake when there is more.
+    pub fn wake(&mut self, waker: Waker) {
+        self.reader.wake(waker);
+    }
+
+    /// What the records so far say.
+    pub const fn epochs(&self) -> &Epochs {
+        &self.place.epochs
+    }
+
+    /// Reads at most that many records and hands on those that count; says whether there was any record. An epoch of
+    /// other rules is an error, after the ones before it were handed on.
+    pub fn poll(&mut self, records_max: usize, taken: &mut dyn FnMut(EpochRecord)) -> Result<bool, Error> {
+        let mut records = std::mem::take(&mut self.records);
+        records.clear();
+        self.reader.poll(ReadLimit { records_max, bytes_max: BYTES_MAX }, &mut records)?;
+        for LogRecord { origin, record } in &records {
+            match self.place.epochs.accept_bytes(record.value.as_deref().unwrap_or_default()) {
+                Ok(EpochRecord { epoch, rules: found, .. }) if found != RULES => {
+                    return Err(Error::Rules { epoch, found, known: RULES });
+                }
+                Ok(record) => taken(record),
+                Err(ignored) => report(&ignored, origin.offset),
+            }
+            self.place.offset = origin.offset + 1;
+        }
+        let any = !records.is_empty();
+        self.records = records;
+        self.place.offset = self.place.offset.max(self.reader.position(TopicPartition::EPOCHS).unwrap_or(0));
+        Ok(any)
+    }
+
+    /// Reads up to that offset, waiting for a log that gives its records by and by.
+    pub fn read_to(&mut self, end: u64, signal: &Signal, taken: &mut dyn FnMut(EpochRecord)) -> Result<(), Error> {
+        let mut progress = Instant::now();
+        while self.place.offset < end {
+            if self.poll(RECORDS_MAX, taken)? {
+                progress = Instant::now();
+            } else if self.place.offset < end {
+                if progress.elapsed() > STALL_MAX || signal.is_stopped() {
+                    return Err(Error::Unavailable(format!("{} gives nothing", TopicPartition::EPOCHS)));
+                }
+                signal.wait(Duration::from_millis(100));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two sequencers that race leave records that do not count; anything else is worth a look.
+fn report(ignored: &Ignored, offset: u64) {
+    match ignored {
+        Ignored::NotNext { .. } => tracing::debug!(offset, %ignored, "an epoch record does not count"),
+        Ignored::NotLater { .. } | Ignored::Uncovered { .. } | Ignored::Unreadable(_) => {
+            tracing::warn!(offset, %ignored, "an epoch record does not count");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Closes epochs: appends cuts of the log to `epochs`, and reads them back, since the log decides whose count. Any number
+//! of sequencers may run on one log. Not for reading commands.
+//!
+//! It cuts when there is something to cut, the first time at once and then at most every `epoch_ms_min`, and at least
+//! every `epoch_ms_max` so that time passes. An epoch holds about `epoch_records_max` commands at most: when more wait,
+//! the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one follows at once.
+
+use crate::log::{Log, Record, Watch, lock};
+use crate::sealed::{Follower, Sealed};
+use crate::signal::Signal;
+use crate::{Clock, Error, Fatal};
+use bytes::Bytes;
+use dataflows::epoch::{Cut, Epoch, EpochRecord, Epochs};
+use dataflows::port::AppendError;
+use dataflows::time::Timestamp;
+use dataflows::topic::{Origin, Topic, TopicPartition};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The least time between two epochs, unless commands wait that an epoch had no room for.
+    pub epoch_ms_min: u64,
+    /// The most time between two epochs.
+    pub epoch_ms_max: u64,
+    /// About how many commands an epoch holds at most.
+    pub epoch_records_max: u64,
+    /// The first wait after an error.
+    pub retry_ms_min: u64,
+    /// The longest wait after errors; each is twice the one before.
+    pub retry_ms_max: u64,
+    /// How long the log may take to acknowledge an epoch record before that is an error.
+    pub acknowledge_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            epoch_ms_min: 5,
+            epoch_ms_max: 1000,
+            epoch_records_max: 10_000,
+            retry_ms_min: 10,
+            retry_ms_max: 1000,
+            acknowledge_ms_max: 10_000,
+        }
+    }
+}
+
+/// Whom the sequencer tells what it sees.
+#[derive(Clone)]
+pub struct Report {
+    /// The wall clock is that far behind the last epoch's `now`; zero when it no longer is.
+    pub clock_behind: Arc<dyn Fn(Duration) + Send + Sync>,
+    /// It cannot go on.
+    pub fatal: Fatal,
+}
+
+/// A running sequencer. Dropping it stops it too.
+pub struct Sequencer {
+    signal: Signal,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sequencer {
+    /// Starts closing epochs after those that are sealed.
+    pub fn start(
+        log: Arc<dyn Log>,
+        sealed: &Sealed,
+        clock: Arc<dyn Clock>,
+        report: Report,
+        config: Config,
+    ) -> Result<Sequencer, Error> {
+        let signal = Signal::default();
+        let watch = log.watch(signal.waker());
+        let mut follower = Follower::new(&*log, sealed.end().clone())?;
+        follower.wake(signal.waker());
+        let backlog = Some(commands_of(log.ends()?));
+        let run = Run {
+            log,
+            follower,
+            clock,
+            report,
+            signal: signal.clone(),
+            _watch: watch,
+            backlog,
+            closed: None,
+            is_clock_behind: false,
+            config,
+        };
+        let thread = std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || run.run());
+        let thread = thread.map_err(Error::io("starting", "sequencer"))?;
+        Ok(Sequencer { signal, thread: Some(thread) })
+    }
+
+    /// Stops it and waits until it has stopped.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.signal.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread has taken the process down; there is nothing to hand on.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Sequencer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What became of an append.
+type Landed = Result<Vec<Origin>, AppendError>;
+
+/// When the next epoch is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Now.
+    Now,
+    /// After that time, whatever comes.
+    Pause(Duration),
+    /// When the ends move, or after that time.
+    Idle(Duration),
+}
+
+/// What there is to cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    Some,
+    MoreThanAnEpoch,
+}
+
+impl Config {
+    /// The rule of the pace, from the time since the last epoch that was seen; none before any was.
+    fn due(&self, since_last: Option<Duration>, waiting: Waiting) -> Due {
+        let Some(since_last) = since_last else { return Due::Now };
+        let left = |ms: u64| Duration::from_millis(ms).saturating_sub(since_last);
+        match waiting {
+            Waiting::MoreThanAnEpoch => Due::Now,
+            Waiting::Some if left(self.epoch_ms_min).is_zero() => Due::Now,
+            Waiting::Some => Due::Pause(left(self.epoch_ms_min)),
+            Waiting::Nothing if left(self.epoch_ms_max).is_zero() => Due::Now,
+            Waiting::Nothing => Due::Idle(left(self.epoch_ms_max)),
+        }
+    }
+}
+
+/// The time of the next epoch: the wall clock's, but always later than the last one's, and only just later while the
+/// cut is behind what was there when the sequencer started, so that what waited through an outage is decided before
+/// the timeouts that passed meanwhile. The first epoch has nothing to creep from.
+fn next_now(epochs: &Epochs, wall: Timestamp, is_behind: bool) -> Timestamp {
+    let least = Timestamp::from_micros(epochs.now.micros().saturating_add(1));
+    if is_behind && epochs.last > Epoch(0) { least } else { least.max(wall) }
+}
+
+/// The ends of what an epoch cuts: all topics but `epochs` itself.
+fn commands_of(mut ends: Cut) -> Cut {
+    ends.0.remove(&Topic::Epochs);
+    ends
+}
+
+/// Whether `cut` has yet to reach `ends` somewhere.
+fn is_before(cut: &Cut, ends: &Cut) -> bool {
+    ends.iter().any(|(at, next)| cut.get(at).unwrap_or(0) < next)
+}
+
+struct Run {
+    log: Arc<dyn Log>,
+    follower: Follower,
+    clock: Arc<dyn Clock>,
+    report: Report,
+    signal: Signal,
+    _watch: Watch,
+    /// The ends when it started, until the cut has reached them.
+    backlog: Option<Cut>,
+    /// When the last epoch was seen, whoever closed it; none before the first since the start.
+    closed: Option<Instant>,
+    is_clock_behind: bool,
+    config: Config,
+}
+
+impl Run {
+    fn run(mut self) {
+        let first = Duration::from_millis(self.config.retry_ms_min);
+        let longest = Duration::from_millis(self.config.retry_ms_max);
+        let mut retry = first;
+        while !self.signal.is_stopped() {
+            match self.step() {
+                Ok(due) => {
+                    retry = first;
+                    match due {
+                        Due::Now => {}
+                        Due::Pause(wait) => self.signal.pause(wait),
+                        Due::Idle(wait) => drop(self.signal.wait(wait)),
+                    }
+                }
+                Err(error) if error.is_fatal() => return (self.report.fatal)(error),
+                Err(_) if self.signal.is_stopped() => return,
+                Err(error) => {
+                    tracing::warn!(%error, retry_ms = retry.as_millis(), "no epoch could be closed");
+                    self.signal.pause(retry);
+                    retry = (retry * 2).min(longest);
+                }
+            }
+        }
+    }
+
+    /// Follows `epochs` to its end, then closes an epoch if one is due.
+    fn step(&mut self) -> Result<Due, Error> {
+        let ends = self.log.ends()?;
+        let mut any = false;
+        let own_end = ends.get(TopicPartition::EPOCHS).unwrap_or(0);
+        self.follower.read_to(own_end, &self.signal, &mut |_| any = true)?;
+        if any {
+            self.closed = Some(Instant::now());
+        }
+        let epochs = self.follower.epochs();
+        let ends = commands_of(ends);
+        let cut = commands_of(self.log.cut_after(&epochs.cut, self.config.epoch_records_max)?);
+        let waiting = if !is_before(&epochs.cut, &cut) {
+            Waiting::Nothing
+        } else if is_before(&cut, &ends) {
+            Waiting::MoreThanAnEpoch
+        } else {
+            Waiting::Some
+        };
+        let due = self.config.due(self.closed.map(|closed| closed.elapsed()), waiting);
+        if due == Due::Now {
+            self.close(&cut)?;
+        }
+        Ok(due)
+    }
+
+    fn close(&mut self, cut: &Cut) -> Result<(), Error> {
+        let now = self.now();
+        let before = self.follower.epochs().last;
+        let record = self.follower.epochs().next_record(cut, now);
+        let origin = self.append(&record)?;
+        self.follower.read_to(origin.offset + 1, &self.signal, &mut |_| {})?;
+        self.closed = Some(Instant::now());
+        // Ours counts or another's did; if neither, something in the log stands in the way, and hurry does not help.
+        if self.follower.epochs().last == before {
+            return Err(Error::Unavailable(format!("the record of epoch {} does not count", record.epoch)));
+        }
+        Ok(())
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let epochs = self.follower.epochs();
+        let wall = self.clock.now();
+        let is_behind = self.backlog.as_ref().is_some_and(|backlog| is_before(&epochs.cut, backlog));
+        if !is_behind {
+            self.backlog = None;
+        }
+        let behind_us = epochs.now.micros().saturating_sub(wall.micros());
+        let is_clock_behind = epochs.last > Epoch(0) && behind_us > 0;
+        if is_clock_behind != self.is_clock_behind {
+            self.is_clock_behind = is_clock_behind;
+            let behind_us = if is_clock_behind { behind_us.unsigned_abs() } else { 0 };
+            (self.report.clock_behind)(Duration::from_micros(behind_us));
+            if is_clock_behind {
+                tracing::warn!(behind_us, "the wall clock is behind the last epoch and is not obeyed");
+            }
+        }
+        next_now(epochs, wall, is_behind)
+    }
+
+    /// Appends the record and waits for the acknowledgement.
+    fn append(&self, record: &EpochRecord) -> Result<Origin, Error> {
+        let value = serde_json::to_vec(record).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let timestamp_ms = record.now.micros().div_euclid(1000);
+        let record = Record { key: None, value: Some(Bytes::from(value)), headers: Vec::new(), timestamp_ms };
+        let landed: Arc<Mutex<Option<Landed>>> = Arc::default();
+        let (place, signal) = (Arc::clone(&landed), Signal::default());
+        let bell = signal.clone();
+        let done = Box::new(move |result| {
+            *lock(&place) = Some(result);
+            bell.ring();
+        });
+        self.log.append(vec![(TopicPartition::EPOCHS, record)], done);
+        signal.wait(Duration::from_millis(self.config.acknowledge_ms_max));
+        let result = lock(&landed).take();
+        match result {
+            Some(Ok(origins)) => {
+                origins.first().copied().ok_or_else(|| Error::Unavailable("an append without a place".to_owned()))
+            }
+            Some(Err(error)) => Err(Error::Unavailable(error.to_string())),
+            None => Err(Error::Unavailable("an epoch record is not acknowledged".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

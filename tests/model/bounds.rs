@@ -1,0 +1,191 @@
+//! Which readable values lie outside their bounds: the pointer of the first, in declared order.
+//! Bounds that depend on the shop's state (an unknown return line, a SKU without stock) are elsewhere.
+
+use super::command::*;
+use super::money::Money;
+use super::policy::Policy;
+use super::time::MINUTE;
+
+const QUANTITY_MAX: i64 = 1_000_000_000;
+const ID_CHARACTERS_MAX: usize = 128;
+const COUNTRY_CHARACTERS_MAX: usize = 64;
+const EARLY_MAX: i64 = 5 * MINUTE;
+
+/// The pointer of the first value outside its bounds.
+pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String> {
+    let mut found = Found(None);
+    match &command.body {
+        Body::PutPolicy(body) => check_policy(&mut found, body),
+        Body::PutProduct(body) => check_product(&mut found, body),
+        Body::ArchiveProduct(body) => found.id("/product_id", &body.product_id),
+        Body::SetPrice(body) => check_price(&mut found, body),
+        Body::MoveStock(body) => {
+            found.id("/sku", &body.sku);
+            found.id("/location", &body.location);
+            let magnitude = i128::from(body.quantity).abs();
+            found.require(
+                "/quantity",
+                (1..=i128::from(QUANTITY_MAX)).contains(&magnitude),
+            );
+        }
+        Body::TransferStock(body) => {
+            found.id("/sku", &body.sku);
+            found.id("/from", &body.from);
+            found.id("/to", &body.to);
+            found.require("/to", body.from != body.to);
+            found.quantity("/quantity", body.quantity);
+        }
+        Body::PlaceOrder(body) => {
+            found.id("/order_id", &body.order_id);
+            found.party(&body.customer_id, &body.currency, &body.country);
+            check_lines(&mut found, &body.lines, policy);
+        }
+        Body::CancelOrder(body) => found.id("/order_id", &body.order_id),
+        Body::ShipOrder(body) => found.id("/order_id", &body.order_id),
+        Body::DeliverOrder(body) => found.id("/order_id", &body.order_id),
+        Body::RecordShipmentFailure(body) => found.id("/order_id", &body.order_id),
+        Body::ReturnItems(body) => check_return(&mut found, body),
+        Body::RecordCredit(body) => {
+            found.id("/credit_id", &body.credit_id);
+            found.party(&body.customer_id, &body.currency, &body.country);
+            check_lines(&mut found, &body.lines, policy);
+        }
+        Body::RecordAdjustment(body) => {
+            found.id("/adjustment_id", &body.adjustment_id);
+            found.party(&body.customer_id, &body.currency, &body.country);
+            found.currency("/amount/currency", &body.amount.currency);
+        }
+        Body::RecordPaymentResult(body) => {
+            found.id("/order_id", &body.order_id);
+            found.id("/payment_id", &body.payment_id);
+            let least = if body.status == PaymentResult::ChargedBack {
+                1
+            } else {
+                0
+            };
+            found.money("/amount", &body.amount, least);
+        }
+        Body::IssueRefund(body) => {
+            found.id("/order_id", &body.order_id);
+            found.id("/refund_id", &body.refund_id);
+            found.money("/amount", &body.amount, 1);
+        }
+    }
+    let early = command.occurred_at.is_some_and(|at| at > now + EARLY_MAX);
+    found.require("/occurred_at", !early);
+    found.0
+}
+
+fn check_policy(found: &mut Found, body: &PutPolicy) {
+    let values = [
+        ("/payment_timeout_s", body.payment_timeout_s),
+        (
+            "/payment_timeout_external_s",
+            body.payment_timeout_external_s,
+        ),
+        ("/id_memory_s", body.id_memory_s),
+        ("/order_lines_max", body.order_lines_max),
+    ];
+    for (pointer, value) in values {
+        found.quantity(pointer, value.unwrap_or(1));
+    }
+}
+
+fn check_product(found: &mut Found, body: &PutProduct) {
+    found.id("/product_id", &body.product_id);
+    found.require("/title", !body.title.is_empty());
+    for (place, segment) in body.category.iter().enumerate() {
+        let sound = !segment.is_empty() && !segment.contains('/');
+        found.require(&format!("/category/{place}"), sound);
+    }
+    found.require("/variants", !body.variants.is_empty());
+    for (place, variant) in body.variants.iter().enumerate() {
+        let pointer = format!("/variants/{place}");
+        found.id(&format!("{pointer}/sku"), &variant.sku);
+        let twice = body.variants[..place]
+            .iter()
+            .any(|other| other.sku == variant.sku);
+        found.require(&format!("{pointer}/sku"), !twice);
+        found.money(&format!("{pointer}/price"), &variant.price, 0);
+        let low_stock_at = variant.low_stock_at.unwrap_or(0);
+        found.require(
+            &format!("{pointer}/low_stock_at"),
+            (0..=QUANTITY_MAX).contains(&low_stock_at),
+        );
+    }
+}
+
+fn check_price(found: &mut Found, body: &SetPrice) {
+    found.id("/product_id", &body.product_id);
+    found.id("/sku", &body.sku);
+    found.money("/price", &body.price, 0);
+    if let (Some(from), Some(to)) = (body.valid_from, body.valid_to) {
+        found.require("/valid_to", to > from);
+    }
+}
+
+fn check_lines(found: &mut Found, lines: &[AskedLine], policy: &Policy) {
+    found.require(
+        "/lines",
+        !lines.is_empty() && lines.len() as i64 <= policy.order_lines_max,
+    );
+    for (place, line) in lines.iter().enumerate() {
+        found.id(&format!("/lines/{place}/sku"), &line.sku);
+        found.quantity(&format!("/lines/{place}/quantity"), line.quantity);
+        if let Some(price) = &line.unit_price {
+            found.money(&format!("/lines/{place}/unit_price"), price, 0);
+        }
+    }
+}
+
+fn check_return(found: &mut Found, body: &ReturnItems) {
+    found.id("/order_id", &body.order_id);
+    found.id("/return_id", &body.return_id);
+    found.require("/lines", !body.lines.is_empty());
+    for (place, line) in body.lines.iter().enumerate() {
+        found.quantity(&format!("/lines/{place}/quantity"), line.quantity);
+    }
+}
+
+/// The first pointer that failed so far.
+struct Found(Option<String>);
+
+impl Found {
+    fn require(&mut self, pointer: &str, holds: bool) {
+        if !holds && self.0.is_none() {
+            self.0 = Some(pointer.to_string());
+        }
+    }
+
+    fn id(&mut self, pointer: &str, id: &str) {
+        let characters = id.chars().count();
+        let sound = (1..=ID_CHARACTERS_MAX).contains(&characters) && !id.contains(char::is_control);
+        self.require(pointer, sound);
+    }
+
+    fn quantity(&mut self, pointer: &str, quantity: i64) {
+        self.require(pointer, (1..=QUANTITY_MAX).contains(&quantity));
+    }
+
+    fn currency(&mut self, pointer: &str, currency: &str) {
+        let capitals = currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        self.require(pointer, currency.len() == 3 && capitals);
+    }
+
+    fn money(&mut self, pointer: &str, money: &Money, least: i64) {
+        self.require(&format!("{pointer}/amount"), money.units >= least);
+        self.currency(&format!("{pointer}/currency"), &money.currency);
+    }
+
+    fn party(&mut self, customer_id: &Option<String>, currency: &str, country: &str) {
+        if let Some(customer_id) = customer_id {
+            self.id("/customer_id", customer_id);
+        }
+        self.currency("/currency", currency);
+        let characters = country.chars().count();
+        self.require(
+            "/country",
+            (1..=COUNTRY_CHARACTERS_MAX).contains(&characters),
+        );
+    }
+}

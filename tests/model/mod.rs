@@ -1,0 +1,283 @@
+//! The test model: the shop's rules once more, plainly, over sorted maps and from the contract alone.
+//! It is the oracle of the real decider; it is not fast, durable or parallel, and shares no type with it.
+//!
+//! record -> read (or dead letter) -> command id -> bounds -> aggregate -> events and rows
+
+pub mod bounds;
+pub mod catalog;
+pub mod command;
+pub mod documents;
+pub mod events;
+pub mod fulfilment;
+pub mod money;
+pub mod operations;
+pub mod orders;
+pub mod payments;
+pub mod policy;
+pub mod read;
+pub mod returns;
+pub mod revenue;
+pub mod stock;
+pub mod time;
+pub mod workload;
+pub mod workload_commands;
+pub mod workload_goods;
+pub mod workload_poison;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use self::catalog::Catalog;
+use self::command::{Body, Command};
+use self::events::{EventLog, Refusal, refuse_at};
+use self::operations::{Known, Operations};
+use self::orders::Order;
+use self::policy::Policy;
+use self::revenue::Revenue;
+use self::stock::Stock;
+
+/// A record of a command topic; its data need not be readable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Without prefix: `orders.commands`.
+    pub topic: String,
+    pub partition: u32,
+    pub offset: u64,
+    pub key: Option<String>,
+    pub command_id: String,
+    /// `PlaceOrder`, without `tradewind.` and `.v1`.
+    pub type_name: String,
+    pub data: Value,
+}
+
+/// A record that could not be taken as a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    pub topic: String,
+    pub partition: u32,
+    pub offset: u64,
+    pub code: &'static str,
+}
+
+/// What a command of the last epoch was answered; repeats and reused ids too.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub command_id: String,
+    pub type_name: String,
+    pub status: String,
+    pub code: Option<String>,
+    pub replayed: bool,
+}
+
+/// Everything that the clerk knows of the shop, command ids apart.
+pub struct Shop {
+    pub policy: Policy,
+    pub catalog: Catalog,
+    pub stock: Stock,
+    pub orders: BTreeMap<String, Order>,
+    pub credits: BTreeMap<String, Value>,
+    pub adjustments: BTreeMap<String, Value>,
+    pub revenue: Revenue,
+}
+
+pub struct Model {
+    shop: Shop,
+    operations: Operations,
+    dead_letters: Vec<DeadLetter>,
+    answers: Vec<Answer>,
+}
+
+impl Default for Model {
+    fn default() -> Model {
+        Model::new()
+    }
+}
+
+impl Model {
+    pub fn new() -> Model {
+        let shop = Shop {
+            policy: Policy::default(),
+            catalog: Catalog::default(),
+            stock: Stock::default(),
+            orders: BTreeMap::new(),
+            credits: BTreeMap::new(),
+            adjustments: BTreeMap::new(),
+            revenue: Revenue::default(),
+        };
+        let operations = Operations::default();
+        Model {
+            shop,
+            operations,
+            dead_letters: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Runs one epoch: commands in the order of Rule S, then due timers, then the forgetting of ids.
+    pub fn epoch(&mut self, epoch: u64, now_micros: i64, mut records: Vec<Record>) -> Vec<Value> {
+        self.dead_letters.clear();
+        self.answers.clear();
+        records.sort_by_key(|record| (phase(&record.topic), record.partition, record.offset));
+        let mut log = EventLog::new(epoch, now_micros);
+        for record in &records {
+            match read::read(record) {
+                Ok(command) => self.take(&mut log, record, command),
+                Err(code) => self.dead_letters.push(DeadLetter {
+                    topic: record.topic.clone(),
+                    partition: record.partition,
+                    offset: record.offset,
+                    code,
+                }),
+            }
+        }
+        payments::fire_timeouts(&mut self.shop, &mut log);
+        self.operations.forget(now_micros);
+        log.into_events()
+    }
+
+    /// The rows of a view, key to value; a view that there is not has none.
+    pub fn view(&self, name: &str) -> BTreeMap<String, Value> {
+        let shop = &self.shop;
+        match name {
+            "products" => {
+                let ids = shop.catalog.products.keys();
+                ids.map(|id| (id.clone(), shop.catalog.row(id))).collect()
+            }
+            "stock" => shop.stock.rows(),
+            "orders" => shop
+                .orders
+                .iter()
+                .map(|(id, order)| (id.clone(), order.row()))
+                .collect(),
+            "credits" => shop.credits.clone(),
+            "adjustments" => shop.adjustments.clone(),
+            "operations" => self.operations.rows(),
+            "payments" => payments::rows(shop),
+            "revenue" => shop.revenue.rows(),
+            "policy" if shop.policy.was_put => {
+                BTreeMap::from([("policy".to_string(), shop.policy.row())])
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// The dead letters of the last epoch, in the order of Rule S.
+    pub fn dead_letters(&self) -> &[DeadLetter] {
+        &self.dead_letters
+    }
+
+    /// The answers of the last epoch's commands, in the order of Rule S.
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// The shop's state, for tests of conservation.
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
+    /// A readable command: known, reused, or new and then decided and remembered.
+    fn take(&mut self, log: &mut EventLog, record: &Record, command: Command) {
+        let (status, code, replayed) = match self.operations.look_up(record, &command) {
+            Known::Repeat(status, code) => (status, code, true),
+            Known::Reused => (json!("rejected"), json!("command_id_reused"), false),
+            Known::New => {
+                let refusal = self.decide(log, &record.command_id, &command).err();
+                let memory_micros = self.shop.policy.id_memory_s * time::SECOND;
+                let forget_after = log.now + memory_micros;
+                let status = if refusal.is_some() {
+                    "rejected"
+                } else {
+                    "succeeded"
+                };
+                let code = json!(refusal.as_ref().map(|refusal| refusal.code));
+                let refusal = refusal.as_ref();
+                self.operations
+                    .remember(log.epoch, record, command, refusal, forget_after);
+                (json!(status), code, false)
+            }
+        };
+        self.answers.push(Answer {
+            command_id: record.command_id.clone(),
+            type_name: record.type_name.clone(),
+            status: status.as_str().unwrap_or_default().to_string(),
+            code: code.as_str().map(str::to_string),
+            replayed,
+        });
+    }
+
+    /// Bounds first, then the aggregate's own rules, then a word about stock that runs low.
+    fn decide(&mut self, log: &mut EventLog, id: &str, command: &Command) -> Result<(), Refusal> {
+        let shop = &mut self.shop;
+        if let Some(pointer) = bounds::violation(command, &shop.policy, log.now) {
+            return Err(refuse_at(&pointer, "invalid"));
+        }
+        log.begin(id, command.occurred_at.unwrap_or(log.now));
+        let before = availability(shop);
+        run(shop, log, &command.body)?;
+        emit_low_stock(shop, log, &before);
+        Ok(())
+    }
+}
+
+fn run(shop: &mut Shop, log: &mut EventLog, body: &Body) -> Result<(), Refusal> {
+    match body {
+        Body::PutPolicy(command) => {
+            shop.policy.put(command);
+            Ok(())
+        }
+        Body::PutProduct(command) => catalog::put_product(shop, log, command),
+        Body::ArchiveProduct(command) => catalog::archive_product(shop, log, command),
+        Body::SetPrice(command) => catalog::set_price(shop, log, command),
+        Body::MoveStock(command) => stock::move_stock(shop, log, command),
+        Body::TransferStock(command) => stock::transfer_stock(shop, log, command),
+        Body::PlaceOrder(command) => orders::place_order(shop, log, command),
+        Body::CancelOrder(command) => fulfilment::cancel_order(shop, log, command),
+        Body::ShipOrder(command) => fulfilment::ship_order(shop, log, command),
+        Body::DeliverOrder(command) => fulfilment::deliver_order(shop, log, command),
+        Body::RecordShipmentFailure(command) => {
+            fulfilment::record_shipment_failure(shop, log, command)
+        }
+        Body::ReturnItems(command) => returns::return_items(shop, log, command),
+        Body::RecordCredit(command) => documents::record_credit(shop, log, command),
+        Body::RecordAdjustment(command) => documents::record_adjustment(shop, log, command),
+        Body::RecordPaymentResult(command) => payments::record_payment_result(shop, log, command),
+        Body::IssueRefund(command) => payments::issue_refund(shop, log, command),
+    }
+}
+
+fn phase(topic: &str) -> u32 {
+    match topic {
+        "policy.commands" => 0,
+        "catalog.commands" => 1,
+        "stock.commands" => 2,
+        "customers.commands" => 3,
+        "orders.commands" => 4,
+        _ => 5,
+    }
+}
+
+fn availability(shop: &Shop) -> BTreeMap<String, i64> {
+    shop.catalog
+        .skus
+        .keys()
+        .map(|sku| (sku.clone(), shop.stock.available(sku)))
+        .collect()
+}
+
+/// Once a command and SKU, when what is available falls from above the mark to it or below.
+fn emit_low_stock(shop: &Shop, log: &mut EventLog, before: &BTreeMap<String, i64>) {
+    for (sku, before) in before {
+        let available = shop.stock.available(sku);
+        let Some(low_stock_at) = shop.catalog.skus[sku].variant.low_stock_at else {
+            continue;
+        };
+        if *before > low_stock_at && available <= low_stock_at {
+            log.emit(
+                "LowStock",
+                json!({"sku": sku, "available": available, "low_stock_at": low_stock_at}),
+            );
+        }
+    }
+}

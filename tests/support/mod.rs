@@ -1,0 +1,36 @@
+//! What the tests share: a log that is held in memory and replayed in any way, and a sink that keeps everything.
+
+mod replay;
+pub mod views;
+
+pub use replay::{SealedLog, Way, run};
+
+/// The seeds of a random test: the one in `TRADEWIND_TEST_SEED`, to run one again, or `count` from `first`.
+pub fn seeds(first: u64, count: u64) -> Vec<u64> {
+    match std::env::var("TRADEWIND_TEST_SEED") {
+        Ok(seed) => vec![seed.parse().expect("TRADEWIND_TEST_SEED is a whole number")],
+        Err(_) => (first..first + count).collect(),
+    }
+}
+
+/// Runs a test for each seed, and names the seed that fails with the command that runs it again.
+pub fn for_each_seed(test: &str, seeds: Vec<u64>, run: impl Fn(u64)) {
+    for seed in seeds {
+        let named = Named { test, seed };
+        run(seed);
+        std::mem::forget(named);
+    }
+}
+
+/// Says on the way out of a panic which seed it was.
+struct Named<'a> {
+    test: &'a str,
+    seed: u64,
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        let Named { test, seed } = self;
+        println!("seed {seed} fails; again: TRADEWIND_TEST_SEED={seed} cargo test --test tradewind-tests {test}");
+    }
+}

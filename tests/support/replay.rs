@@ -1,0 +1,98 @@
+//! A sealed log in memory, given to any number of workers in strides of any length.
+
+use dataflows::changes::Changes;
+use dataflows::engine::{Config, Engine};
+use dataflows::epoch::{Cut, Epoch, EpochRecord, RULES};
+use dataflows::port::{Input, Polled, Sink, Source, Stride, Waker};
+use dataflows::time::Timestamp;
+use dataflows::topic::{Origin, Topic};
+use ingest::log::Record;
+use std::sync::{Arc, Mutex};
+
+/// Epochs with what they cover.
+#[derive(Clone, Debug, Default)]
+pub struct SealedLog {
+    pub epochs: Vec<(Arc<EpochRecord>, Vec<Input>)>,
+    cut: Cut,
+}
+
+impl SealedLog {
+    /// Seals an epoch over these records.
+    pub fn seal(&mut self, now: Timestamp, records: Vec<(Origin, Record)>) {
+        let mut cut = Cut::default();
+        for (origin, _) in &records {
+            let at = origin.topic_partition();
+            cut.set(at, cut.get(at).unwrap_or(0).max(origin.offset + 1));
+        }
+        self.cut.advance(&cut);
+        let epoch = Epoch(self.epochs.len() as u64 + 1);
+        let record = Arc::new(EpochRecord { v: 1, epoch, now, rules: RULES, cut });
+        let inputs = records.iter().map(|(origin, record)| ingest::codec::decode(*origin, record)).collect();
+        self.epochs.push((record, inputs));
+    }
+}
+
+/// How a log is run. None of it may change an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub workers: usize,
+    pub stride: usize,
+    pub in_flight: usize,
+}
+
+/// What a worker reads of a sealed log.
+pub struct Replay {
+    log: Arc<SealedLog>,
+    at: usize,
+    worker: usize,
+    way: Way,
+}
+
+impl Source for Replay {
+    fn wake(&mut self, _: Waker) {}
+
+    fn poll(&mut self, epochs_max: usize, _: usize) -> Polled {
+        let rest = &self.log.epochs[self.at..];
+        if rest.is_empty() {
+            return Polled::End;
+        }
+        let taken = &rest[..rest.len().min(epochs_max).min(self.way.stride)];
+        self.at += taken.len();
+        let ours = |input: &&Input| {
+            let origin = match input {
+                Input::Command(envelope) => envelope.origin,
+                Input::Dead(letter) => letter.origin,
+            };
+            (origin.partition as usize + Topic::ALL.iter().position(|topic| *topic == origin.topic).unwrap_or(0))
+                % self.way.workers
+                == self.worker
+        };
+        let mut stride = Stride::default();
+        for (record, inputs) in taken {
+            stride.epochs.push(Arc::clone(record));
+            stride.inputs.extend(inputs.iter().filter(ours).map(|input| (record.epoch, input.clone())));
+        }
+        Polled::Stride(stride)
+    }
+}
+
+struct Keep(Arc<Mutex<Vec<Arc<Changes>>>>);
+
+impl Sink for Keep {
+    fn apply(&mut self, changes: &Arc<Changes>) {
+        self.0.lock().expect("no test panics while it holds this").push(Arc::clone(changes));
+    }
+}
+
+/// Everything that leaves the core when the log is run that way.
+pub fn run(log: &Arc<SealedLog>, way: Way) -> Vec<Arc<Changes>> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let sources = (0..way.workers).map(|worker| -> Box<dyn Source> {
+        Box::new(Replay { log: Arc::clone(log), at: 0, worker, way })
+    });
+    let config = Config { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..Config::default() };
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&kept)))];
+    Engine::start(config, sources.collect(), sinks).expect("there are sources").join();
+    let mut kept = kept.lock().expect("the engine has ended");
+    std::mem::take(&mut *kept)
+}
