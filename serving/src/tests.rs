@@ -4,4 +4,6 @@ mod commands;
 mod document;
 mod env;
 mod reads;
+mod revenue;
+mod shop;
 mod sockets;

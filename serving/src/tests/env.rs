@@ -78,6 +78,11 @@ impl FakeLog {
         self.state.lock().cut();
     }
 
+    /// Closes an epoch with rows that no decider made.
+    pub fn publish_rows(&self, rows: Rows) {
+        self.state.lock().close(rows);
+    }
+
     pub fn appends(&self) -> usize {
         self.state.lock().appends
     }
@@ -105,15 +110,17 @@ impl State {
     }
 
     fn cut(&mut self) {
+        self.close(Rows::default());
+    }
+
+    fn close(&mut self, mut rows: Rows) {
         let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.epochs.last.0 as i64);
         let record = self.epochs.next_record(&self.ends, now);
         self.epochs.accept(&record).unwrap();
         let decided = self.decider.run(&record, std::mem::take(&mut self.waiting));
-        let mut rows = Rows::default();
         for change in decided.changes {
             self.push(&mut rows, change);
         }
-        rows.operations.sort_by(|a, b| a.key().cmp(&b.key()));
         let changes = Changes {
             record: Arc::new(record),
             rows,
