@@ -6,6 +6,7 @@ use crate::port::DeadLetter;
 use crate::rows::{
     Adjustment, Credit, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row, Stock, View,
 };
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,7 +148,8 @@ macro_rules! changes {
             }
 
             fn sort(&mut self) {
-                $(self.$field.sort_by(|a, b| a.key().cmp(&b.key()));)*
+                // Keys of several parts are made anew each time they are asked for.
+                $(self.$field.sort_by_cached_key(|change| SmolStr::from(change.key()));)*
             }
 
             /// How many rows changed.

@@ -2,7 +2,7 @@
 //! take of memory, and how soon a command is visible live.
 
 use super::workload::{self, config, fatal, fill, order, refused, replay, ship, shop};
-use super::{percentile_ms, resident_bytes};
+use super::{cpu_seconds, percentile_ms, resident_bytes};
 use crate::node::{Node, open_log};
 use anyhow::{Context, Result, anyhow};
 use dataflows::port::{CommandLog, Publication};
@@ -34,6 +34,9 @@ struct Replay {
     epochs: u64,
     seconds: f64,
     commands_per_s: f64,
+    /// Of all threads: what does not depend on who else uses the machine.
+    cpu_seconds: f64,
+    commands_per_cpu_s: f64,
     digest: String,
 }
 
@@ -94,7 +97,9 @@ fn decided(folder: &Path) -> Result<Replay> {
     let orders = (0..ORDERS).flat_map(|n| [order(n), ship(n)]);
     fill(&*log, shop()?.into_iter().map(Ok).chain(orders))?;
     let commands = 2 * workload::SKUS + 2 * ORDERS;
+    let before = cpu_seconds();
     let replayed = replay(&config, &log)?;
+    let cpu_seconds = cpu_seconds() - before;
     let seconds = replayed.took.as_secs_f64();
     let reading = replayed.shop.read_latest().context("the last epoch can be read")?;
     let digest = dataflows::changes::digest_text(reading.info().standings.digest());
@@ -106,6 +111,8 @@ fn decided(folder: &Path) -> Result<Replay> {
         epochs: replayed.last.0,
         seconds,
         commands_per_s: commands as f64 / seconds,
+        cpu_seconds,
+        commands_per_cpu_s: commands as f64 / cpu_seconds,
         digest,
     })
 }
