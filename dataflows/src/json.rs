@@ -30,3 +30,23 @@ macro_rules! objects {
         })*
     };
 }
+
+/// Reads a text as something else, without a copy of it.
+pub fn text<'de, D, T>(from: D, read: fn(&str) -> Result<T, &'static str>) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    struct Text<T>(fn(&str) -> Result<T, &'static str>);
+    impl<T> serde::de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+    from.deserialize_str(Text(read))
+}

@@ -71,13 +71,61 @@ impl Money {
     }
 }
 
+/// A decimal number as text, on the stack: rows are full of them.
+struct Decimal {
+    text: [u8; 48],
+    from: usize,
+}
+
+impl Decimal {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[self.from..]).expect("digits, a point and a sign are ASCII")
+    }
+}
+
 /// Writes ten-thousandths as a decimal number with at least `digits` decimals and no further trailing zeros.
-fn decimal(amount: i128, digits: usize) -> String {
-    let (whole, part) = (amount.unsigned_abs() / u128::from(UNIT), amount.unsigned_abs() % u128::from(UNIT));
-    let sign = if amount < 0 { "-" } else { "" };
-    let part = format!("{part:04}");
-    let kept = part.trim_end_matches('0').len().max(digits);
-    if kept == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{}", &part[..kept]) }
+fn decimal(amount: i128, digits: usize) -> Decimal {
+    // Nearly every amount fits 64 bits, and dividing 128 costs many times more.
+    let (mut whole, mut part) = match u64::try_from(amount.unsigned_abs()) {
+        Ok(small) => (u128::from(small / UNIT), small % UNIT),
+        Err(_) => {
+            let (amount, unit) = (amount.unsigned_abs(), u128::from(UNIT));
+            (amount / unit, (amount % unit) as u64)
+        }
+    };
+    let (mut text, mut from) = ([0; 48], 48);
+    let mut put = |byte: u8| {
+        from -= 1;
+        text[from] = byte;
+    };
+    let mut kept = 4;
+    while kept > digits && part.is_multiple_of(10) {
+        part /= 10;
+        kept -= 1;
+    }
+    for _ in 0..kept {
+        put(b'0' + (part % 10) as u8);
+        part /= 10;
+    }
+    if kept > 0 {
+        put(b'.');
+    }
+    while whole > u128::from(u64::MAX) {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+    }
+    let mut whole = whole as u64;
+    loop {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if amount < 0 {
+        put(b'-');
+    }
+    Decimal { text, from }
 }
 
 /// Reads `-?[0-9]+(\.[0-9]+)?` with at most four significant decimals; the result fits 64 bits.
@@ -103,14 +151,14 @@ pub fn parse_decimal(text: &str) -> Result<i64, &'static str> {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&decimal(self.amount, self.currency.minor_digits()))
+        f.write_str(decimal(self.amount, self.currency.minor_digits()).as_str())
     }
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Money", 2)?;
-        fields.serialize_field("amount", &decimal(self.amount, self.currency.minor_digits()))?;
+        fields.serialize_field("amount", decimal(self.amount, self.currency.minor_digits()).as_str())?;
         fields.serialize_field("currency", self.currency.as_str())?;
         fields.end()
     }
@@ -134,14 +182,13 @@ pub struct Amount(pub i64);
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&decimal(self.0.into(), 2))
+        serializer.serialize_str(decimal(self.0.into(), 2).as_str())
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        parse_decimal(&text).map(Amount).map_err(serde::de::Error::custom)
+        crate::json::text(deserializer, |text| parse_decimal(text).map(Amount))
     }
 }
 
@@ -182,7 +229,7 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let amount = (seed as i64) >> (seed % 63);
             for digits in 0..=4 {
-                assert_eq!(parse_decimal(&decimal(amount.into(), digits)), Ok(amount));
+                assert_eq!(parse_decimal(decimal(amount.into(), digits).as_str()), Ok(amount));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Time as the log and the rows have it: microseconds since 1970 in UTC. Nothing here reads a clock.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// A moment, in microseconds since 1970-01-01T00:00:00Z. Years 0000 to 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,19 +120,23 @@ fn day_of_date(year: i64, month: i64, day: i64) -> i64 {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Civil { year, month, day, hour, minute, second, micro } = self.civil();
-        // Two digits at a time into a buffer: the rows are full of these, and `format!` with widths costs five times as much.
-        let mut text = *b"0000-00-00T00:00:00";
-        for (at, part) in
-            [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)]
-        {
+        // Two digits at a time into a buffer: the rows are full of these, and widths in a format cost five times as much.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let pairs = [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)];
+        let micros = [(20, micro / 10_000), (22, micro / 100 % 100), (24, micro % 100)];
+        for (at, part) in pairs.into_iter().chain(micros) {
             text[at] = b'0' + (part / 10) as u8;
             text[at + 1] = b'0' + (part % 10) as u8;
         }
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
-        if micro != 0 {
-            f.write_str(format!(".{micro:06}").trim_end_matches('0'))?;
+        let mut end = 26;
+        while text[end - 1] == b'0' && end > 20 {
+            end -= 1;
         }
-        f.write_char('Z')
+        if end == 20 {
+            end = 19;
+        }
+        text[end] = b'Z';
+        f.write_str(std::str::from_utf8(&text[..=end]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -144,8 +148,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Timestamp::parse(&text).map_err(serde::de::Error::custom)
+        crate::json::text(deserializer, Timestamp::parse)
     }
 }
 

@@ -81,6 +81,28 @@ pub const fn takes_no_body(command_type: CommandType) -> bool {
     )
 }
 
+/// Whether success may be 201.
+pub const fn makes_something(command_type: CommandType) -> bool {
+    match command_type {
+        CommandType::PutProduct
+        | CommandType::MoveStock
+        | CommandType::TransferStock
+        | CommandType::PlaceOrder
+        | CommandType::ShipOrder
+        | CommandType::ReturnItems
+        | CommandType::IssueRefund
+        | CommandType::RecordCredit
+        | CommandType::RecordAdjustment => true,
+        CommandType::PutPolicy
+        | CommandType::ArchiveProduct
+        | CommandType::SetPrice
+        | CommandType::CancelOrder
+        | CommandType::DeliverOrder
+        | CommandType::RecordShipmentFailure
+        | CommandType::RecordPaymentResult => false,
+    }
+}
+
 /// Takes a command to its decision, or as far as the caller waits.
 pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> Result<Answer, Problem> {
     let command_id = match call.idempotency_key()? {

@@ -41,6 +41,8 @@ pub struct Config {
     pub page_rows_max: usize,
     /// Rows of a page of a view or of analytics.
     pub page_rows_max_wide: usize,
+    /// Lines of a batch that are read before other requests run.
+    pub lines_at_once: usize,
     /// Rows that a filtered list looks at before it lets other requests run.
     pub scan_rows_at_once: usize,
     /// Bodies smaller than this are not compressed.
@@ -72,6 +74,7 @@ impl Default for Config {
             page_rows_default: 50,
             page_rows_max: 200,
             page_rows_max_wide: 1_000,
+            lines_at_once: 32,
             scan_rows_at_once: 1_024,
             compress_bytes_min: 1_024,
             accept_retry_ms: 50,

@@ -208,6 +208,11 @@ impl Shop {
         Some(found)
     }
 
+    /// Whether an epoch that can be read covers that place.
+    pub fn covers(&self, origin: Origin) -> bool {
+        self.0.waiters.covers(origin)
+    }
+
     /// The views, for figures about them.
     pub fn views(&self) -> &Views {
         &self.0.views

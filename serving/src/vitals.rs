@@ -1,6 +1,7 @@
 //! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
 
 use dataflows::epoch::{Cut, Epoch};
+use dataflows::topic::Topic;
 use std::sync::Arc;
 
 /// Figures that this room cannot know by itself.
@@ -33,8 +34,9 @@ pub struct Gauge {
 pub type VitalsSource = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
 impl Vitals {
-    /// How many records of the log are beyond a cut.
+    /// How many records of command topics are beyond a cut. The topic of the epochs is in no cut.
     pub fn lag(&self, cut: &Cut) -> u64 {
-        self.ends.iter().map(|(at, end)| end.saturating_sub(cut.get(at).unwrap_or(0))).sum()
+        let ends = self.ends.iter().filter(|(at, _)| at.topic != Topic::Epochs);
+        ends.map(|(at, end)| end.saturating_sub(cut.get(at).unwrap_or(0))).sum()
     }
 }

@@ -49,7 +49,13 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     if texts.len() > config.batch_lines_max {
         return Err(Problem::new(Fault::TooLarge, format!("at most {} lines are taken", config.batch_lines_max)));
     }
-    let lines: Vec<Line> = texts.into_iter().map(|text| read(text, config.record_bytes_max)).collect();
+    let mut lines = Vec::with_capacity(texts.len());
+    for (seen, text) in texts.into_iter().enumerate() {
+        if seen % config.lines_at_once == config.lines_at_once - 1 {
+            tokio::task::yield_now().await;
+        }
+        lines.push(read(text, config.record_bytes_max));
+    }
     let asked = lines.iter().filter_map(|line| line.asked.as_ref().ok()).cloned().collect();
     crate::http::fresh::newest(&app, &call, min_epoch).await?;
     let decisions = decision::of(&app, asked, decision_wait(&app, call.prefer())).await?;

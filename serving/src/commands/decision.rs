@@ -73,7 +73,7 @@ fn look_up(reading: &Reading<'_>, asked: &Asked, origin: Option<Origin>) -> Opti
 /// Appends commands, and says where they stand once they are durable.
 async fn append(app: &Arc<App>, asked: &[&Asked], deadline: Instant) -> Result<Vec<Origin>, Problem> {
     let commands = asked.iter().map(|asked| (&asked.publication.command_id, &asked.command));
-    if !app.flights.start(commands, || app.shop.cut()) {
+    if !app.flights.start(commands, |origin| app.shop.covers(origin)) {
         return Err(Problem::new(Fault::Overloaded, "too many commands are on their way to a decision"));
     }
     let ids: Vec<_> = asked.iter().map(|asked| asked.publication.command_id.clone()).collect();

@@ -1,7 +1,6 @@
 //! The commands that this node sent to the log and that no readable epoch holds yet. Not for outcomes: those are rows.
 
 use dataflows::command::{Command, CommandType};
-use dataflows::epoch::Cut;
 use dataflows::topic::Origin;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
@@ -34,13 +33,12 @@ impl Flights {
     pub fn start<'c>(
         &self,
         commands: impl ExactSizeIterator<Item = (&'c SmolStr, &'c Command)>,
-        cut: impl FnOnce() -> Cut,
+        is_covered: impl Fn(Origin) -> bool,
     ) -> bool {
         let mut state = self.state.lock();
         if state.len() + commands.len() > self.flights_max {
             // Those whose callers went away before the decision are only found here.
-            let cut = cut();
-            state.retain(|_, flight| flight.origin.is_none_or(|origin| !cut.covers(origin)));
+            state.retain(|_, flight| !flight.origin.is_some_and(&is_covered));
         }
         if state.len() + commands.len() > self.flights_max {
             return false;

@@ -1,7 +1,7 @@
 //! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
 
 use super::decision::Decision;
-use super::{Asked, path_text, pending};
+use super::{Asked, makes_something, path_text, pending};
 use crate::app::App;
 use crate::http::answer::{Answer, REPLAYED};
 use crate::http::fresh;
@@ -47,30 +47,10 @@ fn accepted(reading: &Reading<'_>, operation: &Operation) -> Result<Answer, Prob
 
 /// 201 where something was made, else 200.
 fn status_of(reading: &Reading<'_>, operation: &Operation) -> StatusCode {
-    match operation.command_type {
-        CommandType::PutProduct => {
-            if reading.views().makers.get(operation.command_id.as_str(), reading.at()).is_some() {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            }
-        }
-        CommandType::MoveStock
-        | CommandType::TransferStock
-        | CommandType::PlaceOrder
-        | CommandType::ShipOrder
-        | CommandType::ReturnItems
-        | CommandType::IssueRefund
-        | CommandType::RecordCredit
-        | CommandType::RecordAdjustment => StatusCode::CREATED,
-        CommandType::PutPolicy
-        | CommandType::ArchiveProduct
-        | CommandType::SetPrice
-        | CommandType::CancelOrder
-        | CommandType::DeliverOrder
-        | CommandType::RecordShipmentFailure
-        | CommandType::RecordPaymentResult => StatusCode::OK,
-    }
+    let of = operation.command_type;
+    let replaced = of == CommandType::PutProduct
+        && reading.views().makers.get(operation.command_id.as_str(), reading.at()).is_none();
+    if makes_something(of) && !replaced { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 /// What the command was about, and where that is.

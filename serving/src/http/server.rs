@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What the room is built from.
 pub struct Parts {
@@ -70,6 +70,7 @@ pub async fn serve(
     let router = service(parts);
     let room = Arc::new(Semaphore::new(config.connections_max));
     let graceful = GracefulShutdown::new();
+    let (stop, stopped) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
@@ -92,9 +93,14 @@ pub async fn serve(
         // Answers are small: they should not wait for a second one to be sent with.
         let _ = socket.set_nodelay(true);
         let (service, watcher, config) = (TowerToHyperService::new(router.clone()), graceful.watcher(), config.clone());
+        let mut stopped = stopped.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            if !speaks(&socket, &config).await {
+            let speaks = tokio::select! {
+                speaks = speaks(&socket, &config) => speaks,
+                _ = stopped.changed() => false,
+            };
+            if !speaks {
                 return;
             }
             let connection = http1::Builder::new()
@@ -106,7 +112,7 @@ pub async fn serve(
             let _ = watcher.watch(connection).await;
         });
     }
-    drop(listener);
+    drop((listener, stop));
     let drained = graceful.shutdown();
     // Who takes longer is cut off.
     let _ = tokio::time::timeout(Duration::from_millis(config.drain_ms_max), drained).await;

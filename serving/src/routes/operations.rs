@@ -6,6 +6,7 @@ use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::fresh;
 use crate::http::problem::Problem;
+use crate::shop::Reading;
 use dataflows::command::CommandType;
 use dataflows::rows::Operation;
 use dataflows::topic::Origin;
@@ -28,21 +29,27 @@ struct PendingJson<'a> {
 
 /// `GET /operations/{command_id}`
 pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
-    let reading = fresh::reading(&app, &call).await?;
     let command_id = call.id("command_id");
-    let answer = match reading.views().operations.get(command_id, reading.at()) {
-        Some(operation) => Answer::json(operation.as_ref()),
-        None => match app.flights.get(command_id).filter(|flight| is_undecided(&app, flight)) {
-            Some(flight) => pending(command_id, &flight),
-            None => return Err(Problem::not_found("operation", command_id).at(reading.epoch())),
-        },
-    };
+    // Looked for before the epoch is chosen: a flight ends only once its outcome can be read.
+    let flight = app.flights.get(command_id);
+    let mut reading = fresh::reading(&app, &call).await?;
+    let mut answer = outcome(&reading, command_id);
+    if let (None, Some(flight)) = (&answer, flight) {
+        if !flight.origin.is_some_and(|origin| app.shop.covers(origin)) {
+            answer = Some(pending(command_id, &flight));
+        } else if call.query.get("as_of").is_none() {
+            // Decided between the look at the epoch and the look at the flight.
+            reading = fresh::newest(&app, &call, None).await?;
+            answer = outcome(&reading, command_id);
+        }
+    }
+    let answer = answer.ok_or_else(|| Problem::not_found("operation", command_id).at(reading.epoch()))?;
     fresh::exact(&reading, answer.tagged(call.if_none_match()))
 }
 
-/// What was covered by an epoch has its outcome, or was forgotten again.
-fn is_undecided(app: &App, flight: &Flight) -> bool {
-    flight.origin.is_none_or(|origin| !app.shop.cut().covers(origin))
+fn outcome(reading: &Reading<'_>, command_id: &str) -> Option<Answer> {
+    let operation = reading.views().operations.get(command_id, reading.at());
+    operation.map(|operation| Answer::json(operation.as_ref()))
 }
 
 fn pending(command_id: &str, flight: &Flight) -> Answer {

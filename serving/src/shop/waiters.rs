@@ -61,6 +61,11 @@ impl Waiters {
         state.epochs.len() + state.origins.len()
     }
 
+    /// Whether a published epoch covers that place.
+    pub(super) fn covers(&self, origin: Origin) -> bool {
+        self.state.lock().cut.covers(origin)
+    }
+
     /// Waits for an epoch.
     pub(super) fn for_epoch(&self, epoch: Epoch) -> Wait<'_> {
         let mut state = self.state.lock();

@@ -78,6 +78,11 @@ impl FakeLog {
         self.state.lock().cut();
     }
 
+    /// Closes an epoch with rows that no decider made.
+    pub fn publish_rows(&self, rows: Rows) {
+        self.state.lock().close(rows);
+    }
+
     pub fn appends(&self) -> usize {
         self.state.lock().appends
     }
@@ -105,15 +110,17 @@ impl State {
     }
 
     fn cut(&mut self) {
+        self.close(Rows::default());
+    }
+
+    fn close(&mut self, mut rows: Rows) {
         let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.epochs.last.0 as i64);
         let record = self.epochs.next_record(&self.ends, now);
         self.epochs.accept(&record).unwrap();
         let decided = self.decider.run(&record, std::mem::take(&mut self.waiting));
-        let mut rows = Rows::default();
         for change in decided.changes {
             self.push(&mut rows, change);
         }
-        rows.operations.sort_by(|a, b| a.key().cmp(&b.key()));
         let changes = Changes {
             record: Arc::new(record),
             rows,
@@ -216,6 +223,16 @@ impl TestEnv {
 
     /// A shop that takes in what the log held.
     pub fn replaying(config: Config) -> TestEnv {
+        let (parts, log, now_ms) = TestEnv::build(config);
+        TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
+    }
+
+    /// The parts of a service whose log stays empty.
+    pub fn parts(config: Config) -> Parts {
+        TestEnv::build(config).0
+    }
+
+    fn build(config: Config) -> (Parts, Arc<FakeLog>, Arc<AtomicU64>) {
         let now_ms = Arc::new(AtomicU64::new(1_000));
         let clock = Arc::clone(&now_ms);
         let shop = Shop::new(&config, Arc::new(move || clock.load(Ordering::Relaxed)));
@@ -231,14 +248,14 @@ impl TestEnv {
         };
         let log = Arc::new(FakeLog { mode: Mutex::new(Mode::Decide), state: Mutex::new(state) });
         let made = AtomicU64::new(1);
-        let router = service(Parts {
+        let parts = Parts {
             config,
-            shop: shop.clone(),
+            shop,
             log: Arc::clone(&log) as Arc<dyn CommandLog>,
             vitals: Arc::new(|| Vitals { kafka: Some("127.0.0.1:9092".to_owned()), ..Vitals::default() }),
             entropy: Arc::new(move || Ok(u128::from(made.fetch_add(1, Ordering::Relaxed)).to_be_bytes())),
-        });
-        TestEnv { shop, log, now_ms, router }
+        };
+        (parts, log, now_ms)
     }
 
     /// A shop with the product `p1`: SKU `A` at 12.50 GBP with 10 in stock, and `B`, digital, at 3 GBP.
