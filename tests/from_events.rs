@@ -103,8 +103,8 @@ impl Fold {
             "InventoryReleased" => self.at(event).1 -= whole(&event["quantity"]),
             "OrderCreated" | "OrderUpdated" | "OrderCancelled" => {
                 let order = &event["order"];
-                let paid_now = name == "OrderCreated" && order["status"] == "paid"
-                    || event["from"] == "pending_payment" && order["status"] == "paid";
+                let is_new = name == "OrderCreated" || event["from"] == "pending_payment";
+                let paid_now = is_new && order["status"] == "paid";
                 if paid_now {
                     self.sale(order);
                 }

@@ -1,6 +1,9 @@
 //! What takes more than one room to test: the shop against a model of its own, the log against its replay, the whole
 //! process against the contract.
 
+#![allow(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod architecture;
 mod from_events;
 mod model;
 mod rule_s;

@@ -219,4 +219,55 @@ mod tests {
         assert_eq!(epochs.accept(&second), Ok(()));
         assert_eq!((epochs.last, epochs.now, epochs.cut), (Epoch(2), at(11), ends(6)));
     }
+
+    /// A record near what would count: often the next number, often later, often covering.
+    fn any_record(random: &mut dyn FnMut(u64) -> u64, epochs: &Epochs) -> EpochRecord {
+        let near = |center: u64, random: &mut dyn FnMut(u64) -> u64| (center + random(4)).saturating_sub(1);
+        let epoch = Epoch(near(epochs.last.0, random));
+        let now = Timestamp::from_micros(epochs.now.micros().max(0) + random(4) as i64 - 1);
+        let mut cut = Cut::default();
+        for partition in 0..3 {
+            let at = TopicPartition::new(if random(2) == 0 { Topic::Orders } else { Topic::Stock }, partition);
+            if random(2) == 0 {
+                cut.set(at, near(epochs.cut.get(at).unwrap_or(0), random));
+            }
+        }
+        EpochRecord { v: if random(20) == 0 { 2 } else { 1 }, epoch, now, rules: RULES, cut }
+    }
+
+    /// The same rule from the whole history, without any state.
+    fn counts(history: &[EpochRecord], record: &EpochRecord) -> bool {
+        let covers = |(at, next)| history.iter().all(|earlier| earlier.cut.get(at).is_none_or(|end| end <= next));
+        record.v == 1
+            && record.epoch.0 == history.len() as u64 + 1
+            && history.iter().all(|earlier| earlier.now < record.now)
+            && record.cut.iter().all(covers)
+    }
+
+    #[test]
+    fn whatever_stands_in_the_topic_what_counts_is_consecutive_later_and_covering() {
+        for seed in 1..=64_u64 {
+            let mut state = seed;
+            let mut random = move |limit: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % limit
+            };
+            let (mut epochs, mut history) = (Epochs::default(), Vec::new());
+            for _ in 0..400 {
+                let record = any_record(&mut random, &epochs);
+                let before = epochs.clone();
+                let bytes = serde_json::to_vec(&record).expect("a record is JSON");
+                let taken = epochs.accept_bytes(&bytes);
+                assert_eq!(taken.is_ok(), counts(&history, &record), "seed {seed}: {taken:?} after {before:?}");
+                match taken {
+                    Ok(read) => history.push(read),
+                    Err(_) => assert_eq!(epochs, before, "seed {seed}: a record that does not count changes nothing"),
+                }
+            }
+            assert!(history.len() > 5, "seed {seed}: only {} records counted", history.len());
+            let mut cut = Cut::default();
+            history.iter().for_each(|record| cut.advance(&record.cut));
+            assert_eq!((epochs.last.0, epochs.cut), (history.len() as u64, cut), "seed {seed}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub enum StockReason {
 }
 
 /// Goods of an order that are promised, or no longer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     /// What.
     pub sku: SmolStr,
@@ -66,7 +66,7 @@ pub struct Reservation {
 }
 
 /// A change of the stock on hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockMovement {
     /// What.
     pub sku: SmolStr,
@@ -271,13 +271,29 @@ impl Fact {
     }
 }
 
-/// Turns a struct's own serialization into further entries of a map.
-fn entries_of<M: SerializeMap>(map: &mut M, of: &impl Serialize) -> Result<(), M::Error> {
-    let value = serde_json::to_value(of).map_err(serde::ser::Error::custom)?;
-    for (name, value) in value.as_object().into_iter().flatten() {
-        map.serialize_entry(name, value)?;
+impl Reservation {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Reservation { sku, location, quantity, order_id, line } = self;
+        map.serialize_entry("sku", sku)?;
+        map.serialize_entry("location", location)?;
+        map.serialize_entry("quantity", quantity)?;
+        map.serialize_entry("order_id", order_id)?;
+        map.serialize_entry("line", line)
     }
-    Ok(())
+}
+
+impl StockMovement {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let StockMovement { sku, location, quantity, reason, reference, line, on_hand, reserved } = self;
+        map.serialize_entry("sku", sku)?;
+        map.serialize_entry("location", location)?;
+        map.serialize_entry("quantity", quantity)?;
+        map.serialize_entry("reason", reason)?;
+        map.serialize_entry("reference", reference)?;
+        map.serialize_entry("line", line)?;
+        map.serialize_entry("on_hand", on_hand)?;
+        map.serialize_entry("reserved", reserved)
+    }
 }
 
 impl MoneyMoved {
@@ -301,8 +317,8 @@ impl Fact {
                 map.serialize_entry("valid_from", valid_from)?;
                 map.serialize_entry("valid_to", valid_to)
             }
-            Fact::StockUpdated(movement) => entries_of(map, movement),
-            Fact::InventoryReserved(reservation) | Fact::InventoryReleased(reservation) => entries_of(map, reservation),
+            Fact::StockUpdated(movement) => movement.entries(map),
+            Fact::InventoryReserved(reservation) | Fact::InventoryReleased(reservation) => reservation.entries(map),
             Fact::LowStock { sku, available, low_stock_at } => {
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("available", available)?;

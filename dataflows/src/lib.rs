@@ -8,6 +8,8 @@
 //! A [`port::Source`] gives each worker the sealed epochs and its share of their records; the decider runs an epoch's
 //! commands one after another; the views follow; [`changes::Changes`] leave, an epoch at a time.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
+
 pub mod changes;
 pub mod code;
 pub mod command;

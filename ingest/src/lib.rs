@@ -10,6 +10,8 @@
 //! same port. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
 //! checked; the sequencer and every worker's source begin from it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
+
 pub mod codec;
 pub mod command_log;
 mod error;

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use self::catalog::Catalog;
 use self::command::{Body, Command};
 use self::events::{EventLog, Refusal, refuse_at};
-use self::operations::{Known, Operations};
+use self::operations::Operations;
 use self::orders::Order;
 use self::policy::Policy;
 use self::revenue::Revenue;
@@ -60,16 +60,6 @@ pub struct DeadLetter {
     pub code: &'static str,
 }
 
-/// What a command of the last epoch was answered; repeats and reused ids too.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    pub command_id: String,
-    pub type_name: String,
-    pub status: String,
-    pub code: Option<String>,
-    pub replayed: bool,
-}
-
 /// Everything that the clerk knows of the shop, command ids apart.
 pub struct Shop {
     pub policy: Policy,
@@ -85,7 +75,6 @@ pub struct Model {
     shop: Shop,
     operations: Operations,
     dead_letters: Vec<DeadLetter>,
-    answers: Vec<Answer>,
 }
 
 impl Default for Model {
@@ -106,13 +95,12 @@ impl Model {
             revenue: Revenue::default(),
         };
         let operations = Operations::default();
-        Model { shop, operations, dead_letters: Vec::new(), answers: Vec::new() }
+        Model { shop, operations, dead_letters: Vec::new() }
     }
 
     /// Runs one epoch: commands in the order of Rule S, then due timers, then the forgetting of ids.
     pub fn epoch(&mut self, epoch: u64, now_micros: i64, mut records: Vec<Record>) -> Vec<Value> {
         self.dead_letters.clear();
-        self.answers.clear();
         records.sort_by_key(|record| (phase(&record.topic), record.partition, record.offset));
         let mut log = EventLog::new(epoch, now_micros);
         for record in &records {
@@ -156,39 +144,14 @@ impl Model {
         &self.dead_letters
     }
 
-    /// The answers of the last epoch's commands, in the order of Rule S.
-    pub fn answers(&self) -> &[Answer] {
-        &self.answers
-    }
-
-    /// The shop's state, for tests of conservation.
-    pub fn shop(&self) -> &Shop {
-        &self.shop
-    }
-
-    /// A readable command: known, reused, or new and then decided and remembered.
+    /// A readable command: decided and remembered, unless its id is known already, be it as a repeat or reused.
     fn take(&mut self, log: &mut EventLog, record: &Record, command: Command) {
-        let (status, code, replayed) = match self.operations.look_up(record, &command) {
-            Known::Repeat(status, code) => (status, code, true),
-            Known::Reused => (json!("rejected"), json!("command_id_reused"), false),
-            Known::New => {
-                let refusal = self.decide(log, &record.command_id, &command).err();
-                let memory_micros = self.shop.policy.id_memory_s * time::SECOND;
-                let forget_after = log.now + memory_micros;
-                let status = if refusal.is_some() { "rejected" } else { "succeeded" };
-                let code = json!(refusal.as_ref().map(|refusal| refusal.code));
-                let refusal = refusal.as_ref();
-                self.operations.remember(log.epoch, record, command, refusal, forget_after);
-                (json!(status), code, false)
-            }
-        };
-        self.answers.push(Answer {
-            command_id: record.command_id.clone(),
-            type_name: record.type_name.clone(),
-            status: status.as_str().unwrap_or_default().to_string(),
-            code: code.as_str().map(str::to_string),
-            replayed,
-        });
+        if self.operations.knows(&record.command_id) {
+            return;
+        }
+        let refusal = self.decide(log, &record.command_id, &command).err();
+        let forget_after = log.now + self.shop.policy.id_memory_s * time::SECOND;
+        self.operations.remember(log.epoch, record, &command, refusal.as_ref(), forget_after);
     }
 
     /// Bounds first, then the aggregate's own rules, then a word about stock that runs low.

@@ -11,38 +11,23 @@ use super::events::Refusal;
 #[derive(Default)]
 pub struct Operations(BTreeMap<String, Operation>);
 
-/// A decided command: its fingerprint (type, key and decoded data), and its row.
+/// A decided command's row.
 struct Operation {
-    key: Option<String>,
-    command: Command,
     row: Value,
     forget_after: i64,
 }
 
-/// What the memory says of a command.
-pub enum Known {
-    New,
-    /// The first outcome again: its status and code.
-    Repeat(Value, Value),
-    Reused,
-}
-
 impl Operations {
-    pub fn look_up(&self, record: &Record, command: &Command) -> Known {
-        match self.0.get(&record.command_id) {
-            None => Known::New,
-            Some(first) if first.key == record.key && first.command == *command => {
-                Known::Repeat(first.row["status"].clone(), first.row["code"].clone())
-            }
-            Some(_) => Known::Reused,
-        }
+    /// Whether an id is remembered.
+    pub fn knows(&self, command_id: &str) -> bool {
+        self.0.contains_key(command_id)
     }
 
     pub fn remember(
         &mut self,
         epoch: u64,
         record: &Record,
-        command: Command,
+        command: &Command,
         refusal: Option<&Refusal>,
         forget_after: i64,
     ) {
@@ -60,9 +45,7 @@ impl Operations {
             "code": refusal.map(|refusal| refusal.code),
             "errors": refusal.map_or_else(|| json!([]), Refusal::errors_json),
         });
-        let key = record.key.clone();
-        let operation = Operation { key, command, row, forget_after };
-        self.0.insert(record.command_id.clone(), operation);
+        self.0.insert(record.command_id.clone(), Operation { row, forget_after });
     }
 
     /// After an epoch's commands: ids whose time `now` has passed.

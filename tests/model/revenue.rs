@@ -117,9 +117,4 @@ impl Revenue {
         }
         rows
     }
-
-    /// The sums themselves, for tests of conservation.
-    pub fn sums(&self) -> &BTreeMap<Key, Sums> {
-        &self.0
-    }
 }

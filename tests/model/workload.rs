@@ -50,7 +50,6 @@ impl Random {
 /// One epoch's records, in the order in which they were appended.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    pub epoch: u64,
     pub now_micros: i64,
     pub records: Vec<Record>,
 }
@@ -122,7 +121,7 @@ impl Workload {
         for _ in 0..size {
             self.step(&mut records);
         }
-        Batch { epoch: self.epoch, now_micros: self.now, records }
+        Batch { now_micros: self.now, records }
     }
 
     /// 1 µs, a moment, seconds, minutes, sometimes hours.

@@ -75,7 +75,7 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
 fn what_others_set_in_the_environment_is_left_alone() {
     let others = [
         ("TRADEWIND_SERVICE_HOST", "10.0.0.1"),
-        ("TRADEWIND_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("TRADEWIND_PORT_8080_TCP", "tcp://192.0.2.1:8080"),
         ("TRADEWIND_TEST_DATA", "somewhere"),
     ];
     let defaults = Settings::load(None, &[], Flags::default()).unwrap();
