@@ -46,7 +46,9 @@ pub struct Config {
     /// Rows that a filtered list looks at before it lets other requests run.
     pub scan_rows_at_once: usize,
     /// Bodies smaller than this are not compressed.
-    pub compress_bytes_min: u64,
+    pub compress_bytes_min: usize,
+    /// Larger ones are compressed beside the other requests.
+    pub compress_bytes_at_once: usize,
     /// How long to wait when the process has no room for another connection.
     pub accept_retry_ms: u64,
     /// How long running requests may take once the node is told to stop.
@@ -77,6 +79,7 @@ impl Default for Config {
             lines_at_once: 32,
             scan_rows_at_once: 1_024,
             compress_bytes_min: 1_024,
+            compress_bytes_at_once: 32 << 10,
             accept_retry_ms: 50,
             drain_ms_max: 10_000,
         }

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod call;
+pub mod compress;
 pub mod cursor;
 pub mod empty;
 pub mod fresh;

@@ -67,6 +67,16 @@ impl Answer {
         }
     }
 
+    /// The bytes.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Puts other bytes in their place: the same in another coding.
+    pub fn replace_body(&mut self, body: Vec<u8>) {
+        self.body = body;
+    }
+
     /// The bytes alone.
     pub fn into_body(self) -> Vec<u8> {
         self.body

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
+use crate::http::compress::{compressed, wanted};
 use crate::http::problem::{Fault, Problem};
 use crate::http::traffic::Traffic;
 use axum::Router;
@@ -13,9 +14,6 @@ use dataflows::command::CommandType;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 /// What a handler gives.
 pub type Handled = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
@@ -205,9 +203,6 @@ pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
         router = router.route(route.path, on(route.method.filter(), handler));
     }
     let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
-    let compression = CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(app.config.compress_bytes_min));
     router
         .method_not_allowed_fallback(move |request: Request| {
             let detail = format!("{} is not taken at this path", request.method());
@@ -218,18 +213,18 @@ pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
             let answer = dated(&unknown, Problem::not_found("route", request.uri().path()).answer());
             async { answer }
         })
-        .layer(compression)
 }
 
 async fn handle(app: Arc<App>, run: Run, traffic: Arc<Traffic>, request: Request) -> Answer {
     let started = Instant::now();
+    let coding = wanted(request.headers());
     let handled = match Call::of(request).await {
         Ok(call) => run(Arc::clone(&app), call).await,
         Err(problem) => Err(problem),
     };
     let answer = dated(&app, handled.unwrap_or_else(|problem| problem.answer()));
     traffic.count(answer.status.as_u16(), started.elapsed());
-    answer
+    compressed(&app.config, answer, coding).await
 }
 
 /// An answer that depends on no epoch names the newest.
