@@ -31,7 +31,8 @@ pub struct Tables {
     pub policies: Table<Policy>,
     owners: HashMap<SmolStr, Arc<Product>>,
     deadlines: BTreeSet<(Timestamp, SmolStr)>,
-    memory: BTreeMap<Timestamp, Vec<SmolStr>>,
+    /// The outcomes by the time until which they are remembered.
+    memory: BTreeMap<Timestamp, Vec<Arc<Operation>>>,
 }
 
 impl Tables {
@@ -96,15 +97,16 @@ impl Tables {
 
     /// Remembers an outcome.
     pub fn remember(&mut self, operation: Operation) {
-        self.memory.entry(operation.remembered_until).or_default().push(operation.command_id.clone());
-        self.operations.put(Arc::new(operation));
+        let operation = Arc::new(operation);
+        self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(&operation));
+        self.operations.put(operation);
     }
 
     /// Forgets the outcomes whose time is over.
     pub fn forget(&mut self, now: Timestamp) {
         while let Some(entry) = self.memory.first_entry().filter(|entry| *entry.key() < now) {
-            for command_id in entry.remove() {
-                self.operations.remove(&command_id);
+            for operation in entry.remove() {
+                self.operations.remove(&operation.command_id);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `bench commands`: how many commands a second are decided with every view in a replay, what an order and a command id
 //! take of memory, and how soon a command is visible live.
 
-use super::workload::{self, config, fatal, fill, order, refused, replay, ship, shop};
+use super::workload::{self, config, fatal, fill, order, remembered, replay, ship, shop};
 use super::{cpu_seconds, percentile_ms, resident_bytes};
 use crate::node::{Node, open_log};
 use anyhow::{Context, Result, anyhow};
@@ -81,7 +81,7 @@ fn grown(
 fn memory(folder: &Path) -> Result<Memory> {
     // What the first replay needs only once, whatever the number of rows, is paid before anything is counted.
     let warm = grown(&folder.join("warm"), 1, shop()?.into_iter().map(Ok).chain((0..10_000).map(order)))?;
-    let ids = grown(&folder.join("ids"), IDS, (0..IDS).map(refused))?;
+    let ids = grown(&folder.join("ids"), IDS, (0..IDS).map(remembered))?;
     let orders = grown(&folder.join("orders"), ORDERS, shop()?.into_iter().map(Ok).chain((0..ORDERS).map(order)))?;
     let (bytes_an_id, bytes_an_order) = (ids.0, orders.0 - ids.0);
     for replayed in [warm.1, ids.1, orders.1] {

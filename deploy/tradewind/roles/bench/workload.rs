@@ -60,7 +60,7 @@ pub fn shop() -> Result<Vec<Publication>> {
     Ok(all)
 }
 
-/// An order with three lines. Its id is of the length of a UUID, since most are.
+/// An order with three lines.
 pub fn order(n: u64) -> Result<Publication> {
     let id = order_id(n);
     let line = |k: u64| json!({"sku": format!("SKU-{}", mixed(n * 3 + k) % SKUS), "quantity": 1 + k});
@@ -68,24 +68,31 @@ pub fn order(n: u64) -> Result<Publication> {
     let data = json!({"order_id": id, "customer_id": format!("customer-{}", n % 50_000), "currency": "GBP",
         "country": country, "lines": [line(0), line(1), line(2)],
         "payment": {"method": "settled"}});
-    command(CommandType::PlaceOrder, &format!("place-{}", &id[6..]), &data)
+    command(CommandType::PlaceOrder, &format!("{}-p", id), &data)
 }
 
-/// The id of the order of that number.
+/// The id of the order of that number, in the form of a UUID.
 pub fn order_id(n: u64) -> String {
-    format!("order-{:030}", mixed(n))
+    let (high, low) = (mixed(n), mixed(!n));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
 }
 
 /// Ships an order.
 pub fn ship(n: u64) -> Result<Publication> {
     let id = order_id(n);
-    command(CommandType::ShipOrder, &format!("ship--{}", &id[6..]), &json!({"order_id": id}))
+    command(CommandType::ShipOrder, &format!("{id}-s"), &json!({"order_id": id}))
 }
 
-/// A command that is only remembered: the order that it is about does not exist.
-pub fn refused(n: u64) -> Result<Publication> {
-    let id = order_id(n);
-    command(CommandType::CancelOrder, &format!("none--{}", &id[6..]), &json!({"order_id": "none"}))
+/// A command that changes nothing, and is remembered.
+pub fn remembered(n: u64) -> Result<Publication> {
+    command(CommandType::PutPolicy, &order_id(n), &json!({"order_lines_max": 2000}))
 }
 
 /// A fixed mix of 64 bits (the finalizer of splitmix64).
