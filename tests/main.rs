@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod architecture;
+mod contract;
 mod from_events;
 mod model;
 mod rule_s;

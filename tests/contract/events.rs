@@ -1,0 +1,127 @@
+//! A sample of each event.
+
+use super::documents::{adjustment, credit, order, product, rejected};
+use super::{moment, pounds, text};
+use dataflows::code::{Code, Problem};
+use dataflows::command::PaymentMethod;
+use dataflows::event::{Fact, MoneyMoved, RefundKind, Reservation, Return, ReturnedLine, StockMovement, StockReason};
+use dataflows::rows::OrderStatus;
+
+/// The events of the contract, in its order.
+pub const NAMES: [&str; 17] = [
+    "ProductChanged",
+    "PriceChanged",
+    "StockUpdated",
+    "InventoryReserved",
+    "InventoryReleased",
+    "LowStock",
+    "OrderCreated",
+    "OrderUpdated",
+    "OrderCancelled",
+    "OrderRejected",
+    "ItemsReturned",
+    "CreditRecorded",
+    "AdjustmentRecorded",
+    "PaymentRequested",
+    "PaymentProcessed",
+    "PaymentFailed",
+    "RefundIssued",
+];
+
+/// The version that an event is written at. A new event stops the build here: it also needs a name and a sample.
+pub const fn version(fact: &Fact) -> u32 {
+    match fact {
+        Fact::ProductChanged(_)
+        | Fact::PriceChanged { .. }
+        | Fact::StockUpdated(_)
+        | Fact::InventoryReserved(_)
+        | Fact::InventoryReleased(_)
+        | Fact::LowStock { .. }
+        | Fact::OrderCreated(_)
+        | Fact::OrderUpdated { .. }
+        | Fact::OrderCancelled { .. }
+        | Fact::OrderRejected { .. }
+        | Fact::ItemsReturned { .. }
+        | Fact::CreditRecorded(_)
+        | Fact::AdjustmentRecorded(_)
+        | Fact::PaymentRequested { .. }
+        | Fact::PaymentProcessed(_)
+        | Fact::PaymentFailed(_)
+        | Fact::RefundIssued(..) => 1,
+    }
+}
+
+/// The samples, in the order of the names.
+pub fn facts() -> Vec<Fact> {
+    let mut facts = goods();
+    facts.extend(orders());
+    facts.extend(money());
+    facts
+}
+
+fn goods() -> Vec<Fact> {
+    let reservation =
+        Reservation { sku: text("85123A"), location: text("main"), quantity: 2, order_id: text("o-1"), line: 1 };
+    let movement = StockMovement {
+        sku: text("85123A"),
+        location: text("main"),
+        quantity: -2,
+        reason: StockReason::ShipmentCancelled,
+        reference: Some(text("o-1")),
+        line: None,
+        on_hand: 40,
+        reserved: 3,
+    };
+    vec![
+        Fact::ProductChanged(product()),
+        Fact::PriceChanged {
+            product_id: text("p-1"),
+            sku: text("85123A"),
+            price: pounds(99_900),
+            valid_from: Some(moment(1)),
+            valid_to: None,
+        },
+        Fact::StockUpdated(movement),
+        Fact::InventoryReserved(reservation.clone()),
+        Fact::InventoryReleased(reservation),
+        Fact::LowStock { sku: text("85123A"), available: 4, low_stock_at: 5 },
+    ]
+}
+
+fn orders() -> Vec<Fact> {
+    let (from, reason) = (OrderStatus::PendingPayment, Some(text("payment_timeout")));
+    let detail = "1 is available, 2 are wanted".into();
+    let problem = Problem { pointer: "/lines/0".into(), code: Code::OutOfStock, detail };
+    let line = ReturnedLine { line: 1, quantity: 1, amount: pounds(125_000) };
+    let returned = Return { return_id: text("r-1"), lines: vec![line], refund: pounds(125_000), restock: false };
+    vec![
+        Fact::OrderCreated(order()),
+        Fact::OrderUpdated { order: order(), from, reason: None },
+        Fact::OrderCancelled { order: order(), from, reason, refunds: vec![1] },
+        Fact::OrderRejected { order_id: rejected().order_id, code: Code::OutOfStock, errors: vec![problem] },
+        Fact::ItemsReturned { order: order(), returned },
+        Fact::CreditRecorded(credit()),
+        Fact::AdjustmentRecorded(adjustment()),
+    ]
+}
+
+fn money() -> Vec<Fact> {
+    let moved = MoneyMoved { order: order(), refund_id: None, amount: pounds(250_000), reason: None };
+    let refund = MoneyMoved {
+        order: order(),
+        refund_id: Some(text("f-1")),
+        amount: pounds(100),
+        reason: Some(text("late_capture")),
+    };
+    vec![
+        Fact::PaymentRequested {
+            order_id: text("o-1"),
+            amount: pounds(250_000),
+            method: PaymentMethod::Sandbox,
+            token: Some(text("decline")),
+        },
+        Fact::PaymentProcessed(moved.clone()),
+        Fact::PaymentFailed(MoneyMoved { reason: Some(text("declined")), ..moved }),
+        Fact::RefundIssued(RefundKind::LateCapture, refund),
+    ]
+}
