@@ -3,5 +3,6 @@
 
 mod from_events;
 mod model;
+mod process;
 mod rule_s;
 mod support;
