@@ -7,5 +7,6 @@ mod architecture;
 mod contract;
 mod from_events;
 mod model;
+mod process;
 mod rule_s;
 mod support;

@@ -5,6 +5,21 @@ pub mod views;
 
 pub use replay::{SealedLog, Way, run};
 
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The folder with the data to test against; says why a test is skipped without one, or fails where none may be.
+pub fn test_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("TRADEWIND_TEST_DATA").map(PathBuf::from);
+    if folder.is_none() {
+        let why = "TRADEWIND_TEST_DATA does not name the folder with the data";
+        assert!(std::env::var_os("TRADEWIND_TEST_NO_SKIP").is_none_or(|value| value != "1"), "{why}");
+        // Written past the test harness, which keeps what passing tests print to itself.
+        let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+    }
+    folder
+}
+
 /// The seeds of a random test: the one in `TRADEWIND_TEST_SEED`, to run one again, or `count` from `first`.
 pub fn seeds(first: u64, count: u64) -> Vec<u64> {
     match std::env::var("TRADEWIND_TEST_SEED") {

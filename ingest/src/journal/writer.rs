@@ -241,7 +241,9 @@ impl Writer {
 }
 
 fn refusal(error: &io::Error) -> AppendError {
-    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    // A bound on the size of files is a disk of that size, for a log.
+    if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
         AppendError::Full(error.to_string())
     } else {
         AppendError::Unavailable(error.to_string())

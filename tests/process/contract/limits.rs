@@ -1,0 +1,105 @@
+//! A log that takes no more for now: said so, nothing lost, and it goes on by itself.
+
+use crate::process::shop::{product, received, stock};
+use crate::process::{Api, TestEnv, Way, at_once};
+use serde_json::json;
+use std::process::Command;
+
+/// A node with some variables.
+fn node(variables: &[(&'static str, &str)]) -> TestEnv {
+    let variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    TestEnv::start_as(&Way { variables, ..Way::default() })
+}
+
+/// A movement with something to carry.
+fn line(n: usize, bytes: usize) -> String {
+    let data = json!({"sku": "A", "quantity": 1, "reason": "received", "reference": "x".repeat(bytes)});
+    format!("{}\n", json!({"id": format!("k{n}"), "type": "MoveStock", "data": data}))
+}
+
+#[test]
+fn too_many_at_once_are_told_to_come_again() {
+    const AT_ONCE: usize = 32;
+    let env = node(&[("TRADEWIND_LOG_COMMANDS_WAITING_MAX", "1")]);
+    stock(&env, "A", "reserve", 1);
+    let apis: Vec<Api> = (0..AT_ONCE).map(|_| env.client()).collect();
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..20 {
+        let answers =
+            at_once(&apis, |n, api| api.post("/api/v1/stock/A/movements", &format!("k{round}-{n}"), &received(1)));
+        for answer in answers {
+            if answer.status == 201 {
+                taken += 1;
+            } else {
+                assert_eq!(answer.problem(), (429, "overloaded".to_owned()));
+                refused += 1;
+            }
+        }
+        if refused > 0 {
+            break;
+        }
+    }
+    assert!(refused > 0 && taken > 0, "{taken} taken, {refused} refused");
+    // Who was refused left nothing behind.
+    assert_eq!(env.get("/api/v1/stock/A").ok().json()["on_hand"], 1 + taken);
+}
+
+#[test]
+fn what_the_log_does_not_take_is_said_to_be_so() {
+    let env = node(&[("TRADEWIND_LOG_APPEND_BYTES_MAX", "1048576")]);
+    stock(&env, "A", "reserve", 1);
+    let lines: String = (0..20).map(|n| line(n, 90_000)).collect();
+    let answer = env.call("POST", "/api/v1/commands", &[("content-type", "application/x-ndjson")], lines);
+    assert_eq!(answer.problem(), (503, "log_unavailable".to_owned()));
+    assert_eq!(env.get("/api/v1/operations/k0").status, 404);
+    env.post("/api/v1/stock/A/movements", "k1", &received(1)).expect(201);
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
+    let mut env = TestEnv::start_as(&Way { has_bounded_files: true, ..Way::default() });
+    stock(&env, "A", "reserve", 1);
+    bound_files(&env, "65536");
+    let post = |n: usize, wait: &str| {
+        let key = format!("k{n}");
+        let movement = json!({"quantity": 1, "reason": "received", "reference": "x".repeat(4_000)});
+        env.call(
+            "POST",
+            "/api/v1/stock/A/movements",
+            &[("idempotency-key", &key), ("prefer", wait)],
+            movement.to_string(),
+        )
+    };
+    let (mut taken, mut decided_at_once) = (0, 0);
+    let full = loop {
+        let answer = post(taken, "wait=2");
+        match answer.status {
+            201 => decided_at_once += 1,
+            // It fits into the log, and the record of its epoch does not.
+            202 => {}
+            _ => break answer,
+        }
+        taken += 1;
+        assert!(taken < 100, "the disk does not fill");
+    };
+    assert_eq!(full.problem(), (503, "storage_full".to_owned()));
+    // What can be read still is.
+    assert_eq!(env.get("/api/v1/stock/A").ok().json()["on_hand"], 1 + decided_at_once);
+    bound_files(&env, "unlimited");
+    // The same command again, now that there is room.
+    let again = post(taken, "wait=30").expect(201);
+    assert_eq!((again.json()["on_hand"].as_u64(), again.header("idempotent-replayed")), (Some(2 + taken as u64), ""));
+    assert_eq!(env.decided(&format!("k{taken}")).json()["status"], "succeeded");
+    let digests = env.digests();
+    env.kill();
+    env.restart(&Way::default());
+    assert_eq!(env.digests(), digests);
+    env.command("PUT", "/api/v1/products/B", "p", &product("reserve", &["B"])).expect(201);
+}
+
+/// Bounds the size of the node's files, as a disk would.
+fn bound_files(env: &TestEnv, bytes: &str) {
+    let id = env.program().id().to_string();
+    let bounded = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(bounded.expect("util-linux is installed").success());
+}

@@ -1,0 +1,16 @@
+//! The real binary in a process of its own, seen as outsiders see it: arguments, exit codes, HTTP, signals.
+//! Not for what can be tested within a room.
+
+mod buyers;
+mod cli;
+mod contract;
+mod env;
+mod http;
+mod online_retail;
+mod program;
+mod restart;
+mod shop;
+
+pub use env::{TestEnv, Way};
+pub use http::{Answer, Api, at_once};
+pub use program::{Ended, Program};

@@ -1,0 +1,195 @@
+//! A node that is killed again and again while it is written to: what it acknowledged is there, once, and any replay
+//! of its log gives the same.
+
+use super::{Api, TestEnv, Way, shop};
+use crate::support::{for_each_seed, seeds};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex};
+
+const KILLS: u64 = 10;
+const THREADS: u64 = 4;
+/// So many of the scarce SKU: fewer than are asked for.
+const SCARCE: i64 = 20;
+
+#[test]
+fn what_was_acknowledged_outlives_every_power_cut_and_is_decided_once() {
+    for_each_seed("process::restart", seeds(1, 1), |seed| {
+        let mut random = Random(seed);
+        let mut env = TestEnv::start_as(&Way::workers(2));
+        shop::stock(&env, "SCARCE", "reserve", SCARCE);
+        shop::stock(&env, "PLENTY", "track_only", 0);
+        let mut publishers: Vec<_> = (0..THREADS).map(|thread| Publisher { thread, told: Vec::new() }).collect();
+        for kill in 0..=KILLS {
+            let enough = 1 + random.below(60);
+            publish_until(
+                &mut env,
+                &mut publishers,
+                enough,
+                |env| if kill < KILLS { env.kill() } else { drop(env.stop()) },
+            );
+            env.restart(&Way::workers(1 + u32::try_from(random.below(3)).expect("it is small")));
+            env.assert_sound();
+        }
+        // What was under way at the last end is sent once more, so that each command has been acknowledged.
+        for publisher in &mut publishers {
+            publisher.publish(&env).expect("nobody ends the node now");
+        }
+        check(&env, &publishers);
+        let digests = env.digests();
+        for workers in [1, 3] {
+            env.stop();
+            env.restart(&Way::workers(workers));
+            assert_eq!(env.digests(), digests, "replayed with {workers} workers");
+        }
+        check(&env, &publishers);
+    });
+}
+
+/// Lets all of them publish until so many commands are acknowledged, and then ends the node under their hands.
+fn publish_until(env: &mut TestEnv, publishers: &mut [Publisher], enough: u64, end: impl FnOnce(&mut TestEnv)) {
+    let (count, more) = (Mutex::new(0), Condvar::new());
+    std::thread::scope(|scope| {
+        for publisher in publishers {
+            let (api, count, more) = (env.client(), &count, &more);
+            scope.spawn(move || {
+                while publisher.publish(&api).is_some() {
+                    *count.lock().expect("nobody panics while holding this") += 1;
+                    more.notify_one();
+                }
+            });
+        }
+        let guard = count.lock().expect("nobody panics while holding this");
+        let waited = more.wait_timeout_while(guard, super::program::PATIENCE, |count| *count < enough);
+        let (guard, timeout) = waited.expect("nobody panics while holding this");
+        let acknowledged = *guard;
+        drop(guard);
+        // First of all, since the publishers go on until then.
+        end(env);
+        assert!(!timeout.timed_out(), "only {acknowledged} of {enough} commands were acknowledged");
+    });
+}
+
+/// Sends one command after the other, and goes on to the next when one is acknowledged.
+struct Publisher {
+    thread: u64,
+    /// What each command was answered with.
+    told: Vec<Told>,
+}
+
+/// An acknowledgement.
+struct Told {
+    command: Sent,
+    status: u16,
+    code: Option<String>,
+}
+
+/// A command that follows from who sends it, and its place.
+struct Sent {
+    id: String,
+    kind: Kind,
+    path: String,
+    body: Value,
+    is_async: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Scarce,
+    Plenty,
+    Cancel,
+    Receive,
+    Credit,
+}
+
+impl Sent {
+    fn of(thread: u64, n: u64) -> Sent {
+        let id = format!("{thread}-{n}");
+        let (kind, path, body) = match n % 5 {
+            0 => (Kind::Scarce, "orders".to_owned(), shop::order("SCARCE", 1)),
+            1 => (Kind::Plenty, "orders".to_owned(), shop::order("PLENTY", 2)),
+            // The order just placed.
+            2 => (Kind::Cancel, format!("orders/{thread}-{}/cancellations", n - 1), json!({})),
+            3 => (Kind::Receive, "stock/PLENTY/movements".to_owned(), shop::received(3)),
+            _ => (Kind::Credit, "credits".to_owned(), shop::credit(&format!("credit-{id}"), "PLENTY", 5)),
+        };
+        // The orders that are cancelled later, and the next ones not.
+        Sent { id, kind, path: format!("/api/v1/{path}"), body, is_async: n % 3 == 0 }
+    }
+}
+
+impl Publisher {
+    /// Sends the next command; nothing if it was not acknowledged.
+    fn publish(&mut self, api: &Api) -> Option<()> {
+        let command = Sent::of(self.thread, self.told.len() as u64);
+        let mut headers = vec![("idempotency-key", command.id.as_str()), ("content-type", "application/json")];
+        headers.push(("prefer", if command.is_async { "respond-async" } else { "wait=30" }));
+        let answer = api.send("POST", &command.path, &headers, Some(command.body.to_string().as_bytes())).ok()?;
+        let code = match answer.status {
+            200..=202 => None,
+            409 => Some(answer.problem().1),
+            // The node is about to end.
+            503 => return None,
+            _ => panic!("{} is answered with {answer:?}", command.id),
+        };
+        self.told.push(Told { status: answer.status, code, command });
+        Some(())
+    }
+}
+
+/// Asserts that all that was acknowledged is there, and each thing once.
+fn check(env: &TestEnv, publishers: &[Publisher]) {
+    wait_for_all(env, publishers);
+    let (rows, _) = env.rows("/api/v1/views/operations?limit=1000");
+    let operations: BTreeMap<&str, &Value> =
+        rows.iter().map(|row| (row["key"].as_str().expect("keys are text"), &row["value"])).collect();
+    let told: Vec<&Told> = publishers.iter().flat_map(|publisher| &publisher.told).collect();
+    assert_eq!(operations.len(), told.len() + 3, "no command but these, and those of the start");
+    let mut taken = BTreeMap::<Kind, i64>::new();
+    for Told { command, status, code } in told {
+        let operation = operations.get(command.id.as_str()).unwrap_or_else(|| panic!("{} is gone", command.id));
+        if *status != 202 {
+            let expected = if code.is_none() { "succeeded" } else { "rejected" };
+            assert_eq!((&operation["status"], &operation["code"]), (&json!(expected), &json!(code)), "{operation}");
+        }
+        *taken.entry(command.kind).or_default() += i64::from(operation["status"] == "succeeded");
+        let may_fail = matches!(command.kind, Kind::Scarce);
+        assert!(may_fail || operation["status"] == "succeeded", "{operation}");
+    }
+    let taken = |kind| taken.get(&kind).copied().unwrap_or_default();
+    let stock = |sku: &str| {
+        let stock = env.get(&format!("/api/v1/stock/{sku}")).ok().json();
+        (stock["on_hand"].as_i64().expect("a number"), stock["reserved"].as_i64().expect("a number"))
+    };
+    let asked =
+        publishers.iter().flat_map(|publisher| &publisher.told).filter(|told| told.command.kind == Kind::Scarce);
+    let scarce = SCARCE.min(i64::try_from(asked.count()).expect("it is small"));
+    assert_eq!(taken(Kind::Scarce), scarce, "neither more nor fewer were sold");
+    assert_eq!(stock("SCARCE"), (SCARCE, scarce));
+    let plenty = 3 * taken(Kind::Receive) + 5 * taken(Kind::Credit);
+    assert_eq!(stock("PLENTY"), (plenty, 2 * (taken(Kind::Plenty) - taken(Kind::Cancel))));
+    let (revenue, _) = env.rows("/api/v1/analytics/revenue?by=month");
+    let orders: i64 = revenue.iter().map(|row| row["orders"].as_i64().expect("a number")).sum();
+    assert_eq!(orders, taken(Kind::Scarce) + taken(Kind::Plenty));
+    env.assert_sound();
+}
+
+/// Waits until nothing acknowledged is undecided.
+fn wait_for_all(env: &TestEnv, publishers: &[Publisher]) {
+    for Told { command, .. } in publishers.iter().filter_map(|publisher| publisher.told.last()) {
+        let decided = env.decided(&command.id);
+        assert_ne!(decided.json()["status"], "pending");
+    }
+}
+
+/// Numbers that follow from a seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
