@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod architecture;
+mod bank;
 mod from_events;
 mod model;
 mod rule_s;
+mod simulate;
 mod support;
