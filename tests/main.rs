@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod architecture;
+mod bank;
 mod contract;
 mod from_events;
 mod model;
 mod process;
 mod rule_s;
+mod simulate;
 mod support;

@@ -22,6 +22,8 @@ enum Command {
     /// Replays a data file as commands
     #[command(subcommand)]
     Import(Import),
+    /// Lets seeded customers browse, order, pay, cancel and return, and compares their books with the shop's
+    Simulate(Simulate),
     /// Shows one screen about a running node
     Status(Status),
     /// Shows the configuration
@@ -75,6 +77,25 @@ enum Import {
         #[arg(long, value_name = "URL", default_value = client::NODE)]
         to: String,
     },
+}
+
+#[derive(Debug, Args)]
+struct Simulate {
+    /// Commands a second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    rate: u64,
+    /// For how long
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// What all choices follow from [default: a random one]
+    #[arg(long, value_name = "X")]
+    seed: Option<u64>,
+    /// The node
+    #[arg(long, value_name = "URL", default_value = client::NODE)]
+    to: String,
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +159,9 @@ impl Cli {
                 roles::up::run(config, demo)
             }
             Command::Import(Import::OnlineRetail { file, to }) => importers::online_retail::run(&file, &to),
+            Command::Simulate(Simulate { rate, seconds, seed, to, json }) => {
+                roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
+            }
             Command::Status(Status { to, json }) => roles::status::run(&to, json),
             Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
             Command::Version => {

@@ -13,11 +13,14 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod gateway;
 pub mod importers;
 pub mod node;
+pub mod numbers;
 pub mod output;
 pub mod roles;
 mod rooms;
+pub mod simulate;
 pub mod telemetry;
 #[cfg(test)]
 mod twin;

@@ -2,6 +2,7 @@
 //! role that runs it.
 
 use crate::config::Config;
+use crate::gateway::{self, Gateway};
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
@@ -14,6 +15,7 @@ use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
 use ingest::{Fatal, WallClock};
+use serving::shop::NowMs;
 use serving::{Gauge, Shop, Vitals, VitalsSource};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,8 +45,8 @@ impl Node {
         let replay_to = sealed.end().epochs.last;
 
         let started = Instant::now();
-        let now_ms = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let shop = Shop::new(&config.serving_limits(), now_ms);
+        let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
         shop.live_from(replay_to);
 
         let ingest = config.ingest();
@@ -54,7 +56,11 @@ impl Node {
             let (log, fatal) = (Arc::clone(&log), Arc::clone(fatal));
             Ok(Box::new(LogSource::open(log, &sealed, worker, fatal, ingest.source.clone())?))
         });
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone())];
+        let clock = Arc::new(WallClock);
+        let commands: Arc<dyn CommandLog> =
+            Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
+        let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
         let engine = Engine::start(config.engine.limits.clone(), sources.collect::<Result<_>>()?, sinks)?;
 
         let behind_ms = Arc::new(AtomicU64::new(0));
@@ -65,9 +71,7 @@ impl Node {
             })
         };
         let report = Report { clock_behind, fatal: Arc::clone(fatal) };
-        let clock = Arc::new(WallClock);
-        let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock.clone(), report, ingest.sequencer.clone())?;
-        let commands = Arc::new(LogCommands::new(Arc::clone(&log), clock, ingest.command_log.clone()));
+        let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
         let vitals = vitals(log, folder, behind_ms, replay_to);
         Ok(Node { shop, commands, vitals, replay_to, sequencer, engine })
     }

@@ -1,8 +1,11 @@
-//! What the tests share: a log that is held in memory and replayed in any way, and a sink that keeps everything.
+//! What the tests share: a log that is held in memory and replayed in any way, a sink that keeps everything, and a node
+//! that is a process of its own.
 
+mod node;
 mod replay;
 pub mod views;
 
+pub use node::Node;
 pub use replay::{SealedLog, Way, run};
 
 use std::io::Write;

@@ -2,6 +2,7 @@
 //! that telling it again repeats the same commands. Not for when it is told.
 
 use super::shop::{Shop, Variant, received};
+use crate::numbers::Numbers;
 use dataflows::command::{
     CancelOrder, Command, GivenCreditLine, InventoryPolicy, PaymentMethod, PlaceLine, PlaceOrder, PlacePayment,
     RecordAdjustment, RecordCredit, ShipOrder,
@@ -13,22 +14,6 @@ pub const ENDS_AFTER: u64 = 6;
 /// Every so many stories, goods come in.
 const DELIVERY_EVERY: u64 = 4;
 const COUNTRIES: [&str; 8] = ["DE", "DE", "DE", "FR", "NL", "AT", "GB", "DK"];
-
-/// A seeded source of numbers (splitmix64): the same ones on every machine.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 /// How an order ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +43,7 @@ pub struct Story<'a> {
 impl<'a> Story<'a> {
     /// Story `n`.
     pub fn new(shop: &'a Shop, seed: u64, n: u64) -> Story<'a> {
-        let mut numbers = Numbers(seed ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        let mut numbers = Numbers::new(seed ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93));
         let variants: Vec<&Variant> = shop.variants().collect();
         let customer = numbers.below(200);
         let country = COUNTRIES[usize::try_from(customer).expect("a customer is small") % COUNTRIES.len()];

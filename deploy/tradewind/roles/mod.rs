@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod config_show;
+pub mod simulate;
 pub mod status;
 pub mod up;

@@ -1,0 +1,296 @@
+//! The built-in sandbox gateway: follows the `payments` view and answers each payment that is asked of it with one
+//! `RecordPaymentResult`, as a gateway outside would. The payment's token says how it answers. Not for real money, and
+//! not for deciding: what the shop makes of an answer is the decider's to say.
+//!
+//! ```text
+//! Changes ─▶ Gateway (a sink) ─▶ Desk: requested payments, by when they are due ─▶ its thread ─▶ CommandLog
+//! ```
+//!
+//! What it remembers is an index of the view's rows (method sandbox, status requested) and goes with them, so it holds
+//! no more than the shop does, and the sink never waits. While the node replays, it only remembers: what was answered
+//! in the log is no longer requested at its end.
+//!
+//! The command id derives from the payment's id alone, so a restart, or an append whose fate is unknown, repeats
+//! nothing. That is enough, because an id is asked for money at most once: only a *rejected* order's id may be placed
+//! again, and a rejected order never had a payment. Should the shop have forgotten the command id by then, the result
+//! itself is the repeat of one already taken, and changes nothing either.
+
+use anyhow::{Context, Result};
+use dataflows::changes::Changes;
+use dataflows::command::{Command, PaymentMethod, PaymentResult, RecordPaymentResult};
+use dataflows::epoch::Epoch;
+use dataflows::money::{Amount, GivenMoney};
+use dataflows::port::{AppendError, CommandLog, Publication, Sink};
+use dataflows::rows::{Order, PaymentRow, PaymentStatus};
+use serving::shop::NowMs;
+use smol_str::SmolStr;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long a payment with the token `slow` takes.
+    pub slow_ms: u64,
+    /// How many answers are published at once.
+    pub answers_at_once_max: usize,
+    /// How long the log may take to acknowledge them before that is an error.
+    pub acknowledge_ms_max: u64,
+    /// The first wait after an error.
+    pub retry_ms_min: u64,
+    /// The longest wait after errors; each is twice the one before.
+    pub retry_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            slow_ms: 5_000,
+            answers_at_once_max: 1_000,
+            acknowledge_ms_max: 10_000,
+            retry_ms_min: 10,
+            retry_ms_max: 1_000,
+        }
+    }
+}
+
+/// The gateway, as a sink. Dropping it stops its thread; what is then unanswered is answered after the next start.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the sink and the thread share.
+struct Shared {
+    desk: Mutex<Desk>,
+    changed: Condvar,
+    now_ms: NowMs,
+    config: Config,
+}
+
+impl Gateway {
+    /// Starts a gateway that answers once it has seen the epoch `replay_to`.
+    pub fn start(log: Arc<dyn CommandLog>, replay_to: Epoch, now_ms: NowMs, config: Config) -> Result<Gateway> {
+        let desk = Mutex::new(Desk::new(replay_to, config.slow_ms));
+        let shared = Arc::new(Shared { desk, changed: Condvar::new(), now_ms, config });
+        let thread = {
+            let shared = Arc::clone(&shared);
+            let answering = std::thread::Builder::new().name("gateway".to_owned());
+            answering.spawn(move || shared.answer(log.as_ref())).context("starting the gateway")?
+        };
+        Ok(Gateway { shared, thread: Some(thread) })
+    }
+}
+
+impl Sink for Gateway {
+    fn apply(&mut self, changes: &Arc<Changes>) {
+        let now_ms = (self.shared.now_ms)();
+        if self.shared.desk().apply(changes, now_ms) {
+            self.shared.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.desk().stopping = true;
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It can only have ended; a panic ends the process.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers what is due until told to stop.
+    fn answer(&self, log: &dyn CommandLog) {
+        let mut retry_ms = self.config.retry_ms_min;
+        while let Some(answers) = self.wait() {
+            let ids: Vec<SmolStr> = answers.iter().map(|answer| answer.key.clone()).collect();
+            match self.publish(log, answers) {
+                Ok(()) => {
+                    self.desk().answered(&ids);
+                    retry_ms = self.config.retry_ms_min;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, retry_ms, "the sandbox gateway's answers wait");
+                    self.pause(retry_ms);
+                    retry_ms = (retry_ms * 2).min(self.config.retry_ms_max);
+                }
+            }
+        }
+    }
+
+    /// Waits until answers are due; none when it is time to stop.
+    fn wait(&self) -> Option<Vec<Publication>> {
+        let mut desk = self.desk();
+        loop {
+            if desk.stopping {
+                return None;
+            }
+            let now_ms = (self.now_ms)();
+            let due = desk.due(now_ms, self.config.answers_at_once_max);
+            if !due.is_empty() {
+                return Some(due);
+            }
+            desk = match desk.next_due_ms() {
+                Some(due_ms) => {
+                    let wait = Duration::from_millis(due_ms.saturating_sub(now_ms));
+                    self.changed.wait_timeout(desk, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(desk).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Waits, unless told to stop meanwhile.
+    fn pause(&self, pause_ms: u64) {
+        let pause = Duration::from_millis(pause_ms);
+        drop(self.changed.wait_timeout_while(self.desk(), pause, |desk| !desk.stopping));
+    }
+
+    fn publish(&self, log: &dyn CommandLog, answers: Vec<Publication>) -> Result<(), AppendError> {
+        let (done, landed) = sync_channel(1);
+        // Whoever gave up waiting has no use for a late answer.
+        log.append(answers, Box::new(move |appended| drop(done.try_send(appended))));
+        let wait = Duration::from_millis(self.config.acknowledge_ms_max);
+        match landed.recv_timeout(wait) {
+            Ok(appended) => appended.map(|_| ()),
+            Err(RecvTimeoutError::Timeout) => Err(AppendError::Unavailable("it does not answer".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => Err(AppendError::Unavailable("it is gone".to_owned())),
+        }
+    }
+}
+
+/// The payments that wait for an answer.
+struct Desk {
+    /// The last epoch taken in.
+    held: Epoch,
+    /// From this epoch on, payments are answered.
+    replay_to: Epoch,
+    slow_ms: u64,
+    /// By payment id: the order, and when its answer is due.
+    requested: HashMap<SmolStr, (Arc<Order>, u64)>,
+    /// By when they are due; empty while the node replays.
+    queue: BTreeSet<(u64, SmolStr)>,
+    stopping: bool,
+}
+
+impl Desk {
+    fn new(replay_to: Epoch, slow_ms: u64) -> Desk {
+        let (requested, queue) = (HashMap::new(), BTreeSet::new());
+        Desk { held: Epoch(0), replay_to, slow_ms, requested, queue, stopping: false }
+    }
+
+    /// Takes an epoch in; whether more is to be answered now.
+    fn apply(&mut self, changes: &Changes, now_ms: u64) -> bool {
+        if changes.epoch() <= self.held {
+            return false;
+        }
+        self.held = changes.epoch();
+        let is_live = self.held >= self.replay_to;
+        let queued_before = self.queue.len();
+        for change in &changes.rows.payments {
+            let asked = |row: &Option<Arc<PaymentRow>>| row.as_ref().is_some_and(|row| is_asked(&row.0));
+            match (asked(&change.before), &change.after) {
+                (false, Some(row)) if is_asked(&row.0) => self.ask(&row.0, is_live.then_some(now_ms)),
+                (true, after) if !asked(after) => self.forget(&row_id(change.before.as_ref())),
+                (true | false, Some(_) | None) => {}
+            }
+        }
+        if self.held == self.replay_to {
+            self.go_live(now_ms);
+        }
+        self.queue.len() > queued_before
+    }
+
+    fn ask(&mut self, order: &Arc<Order>, live_ms: Option<u64>) {
+        let id = order.order_id.clone();
+        let due_ms = live_ms.map(|now_ms| self.due_ms(order, now_ms));
+        self.queue.extend(due_ms.map(|due_ms| (due_ms, id.clone())));
+        self.requested.insert(id, (Arc::clone(order), due_ms.unwrap_or_default()));
+    }
+
+    fn forget(&mut self, id: &SmolStr) {
+        if let Some((_, due_ms)) = self.requested.remove(id) {
+            self.queue.remove(&(due_ms, id.clone()));
+        }
+    }
+
+    /// The replay is over: what is still requested is answered from now on.
+    fn go_live(&mut self, now_ms: u64) {
+        let waiting: Vec<Arc<Order>> = self.requested.values().map(|(order, _)| Arc::clone(order)).collect();
+        for order in waiting {
+            self.forget(&order.order_id);
+            self.ask(&order, Some(now_ms));
+        }
+    }
+
+    fn due_ms(&self, order: &Order, now_ms: u64) -> u64 {
+        now_ms + if token(order) == Some("slow") { self.slow_ms } else { 0 }
+    }
+
+    /// The first answers that are due; they stay until they are [`Desk::answered`].
+    fn due(&self, now_ms: u64, at_once_max: usize) -> Vec<Publication> {
+        let due = self.queue.iter().take_while(|(due_ms, _)| *due_ms <= now_ms).take(at_once_max);
+        due.filter_map(|(_, id)| self.requested.get(id)).map(|(order, _)| answer(order)).collect()
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        self.queue.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    fn answered(&mut self, ids: &[SmolStr]) {
+        for id in ids {
+            self.forget(id);
+        }
+    }
+}
+
+fn row_id(row: Option<&Arc<PaymentRow>>) -> SmolStr {
+    row.map(|row| row.0.order_id.clone()).unwrap_or_default()
+}
+
+fn token(order: &Order) -> Option<&str> {
+    order.payment.as_ref()?.token.as_deref()
+}
+
+/// Whether the gateway is asked for money that it will say something about.
+fn is_asked(order: &Order) -> bool {
+    let requested = order
+        .payment
+        .as_ref()
+        .is_some_and(|payment| payment.method == PaymentMethod::Sandbox && payment.status == PaymentStatus::Requested);
+    requested && token(order) != Some("error")
+}
+
+/// What the gateway says about an order's payment: always the same.
+fn answer(order: &Order) -> Publication {
+    let declined = token(order) == Some("decline");
+    let result = RecordPaymentResult {
+        order_id: order.order_id.clone(),
+        payment_id: order.order_id.clone(),
+        status: if declined { PaymentResult::Failed } else { PaymentResult::Processed },
+        amount: GivenMoney { amount: Amount(order.total), currency: order.currency.as_str().into() },
+        reason: declined.then(|| SmolStr::new_static("declined")),
+        occurred_at: None,
+    };
+    Publication::of(command_id(&order.order_id), &Command::RecordPaymentResult(result))
+}
+
+/// The id of the one command about a payment.
+fn command_id(payment_id: &str) -> SmolStr {
+    SmolStr::new(format!("gw-{:032x}", xxh3_128(payment_id.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests;
