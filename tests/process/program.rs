@@ -40,8 +40,8 @@ impl Program {
     }
 
     fn spawn(mut command: Command, variables: &[(&str, String)]) -> Program {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("TRADEWIND_") {
+        for (name, _) in tradewind::config::environment() {
+            if name.starts_with("TRADEWIND_") {
                 command.env_remove(name);
             }
         }

@@ -114,7 +114,7 @@ impl Sent {
             _ => (Kind::Credit, "credits".to_owned(), shop::credit(&format!("credit-{id}"), "PLENTY", 5)),
         };
         // The orders that are cancelled later, and the next ones not.
-        Sent { id, kind, path: format!("/api/v1/{path}"), body, is_async: n % 3 == 0 }
+        Sent { id, kind, path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
     }
 }
 
