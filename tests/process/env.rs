@@ -44,7 +44,7 @@ impl TestEnv {
         let folder = TempDir::with_prefix("tradewind-test-").expect("there is room for a folder");
         let program = spawn(folder.path(), way);
         let api = Api::new(&ready(&program));
-        TestEnv { folder, program, api }
+        TestEnv { program, api, folder }
     }
 
     /// Where its state is.

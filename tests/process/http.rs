@@ -1,6 +1,7 @@
 //! A plain HTTP client, and answers with what the contract says of all of them.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -123,6 +124,12 @@ impl Api {
     }
 }
 
+/// Asserts that an object has these fields and no others.
+pub fn assert_fields(body: &Value, expected: &[&str]) {
+    let fields: BTreeSet<&str> = body.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(fields, expected.iter().copied().collect(), "{body}");
+}
+
 /// Has every client send at the same moment, and returns what each got.
 pub fn at_once<T: Send>(apis: &[Api], send: impl Fn(usize, &Api) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(apis.len());
@@ -182,8 +189,7 @@ impl Answer {
     pub fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let body = self.json();
-        let keys: Vec<&str> = body.as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(keys, ["type", "title", "status", "detail", "code", "errors"]);
+        assert_fields(&body, &["type", "title", "status", "detail", "code", "errors"]);
         assert_eq!(body["status"], self.status);
         for key in ["type", "title", "detail", "code"] {
             assert!(body[key].as_str().is_some_and(|text| !text.is_empty()), "{key} of {body}");

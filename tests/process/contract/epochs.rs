@@ -1,5 +1,6 @@
 //! The epoch of an answer: named, waited for, asked for; and tags.
 
+use crate::process::http::assert_fields;
 use crate::process::shop::{order, received, stock};
 use crate::process::{TestEnv, Way};
 use serde_json::json;
@@ -56,8 +57,7 @@ fn epochs_follow_each_other_and_name_what_moved() {
     stock(&env, "A", "reserve", 5);
     let moved = env.post("/api/v1/stock/A/movements", "k1", &received(1)).expect(201);
     let epoch = env.get(&format!("/api/v1/epochs/{}", moved.epoch())).ok().json();
-    let keys: Vec<&str> = epoch.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(keys, ["epoch", "now", "rules", "cut", "digest", "views"]);
+    assert_fields(&epoch, &["epoch", "now", "rules", "cut", "digest", "views"]);
     assert_eq!(epoch["epoch"], moved.epoch());
     let origin = env.get("/api/v1/operations/k1").ok().json()["origin"].take();
     let partition = origin["partition"].to_string();

@@ -29,6 +29,20 @@ fn shop() -> TestEnv {
     env
 }
 
+/// Rows with the bytes of their values as they were sent.
+#[derive(serde::Deserialize)]
+struct RawPage<'a> {
+    #[serde(borrow)]
+    data: Vec<RawRow<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+struct RawRow<'a> {
+    key: String,
+    #[serde(borrow)]
+    value: &'a serde_json::value::RawValue,
+}
+
 #[test]
 fn anyone_can_recompute_the_digests_from_the_rows() {
     let env = shop();
@@ -39,16 +53,18 @@ fn anyone_can_recompute_the_digests_from_the_rows() {
     for view in views["data"].as_array().expect("a list") {
         let name = view["name"].as_str().expect("text");
         let (rows, at) = env.rows(&format!("/api/v1/views/{name}?limit=3&as_of={epoch}"));
-        let digest = rows.iter().fold(0_u128, |sum, row| {
-            let key = row["key"].as_str().expect("text");
-            let value = serde_json::to_vec(&row["value"]).expect("JSON");
-            sum.wrapping_add(xxh3_128(&[name.as_bytes(), b"\0", key.as_bytes(), b"\0", &value].concat()))
+        let page = env.get(&format!("/api/v1/views/{name}?limit=1000&as_of={epoch}")).ok();
+        let raw: RawPage<'_> = serde_json::from_str(page.text()).expect("a page of rows");
+        assert_eq!(raw.data.len(), rows.len(), "{name}");
+        let digest = raw.data.iter().fold(0_u128, |sum, row| {
+            let parts = [name.as_bytes(), b"\0", row.key.as_bytes(), b"\0", row.value.get().as_bytes()];
+            sum.wrapping_add(xxh3_128(&parts.concat()))
         });
         total = total.wrapping_add(digest);
         let expected = json!({"name": name, "rows": rows.len(), "digest": format!("{digest:032x}")});
         assert_eq!((view, at), (&expected, epoch), "{name}");
         assert_eq!(latest["views"][name], json!({"rows": rows.len(), "digest": expected["digest"]}), "{name}");
-        assert!(rows.len() > usize::from(name == "policy"), "{name} has rows to look at");
+        assert!(name == "policy" || !rows.is_empty(), "{name} has rows to look at");
     }
     assert_eq!(latest["digest"], format!("{total:032x}"));
     let expected = ["products", "stock", "orders", "credits", "adjustments", "operations", "revenue", "invariants"];

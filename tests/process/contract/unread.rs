@@ -11,7 +11,7 @@ const MOVEMENTS: &str = "/api/v1/stock/A/movements";
 fn what_is_no_json_object_is_malformed() {
     let env = TestEnv::start();
     stock(&env, "A", "reserve", 1);
-    let bodies: [&[u8]; 14] = [
+    let bodies: [&[u8]; 13] = [
         b" ",
         b"{",
         b"}",
@@ -25,7 +25,6 @@ fn what_is_no_json_object_is_malformed() {
         b"{\"quantity\":1,\"reason\":\"received\",\"reference\":\"\xff\"}",
         br#"{"quantity":1,"reason":"received",}"#,
         br#"{quantity:1,"reason":"received"}"#,
-        br#"{"quantity":1,"reason":"received","reference":"\ud800"}"#,
     ];
     for body in bodies {
         let answer = env.call("POST", MOVEMENTS, &[("idempotency-key", "k")], body);
