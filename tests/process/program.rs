@@ -105,6 +105,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("process {} said:\n{}", self.child.id(), self.stderr.text());
+        }
         self.kill();
     }
 }
