@@ -33,9 +33,9 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             epochs_in_flight: 1_024,
-            inputs_in_flight: 32_768,
+            inputs_in_flight: 8_192,
             stride_epochs_max: 256,
-            stride_inputs_max: 8_192,
+            stride_inputs_max: 1_024,
             shards_waiting_max: 4_096,
         }
     }

@@ -115,11 +115,11 @@ pub const KEYS: [Key; 34] = [
         "engine.inputs_in_flight",
         "records",
         (1, 100_000_000),
-        32_768,
+        8_192,
         "of each worker on their way through the dataflow",
     ),
     number("engine.stride_epochs_max", "epochs", (1, 1_000_000), 256, "that a worker feeds at once"),
-    number("engine.stride_inputs_max", "records", (1, 100_000_000), 8_192, "that a worker feeds at once, about"),
+    number("engine.stride_inputs_max", "records", (1, 100_000_000), 1_024, "that a worker feeds at once, about"),
     number("engine.shards_waiting_max", "shards", (1, 1_000_000), 4_096, "of changes waiting to be put together"),
     key(
         "serving.listen",
