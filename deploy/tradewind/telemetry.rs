@@ -22,6 +22,8 @@ pub fn start(config: &Telemetry) -> Result<()> {
         LogFormat::Json => false,
     };
     let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(terminal);
+    // It would say so on standard error, which cannot be written then, and a panic over that would end the process.
+    let lines = lines.log_internal_errors(false);
     let started = if human { lines.try_init() } else { lines.json().flatten_event(true).try_init() };
     started.map_err(|error| anyhow!("logging cannot start: {error}"))
 }

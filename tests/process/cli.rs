@@ -1,7 +1,8 @@
 //! The command line: what it prints, and the codes that it ends with.
 
-use super::{Program, TestEnv, Way, shop};
+use super::{Api, Program, TestEnv, Way, shop};
 use serde_json::Value;
+use std::net::TcpListener;
 use tempfile::TempDir;
 
 #[test]
@@ -125,6 +126,22 @@ fn a_folder_belongs_to_one_process_and_an_address_too() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains(listen), "{}", ended.stderr);
     env.assert_sound();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let folder = TempDir::new().expect("there is room for a folder");
+    let data = folder.path().join("data").display().to_string();
+    let listen =
+        TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").to_string();
+    let line = "exec \"$0\" \"$@\" 2>/dev/full";
+    let mut node = Program::start_from_shell(line, &["up", "--data", &data, "--listen", &listen], &[]);
+    let api = Api::new(&format!("http://{listen}"));
+    api.get_first("/health/live").ok();
+    api.get_with("/api/v1/epochs/latest", &[("tradewind-min-epoch", "1"), ("prefer", "wait=30")]).ok();
+    shop::stock(&api, "A", "reserve", 1);
+    node.signal("TERM");
+    assert_eq!(node.end().code, Some(0));
 }
 
 #[test]

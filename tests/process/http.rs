@@ -1,9 +1,10 @@
 //! A plain HTTP client, and answers with what the contract says of all of them.
 
+use super::program::PATIENCE;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Barrier;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A client of one node, with connections of its own.
 pub struct Api {
@@ -62,6 +63,18 @@ impl Api {
         let body = Some(body.as_ref()).filter(|body| !body.is_empty());
         let sent = self.send(method, path, headers, body);
         sent.unwrap_or_else(|error| panic!("{method} {path} is not answered: {error}"))
+    }
+
+    /// Gets what is at a path, once there is a node that answers.
+    pub fn get_first(&self, path: &str) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.send("GET", path, &[], None) {
+                Ok(answer) => return answer,
+                Err(error) => assert!(Instant::now() < deadline, "nobody listens: {error}"),
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Gets what is at a path.

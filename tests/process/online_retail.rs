@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 const ROWS: u64 = 541_909;
 
@@ -87,14 +86,7 @@ impl Drop for Over<'_> {
 
 /// While the log is taken in, the node answers, and says that it is starting.
 fn check_starting(api: &Api) {
-    let deadline = Instant::now() + super::program::PATIENCE;
-    let answer = loop {
-        match api.send("GET", "/api/v1/epochs/latest", &[], None) {
-            Ok(answer) => break answer,
-            Err(error) => assert!(Instant::now() < deadline, "nobody listens: {error}"),
-        }
-        std::thread::yield_now();
-    };
+    let answer = api.get_first("/api/v1/epochs/latest");
     assert_eq!(answer.problem(), (503, "starting".to_owned()));
     let ready = api.get("/health/ready").expect(503).json();
     assert_eq!(ready["ready"], false);
