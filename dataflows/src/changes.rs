@@ -37,6 +37,11 @@ impl<R: Row> Change<R> {
         (!same).then_some(Change { before, after })
     }
 
+    /// The key as a text of its own, shared with the row where it is an id.
+    pub fn key_text(&self) -> SmolStr {
+        self.before.as_deref().or(self.after.as_deref()).map(Row::key_text).unwrap_or_default()
+    }
+
     /// The key of the row.
     pub fn key(&self) -> Cow<'_, str> {
         self.before.as_deref().or(self.after.as_deref()).map(Row::key).unwrap_or_default()
@@ -64,7 +69,8 @@ pub fn row_hash(view: View, key: &str, value: &[u8]) -> u128 {
 }
 
 fn hash_of<R: Row>(row: &R) -> u128 {
-    row_hash(R::VIEW, &row.key(), &row.value())
+    let compute = || row_hash(R::VIEW, &row.key(), &row.value());
+    row.memo().map_or_else(compute, |memo| memo.get_or(compute))
 }
 
 /// How every view stands.
@@ -149,7 +155,7 @@ macro_rules! changes {
 
             fn sort(&mut self) {
                 // Keys of several parts are made anew each time they are asked for.
-                $(self.$field.sort_by_cached_key(|change| SmolStr::from(change.key()));)*
+                $(self.$field.sort_by_cached_key(Change::key_text);)*
             }
 
             /// How many rows changed.

@@ -477,6 +477,11 @@ macro_rules! commands {
                 match self { $(Command::$name(command) => command.occurred_at,)* }
             }
 
+            /// The same id as a text of its own, shared with the command.
+            pub fn id(&self) -> SmolStr {
+                match self { $(Command::$name(command) => command.id(),)* }
+            }
+
             /// The id of the aggregate that it is about: the key of its record.
             pub fn key(&self) -> &str {
                 match self { $(Command::$name(command) => command.$key(),)* }
@@ -508,6 +513,7 @@ macro_rules! keys {
     ($($name:ident $field:ident,)*) => {
         $(impl $name {
             fn key(&self) -> &str { &self.$field }
+            fn id(&self) -> SmolStr { self.$field.clone() }
         })*
     };
 }
@@ -524,9 +530,18 @@ impl PlaceOrder {
     pub fn key(&self) -> &str {
         self.order_id.as_deref().unwrap_or_default()
     }
+
+    /// The same, shared.
+    pub fn id(&self) -> SmolStr {
+        self.order_id.clone().unwrap_or_default()
+    }
 }
 
 impl PutPolicy {
+    const fn id(&self) -> SmolStr {
+        SmolStr::new_static("policy")
+    }
+
     const fn key(&self) -> &str {
         "policy"
     }

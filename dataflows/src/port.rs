@@ -142,7 +142,7 @@ impl Publication {
     pub fn of(command_id: impl Into<SmolStr>, command: &Command) -> Publication {
         Publication {
             topic: command.command_type().topic(),
-            key: SmolStr::new(command.key()),
+            key: command.id(),
             command_id: command_id.into(),
             command_type: command.command_type(),
             data: command.data(),

@@ -21,7 +21,7 @@ use dataflows::command::{Command, PaymentMethod, PaymentResult, RecordPaymentRes
 use dataflows::epoch::Epoch;
 use dataflows::money::{Amount, GivenMoney};
 use dataflows::port::{AppendError, CommandLog, Publication, Sink};
-use dataflows::rows::{Order, PaymentRow, PaymentStatus};
+use dataflows::rows::{PaymentRow, PaymentStatus};
 use serving::shop::NowMs;
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, HashMap};
@@ -178,8 +178,8 @@ struct Desk {
     /// From this epoch on, payments are answered.
     replay_to: Epoch,
     slow_ms: u64,
-    /// By payment id: the order, and when its answer is due.
-    requested: HashMap<SmolStr, (Arc<Order>, u64)>,
+    /// By payment id: the payment, and when its answer is due.
+    requested: HashMap<SmolStr, (Arc<PaymentRow>, u64)>,
     /// By when they are due; empty while the node replays.
     queue: BTreeSet<(u64, SmolStr)>,
     stopping: bool,
@@ -200,9 +200,9 @@ impl Desk {
         let is_live = self.held >= self.replay_to;
         let queued_before = self.queue.len();
         for change in &changes.rows.payments {
-            let asked = |row: &Option<Arc<PaymentRow>>| row.as_ref().is_some_and(|row| is_asked(&row.0));
+            let asked = |row: &Option<Arc<PaymentRow>>| row.as_ref().is_some_and(|row| is_asked(row));
             match (asked(&change.before), &change.after) {
-                (false, Some(row)) if is_asked(&row.0) => self.ask(&row.0, is_live.then_some(now_ms)),
+                (false, Some(row)) if is_asked(row) => self.ask(row, is_live.then_some(now_ms)),
                 (true, after) if !asked(after) => self.forget(&row_id(change.before.as_ref())),
                 (true | false, Some(_) | None) => {}
             }
@@ -213,11 +213,11 @@ impl Desk {
         self.queue.len() > queued_before
     }
 
-    fn ask(&mut self, order: &Arc<Order>, live_ms: Option<u64>) {
-        let id = order.order_id.clone();
-        let due_ms = live_ms.map(|now_ms| self.due_ms(order, now_ms));
+    fn ask(&mut self, payment: &Arc<PaymentRow>, live_ms: Option<u64>) {
+        let id = payment.order_id.clone();
+        let due_ms = live_ms.map(|now_ms| self.due_ms(payment, now_ms));
         self.queue.extend(due_ms.map(|due_ms| (due_ms, id.clone())));
-        self.requested.insert(id, (Arc::clone(order), due_ms.unwrap_or_default()));
+        self.requested.insert(id, (Arc::clone(payment), due_ms.unwrap_or_default()));
     }
 
     fn forget(&mut self, id: &SmolStr) {
@@ -228,21 +228,21 @@ impl Desk {
 
     /// The replay is over: what is still requested is answered from now on.
     fn go_live(&mut self, now_ms: u64) {
-        let waiting: Vec<Arc<Order>> = self.requested.values().map(|(order, _)| Arc::clone(order)).collect();
-        for order in waiting {
-            self.forget(&order.order_id);
-            self.ask(&order, Some(now_ms));
+        let waiting: Vec<Arc<PaymentRow>> = self.requested.values().map(|(payment, _)| Arc::clone(payment)).collect();
+        for payment in waiting {
+            self.forget(&payment.order_id);
+            self.ask(&payment, Some(now_ms));
         }
     }
 
-    fn due_ms(&self, order: &Order, now_ms: u64) -> u64 {
-        now_ms + if token(order) == Some("slow") { self.slow_ms } else { 0 }
+    fn due_ms(&self, payment: &PaymentRow, now_ms: u64) -> u64 {
+        now_ms + if payment.token.as_deref() == Some("slow") { self.slow_ms } else { 0 }
     }
 
     /// The first answers that are due; they stay until they are [`Desk::answered`].
     fn due(&self, now_ms: u64, at_once_max: usize) -> Vec<Publication> {
         let due = self.queue.iter().take_while(|(due_ms, _)| *due_ms <= now_ms).take(at_once_max);
-        due.filter_map(|(_, id)| self.requested.get(id)).map(|(order, _)| answer(order)).collect()
+        due.filter_map(|(_, id)| self.requested.get(id)).map(|(payment, _)| answer(payment)).collect()
     }
 
     fn next_due_ms(&self) -> Option<u64> {
@@ -257,34 +257,27 @@ impl Desk {
 }
 
 fn row_id(row: Option<&Arc<PaymentRow>>) -> SmolStr {
-    row.map(|row| row.0.order_id.clone()).unwrap_or_default()
-}
-
-fn token(order: &Order) -> Option<&str> {
-    order.payment.as_ref()?.token.as_deref()
+    row.map(|row| row.order_id.clone()).unwrap_or_default()
 }
 
 /// Whether the gateway is asked for money that it will say something about.
-fn is_asked(order: &Order) -> bool {
-    let requested = order
-        .payment
-        .as_ref()
-        .is_some_and(|payment| payment.method == PaymentMethod::Sandbox && payment.status == PaymentStatus::Requested);
-    requested && token(order) != Some("error")
+fn is_asked(payment: &PaymentRow) -> bool {
+    let requested = payment.method == PaymentMethod::Sandbox && payment.status == PaymentStatus::Requested;
+    requested && payment.token.as_deref() != Some("error")
 }
 
-/// What the gateway says about an order's payment: always the same.
-fn answer(order: &Order) -> Publication {
-    let declined = token(order) == Some("decline");
+/// What the gateway says about a payment: always the same.
+fn answer(payment: &PaymentRow) -> Publication {
+    let declined = payment.token.as_deref() == Some("decline");
     let result = RecordPaymentResult {
-        order_id: order.order_id.clone(),
-        payment_id: order.order_id.clone(),
+        order_id: payment.order_id.clone(),
+        payment_id: payment.order_id.clone(),
         status: if declined { PaymentResult::Failed } else { PaymentResult::Processed },
-        amount: GivenMoney { amount: Amount(order.total), currency: order.currency.as_str().into() },
+        amount: GivenMoney { amount: Amount(payment.amount), currency: payment.currency.as_str().into() },
         reason: declined.then(|| SmolStr::new_static("declined")),
         occurred_at: None,
     };
-    Publication::of(command_id(&order.order_id), &Command::RecordPaymentResult(result))
+    Publication::of(command_id(&payment.order_id), &Command::RecordPaymentResult(result))
 }
 
 /// The id of the one command about a payment.

@@ -18,8 +18,8 @@ use ingest::{Fatal, WallClock};
 use serving::shop::NowMs;
 use serving::{Gauge, Shop, Vitals, VitalsSource};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The parts of a node that runs.
@@ -70,9 +70,14 @@ impl Node {
                 behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
             })
         };
-        let report = Report { clock_behind, fatal: Arc::clone(fatal) };
+        let stall = Stall::default();
+        let stalled = {
+            let stall = Arc::clone(&stall);
+            Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why)
+        };
+        let report = Report { clock_behind, stalled, fatal: Arc::clone(fatal) };
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
-        let vitals = vitals(log, folder, behind_ms, replay_to);
+        let vitals = vitals(log, folder, behind_ms, stall, replay_to);
         Ok(Node { shop, commands, vitals, replay_to, sequencer, engine })
     }
 
@@ -91,12 +96,22 @@ pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
     Ok(Arc::new(journal))
 }
 
-fn vitals(log: Arc<dyn Log>, folder: PathBuf, behind_ms: Arc<AtomicU64>, replay_to: Epoch) -> VitalsSource {
+/// Why no epoch can be closed, while that is so.
+type Stall = Arc<Mutex<Option<String>>>;
+
+fn vitals(
+    log: Arc<dyn Log>,
+    folder: PathBuf,
+    behind_ms: Arc<AtomicU64>,
+    stall: Stall,
+    replay_to: Epoch,
+) -> VitalsSource {
     Arc::new(move || Vitals {
         ends: command_ends(&*log),
         log_bytes: bytes_in(&folder),
         replay_to: Some(replay_to),
         kafka: None,
+        stalled: stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         gauges: vec![Gauge {
             name: "clock_behind_seconds",
             help: "how far the wall clock is behind the last epoch",

@@ -55,6 +55,8 @@ impl Default for Config {
 pub struct Report {
     /// The wall clock is that far behind the last epoch's `now`; zero when it no longer is.
     pub clock_behind: Arc<dyn Fn(Duration) + Send + Sync>,
+    /// Why no epoch can be closed, when that begins; none when it goes on.
+    pub stalled: Arc<dyn Fn(Option<String>) + Send + Sync>,
     /// It cannot go on.
     pub fatal: Fatal,
 }
@@ -191,11 +193,14 @@ impl Run {
     fn run(mut self) {
         let first = Duration::from_millis(self.config.retry_ms_min);
         let longest = Duration::from_millis(self.config.retry_ms_max);
-        let mut retry = first;
+        let (mut retry, mut is_stalled) = (first, false);
         while !self.signal.is_stopped() {
             match self.step() {
                 Ok(due) => {
                     retry = first;
+                    if std::mem::take(&mut is_stalled) {
+                        (self.report.stalled)(None);
+                    }
                     match due {
                         Due::Now => {}
                         Due::Pause(wait) => self.signal.pause(wait),
@@ -206,6 +211,9 @@ impl Run {
                 Err(_) if self.signal.is_stopped() => return,
                 Err(error) => {
                     tracing::warn!(%error, retry_ms = retry.as_millis(), "no epoch could be closed");
+                    if !std::mem::replace(&mut is_stalled, true) {
+                        (self.report.stalled)(Some(error.to_string()));
+                    }
                     self.signal.pause(retry);
                     retry = (retry * 2).min(longest);
                 }

@@ -15,6 +15,8 @@ pub struct Vitals {
     pub replay_to: Option<Epoch>,
     /// Where Kafka clients connect.
     pub kafka: Option<String>,
+    /// Why no epoch can be closed now, so that what is sent is not decided.
+    pub stalled: Option<String>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
 }

@@ -5,7 +5,7 @@ use dataflows::code::Code;
 use dataflows::command::{InventoryPolicy, PaymentMethod};
 use dataflows::epoch::Epoch;
 use dataflows::rows::{
-    Adjustment, Credit, CreditLine, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Product,
+    Adjustment, Credit, CreditLine, HashMemo, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Product,
     ScheduledPrice, Shipment, ShipmentStatus, Taken, Variant,
 };
 use std::sync::Arc;
@@ -75,6 +75,7 @@ pub fn order() -> Arc<Order> {
         history: history.to_vec().into(),
         placed_at: moment(0),
         money_back_ids: vec![text("unseen")],
+        memo: HashMemo::default(),
     })
 }
 

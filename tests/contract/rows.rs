@@ -6,8 +6,8 @@ use dataflows::code::{Code, Problem};
 use dataflows::command::CommandType;
 use dataflows::epoch::Epoch;
 use dataflows::rows::{
-    Check, Grain, Ids, Invariant, Operation, PaymentRow, Policy, Revenue, RevenueKey, Row, Stock, StockLocation, Sums,
-    View,
+    Check, Grain, HashMemo, Ids, Invariant, Operation, PaymentRow, Policy, Revenue, RevenueKey, Row, Stock,
+    StockLocation, Sums, View,
 };
 use dataflows::topic::{Origin, Topic};
 
@@ -19,7 +19,7 @@ pub fn row(view: View) -> (String, Vec<u8>) {
         View::Invariants => bytes(&invariant()),
         View::Operations => bytes(&operation()),
         View::Orders => bytes(&*order()),
-        View::Payments => bytes(&PaymentRow(order())),
+        View::Payments => bytes(&PaymentRow::of(&order()).unwrap()),
         View::Policy => bytes(&Policy::default()),
         View::Products => bytes(&*product()),
         View::Revenue => bytes(&revenue()),
@@ -60,5 +60,9 @@ fn revenue() -> Revenue {
 
 fn stock() -> Stock {
     let location = |location, on_hand, reserved| StockLocation { location: text(location), on_hand, reserved };
-    Stock { sku: text("85123A"), locations: vec![location("main", 40, 3), location("shop 2", -1, 0)].into() }
+    Stock {
+        sku: text("85123A"),
+        locations: vec![location("main", 40, 3), location("shop 2", -1, 0)].into(),
+        memo: HashMemo::default(),
+    }
 }

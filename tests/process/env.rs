@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// How a node is run. None of it may change an answer.
@@ -93,6 +94,22 @@ impl TestEnv {
     /// Waits until it may be asked.
     pub fn wait_ready(&mut self) {
         self.api = Api::new(&ready(&self.program));
+    }
+
+    /// Waits until the probe says so, from epoch to epoch or second to second.
+    pub fn until_ready(&self, expected: bool) {
+        let deadline = Instant::now() + super::program::PATIENCE;
+        loop {
+            let answer = self.get("/health/ready");
+            let body = answer.json();
+            assert_eq!((answer.status == 200, body["why"].is_null()), (body["ready"] == true, body["ready"] == true));
+            if body["ready"] == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the node stays as it is: {body}");
+            let next = (answer.epoch() + 1).to_string();
+            self.call("GET", "/api/v1/epochs/latest", &[("tradewind-min-epoch", &next), ("prefer", "wait=1")], "");
+        }
     }
 
     /// The digest of each view, and of all together, at the newest epoch.

@@ -21,13 +21,13 @@ pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
 
-use crate::changes::AnyChange;
+use crate::changes::{AnyChange, Change};
 use crate::code::{Code, Refusal};
 use crate::command::Command;
 use crate::epoch::{Epoch, EpochRecord};
 use crate::event::{Event, Fact};
 use crate::port::Envelope;
-use crate::rows::{Ids, Operation, PaymentRow};
+use crate::rows::{Ids, Operation, Order, PaymentRow};
 use crate::time::Timestamp;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -140,12 +140,14 @@ impl Decider {
     }
 }
 
-/// The change of the payment that an order's change shows.
-fn payment_change(change: &crate::changes::Change<crate::rows::Order>) -> Option<crate::changes::Change<PaymentRow>> {
-    let row = |order: &Option<Arc<crate::rows::Order>>| {
-        order.as_ref().filter(|order| order.payment.is_some()).map(|order| Arc::new(PaymentRow(Arc::clone(order))))
-    };
-    crate::changes::Change::of(row(&change.before), row(&change.after))
+/// The change of the payment that an order's change shows, if it shows one.
+fn payment_change(change: &Change<Order>) -> Option<Change<PaymentRow>> {
+    let row = |order: &Option<Arc<Order>>| order.as_deref().and_then(PaymentRow::of);
+    let (before, after) = (row(&change.before), row(&change.after));
+    if before == after {
+        return None;
+    }
+    Change::of(before.map(Arc::new), after.map(Arc::new))
 }
 
 /// Numbers the facts of an epoch.
@@ -206,7 +208,7 @@ fn ids(command: &Command) -> Ids {
         | Command::RecordCredit(_)
         | Command::RecordAdjustment(_) => None,
     };
-    Ids { of: SmolStr::new(command.key()), part: part.map(|id| Box::new(id.clone())) }
+    Ids { of: command.id(), part: part.map(|id| Box::new(id.clone())) }
 }
 
 /// The refusal of a command about something that is not there.

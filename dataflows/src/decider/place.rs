@@ -9,7 +9,7 @@ use crate::code::{Code, Problem, Refusal};
 use crate::command::{PaymentMethod, PlaceOrder};
 use crate::event::{Fact, MoneyMoved};
 use crate::money::{Currency, Money};
-use crate::rows::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Product, Variant};
+use crate::rows::{HashMemo, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Product, Variant};
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ fn money_facts(order: &Arc<Order>) -> Option<Fact> {
 /// An order without goods and money, in its first state.
 fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: OrderStatus) -> Order {
     Order {
-        order_id: command.key().into(),
+        order_id: command.id(),
         status,
         code: None,
         customer_id: command.customer_id.clone(),
@@ -102,6 +102,7 @@ fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: Or
         history: smallvec![History { status, at: context.now, epoch: context.epoch }],
         placed_at: context.occurred_at,
         money_back_ids: Vec::new(),
+        memo: HashMemo::default(),
     }
 }
 

@@ -34,7 +34,7 @@ impl<R: TableRow> Table<R> {
     /// Puts a row, in place of the one of its id.
     pub fn put(&mut self, row: Arc<R>) {
         let before = self.load(Arc::clone(&row));
-        self.touch(row.id(), before);
+        self.touch(row.as_ref(), before);
     }
 
     /// Puts a row that was there before the epoch: it is no change.
@@ -53,13 +53,13 @@ impl<R: TableRow> Table<R> {
     pub fn remove(&mut self, id: &str) {
         if let Ok(entry) = self.rows.find_entry(hash(id), |row| row.id() == id) {
             let (row, _) = entry.remove();
-            self.touch(id, Some(row));
+            self.touch(row.as_ref(), Some(Arc::clone(&row)));
         }
     }
 
-    fn touch(&mut self, id: &str, before: Option<Arc<R>>) {
-        if !self.before.contains_key(id) {
-            self.before.insert(SmolStr::new(id), before);
+    fn touch(&mut self, row: &R, before: Option<Arc<R>>) {
+        if !self.before.contains_key(row.id()) {
+            self.before.insert(row.key_text(), before);
         }
     }
 

@@ -139,6 +139,7 @@ macro_rules! table_rows {
         $(impl Row for $row {
             const VIEW: View = View::$view;
             fn key(&self) -> Cow<'_, str> { Cow::Borrowed(&self.$id) }
+            fn key_text(&self) -> SmolStr { self.$id.clone() }
         }
         impl TableRow for $row {
             fn id(&self) -> &str { &self.$id }

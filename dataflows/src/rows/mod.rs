@@ -3,23 +3,26 @@
 
 mod documents;
 mod invariant;
+mod memo;
 mod operation;
 mod order;
+mod payment;
 mod product;
 mod revenue;
 mod stock;
 
 pub use documents::{Adjustment, Credit, CreditLine, Policy};
 pub use invariant::{Check, Invariant};
+pub use memo::HashMemo;
 pub use operation::{Ids, Operation};
-pub use order::{
-    History, Order, OrderLine, OrderStatus, Payment, PaymentRow, PaymentStatus, Shipment, ShipmentStatus, Taken,
-};
+pub use order::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};
+pub use payment::PaymentRow;
 pub use product::{Product, ScheduledPrice, Variant};
 pub use revenue::{Grain, Period, Revenue, RevenueKey, Sums};
 pub use stock::{Stock, StockLocation};
 
 use serde::Serialize;
+use smol_str::SmolStr;
 use std::borrow::Cow;
 
 /// One key's answer in a view.
@@ -29,6 +32,16 @@ pub trait Row: Serialize + std::fmt::Debug + PartialEq + Send + Sync + 'static {
 
     /// Its key: an id, or the compact JSON array of several parts.
     fn key(&self) -> Cow<'_, str>;
+
+    /// The key as a text of its own. Ids are shared with the row, not copied.
+    fn key_text(&self) -> SmolStr {
+        SmolStr::from(self.key())
+    }
+
+    /// Where its hash is kept, for rows that change often.
+    fn memo(&self) -> Option<&HashMemo> {
+        None
+    }
 
     /// Its value: the bytes that are published, and that the digest covers.
     fn value(&self) -> Vec<u8> {

@@ -121,6 +121,10 @@ impl Row for Operation {
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.command_id)
     }
+
+    fn key_text(&self) -> SmolStr {
+        self.command_id.clone()
+    }
 }
 
 impl TableRow for Operation {

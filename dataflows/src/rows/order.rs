@@ -1,6 +1,6 @@
-//! The row of an order, and of its payment, which shows the same row from another side.
+//! The row of an order.
 
-use super::{Row, TableRow, View};
+use super::{HashMemo, Row, TableRow, View};
 use crate::code::Code;
 use crate::command::PaymentMethod;
 use crate::epoch::Epoch;
@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -99,6 +98,8 @@ pub struct Order {
     pub placed_at: Timestamp,
     /// The return and refund ids used.
     pub money_back_ids: Vec<SmolStr>,
+    /// Its hash.
+    pub memo: HashMemo,
 }
 
 /// A line of an order.
@@ -247,37 +248,18 @@ impl Row for Order {
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.order_id)
     }
+
+    fn key_text(&self) -> SmolStr {
+        self.order_id.clone()
+    }
+
+    fn memo(&self) -> Option<&HashMemo> {
+        Some(&self.memo)
+    }
 }
 
 impl TableRow for Order {
     fn id(&self) -> &str {
         &self.order_id
-    }
-}
-
-/// The payment of an order: the order's own row, shown as `{payment_id, order_id, method, status, amount, token}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PaymentRow(pub Arc<Order>);
-
-impl Serialize for PaymentRow {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let order = &self.0;
-        let payment = order.payment.as_ref();
-        let mut row = serializer.serialize_struct("Payment", 6)?;
-        row.serialize_field("payment_id", &order.order_id)?;
-        row.serialize_field("order_id", &order.order_id)?;
-        row.serialize_field("method", &payment.map(|payment| payment.method))?;
-        row.serialize_field("status", &payment.map(|payment| payment.status))?;
-        row.serialize_field("amount", &Money::new(order.total, order.currency))?;
-        row.serialize_field("token", &payment.and_then(|payment| payment.token.as_ref()))?;
-        row.end()
-    }
-}
-
-impl Row for PaymentRow {
-    const VIEW: View = View::Payments;
-
-    fn key(&self) -> Cow<'_, str> {
-        Cow::Borrowed(&self.0.order_id)
     }
 }

@@ -107,6 +107,10 @@ impl Row for Product {
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.product_id)
     }
+
+    fn key_text(&self) -> SmolStr {
+        self.product_id.clone()
+    }
 }
 
 impl TableRow for Product {

@@ -1,6 +1,6 @@
 //! The row of a SKU's stock.
 
-use super::{Row, TableRow, View};
+use super::{HashMemo, Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -13,6 +13,8 @@ pub struct Stock {
     pub sku: SmolStr,
     /// In the order of their ids; a location stays, also at 0.
     pub locations: SmallVec<[StockLocation; 1]>,
+    /// Its hash.
+    pub memo: HashMemo,
 }
 
 /// The stock of a SKU at a location.
@@ -36,7 +38,7 @@ impl StockLocation {
 impl Stock {
     /// A SKU without any location yet.
     pub fn new(sku: SmolStr) -> Stock {
-        Stock { sku, locations: SmallVec::new() }
+        Stock { sku, locations: SmallVec::new(), memo: HashMemo::default() }
     }
 
     /// How many lie anywhere.
@@ -97,6 +99,14 @@ impl Row for Stock {
 
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.sku)
+    }
+
+    fn key_text(&self) -> SmolStr {
+        self.sku.clone()
+    }
+
+    fn memo(&self) -> Option<&HashMemo> {
+        Some(&self.memo)
     }
 }
 

@@ -9,7 +9,7 @@ use dataflows::changes::{Change, Rows, Standings};
 use dataflows::command::{CancelOrder, InventoryPolicy, PlaceLine, PlaceOrder, PlacePayment, PutProduct, PutVariant};
 use dataflows::epoch::{Cut, EpochRecord, RULES};
 use dataflows::port::Appended;
-use dataflows::rows::OrderStatus;
+use dataflows::rows::{Order, OrderStatus};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic};
 use std::collections::BTreeMap;
@@ -86,9 +86,7 @@ impl Shop {
             let id = SmolStr::new(command.key());
             let after = self.twin.tables().orders.get(&id).cloned();
             let before = self.orders.insert(id, after.clone()).flatten();
-            let row = |order: Option<Arc<Order>>| {
-                order.filter(|order| order.payment.is_some()).map(|order| Arc::new(PaymentRow(order)))
-            };
+            let row = |order: Option<Arc<Order>>| order.as_deref().and_then(PaymentRow::of).map(Arc::new);
             rows.payments.extend(Change::of(row(before), row(after)));
         }
         let now = Timestamp::from_micros(self.epoch as i64);

@@ -18,6 +18,7 @@ struct TestEnv {
     log: Arc<dyn Log>,
     clock: Arc<ManualClock>,
     behind: mpsc::Receiver<Duration>,
+    stalled: mpsc::Receiver<Option<String>>,
     fatal: mpsc::Receiver<Error>,
     report: Report,
 }
@@ -25,12 +26,14 @@ struct TestEnv {
 fn env_on(disk: Disk) -> TestEnv {
     let journal = Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(2), journal::Config::default());
     let (say_behind, behind) = mpsc::sync_channel(100);
+    let (say_stalled, stalled) = mpsc::sync_channel(100);
     let (say_fatal, fatal) = mpsc::sync_channel(100);
     let report = Report {
         clock_behind: Arc::new(move |by| say_behind.send(by).unwrap()),
+        stalled: Arc::new(move |why| say_stalled.send(why).unwrap()),
         fatal: Arc::new(move |error| say_fatal.send(error).unwrap()),
     };
-    TestEnv { disk, log: Arc::new(journal.unwrap()), clock: Arc::default(), behind, fatal, report }
+    TestEnv { disk, log: Arc::new(journal.unwrap()), clock: Arc::default(), behind, stalled, fatal, report }
 }
 
 fn env() -> TestEnv {
@@ -206,7 +209,9 @@ fn it_goes_on_after_the_disk_was_full() {
     // Room for the command, and not for the record of its epoch, which is tried again and again.
     env.disk.fail(Faults { room_bytes: Some(200), ..Faults::default() });
     env.append(ORDERS, 1);
+    assert!(env.stalled.recv_timeout(PATIENCE).unwrap().is_some_and(|why| why.contains("no room")));
     env.disk.fail(Faults::default());
+    assert_eq!(env.stalled.recv_timeout(PATIENCE).unwrap(), None);
     assert_eq!(env.epochs_to(&env.ends()).len(), 3);
     sequencer.stop();
     assert!(env.fatal.try_recv().is_err());

@@ -4,6 +4,8 @@ use crate::app::App;
 use crate::http::answer::{Answer, Kind};
 use crate::http::call::Call;
 use crate::http::problem::Problem;
+use crate::shop::Readiness;
+use crate::vitals::Vitals;
 use axum::http::StatusCode;
 use dataflows::epoch::Epoch;
 use serde::Serialize;
@@ -29,10 +31,14 @@ pub async fn live(_app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
 
 /// `GET /health/ready`
 pub async fn ready(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    let readiness = app.shop.readiness();
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let (epoch, kafka) = (app.shop.applied(), (app.vitals)().kafka);
-    Ok(Answer::json(&Ready { ready: readiness.ready, epoch, kafka, why: readiness.why }).status(status))
+    let Readiness { mut ready, mut why } = app.shop.readiness();
+    let Vitals { kafka, stalled, ends: _, log_bytes: _, replay_to: _, gauges: _ } = (app.vitals)();
+    // A node that starts or stops says so first; one that serves, but cannot decide, is not ready either.
+    if let Some(stalled) = stalled.filter(|_| ready) {
+        (ready, why) = (false, Some(format!("no epoch can be closed: {stalled}")));
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok(Answer::json(&Ready { ready, epoch: app.shop.applied(), kafka, why }).status(status))
 }
 
 /// `GET /openapi.json`

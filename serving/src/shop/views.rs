@@ -172,7 +172,7 @@ impl Views {
 
 /// Applies rows under their published key.
 fn by_key<R: Row>(view: &View<SmolStr, R>, step: Step, changes: &[Change<R>]) -> usize {
-    let mut changes = changes.iter().map(|change| (SmolStr::new(change.key()), change.after.clone())).collect();
+    let mut changes = changes.iter().map(|change| (change.key_text(), change.after.clone())).collect();
     view.apply(step, &mut changes)
 }
 

@@ -83,9 +83,12 @@ fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
         assert!(taken < 100, "the disk does not fill");
     };
     assert_eq!(full.problem(), (503, "storage_full".to_owned()));
+    // The probe says so, and says when it is over: the next epoch is tried within seconds.
+    env.until_ready(false);
     // What can be read still is.
     assert_eq!(env.get("/api/v1/stock/A").ok().json()["on_hand"], 1 + decided_at_once);
     bound_files(&env, "unlimited");
+    env.until_ready(true);
     // The same command again, now that there is room.
     let again = post(taken, "wait=30").expect(201);
     assert_eq!((again.json()["on_hand"].as_u64(), again.header("idempotent-replayed")), (Some(2 + taken as u64), ""));
