@@ -1,6 +1,7 @@
 //! The bank test, against the real process over HTTP: while goods move between ten locations and multi-line orders take,
-//! ship, cancel and return one and the same number of ten SKUs, readers add up totals over several routes at one epoch.
-//! Nothing moves in or out, so there is one right total at every epoch, and any other is counted as wrong.
+//! ship, cancel and return one and the same number of ten SKUs, readers add up totals over several routes at one epoch,
+//! and one that follows the changes, breaks off and comes back adds up at each epoch that is complete. Nothing moves in or out,
+//! so there is one right total at every epoch, and any other is counted as wrong.
 //!
 //! `TRADEWIND_TEST_TRANSFERS=1000000 cargo test --release --test tradewind-tests bank -- --nocapture` runs as many
 //! transfers and orders as it says; without it, as many as take a few seconds.
@@ -294,6 +295,83 @@ impl Seen {
     }
 }
 
+/// Reads a stream of events as they come, in chunks.
+struct Events {
+    wire: Wire,
+    text: String,
+}
+
+impl Events {
+    fn open(address: SocketAddr, last: Option<u64>) -> Events {
+        let mut wire = Wire::to(address);
+        let last = last.map_or_else(String::new, |epoch| format!("last-event-id: {epoch}\r\n"));
+        let request = format!("GET /api/v1/changes?view=stock HTTP/1.1\r\nhost: bank\r\n{last}\r\n");
+        wire.0.get_mut().write_all(request.as_bytes()).expect("the node reads");
+        let head: Vec<String> =
+            wire.0.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains(" 200 "), "{head:?}");
+        Events { wire, text: String::new() }
+    }
+
+    /// The name of the next event, and its data.
+    fn next(&mut self) -> (String, Value) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let of = |name| event.lines().find_map(|line| line.strip_prefix(name)).expect("an event has it");
+                let event = (of("event: ").to_owned(), serde_json::from_str(of("data: ")).expect("JSON"));
+                self.text = rest.to_owned();
+                return event;
+            }
+            let mut size = String::new();
+            self.wire.0.read_line(&mut size).expect("the node sends");
+            let mut chunk = vec![0; usize::from_str_radix(size.trim(), 16).expect("a size") + 2];
+            self.wire.0.read_exact(&mut chunk).expect("the node sends");
+            self.text.push_str(std::str::from_utf8(&chunk[..chunk.len() - 2]).expect("UTF-8"));
+        }
+    }
+}
+
+/// Follows the stock, and adds up at each epoch that is complete.
+fn follow(address: SocketAddr, done: &AtomicBool) -> Seen {
+    let (mut seen, mut numbers, mut wire) = (Seen::default(), Numbers::new(7), Wire::to(address));
+    let (mut rows, mut open, mut last) = (BTreeMap::new(), Vec::new(), None);
+    let mut events = Events::open(address, last);
+    loop {
+        let was_done = done.load(Ordering::Acquire);
+        let (_, latest, _) = wire.ask("GET /api/v1/epochs/latest HTTP/1.1", "");
+        loop {
+            let (name, data) = events.next();
+            match name.as_str() {
+                "snapshot" => open.extend(data["rows"].as_array().expect("a list").iter().cloned()),
+                "change" => {
+                    assert!(data["epoch"].as_u64() > last, "{data} after {last:?}");
+                    open.push(data);
+                }
+                "progress" => {
+                    for row in open.drain(..) {
+                        rows.insert(row["key"].as_str().expect("a key").to_owned(), row["value"].clone());
+                    }
+                    last = data["epoch"].as_u64();
+                    seen.stock(&rows, &format!("{data}, /changes"));
+                    seen.epochs.extend(last);
+                }
+                other => panic!("{other}: {data}"),
+            }
+            if numbers.below(400) == 0 {
+                // What is not complete comes again.
+                open.clear();
+                events = Events::open(address, last);
+            }
+            if last >= Some(latest) {
+                break;
+            }
+        }
+        if was_done {
+            return seen;
+        }
+    }
+}
+
 #[test]
 fn bank() {
     let commands = std::env::var("TRADEWIND_TEST_TRANSFERS")
@@ -305,12 +383,10 @@ fn bank() {
     let address = node.address;
     let (mut seen, mut sent, mut taken) = (Seen::default(), 0, 0);
     std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS)
-            .map(|n| {
-                let done = &done;
-                scope.spawn(move || Seen::default().read(n, address, first, done))
-            })
-            .collect();
+        let done_now = &done;
+        let read = |n| scope.spawn(move || Seen::default().read(n, address, first, done_now));
+        let mut readers: Vec<_> = (0..READERS).map(read).collect();
+        readers.push(scope.spawn(move || follow(address, done_now)));
         let writers: Vec<_> = (0..WRITERS)
             .map(|n| {
                 let (left, numbers) = (&left, Numbers::new(100 + n));

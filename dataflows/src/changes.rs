@@ -12,6 +12,39 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
+/// The changes of one view as outsiders see them: in the order of their keys, each with the bytes that are published.
+pub trait Changed {
+    /// How many rows changed.
+    fn count(&self) -> usize;
+
+    /// The key of one of them.
+    fn key(&self, at: usize) -> Cow<'_, str>;
+
+    /// Its value; none if it is gone.
+    fn value(&self, at: usize) -> Option<Vec<u8>>;
+
+    /// Which of them has that key.
+    fn find(&self, key: &str) -> Option<usize>;
+}
+
+impl<R: Row> Changed for Vec<Change<R>> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn key(&self, at: usize) -> Cow<'_, str> {
+        self[at].key()
+    }
+
+    fn value(&self, at: usize) -> Option<Vec<u8>> {
+        self[at].after.as_deref().map(Row::value)
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.binary_search_by(|change| change.key().as_ref().cmp(key)).ok()
+    }
+}
+
 /// A row before and after an epoch; at least one of them is there, and they differ.
 #[derive(Debug, PartialEq)]
 pub struct Change<R> {
@@ -153,9 +186,15 @@ macro_rules! changes {
                 $(self.$field.extend(other.$field);)*
             }
 
-            fn sort(&mut self) {
+            /// Puts the changes of each view in the order of their keys.
+            pub fn sort(&mut self) {
                 // Keys of several parts are made anew each time they are asked for.
                 $(self.$field.sort_by_cached_key(Change::key_text);)*
+            }
+
+            /// The changes of a view.
+            pub fn of(&self, view: View) -> &dyn Changed {
+                match view { $(View::$variant => &self.$field,)* }
             }
 
             /// How many rows changed.
@@ -202,8 +241,8 @@ pub struct Shard {
 pub struct Changes {
     /// The epoch, its `now`, its cut.
     pub record: Arc<EpochRecord>,
-    /// The changed rows, by key.
-    pub rows: Rows,
+    /// The changed rows, by key; shared, since they are kept longer than the rest.
+    pub rows: Arc<Rows>,
     /// The events, in order.
     pub events: Vec<Arc<Event>>,
     /// The records that could not be read, in order.
@@ -231,6 +270,6 @@ impl Changes {
         rows.sort();
         events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
         dead_letters.sort_unstable();
-        Changes { record, rows, events, dead_letters, standings }
+        Changes { record, rows: Arc::new(rows), events, dead_letters, standings }
     }
 }

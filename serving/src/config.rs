@@ -9,6 +9,8 @@ pub struct Config {
     pub history: Limits,
     /// Connections at once; more wait in the socket's queue.
     pub connections_max: usize,
+    /// How long a client may take nothing of what it is sent.
+    pub write_ms_max: u64,
     /// How long a new connection may stay silent.
     pub first_byte_ms_max: u64,
     /// How long a request's head may take, and a kept connection may idle.
@@ -35,6 +37,12 @@ pub struct Config {
     pub commands_in_flight_max: usize,
     /// Requests that may wait for an epoch.
     pub waiters_max: usize,
+    /// Streams of changes at once.
+    pub followers_max: usize,
+    /// Rows of a snapshot, or changes, that are sent before others run.
+    pub follow_rows_at_once: usize,
+    /// How often a stream without changes says how far it is complete.
+    pub follow_progress_ms: u64,
     /// Rows of a page unless the request says.
     pub page_rows_default: usize,
     /// Rows of a page.
@@ -59,7 +67,8 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             history: Limits::default(),
-            connections_max: 4_096,
+            connections_max: 10_000,
+            write_ms_max: 30_000,
             first_byte_ms_max: 5_000,
             head_ms_max: 10_000,
             head_bytes_max: 64 << 10,
@@ -73,6 +82,9 @@ impl Default for Config {
             append_ms_max: 10_000,
             commands_in_flight_max: 65_536,
             waiters_max: 65_536,
+            followers_max: 10_000,
+            follow_rows_at_once: 256,
+            follow_progress_ms: 1_000,
             page_rows_default: 50,
             page_rows_max: 200,
             page_rows_max_wide: 1_000,

@@ -107,6 +107,9 @@ fn parameters(route: &Route) -> Vec<Value> {
     if matches!(route.kind, Kind::Read | Kind::List) {
         all.push(query(&Param { name: "as_of", kind: "integer", about: "the epoch to answer at" }));
     }
+    if route.kind == Kind::Stream {
+        all.push(header("Last-Event-ID", "integer", "go on behind this epoch, without a snapshot"));
+    }
     if route.kind == Kind::Read {
         all.push(header("If-None-Match", "string", "an ETag: 304 if the body is still that one"));
     }
@@ -134,7 +137,7 @@ fn request_body(route: &Route) -> Option<Value> {
             let content = json!({ "application/x-ndjson": { "schema": reference("CommandLine") } });
             Some(json!({ "required": true, "description": about, "content": content }))
         }
-        Kind::Read | Kind::List | Kind::Plain => None,
+        Kind::Read | Kind::List | Kind::Stream | Kind::Plain => None,
     }
 }
 
@@ -189,6 +192,12 @@ fn answers(route: &Route) -> Answers {
         Kind::Batch => {
             vec![(200, "A line for each, in order", Some(("application/x-ndjson", reference(route.schema))))]
         }
+        Kind::Stream => {
+            let about = "Server-sent events: `snapshot` `{epoch, rows:[{key, value}]}`, one or more; `change` `{epoch, \
+                key, value}`, the value null if the row is gone; `progress` `{epoch}` with the epoch as its id: all \
+                of that epoch was sent. Before it closes for one that reads too slowly: `overloaded`.";
+            vec![(200, about, Some(("text/event-stream", json!({ "type": "string" }))))]
+        }
         Kind::Plain if route.schema.is_empty() => vec![(200, "It", None)],
         Kind::Plain if route.schema == "Ready" => {
             vec![(200, "The node may be asked", one()), (503, "It may not", one())]
@@ -201,7 +210,7 @@ fn answers(route: &Route) -> Answers {
 fn problems(route: &Route) -> Vec<(u16, &'static str)> {
     let faults = |faults: &[Fault]| faults.iter().map(|fault| (fault.status(), fault.as_str())).collect::<Vec<_>>();
     let mut problems = match route.kind {
-        Kind::Read => faults(READ_FAULTS),
+        Kind::Read | Kind::Stream => faults(READ_FAULTS),
         Kind::List => [faults(READ_FAULTS), faults(&[Fault::BadCursor])].concat(),
         Kind::Command(command_type) => {
             let refusal = |code: &Code| (status_of(*code, path_names_sku(command_type)), code.as_str());
@@ -211,7 +220,7 @@ fn problems(route: &Route) -> Vec<(u16, &'static str)> {
         Kind::Batch => faults(COMMAND_FAULTS),
         Kind::Plain => Vec::new(),
     };
-    if matches!(route.kind, Kind::Read | Kind::List) {
+    if matches!(route.kind, Kind::Read | Kind::List | Kind::Stream) {
         problems.push((422, Code::Invalid.as_str()));
         problems.extend(route.missing.map(|code| (404, code)));
     }

@@ -1,6 +1,7 @@
 //! Every route, one a line: the router, the counters and the OpenAPI document are made from this list.
 
 pub mod analytics;
+pub mod changes;
 pub mod documents;
 pub mod epochs;
 pub mod health;
@@ -26,6 +27,10 @@ const CATEGORY: Param =
     Param { name: "category", kind: "string", about: "a category path, joined by `/`, or its start" };
 const BRAND: Param = Param { name: "brand", kind: "string", about: "only this brand" };
 const PREFIX: Param = Param { name: "prefix", kind: "string", about: "only keys that begin with this" };
+const VIEW: Param = Param { name: "view", kind: "string", about: "the view to follow" };
+const KEY: Param = Param { name: "key", kind: "string", about: "only the row of this key" };
+const FROM_EPOCH: Param =
+    Param { name: "from", kind: "integer", about: "the epoch of the snapshot; the newest if it is absent" };
 const BY: Param = Param { name: "by", kind: "string", about: "`hour`, `day` (default) or `month`" };
 const GROUP: Param = Param { name: "group", kind: "string", about: "`country`, `category`, or both joined by a comma" };
 const FROM: Param = Param { name: "from", kind: "string", about: "the first period, in the form that `by` has" };
@@ -69,6 +74,7 @@ pub fn all() -> Vec<Route> {
         Route::read("/api/v1/views", "How every view stands", "Views", run(views::list)),
         Route::list("/api/v1/views/{view}", "The rows of a view, by key", "ViewRow", &[PREFIX], run(views::rows)).wide().or_not_found(),
         Route::read("/api/v1/invariants", "What is checked at every epoch", "Invariants", run(views::invariants)),
+        Route::stream("/api/v1/changes", "A view, or a row of it, and each change as it comes", &[VIEW, KEY, FROM_EPOCH], run(changes::get)),
         Route::command(Put, "/api/v1/policy", "Sets what decisions depend on", C::PutPolicy),
         Route::read("/api/v1/policy", "What decisions depend on", "Policy", run(policy::get)),
         Route::plain(Get, "/api/v1/status", "What an operator asks first", "Status", run(status::get)),

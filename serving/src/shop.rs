@@ -1,11 +1,13 @@
 //! The shop as it stands at each of the last epochs: every view in memory, filled by the core, read by requests.
 //! Not for HTTP, and not for deciding: rows come in finished.
 
+mod feed;
 mod figures;
 mod reading;
 mod views;
 mod waiters;
 
+pub use feed::{Follower, Next};
 pub use figures::Rates;
 pub use reading::{Reading, StockOf};
 pub use views::{CustomerOrder, RevenueSlot, Views};
@@ -13,12 +15,15 @@ pub use views::{CustomerOrder, RevenueSlot, Views};
 use crate::config::Config;
 use crate::store::{Clock, NotReadable, Pin, Published};
 use arc_swap::ArcSwap;
-use dataflows::changes::{Changes, Standings};
+use dataflows::changes::{Changes, Rows, Standings};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::port::Sink;
+use dataflows::rows::View;
 use dataflows::topic::Origin;
+use feed::Feed;
 use figures::Figures;
 use parking_lot::Mutex;
+use smol_str::SmolStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,6 +61,7 @@ struct Inner {
     views: Views,
     writer: Mutex<Writer>,
     waiters: Waiters,
+    feed: Feed,
     figures: Figures,
     readiness: ArcSwap<Readiness>,
     /// The next offset of every partition that the views hold. Apart from the writer, so that nobody waits for an epoch.
@@ -65,6 +71,9 @@ struct Inner {
     is_live: AtomicBool,
     now_ms: NowMs,
 }
+
+/// What it costs to keep that a row changed: which row it was, and which it is.
+const CHANGE_BYTES: usize = 16;
 
 /// What only the applying thread needs.
 struct Writer {
@@ -88,6 +97,7 @@ impl Shop {
             views: Views::new(),
             writer: Mutex::new(Writer { mode: Mode::Replaying(None), applied: None }),
             waiters: Waiters::new(config.waiters_max),
+            feed: Feed::new(config.followers_max),
             figures: Figures::default(),
             readiness: ArcSwap::from_pointee(Readiness { ready: false, why: Some("starting".to_owned()) }),
             cut: Mutex::default(),
@@ -213,6 +223,21 @@ impl Shop {
         self.0.waiters.covers(origin)
     }
 
+    /// Follows a view, or one key of it, from the epoch after that one; `None` if too many do.
+    pub fn follow(&self, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Follower> {
+        Follower::new(self.clone(), view, key, after)
+    }
+
+    /// Ends all following: the node stops.
+    pub fn end_following(&self) {
+        self.0.feed.end();
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.0.feed.followers()
+    }
+
     /// The views, for figures about them.
     pub fn views(&self) -> &Views {
         &self.0.views
@@ -240,15 +265,17 @@ impl Inner {
             writer.mode = Mode::Live;
             self.is_live.store(true, Ordering::Release);
             if let Some(info) = writer.applied.clone() {
-                self.publish(info, 0);
+                self.publish(info, 0, Arc::default());
             }
         }
     }
 
-    fn publish(&self, info: EpochInfo, undo_bytes: usize) {
+    fn publish(&self, info: EpochInfo, undo_bytes: usize, rows: Arc<Rows>) {
         let now_ms = (self.now_ms)();
-        let record = Arc::clone(&info.record);
-        self.clock.publish(Published { epoch: record.epoch.0, info, undo_bytes, now_ms });
+        let epoch = info.record.epoch;
+        let undo_bytes = undo_bytes + rows.len() * CHANGE_BYTES;
+        self.clock.publish(Published { epoch: epoch.0, info, undo_bytes, now_ms });
+        self.feed.publish(epoch, rows, Epoch(self.clock.floor().unwrap_or_default()));
         if let Some(pin) = self.clock.pin_latest(now_ms) {
             self.waiters.published(&pin, &self.cut.lock());
         }
@@ -277,7 +304,7 @@ impl Sink for Shop {
         writer.applied = Some(info.clone());
         inner.figures.count(record, rows, dead_letters, (inner.now_ms)());
         match writer.mode {
-            Mode::Live => inner.publish(info, undo_bytes),
+            Mode::Live => inner.publish(info, undo_bytes, Arc::clone(rows)),
             Mode::Replaying(Some(until)) if until <= record.epoch => inner.go_live(&mut writer),
             Mode::Replaying(_) => {}
         }

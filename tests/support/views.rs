@@ -13,7 +13,7 @@ impl Views {
     /// Applies an epoch; every change must fit what is there.
     pub fn apply(&mut self, changes: &Changes) {
         let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
-            &changes.rows;
+            &*changes.rows;
         self.put(products);
         self.put(stock);
         self.put(orders);

@@ -57,7 +57,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 34] = [
+pub const KEYS: [Key; 37] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -134,6 +134,9 @@ pub const KEYS: [Key; 34] = [
     number("serving.commands_bytes_max", "bytes", (KIB, 64 * MIB), 8 * MIB, "in the body of POST /commands"),
     number("serving.commands_lines_max", "commands", (1, 10_000), 1_000, "in the body of POST /commands"),
     number("serving.connections_max", "connections", (1, 1_000_000), 10_000, "open at once"),
+    number("serving.followers_max", "streams", (1, 1_000_000), 10_000, "of GET /changes at once"),
+    number("serving.progress_ms", "ms", (1, 60_000), 1_000, "between marks in a stream of changes without any"),
+    number("serving.write_s_max", "s", (1, 600), 30, "that a client may take nothing of what it is sent"),
     number("serving.wait_s", "s", (0, 30), 2, "that a request waits if it does not say"),
     number("serving.wait_s_max", "s", (1, 300), 30, "that a request may ask to wait"),
     number("serving.drain_s_max", "s", (0, 600), 10, "that open requests have when the process stops"),

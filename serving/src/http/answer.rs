@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dataflows::epoch::Epoch;
+use parking_lot::Mutex;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +27,8 @@ pub enum Kind {
     Metrics,
     /// `text/html`
     Html,
+    /// `text/event-stream`
+    Events,
 }
 
 impl Kind {
@@ -36,12 +39,13 @@ impl Kind {
             Kind::Lines => "application/x-ndjson",
             Kind::Metrics => "text/plain; version=0.0.4; charset=utf-8",
             Kind::Html => "text/html; charset=utf-8",
+            Kind::Events => "text/event-stream",
         })
     }
 }
 
 /// An answer on its way out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
@@ -49,13 +53,20 @@ pub struct Answer {
     pub epoch: Option<Epoch>,
     kind: Kind,
     body: Vec<u8>,
+    /// In place of the bytes, for what comes bit by bit. Behind a lock only so that answers may be shared.
+    stream: Option<Mutex<Body>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
     /// Those bytes.
     pub const fn new(status: StatusCode, kind: Kind, body: Vec<u8>) -> Answer {
-        Answer { status, epoch: None, kind, body, headers: Vec::new() }
+        Answer { status, epoch: None, kind, body, stream: None, headers: Vec::new() }
+    }
+
+    /// Bytes as they come.
+    pub fn stream(kind: Kind, stream: Body) -> Answer {
+        Answer { stream: Some(Mutex::new(stream)), ..Answer::new(StatusCode::OK, kind, Vec::new()) }
     }
 
     /// A value as JSON.
@@ -147,7 +158,7 @@ impl IntoResponse for Answer {
             headers.insert(CONTENT_TYPE, self.kind.content_type());
         }
         headers.extend(self.headers);
-        *response.body_mut() = Body::from(self.body);
+        *response.body_mut() = self.stream.map_or_else(|| Body::from(self.body), Mutex::into_inner);
         response
     }
 }

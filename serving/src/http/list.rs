@@ -63,18 +63,34 @@ impl<'a> Page<'a> {
 
     /// Takes a row in; false once the page is full.
     pub fn push(&mut self, key: &str, row: &impl Serialize) -> Result<bool, Problem> {
+        if !self.has_room(key) {
+            return Ok(false);
+        }
+        serde_json::to_writer(&mut self.body, row).map_err(internal)?;
+        Ok(true)
+    }
+
+    /// Takes a row of a view in; false once the page is full.
+    pub fn push_row(&mut self, key: &str, value: &[u8]) -> bool {
+        let has_room = self.has_room(key);
+        if has_room {
+            row_json(&mut self.body, key, value);
+        }
+        has_room
+    }
+
+    fn has_room(&mut self, key: &str) -> bool {
         if self.rows == self.limit {
             self.has_more = true;
-            return Ok(false);
+            return false;
         }
         if self.rows > 0 {
             self.body.push(b',');
         }
-        serde_json::to_writer(&mut self.body, row).map_err(internal)?;
         self.rows += 1;
         self.last.clear();
         self.last.push_str(key);
-        Ok(true)
+        true
     }
 
     /// The page as an answer.
@@ -90,6 +106,15 @@ impl<'a> Page<'a> {
         }
         fresh::exact(&self.reading, answer)
     }
+}
+
+/// Writes a row of a view as `{key, value}`, the value as it is published.
+pub fn row_json(body: &mut Vec<u8>, key: &str, value: &[u8]) {
+    body.extend_from_slice(b"{\"key\":");
+    serde_json::to_writer(&mut *body, key).expect("a text can be written to memory");
+    body.extend_from_slice(b",\"value\":");
+    body.extend_from_slice(value);
+    body.push(b'}');
 }
 
 /// JSON that could not be written.

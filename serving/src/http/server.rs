@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutWriter;
 
 /// What the room is built from.
 pub struct Parts {
@@ -66,7 +67,7 @@ pub async fn serve(
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    let config = parts.config.clone();
+    let (config, shop) = (parts.config.clone(), parts.shop.clone());
     let router = service(parts);
     let room = Arc::new(Semaphore::new(config.connections_max));
     let graceful = GracefulShutdown::new();
@@ -107,16 +108,24 @@ pub async fn serve(
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_millis(config.head_ms_max))
                 .max_buf_size(config.head_bytes_max)
-                .serve_connection(TokioIo::new(socket), service);
+                .serve_connection(TokioIo::new(Box::pin(patient(socket, &config))), service);
             // A connection that breaks concerns its client only.
             let _ = watcher.watch(connection).await;
         });
     }
     drop((listener, stop));
+    shop.end_following();
     let drained = graceful.shutdown();
     // Who takes longer is cut off.
     let _ = tokio::time::timeout(Duration::from_millis(config.drain_ms_max), drained).await;
     Ok(())
+}
+
+/// A socket that gives up on a client that takes nothing of what it is sent.
+fn patient(socket: TcpStream, config: &Config) -> TimeoutWriter<TcpStream> {
+    let mut socket = TimeoutWriter::new(socket);
+    socket.set_timeout(Some(Duration::from_millis(config.write_ms_max)));
+    socket
 }
 
 /// Whether the client says anything in time.

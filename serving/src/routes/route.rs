@@ -81,6 +81,8 @@ pub enum Kind {
     Read,
     /// A page of things, at an epoch.
     List,
+    /// Things as they come, from an epoch on.
+    Stream,
     /// What became of a command.
     Command(CommandType),
     /// What became of many.
@@ -142,6 +144,11 @@ impl Route {
         run: Run,
     ) -> Route {
         Route { schema, params, ..Route::new(Method::Get, path, summary, Kind::List, run) }
+    }
+
+    /// Sends things as they come.
+    pub fn stream(path: &'static str, summary: &'static str, params: &'static [Param], run: Run) -> Route {
+        Route { params, ..Route::new(Method::Get, path, summary, Kind::Stream, run) }
     }
 
     /// Takes a command.

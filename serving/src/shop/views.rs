@@ -8,11 +8,13 @@ use dataflows::epoch::Epoch;
 use dataflows::money::Currency;
 use dataflows::rows::{
     Adjustment, Credit, Grain, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue, Row, Stock,
+    View as Name,
 };
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A customer's orders, newest first.
@@ -131,6 +133,30 @@ impl Views {
             + by_key(&self.invariants, step, invariants)
     }
 
+    /// Shows rows of a view from a key on, each with the bytes that are published, until told to stop.
+    pub fn rows(
+        &self,
+        view: Name,
+        start: Bound<SmolStr>,
+        at: u64,
+        rows_max: usize,
+        show: impl FnMut(&SmolStr, &[u8]) -> bool,
+    ) {
+        let bounds = (start, Bound::Unbounded);
+        match view {
+            Name::Adjustments => show_rows(&self.adjustments, bounds, at, rows_max, show),
+            Name::Credits => show_rows(&self.credits, bounds, at, rows_max, show),
+            Name::Invariants => show_rows(&self.invariants, bounds, at, rows_max, show),
+            Name::Operations => show_rows(&self.operations, bounds, at, rows_max, show),
+            Name::Orders => show_rows(&self.orders, bounds, at, rows_max, show),
+            Name::Payments => show_rows(&self.payments, bounds, at, rows_max, show),
+            Name::Policy => show_rows(&self.policy, bounds, at, rows_max, show),
+            Name::Products => show_rows(&self.products, bounds, at, rows_max, show),
+            Name::Revenue => show_rows(&self.revenue, bounds, at, rows_max, show),
+            Name::Stock => show_rows(&self.stock, bounds, at, rows_max, show),
+        }
+    }
+
     /// What each view and each further order holds.
     pub fn stats(&self) -> [(&'static str, Stats); 15] {
         let Views {
@@ -167,6 +193,20 @@ impl Views {
             ("revenue_by_slot", revenue_by_slot.stats()),
             ("invariants", invariants.stats()),
         ]
+    }
+}
+
+fn show_rows<R: Row>(
+    view: &View<SmolStr, R>,
+    bounds: (Bound<SmolStr>, Bound<SmolStr>),
+    at: u64,
+    rows_max: usize,
+    mut show: impl FnMut(&SmolStr, &[u8]) -> bool,
+) {
+    for (key, row) in view.range(bounds, at).limit(rows_max) {
+        if !show(&key, &row.value()) {
+            return;
+        }
     }
 }
 

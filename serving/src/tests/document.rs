@@ -29,6 +29,7 @@ const ROUTES: &str = "
     POST /api/v1/orders/{id}/refunds
     POST /api/v1/credits
     POST /api/v1/adjustments
+    GET /api/v1/changes
     GET /api/v1/credits/{id}
     GET /api/v1/adjustments/{id}
     POST /api/v1/payments/{order_id}/results

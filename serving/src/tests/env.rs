@@ -4,7 +4,7 @@ use crate::shop::Shop;
 use crate::{Config, Parts, Vitals, service};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
 use dataflows::command::Command;
 use dataflows::decider::Decider;
@@ -47,6 +47,7 @@ struct State {
     waiting: Vec<Envelope>,
     standings: Standings,
     appends: usize,
+    passed_s: i64,
     /// Callbacks that were never called, kept so that they are not dropped either.
     silent: Vec<Appended>,
 }
@@ -87,12 +88,22 @@ impl FakeLog {
         self.state.lock().appends
     }
 
+    /// Lets that much time pass.
+    pub fn pass_s(&self, seconds: i64) {
+        self.state.lock().passed_s += seconds;
+    }
+
     /// Decides a command at once that did not come over HTTP.
     pub fn publish(&self, id: &str, type_name: &str, data: &str) {
+        self.hold(id, type_name, data);
+        self.cut();
+    }
+
+    /// Takes a command in that did not come over HTTP.
+    pub fn hold(&self, id: &str, type_name: &str, data: &str) {
         let command_type = dataflows::command::CommandType::from_name(type_name).unwrap();
         let command = Command::read(command_type, id, data.as_bytes()).unwrap();
         self.take(vec![Publication::of(id, &command)]);
-        self.cut();
     }
 }
 
@@ -114,16 +125,17 @@ impl State {
     }
 
     fn close(&mut self, mut rows: Rows) {
-        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.epochs.last.0 as i64);
+        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.passed_s + self.epochs.last.0 as i64);
         let record = self.epochs.next_record(&self.ends, now);
         self.epochs.accept(&record).unwrap();
         let decided = self.decider.run(&record, std::mem::take(&mut self.waiting));
         for change in decided.changes {
             self.push(&mut rows, change);
         }
+        rows.sort();
         let changes = Changes {
             record: Arc::new(record),
-            rows,
+            rows: Arc::new(rows),
             events: decided.events.into_iter().map(Arc::new).collect(),
             dead_letters: Vec::new(),
             standings: self.standings.clone(),
@@ -244,6 +256,7 @@ impl TestEnv {
             waiting: Vec::new(),
             standings: Standings::default(),
             appends: 0,
+            passed_s: 0,
             silent: Vec::new(),
         };
         let log = Arc::new(FakeLog { mode: Mutex::new(Mode::Decide), state: Mutex::new(state) });
@@ -280,13 +293,23 @@ impl TestEnv {
         self.call("GET", path, headers, "").await
     }
 
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.into())).unwrap();
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+        let (parts, body) = self.send(method, path, headers, body).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Reply { status: parts.status, headers: parts.headers, body }
     }
