@@ -9,6 +9,7 @@ mod contract;
 mod from_events;
 mod model;
 mod process;
+mod restore;
 mod rule_s;
 mod simulate;
 mod support;

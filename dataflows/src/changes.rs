@@ -4,7 +4,7 @@ use crate::epoch::{Epoch, EpochRecord};
 use crate::event::Event;
 use crate::port::DeadLetter;
 use crate::rows::{
-    Adjustment, Credit, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row, Stock, View,
+    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row, Stock, View,
 };
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -232,8 +232,17 @@ pub struct Shard {
     pub events: Vec<Arc<Event>>,
     /// Its dead letters.
     pub dead_letters: Vec<DeadLetter>,
+    /// The sums of checks that changed.
+    pub imbalances: Vec<Imbalance>,
     /// What its rows change in the standings.
     pub standings: Standings,
+}
+
+impl Shard {
+    /// Takes a changed row in, and counts it.
+    pub fn push(&mut self, change: AnyChange) {
+        self.rows.push(change, &mut self.standings);
+    }
 }
 
 /// An epoch, as it leaves the core.
@@ -247,6 +256,8 @@ pub struct Changes {
     pub events: Vec<Arc<Event>>,
     /// The records that could not be read, in order.
     pub dead_letters: Vec<DeadLetter>,
+    /// The sums of checks that changed, as they are now.
+    pub imbalances: Vec<Imbalance>,
     /// How every view stands after it.
     pub standings: Standings,
 }
@@ -258,10 +269,11 @@ impl Changes {
     }
 
     /// Puts the shards of an epoch together; `standings` are those of the epoch before.
-    pub(crate) fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
+    pub fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
         let mut rows = Rows::default();
-        let (mut events, mut dead_letters) = (Vec::new(), Vec::new());
+        let (mut events, mut dead_letters, mut imbalances) = (Vec::new(), Vec::new(), Vec::new());
         for shard in shards {
+            imbalances.extend(shard.imbalances);
             rows.append(shard.rows);
             events.extend(shard.events);
             dead_letters.extend(shard.dead_letters);
@@ -270,6 +282,7 @@ impl Changes {
         rows.sort();
         events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
         dead_letters.sort_unstable();
-        Changes { record, rows: Arc::new(rows), events, dead_letters, standings }
+        imbalances.sort_unstable_by(|a: &Imbalance, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
+        Changes { record, rows: Arc::new(rows), events, dead_letters, imbalances, standings }
     }
 }

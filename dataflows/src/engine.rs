@@ -75,9 +75,15 @@ impl Drop for AbortOnPanic {
 }
 
 impl Engine {
-    /// Starts a worker for each source. The sinks get every epoch, in order, one after the other.
+    /// Starts a worker for each source. The sinks get every epoch, in order, one after the other. `base` is the state
+    /// that the sources go on from, every row of it as if it came with its epoch; the sinks get it first.
     #[expect(clippy::disallowed_methods, reason = "the engine is where threads start")]
-    pub fn start(config: Config, sources: Vec<Box<dyn Source>>, sinks: Vec<Box<dyn Sink>>) -> Result<Engine, Error> {
+    pub fn start(
+        config: Config,
+        base: Option<Arc<Changes>>,
+        sources: Vec<Box<dyn Source>>,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Engine, Error> {
         let count = sources.len();
         if count == 0 {
             return Err(Error::NoSources);
@@ -86,16 +92,16 @@ impl Engine {
         let wake = Arc::new((0..count).map(|_| Mutex::new(None)).collect::<Vec<_>>());
         let (send, receive) = bounded(config.shards_waiting_max);
         let collector = {
-            let (progress, wake) = (Arc::clone(&progress), Arc::clone(&wake));
+            let (progress, wake, base) = (Arc::clone(&progress), Arc::clone(&wake), base.clone());
             std::thread::Builder::new()
                 .name("collect".to_owned())
                 .spawn(move || {
                     let _abort = AbortOnPanic;
-                    collect(receive, count, sinks, &progress, &wake)
+                    collect(receive, count, base, sinks, &progress, &wake)
                 })
                 .map_err(|error| Error::Workers(error.to_string()))?
         };
-        let workers = start_workers(config, sources, send, &progress, &wake)?;
+        let workers = start_workers(config, base, sources, send, &progress, &wake)?;
         Ok(Engine { progress, wake, collector, workers })
     }
 
@@ -127,19 +133,24 @@ fn wake_all(wake: &Wakes) {
 
 fn start_workers(
     config: Config,
+    base: Option<Arc<Changes>>,
     sources: Vec<Box<dyn Source>>,
     out: Sender<Message>,
     progress: &Arc<Progress>,
     wake: &Arc<Wakes>,
 ) -> Result<WorkerGuards<()>, Error> {
     let count = sources.len();
-    let sources = Mutex::new(sources.into_iter().map(Some).collect::<Vec<_>>());
+    // Each takes its own away, so that nothing is held once they run.
+    let starts = sources.into_iter().map(|source| Some((source, base.clone())));
+    let starts = Mutex::new(starts.collect::<Vec<_>>());
+    drop(base);
     let out = Mutex::new(out);
     let (progress, wake) = (Arc::clone(progress), Arc::clone(wake));
     timely::execute(timely::Config::process(count), move |worker| {
         let _abort = AbortOnPanic;
         let index = worker.index();
-        let mut source = sources.lock().ok().and_then(|mut all| all[index].take()).expect("a source a worker");
+        let start = starts.lock().ok().and_then(|mut all| all[index].take());
+        let (mut source, base) = start.expect("a source a worker");
         let out = out.lock().expect("no worker panics while it starts").clone();
         if let Ok(mut slot) = wake[index].lock() {
             *slot = Some(std::thread::current());
@@ -149,7 +160,8 @@ fn start_workers(
             Arc::new(move || wake_one(&wake[index]))
         };
         source.wake(waker);
-        let feed = graph::build(worker, out);
+        let feed = graph::build(worker, base.as_deref(), out);
+        drop(base);
         pipeline::run(worker, feed, source.as_mut(), &progress, &config);
     })
     .map_err(Error::Workers)
@@ -166,6 +178,7 @@ struct Pending {
 fn collect(
     messages: Receiver<Message>,
     workers: usize,
+    base: Option<Arc<Changes>>,
     mut sinks: Vec<Box<dyn Sink>>,
     progress: &Progress,
     wake: &Wakes,
@@ -173,6 +186,11 @@ fn collect(
     let mut sealed = vec![Some(0); workers];
     let mut pending = Pending::default();
     let mut standings = Standings::default();
+    if let Some(base) = base {
+        standings = base.standings.clone();
+        sinks.iter_mut().for_each(|sink| sink.apply(&base));
+        progress.applied.store(base.epoch().0, Ordering::Release);
+    }
     for message in messages {
         // A worker that stops closes its input, and the dataflow then takes epochs for whole of which others still have
         // a part to read. Workers see the flag before they close, so whatever comes of that is seen after it here.
@@ -247,7 +265,7 @@ mod tests {
         let (idle, is_idle) = mpsc::channel();
         let source = |last| -> Box<dyn Source> { Box::new(Upto { next: 1, last, idle: idle.clone() }) };
         let sources = vec![source(9), source(5)];
-        let engine = Engine::start(Config::default(), sources, vec![Box::new(Keep(applied))]).unwrap();
+        let engine = Engine::start(Config::default(), None, sources, vec![Box::new(Keep(applied))]).unwrap();
         assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         is_idle.recv().unwrap();
         drop(engine.stop());

@@ -10,6 +10,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
+pub mod base;
 pub mod changes;
 pub mod code;
 pub mod command;
@@ -24,6 +25,7 @@ mod operators;
 mod pipeline;
 pub mod port;
 pub mod rows;
+pub mod stored;
 pub mod time;
 pub mod topic;
 mod views;

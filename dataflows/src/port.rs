@@ -1,7 +1,8 @@
 //! The ports: what the core takes in and what others ask of the log, as traits, so that the rooms meet here and only
 //! the root knows them all. Not for what leaves the core: see `changes`.
 
-use crate::changes::Changes;
+use crate::base::Table;
+use crate::changes::{Changes, Standings};
 use crate::command::{Command, CommandType};
 use crate::epoch::{Epoch, EpochRecord};
 use crate::topic::{Origin, Topic};
@@ -120,6 +121,36 @@ pub trait Source: Send {
 pub trait Sink: Send {
     /// Takes an epoch. A sink that holds it already ignores it.
     fn apply(&mut self, changes: &Arc<Changes>);
+}
+
+/// The core's state at one epoch, held readable while it is copied.
+pub trait Held: Send {
+    /// The epoch, its cut naming the next offset of every partition.
+    fn record(&self) -> &EpochRecord;
+
+    /// How every view stands.
+    fn standings(&self) -> &Standings;
+
+    /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept; says how
+    /// many, and the key of the last.
+    fn rows(
+        &self,
+        table: Table,
+        after: Option<&SmolStr>,
+        rows_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, Option<SmolStr>), Forgotten>;
+}
+
+/// The state was held for too long, and is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("epoch {0} was forgotten while it was read")]
+pub struct Forgotten(pub Epoch);
+
+/// What holds the core's state.
+pub trait Holder: Send + Sync {
+    /// Holds the newest epoch; none before there is one.
+    fn hold(&self) -> Option<Box<dyn Held>>;
 }
 
 /// A command on its way to the log.

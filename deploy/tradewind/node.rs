@@ -61,7 +61,7 @@ impl Node {
             Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
-        let engine = Engine::start(config.engine.limits.clone(), sources.collect::<Result<_>>()?, sinks)?;
+        let engine = Engine::start(config.engine.limits.clone(), None, sources.collect::<Result<_>>()?, sinks)?;
 
         let behind_ms = Arc::new(AtomicU64::new(0));
         let clock_behind = {

@@ -3,6 +3,7 @@
 
 mod feed;
 mod figures;
+mod held;
 mod reading;
 mod views;
 mod waiters;
@@ -284,7 +285,7 @@ impl Inner {
 
 impl Sink for Shop {
     fn apply(&mut self, changes: &Arc<Changes>) {
-        let Changes { record, rows, events: _, dead_letters, standings } = changes.as_ref();
+        let Changes { record, rows, events: _, dead_letters, imbalances, standings } = changes.as_ref();
         let inner = &self.0;
         let mut writer = inner.writer.lock();
         let (last, dead_letters_before) =
@@ -293,7 +294,7 @@ impl Sink for Shop {
             return;
         }
         let step = inner.clock.step(record.epoch.0);
-        let undo_bytes = inner.views.apply(step, record.epoch, rows);
+        let undo_bytes = inner.views.apply(step, rows, imbalances);
         inner.cut.lock().advance(&record.cut);
         inner.applied.store(record.epoch.0, Ordering::Release);
         let info = EpochInfo {

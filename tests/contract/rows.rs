@@ -44,6 +44,7 @@ fn operation() -> Operation {
         epoch: Epoch(7),
         origin: Origin { topic: Topic::Orders, partition: 3, offset: 42 },
         ids: Ids { of: text("o-1"), part: Some(Box::new(text("r-1"))) },
+        is_first: false,
         refusal: Some(Box::new((Code::OverReturn, vec![problem]))),
         fingerprint: u128::MAX,
         remembered_until: moment(604_800),

@@ -6,7 +6,7 @@ mod replay;
 pub mod views;
 
 pub use node::Node;
-pub use replay::{SealedLog, Way, run};
+pub use replay::{SealedLog, Way, run, run_from};
 
 use std::io::Write;
 use std::path::PathBuf;

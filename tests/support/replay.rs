@@ -86,12 +86,18 @@ impl Sink for Keep {
 
 /// Everything that leaves the core when the log is run that way.
 pub fn run(log: &Arc<SealedLog>, way: Way) -> Vec<Arc<Changes>> {
+    run_from(log, None, way)
+}
+
+/// The same, going on behind the state of an epoch; that state comes first.
+pub fn run_from(log: &Arc<SealedLog>, base: Option<Arc<Changes>>, way: Way) -> Vec<Arc<Changes>> {
+    let at = base.as_ref().map_or(0, |base| base.epoch().0 as usize);
     let kept = Arc::new(Mutex::new(Vec::new()));
     let sources = (0..way.workers)
-        .map(|worker| -> Box<dyn Source> { Box::new(Replay { log: Arc::clone(log), at: 0, worker, way }) });
+        .map(|worker| -> Box<dyn Source> { Box::new(Replay { log: Arc::clone(log), at, worker, way }) });
     let config = Config { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..Config::default() };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&kept)))];
-    Engine::start(config, sources.collect(), sinks).expect("there are sources").join();
+    Engine::start(config, base, sources.collect(), sinks).expect("there are sources").join();
     let mut kept = kept.lock().expect("the engine has ended");
     std::mem::take(&mut *kept)
 }

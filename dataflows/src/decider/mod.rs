@@ -21,7 +21,7 @@ pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
 
-use crate::changes::{AnyChange, Change};
+use crate::changes::{AnyChange, Change, Rows};
 use crate::code::{Code, Refusal};
 use crate::command::Command;
 use crate::epoch::{Epoch, EpochRecord};
@@ -59,6 +59,13 @@ pub struct Decided {
 }
 
 impl Decider {
+    /// The decider as it was after an epoch.
+    pub fn after(base: &Rows) -> Decider {
+        let mut decider = Decider::default();
+        decider.tables.load(base);
+        decider
+    }
+
     /// The tables, to look at.
     pub const fn tables(&self) -> &Tables {
         &self.tables
@@ -88,6 +95,10 @@ impl Decider {
             return;
         }
         let (epoch, now) = (teller.epoch, teller.now);
+        let is_first = match &envelope.command {
+            Command::PutProduct(command) => self.tables.products.get(&command.product_id).is_none(),
+            _ => false,
+        };
         let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
             let context = Context { epoch, now, occurred_at };
             decide(&self.tables, &context, &envelope.command).map(|decision| (occurred_at, decision))
@@ -117,6 +128,7 @@ impl Decider {
             epoch,
             origin: envelope.origin,
             ids: ids(&envelope.command),
+            is_first: is_first && refusal.is_none(),
             refusal,
             fingerprint: envelope.fingerprint,
             remembered_until,

@@ -37,8 +37,15 @@ impl<R: TableRow> Table<R> {
         self.touch(row.as_ref(), before);
     }
 
-    /// Puts a row that was there before the epoch: it is no change.
-    pub fn load(&mut self, row: Arc<R>) -> Option<Arc<R>> {
+    /// Puts rows that were there before the epoch: they are no changes.
+    pub fn load_all(&mut self, rows: &[Change<R>]) {
+        self.rows.reserve(rows.len(), |row| hash(row.id()));
+        for row in rows.iter().filter_map(|change| change.after.as_ref()) {
+            self.load(Arc::clone(row));
+        }
+    }
+
+    fn load(&mut self, row: Arc<R>) -> Option<Arc<R>> {
         let hash = hash(row.id());
         match self.rows.find_mut(hash, |other| other.id() == row.id()) {
             Some(slot) => Some(std::mem::replace(slot, row)),

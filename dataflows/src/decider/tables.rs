@@ -3,6 +3,7 @@
 
 use super::table::Table;
 use super::writes::Writes;
+use crate::changes::{Change, Rows};
 use crate::command::InventoryPolicy;
 use crate::port::Envelope;
 use crate::rows::{Adjustment, Credit, Operation, Order, Policy, Product, Stock, Variant};
@@ -36,6 +37,36 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Takes in the rows of an epoch, whole. Those of views are not kept here.
+    pub fn load(&mut self, base: &Rows) {
+        let Rows {
+            products,
+            stock,
+            orders,
+            payments: _,
+            credits,
+            adjustments,
+            operations,
+            policy,
+            revenue: _,
+            invariants: _,
+        } = base;
+        for product in rows(products) {
+            self.own(product);
+        }
+        for operation in rows(operations) {
+            self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(operation));
+        }
+        self.deadlines.extend(rows(orders).filter_map(deadline));
+        self.products.load_all(products);
+        self.stock.load_all(stock);
+        self.orders.load_all(orders);
+        self.credits.load_all(credits);
+        self.adjustments.load_all(adjustments);
+        self.operations.load_all(operations);
+        self.policies.load_all(policy);
+    }
+
     /// The policy in force.
     pub fn policy(&self) -> Policy {
         self.policies.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
@@ -116,6 +147,10 @@ impl Tables {
         let (_, order_id) = self.deadlines.first().filter(|(deadline, _)| *deadline < now)?;
         self.orders.get(order_id).cloned()
     }
+}
+
+fn rows<R>(changes: &[Change<R>]) -> impl Iterator<Item = &Arc<R>> {
+    changes.iter().filter_map(|change| change.after.as_ref())
 }
 
 fn deadline(order: &Arc<Order>) -> Option<(Timestamp, SmolStr)> {

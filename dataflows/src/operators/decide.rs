@@ -30,10 +30,11 @@ struct Inbox {
     dead: Vec<DeadLetter>,
 }
 
-/// Runs the epochs through `decider`, each with all of its commands.
+/// Runs the epochs through `decider`, each with all of its commands. `is_new`: it has decided nothing yet.
 pub fn decide<'s>(
     fed: Stream<'s, u64, Vec<(Local<Fed>, u64)>>,
     mut decider: Decider,
+    is_new: bool,
 ) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
     let to_one = Exchange::new(|_: &(Local<Fed>, u64)| 0);
     fed.unary_frontier(to_one, "Decide", |initial, _info| {
@@ -41,7 +42,7 @@ pub fn decide<'s>(
         drop(initial);
         let mut inboxes = BTreeMap::<u64, Inbox>::new();
         let mut held: Option<Capability<u64>> = None;
-        let mut first = true;
+        let mut first = is_new;
         move |(input, frontier), output| {
             input.for_each(|cap, data| {
                 let Some(cap) = cap.retain_least(output.output_index()) else { return };

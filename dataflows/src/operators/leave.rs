@@ -51,12 +51,12 @@ pub fn leave(
         input.for_each(|_cap, data| {
             for (Local(decided), epoch) in data.drain(..) {
                 let Leaving { record, shard } = leaving.entry(epoch).or_default();
-                let Shard { rows, events, dead_letters, standings } = shard.as_mut();
                 match decided {
                     Decided::Epoch { record: of, first: _ } => *record = Some(of),
-                    Decided::Row(change) => rows.push(change, standings),
-                    Decided::Event(event) => events.push(event),
-                    Decided::Dead(letter) => dead_letters.push(letter),
+                    Decided::Row(change) => shard.push(change),
+                    Decided::Event(event) => shard.events.push(event),
+                    Decided::Dead(letter) => shard.dead_letters.push(letter),
+                    Decided::Imbalance(imbalance) => shard.imbalances.push(imbalance),
                 }
             }
         });

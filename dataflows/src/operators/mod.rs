@@ -14,6 +14,7 @@ use crate::changes::AnyChange;
 use crate::epoch::EpochRecord;
 use crate::event::Event;
 use crate::port::DeadLetter;
+use crate::rows::Imbalance;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -33,6 +34,8 @@ pub enum Decided {
     Event(Arc<Event>),
     /// A record could not be read.
     Dead(DeadLetter),
+    /// A sum of a check changed.
+    Imbalance(Imbalance),
 }
 
 impl Decided {
@@ -43,6 +46,7 @@ impl Decided {
             Decided::Row(change) => route(&change.key()),
             Decided::Event(event) => route(event.fact.key()),
             Decided::Dead(letter) => letter.origin.offset,
+            Decided::Imbalance(imbalance) => route(imbalance.check.name()),
         }
     }
 }

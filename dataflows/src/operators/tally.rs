@@ -34,10 +34,11 @@ pub struct Tallied<K, S> {
 /// A summand, as it travels.
 pub type Summand<K, S> = (Local<(K, S)>, u64);
 
-/// Sums up by key; `route` says which worker keeps a key, `each` what becomes of a sum that changed.
+/// Sums up by key, from sums that this worker begins with; `route` says which worker keeps a key, `each` what becomes of a sum that changed.
 pub fn tally<'s, K, S, D>(
     name: &'static str,
     summands: Stream<'s, u64, Vec<Summand<K, S>>>,
+    begin: Vec<(K, S)>,
     route: impl Fn(&K) -> u64 + 'static,
     each: impl Fn(Tallied<K, S>) -> D + 'static,
 ) -> Stream<'s, u64, Vec<(D, u64)>>
@@ -49,7 +50,7 @@ where
     let by_key = Exchange::new(move |(Local((key, _)), _): &Summand<K, S>| route(key));
     summands.unary_frontier(by_key, name, |initial, _info| {
         drop(initial);
-        let mut sums = HashMap::<K, S>::new();
+        let mut sums: HashMap<K, S> = begin.into_iter().collect();
         let mut waiting = BTreeMap::<u64, HashMap<K, S>>::new();
         let mut held: Option<Capability<u64>> = None;
         move |(input, frontier), output| {

@@ -3,6 +3,7 @@
 use super::{Row, TableRow, View};
 use crate::epoch::Epoch;
 use crate::money::{Currency, Money};
+use crate::stored::stored;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -164,4 +165,13 @@ impl TableRow for Policy {
     fn id(&self) -> &str {
         "policy"
     }
+}
+
+stored! {
+    Credit {
+        credit_id, customer_id, currency, country, lines, total, restock, reference, occurred_at, epoch,
+    }
+    CreditLine { sku, quantity, unit_price, amount, category }
+    Adjustment { adjustment_id, customer_id, currency, country, amount, reference, occurred_at, epoch }
+    Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max }
 }

@@ -1,7 +1,9 @@
 //! The row of a standing check.
 
-use super::{Row, View};
+use super::{Row, View, json_key};
+use crate::stored::{stored, stored_words};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::borrow::Cow;
 
 /// What is checked at every epoch. Each compares facts with the state that they led to, on different paths.
@@ -64,5 +66,41 @@ impl Row for Invariant {
 
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(self.name.name())
+    }
+}
+
+/// What a check looks at: an order, or a SKU at a location, or a currency by a grain.
+pub type Subject = (SmolStr, SmolStr);
+
+/// A sum that a check keeps. Not a view's row: outsiders see what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imbalance {
+    /// Whose.
+    pub check: Check,
+    /// Facts against state, of that subject; without one, how many subjects there are, and one more.
+    pub subject: Option<Subject>,
+    /// How much; 0 is none.
+    pub sum: i128,
+}
+
+impl Imbalance {
+    /// What it is a sum of, as a text.
+    pub fn key(&self) -> SmolStr {
+        SmolStr::from(json_key(&(self.check, &self.subject)))
+    }
+}
+
+stored! {
+    Imbalance { check, subject, sum }
+}
+
+stored_words! {
+    Check {
+        StockConservation = 0,
+        ReservedByOpenOrders = 1,
+        OrderTotals = 2,
+        OrderMoney = 3,
+        RevenueOfOrders = 4,
+        UnitsReturned = 5,
     }
 }

@@ -1,6 +1,7 @@
 //! The hash of a row, kept beside it once it was computed: a row that changes again is taken out of the digest by it.
 //! Not a part of what the row says: rows that differ only here are equal.
 
+use crate::stored::{Store, Stored, Unreadable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A hash of 128 bits that is computed at most once.
@@ -43,6 +44,15 @@ impl Eq for HashMemo {}
 impl std::fmt::Debug for HashMemo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HashMemo")
+    }
+}
+
+/// It is not kept: what is read back is hashed anew, and so checked.
+impl Store for HashMemo {
+    fn store(&self, _: &mut Vec<u8>) {}
+
+    fn load(_: &mut Stored<'_>) -> Result<Self, Unreadable> {
+        Ok(HashMemo::default())
     }
 }
 

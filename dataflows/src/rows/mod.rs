@@ -12,7 +12,7 @@ mod revenue;
 mod stock;
 
 pub use documents::{Adjustment, Credit, CreditLine, Policy};
-pub use invariant::{Check, Invariant};
+pub use invariant::{Check, Imbalance, Invariant, Subject};
 pub use memo::HashMemo;
 pub use operation::{Ids, Operation};
 pub use order::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};

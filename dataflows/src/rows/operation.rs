@@ -4,6 +4,7 @@ use super::{Row, TableRow, View};
 use crate::code::{Code, Problem};
 use crate::command::CommandType;
 use crate::epoch::Epoch;
+use crate::stored::stored;
 use crate::time::Timestamp;
 use crate::topic::Origin;
 use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};
@@ -23,6 +24,8 @@ pub struct Operation {
     pub origin: Origin,
     /// The ids that it is about.
     pub ids: Ids,
+    /// Whether it put a product that was not there before.
+    pub is_first: bool,
     /// Why it was refused; boxed, since few are.
     pub refusal: Option<Box<(Code, Vec<Problem>)>>,
     /// Type, key and data of the command, hashed.
@@ -131,4 +134,11 @@ impl TableRow for Operation {
     fn id(&self) -> &str {
         &self.command_id
     }
+}
+
+stored! {
+    Operation {
+        command_id, command_type, epoch, origin, ids, is_first, refusal, fingerprint, remembered_until,
+    }
+    Ids { of, part }
 }

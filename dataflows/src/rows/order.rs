@@ -5,6 +5,7 @@ use crate::code::Code;
 use crate::command::PaymentMethod;
 use crate::epoch::Epoch;
 use crate::money::{Currency, Money};
+use crate::stored::{stored, stored_words};
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
@@ -262,4 +263,31 @@ impl TableRow for Order {
     fn id(&self) -> &str {
         &self.order_id
     }
+}
+
+stored! {
+    Order {
+        order_id, status, code, customer_id, country, currency, lines, total, captured, refunded, payment, shipment,
+        history, placed_at, money_back_ids, memo,
+    }
+    OrderLine { sku, category, quantity, unit_price, amount, returned, taken }
+    Taken { location, quantity }
+    Payment { method, status, token, deadline, processed, failed, charged_back }
+    Shipment { carrier, tracking, status }
+    History { status, at, epoch }
+}
+
+stored_words! {
+    OrderStatus {
+        PendingPayment = 0,
+        Paid = 1,
+        Shipped = 2,
+        Delivered = 3,
+        PartlyReturned = 4,
+        Returned = 5,
+        Cancelled = 6,
+        Rejected = 7,
+    }
+    PaymentStatus { Requested = 0, Processed = 1, Failed = 2, Expired = 3, Cancelled = 4, ChargedBack = 5 }
+    ShipmentStatus { Shipped = 0, Delivered = 1, Cancelled = 2, Failed = 3 }
 }

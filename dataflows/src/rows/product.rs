@@ -3,6 +3,7 @@
 use super::{Row, TableRow, View};
 use crate::command::InventoryPolicy;
 use crate::money::{Currency, Money};
+use crate::stored::stored;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -117,4 +118,12 @@ impl TableRow for Product {
     fn id(&self) -> &str {
         &self.product_id
     }
+}
+
+stored! {
+    Product {
+        product_id, title, description, brand, category, attributes, archived, variants, left_out, category_path,
+    }
+    Variant { sku, title, price, currency, inventory_policy, low_stock_at, scheduled }
+    ScheduledPrice { price, valid_from, valid_to }
 }

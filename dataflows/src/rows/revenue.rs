@@ -2,6 +2,7 @@
 
 use super::{Row, View, json_key};
 use crate::money::{Currency, Money};
+use crate::stored::{stored, stored_words};
 use crate::time::{Civil, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -160,4 +161,15 @@ impl Row for Revenue {
         let RevenueKey { period, currency, country, category } = &self.key;
         json_key(&(period, currency, country, category))
     }
+}
+
+stored! {
+    Revenue { key, sums }
+    RevenueKey { period, currency, country, category }
+    Period { start, grain }
+    Sums { gross, returned, adjusted, orders, units, units_returned }
+}
+
+stored_words! {
+    Grain { Hour = 0, Day = 1, Month = 2 }
 }

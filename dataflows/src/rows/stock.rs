@@ -1,6 +1,7 @@
 //! The row of a SKU's stock.
 
 use super::{HashMemo, Row, TableRow, View};
+use crate::stored::stored;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -114,4 +115,9 @@ impl TableRow for Stock {
     fn id(&self) -> &str {
         &self.sku
     }
+}
+
+stored! {
+    Stock { sku, locations, memo }
+    StockLocation { location, on_hand, reserved }
 }

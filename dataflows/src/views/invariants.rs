@@ -1,10 +1,11 @@
 //! The standing checks: facts against the state that they led to, on different paths. Each check is a sum per subject
 //! that must be zero; what is not zero is a violation. Sums of zero are forgotten, so a sound shop costs no memory.
 
-use crate::changes::{AnyChange, Change};
+use crate::changes::{AnyChange, Change, Changes};
 use crate::event::Fact;
+use crate::graph::Share;
 use crate::operators::{Decided, Local, Summand, Tallied, route, tally};
-use crate::rows::{Check, Grain, Invariant, Order, Revenue, Stock};
+use crate::rows::{Check, Grain, Imbalance, Invariant, Order, Revenue, Stock, Subject};
 use differential_dataflow::{AsCollection, VecCollection};
 use hashbrown::HashMap;
 use smol_str::SmolStr;
@@ -12,11 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::vec::{Map, ToStream};
 use timely::dataflow::operators::{Capability, Concatenate, Operator};
 
-/// What a check looks at: an order, or a SKU at a location, or a currency by a grain.
-type Subject = (SmolStr, SmolStr);
 /// A summand of a check. Without a subject it counts the subjects.
 type Key = (Check, Option<Subject>);
 type Rows<'s> = Stream<'s, u64, Vec<(Local<Decided>, u64)>>;
@@ -24,35 +23,87 @@ type Summands<'s> = Stream<'s, u64, Vec<Summand<Key, i128>>>;
 /// How a check stands: how many subjects, how many violations, the first of them.
 type Standing = (Check, (i64, i64, Option<String>));
 
-/// The rows of the checks that change. `decided` are facts and rows of tables, `revenue` the rows of revenue.
-pub fn invariants<'s>(decided: Rows<'s>, revenue: Rows<'s>) -> Rows<'s> {
+/// The rows of the checks that change, and the sums behind them. `decided` are facts and rows of tables, `revenue` the
+/// rows of revenue.
+pub fn invariants<'s>(decided: Rows<'s>, revenue: Rows<'s>, base: Option<&Changes>, share: Share) -> Rows<'s> {
     let scope = decided.scope();
     let weights = scope.concatenate([weigh(decided), weigh(revenue)]);
-    let worker = |(check, subject): &Key| {
-        *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| route(of).rotate_left(1) ^ route(part))
-    };
-    let standing = tally("Imbalances", weights, worker, violation)
-        .flat_map(|((subject, count), epoch)| (count != 0).then_some((subject, epoch, count)))
+    let begin = base.map(|base| base.imbalances.as_slice()).unwrap_or_default().iter();
+    let begin = begin.map(|of| ((of.check, of.subject.clone()), of.sum)).filter(|(key, _)| share.has(worker(key)));
+    let begin: Vec<(Key, i128)> = begin.collect();
+    // What stood at the beginning comes before all epochs.
+    let stood = begin.iter().map(|(key, sum)| {
+        let Changed { violation: (key, count), imbalance: _ } =
+            changed(Tallied { key: key.clone(), before: 0, after: *sum });
+        (key, 0, count)
+    });
+    let stood = stood.collect::<Vec<_>>().to_stream(scope).as_collection();
+    let sums = tally("Imbalances", weights, begin, worker, changed);
+    let imbalances = sums.clone().map(|(changed, epoch)| (Local(Decided::Imbalance(changed.imbalance)), epoch));
+    let standing = sums
+        .flat_map(|(Changed { violation: (subject, count), imbalance: _ }, epoch)| {
+            (count != 0).then_some((subject, epoch, count))
+        })
         .as_collection()
+        .concat(stood)
         .reduce_named("Violations", |check, input, output| {
-            // Without a subject stands the check itself, once, and once each thing that it looks at.
-            let checked: isize = input.iter().filter(|(of, _)| of.is_none()).map(|(_, count)| *count).sum();
-            let mut violations = input.iter().filter_map(|(of, _)| of.as_ref());
-            let first = violations.next().map(|(of, part)| format!("{of} {part}").trim_end().to_owned());
-            let count = violations.count() + usize::from(first.is_some());
-            output.push(((*check, (checked as i64 - 1, count as i64, first)), 1));
+            let input = input.iter().map(|(subject, count)| (subject.as_ref(), *count));
+            output.push((standing(*check, input), 1));
         })
         .map(|(_, standing)| standing);
-    rows(standing)
+    scope.concatenate([rows(standing), imbalances])
 }
 
-/// A sum that became zero, or no longer is; a count as it changes.
-fn violation(Tallied { key, before, after }: Tallied<Key, i128>) -> (Key, isize) {
+/// Which worker has a key.
+fn worker((check, subject): &Key) -> u64 {
+    *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| route(of).rotate_left(1) ^ route(part))
+}
+
+/// How a check stands, from its counts in order. Without a subject stands the check itself, once, and once each thing
+/// that it looks at.
+fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>, isize)>) -> Standing {
+    let (mut checked, mut violations, mut first) = (-1, 0, None);
+    for (subject, count) in counts {
+        match subject {
+            None => checked += count as i64,
+            Some((of, part)) => {
+                violations += 1;
+                first.get_or_insert_with(|| format!("{of} {part}").trim_end().to_owned());
+            }
+        }
+    }
+    (check, (checked, violations, first))
+}
+
+/// The rows that follow from the sums of all checks.
+pub fn rows_of(imbalances: &[Imbalance]) -> Vec<Arc<Invariant>> {
+    let mut counts = BTreeMap::<Check, BTreeMap<Option<&Subject>, isize>>::new();
+    for of in imbalances {
+        let count = if of.subject.is_some() { 1 } else { of.sum as isize };
+        counts.entry(of.check).or_default().insert(of.subject.as_ref(), count);
+    }
+    counts.into_iter().map(|(check, counts)| Arc::new(row(standing(check, counts.into_iter())))).collect()
+}
+
+fn row((name, (checked, violations, first_violation)): Standing) -> Invariant {
+    Invariant { name, checked, violations, first_violation }
+}
+
+/// A sum that changed.
+#[derive(Clone)]
+struct Changed {
+    /// What it changes in the counts: it became zero, or no longer is; a count as it changes.
+    violation: (Key, isize),
+    imbalance: Imbalance,
+}
+
+fn changed(Tallied { key, before, after }: Tallied<Key, i128>) -> Changed {
     let count = match &key.1 {
         Some(_) => isize::from(after != 0) - isize::from(before != 0),
         None => (after - before) as isize,
     };
-    (key, count)
+    let imbalance = Imbalance { check: key.0, subject: key.1.clone(), sum: after };
+    Changed { violation: (key, count), imbalance }
 }
 
 /// Weighs rows and facts, and sums up per epoch before anything travels: most sums are zero then.
@@ -101,7 +152,7 @@ impl Weights {
                     self.count(check, 1);
                 }
             }
-            Decided::Epoch { record: _, first: false } | Decided::Dead(_) => {}
+            Decided::Epoch { record: _, first: false } | Decided::Dead(_) | Decided::Imbalance(_) => {}
             Decided::Event(event) => self.add_fact(&event.fact),
             Decided::Row(AnyChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
             Decided::Row(AnyChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),
@@ -232,6 +283,10 @@ fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
                 let mut session = output.session(&*cap);
                 while let Some(entry) = waiting.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
                     let (epoch, standings) = entry.remove_entry();
+                    // What stood at the beginning is known.
+                    if epoch == 0 {
+                        continue;
+                    }
                     let changes = pair(standings).into_values();
                     let changes = changes.map(|change| (Local(Decided::Row(AnyChange::Invariants(change))), epoch));
                     session.give_iterator(changes);
@@ -247,9 +302,9 @@ fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
 
 fn pair(standings: BTreeMap<Standing, isize>) -> BTreeMap<Check, Change<Invariant>> {
     let mut changes = BTreeMap::<Check, Change<Invariant>>::new();
-    for ((name, (checked, violations, first_violation)), diff) in standings {
-        let change = changes.entry(name).or_insert(Change { before: None, after: None });
-        let row = Some(Arc::new(Invariant { name, checked, violations, first_violation }));
+    for (standing, diff) in standings {
+        let change = changes.entry(standing.0).or_insert(Change { before: None, after: None });
+        let row = Some(Arc::new(row(standing)));
         match diff {
             0 => {}
             1.. => change.after = row,

@@ -1,8 +1,9 @@
 //! Revenue by hour, day and month, currency, country and category: sums over decided facts. An order counts in the
 //! period in which it was placed, once it is paid; what goes back counts in the period of its own business time.
 
-use crate::changes::{AnyChange, Change};
+use crate::changes::{AnyChange, Change, Changes};
 use crate::event::{Fact, RefundKind};
+use crate::graph::Share;
 use crate::money::Currency;
 use crate::operators::{Decided, Local, Sum, Summand, Tallied, route, tally};
 use crate::rows::{Grain, Order, Revenue, RevenueKey, Sums};
@@ -24,13 +25,17 @@ impl Sum for Sums {
 /// The revenue rows that change.
 pub fn revenue<'s>(
     decided: Stream<'s, u64, Vec<(Local<Decided>, u64)>>,
+    base: Option<&Changes>,
+    share: Share,
 ) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
-    tally(
-        "Revenue",
-        summands(decided),
-        |key: &RevenueKey| route(&key.country) ^ u64::from(key.category.is_some()),
-        changed,
-    )
+    let rows = base.map(|base| base.rows.revenue.as_slice()).unwrap_or_default();
+    let rows = rows.iter().filter_map(|change| change.after.as_deref());
+    let begin = rows.filter(|row| share.has(worker(&row.key))).map(|row| (row.key.clone(), row.sums)).collect();
+    tally("Revenue", summands(decided), begin, worker, changed)
+}
+
+fn worker(key: &RevenueKey) -> u64 {
+    route(&key.country) ^ u64::from(key.category.is_some())
 }
 
 fn changed(Tallied { key, before, after }: Tallied<RevenueKey, Sums>) -> Local<Decided> {

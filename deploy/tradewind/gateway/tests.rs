@@ -92,7 +92,14 @@ impl Shop {
         let now = Timestamp::from_micros(self.epoch as i64);
         let record = EpochRecord { v: 1, epoch: Epoch(self.epoch), now, rules: RULES, cut: Cut::default() };
         let (record, standings) = (Arc::new(record), Standings::default());
-        Arc::new(Changes { record, rows: Arc::new(rows), events: Vec::new(), dead_letters: Vec::new(), standings })
+        Arc::new(Changes {
+            record,
+            rows: Arc::new(rows),
+            events: Vec::new(),
+            dead_letters: Vec::new(),
+            imbalances: Vec::new(),
+            standings,
+        })
     }
 }
 

@@ -39,17 +39,16 @@ pub fn answer(app: &App, asked: &Asked, decision: Decision) -> Result<Answer, Pr
 }
 
 fn accepted(reading: &Reading<'_>, operation: &Operation) -> Result<Answer, Problem> {
-    let status = status_of(reading, operation);
+    let status = status_of(operation);
     let (body, path) = resource(reading, operation)?;
     let answer = body.status(status);
     Ok(if status == StatusCode::CREATED { answer.located(&path) } else { answer })
 }
 
 /// 201 where something was made, else 200.
-fn status_of(reading: &Reading<'_>, operation: &Operation) -> StatusCode {
+fn status_of(operation: &Operation) -> StatusCode {
     let of = operation.command_type;
-    let replaced = of == CommandType::PutProduct
-        && reading.views().makers.get(operation.command_id.as_str(), reading.at()).is_none();
+    let replaced = of == CommandType::PutProduct && !operation.is_first;
     if makes_something(of) && !replaced { StatusCode::CREATED } else { StatusCode::OK }
 }
 

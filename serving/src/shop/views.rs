@@ -3,12 +3,10 @@
 
 use crate::store::{Stats, Step, View};
 use dataflows::changes::{Change, Rows};
-use dataflows::command::CommandType;
-use dataflows::epoch::Epoch;
 use dataflows::money::Currency;
 use dataflows::rows::{
-    Adjustment, Credit, Grain, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue, Row, Stock,
-    View as Name,
+    Adjustment, Credit, Grain, Imbalance, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue,
+    Row, Stock, View as Name,
 };
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
@@ -45,8 +43,6 @@ pub struct Views {
     pub adjustments: View<SmolStr, Adjustment>,
     /// By command id.
     pub operations: View<SmolStr, Operation>,
-    /// The commands that made a product, since their answer is another than that of one that replaced it.
-    pub makers: View<SmolStr, ()>,
     /// The one row.
     pub policy: View<SmolStr, Policy>,
     /// By the published key.
@@ -55,6 +51,8 @@ pub struct Views {
     pub revenue_by_slot: View<RevenueSlot, Revenue>,
     /// By name.
     pub invariants: View<SmolStr, Invariant>,
+    /// The sums behind them, by what they are of. Nobody sees them; a checkpoint keeps them.
+    pub imbalances: View<SmolStr, Imbalance>,
 }
 
 /// About what a text of an id costs beyond its row.
@@ -103,19 +101,18 @@ impl Views {
             credits: View::new(credit_bytes),
             adjustments: View::new(sized),
             operations: View::new(operation_bytes),
-            makers: View::new(shared),
             policy: View::new(sized),
             revenue: View::new(sized),
             revenue_by_slot: View::new(shared),
             invariants: View::new(sized),
+            imbalances: View::new(sized),
         }
     }
 
     /// Takes an epoch's changes in, and says how many bytes of history they left.
-    pub(super) fn apply(&self, step: Step, epoch: Epoch, rows: &Rows) -> usize {
+    pub(super) fn apply(&self, step: Step, rows: &Rows, sums: &[Imbalance]) -> usize {
         let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
             rows;
-        let mut makers = makers(epoch, products, operations);
         by_key(&self.products, step, products)
             + by_keys(&self.products_by_sku, step, products, skus)
             + by_key(&self.stock, step, stock)
@@ -126,11 +123,11 @@ impl Views {
             + by_key(&self.credits, step, credits)
             + by_key(&self.adjustments, step, adjustments)
             + by_key(&self.operations, step, operations)
-            + self.makers.apply(step, &mut makers)
             + by_key(&self.policy, step, policy)
             + by_key(&self.revenue, step, revenue)
             + by_keys(&self.revenue_by_slot, step, revenue, |row| [revenue_slot(row)])
             + by_key(&self.invariants, step, invariants)
+            + self.imbalances.apply(step, &mut sums.iter().map(imbalance).collect())
     }
 
     /// Shows rows of a view from a key on, each with the bytes that are published, until told to stop.
@@ -170,11 +167,11 @@ impl Views {
             credits,
             adjustments,
             operations,
-            makers,
             policy,
             revenue,
             revenue_by_slot,
             invariants,
+            imbalances,
         } = self;
         [
             ("products", products.stats()),
@@ -187,11 +184,11 @@ impl Views {
             ("credits", credits.stats()),
             ("adjustments", adjustments.stats()),
             ("operations", operations.stats()),
-            ("makers", makers.stats()),
             ("policy", policy.stats()),
             ("revenue", revenue.stats()),
             ("revenue_by_slot", revenue_by_slot.stats()),
             ("invariants", invariants.stats()),
+            ("imbalances", imbalances.stats()),
         ]
     }
 }
@@ -214,6 +211,10 @@ fn show_rows<R: Row>(
 fn by_key<R: Row>(view: &View<SmolStr, R>, step: Step, changes: &[Change<R>]) -> usize {
     let mut changes = changes.iter().map(|change| (change.key_text(), change.after.clone())).collect();
     view.apply(step, &mut changes)
+}
+
+fn imbalance(of: &Imbalance) -> (SmolStr, Option<Arc<Imbalance>>) {
+    (of.key(), (of.sum != 0).then(|| Arc::new(of.clone())))
 }
 
 /// Applies rows under other keys, which may come and go as the row changes.
@@ -256,32 +257,4 @@ fn revenue_slot(row: &Revenue) -> RevenueSlot {
         key.country.clone(),
         category.unwrap_or_default(),
     )
-}
-
-/// Which commands of the epoch made their product: of those that put a new one, the first.
-fn makers(
-    epoch: Epoch,
-    products: &[Change<Product>],
-    operations: &[Change<Operation>],
-) -> Vec<(SmolStr, Option<Arc<()>>)> {
-    let mut makers = BTreeMap::new();
-    for operation in operations.iter().filter(|change| change.after.is_none()) {
-        makers.insert(SmolStr::new(operation.key()), None);
-    }
-    let new = products.iter().filter(|change| change.before.is_none()).filter_map(|change| change.after.as_ref());
-    let mut first: BTreeMap<&str, Option<&Operation>> = new.map(|row| (row.product_id.as_str(), None)).collect();
-    if first.is_empty() {
-        return makers.into_iter().collect();
-    }
-    for put in operations.iter().filter_map(|change| change.after.as_deref()) {
-        let succeeded = put.command_type == CommandType::PutProduct && put.refusal.is_none() && put.epoch == epoch;
-        if succeeded
-            && let Some(first) = first.get_mut(put.ids.of.as_str())
-            && first.is_none_or(|first| put.origin < first.origin)
-        {
-            *first = Some(put);
-        }
-    }
-    makers.extend(first.into_values().flatten().map(|put| (put.command_id.clone(), Some(Arc::new(())))));
-    makers.into_iter().collect()
 }

@@ -270,6 +270,11 @@ impl<Info> Pin<Info> {
         &self.0.info
     }
 
+    /// Holds on for another while, as if it was taken now.
+    pub fn renew(&self, now_ms: u64) {
+        self.0.pinned_ms.fetch_max(now_ms, Ordering::AcqRel);
+    }
+
     /// Whether all that was read at this epoch up to now is right. False once the pin grew too
     /// old and the store went past it, or the store was emptied.
     pub fn is_valid(&self) -> bool {

@@ -138,6 +138,7 @@ impl State {
             rows: Arc::new(rows),
             events: decided.events.into_iter().map(Arc::new).collect(),
             dead_letters: Vec::new(),
+            imbalances: Vec::new(),
             standings: self.standings.clone(),
         };
         self.shop.apply(&Arc::new(changes));

@@ -77,8 +77,14 @@ async fn an_epoch_that_is_held_already_is_ignored() {
     let now = dataflows::time::Timestamp::from_micros(0);
     let record = EpochRecord { v: 1, epoch: Epoch(2), now, rules: 1, cut: Cut::default() };
     let (rows, standings) = (Rows::default(), Standings::default());
-    let changes =
-        Changes { record: record.into(), rows: rows.into(), events: Vec::new(), dead_letters: Vec::new(), standings };
+    let changes = Changes {
+        record: record.into(),
+        rows: rows.into(),
+        events: Vec::new(),
+        dead_letters: Vec::new(),
+        imbalances: Vec::new(),
+        standings,
+    };
     env.shop.clone().apply(&changes.into());
     assert_eq!((env.shop.applied(), env.shop.latest()), (Epoch(3), Some(Epoch(3))));
 }

@@ -171,7 +171,7 @@ pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
     let (done, finished) = mpsc::channel();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(Until { last, done })];
     let started = Instant::now();
-    let engine = Engine::start(config.engine.limits.clone(), sources, sinks)?;
+    let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks)?;
     finished.recv().context("the engine has ended early")?;
     Ok(Replayed { took: started.elapsed(), last, shop, engine })
 }

@@ -1,0 +1,92 @@
+//! The core's state at an epoch, whole: what a checkpoint keeps, and what a restart goes on from. Tables and tallies are
+//! kept; what follows from them (payments, how the checks stand) is made again. Not for files: `ingest` has those.
+
+use crate::changes::{AnyChange, Change, Changes, Shard, Standings};
+use crate::epoch::EpochRecord;
+use crate::rows::{
+    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Stock,
+};
+use crate::stored::{Store, Stored, Unreadable};
+use crate::views::invariants;
+use std::sync::Arc;
+
+macro_rules! tables {
+    ($($table:ident $name:literal,)*) => {
+        /// What is kept.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Table {
+            $(#[doc = concat!("`", $name, "`")] $table,)*
+        }
+
+        impl Table {
+            /// Everything that is kept.
+            pub const ALL: &[Table] = &[$(Table::$table,)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Table::$table => $name,)* }
+            }
+
+            /// The table of that name.
+            pub fn from_name(name: &str) -> Option<Table> {
+                Table::ALL.iter().copied().find(|table| table.name() == name)
+            }
+        }
+    };
+}
+
+tables! {
+    Adjustments "adjustments",
+    Credits "credits",
+    Imbalances "imbalances",
+    Operations "operations",
+    Orders "orders",
+    Policy "policy",
+    Products "products",
+    Revenue "revenue",
+    Stock "stock",
+}
+
+/// Reads rows of a table, one after another, and adds them to a shard.
+pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), Unreadable> {
+    let mut from = Stored(bytes);
+    while !from.0.is_empty() {
+        match table {
+            Table::Adjustments => shard.push(AnyChange::Adjustments(row::<Adjustment>(&mut from)?)),
+            Table::Credits => shard.push(AnyChange::Credits(row::<Credit>(&mut from)?)),
+            Table::Imbalances => shard.imbalances.push(Imbalance::load(&mut from)?),
+            Table::Operations => shard.push(AnyChange::Operations(row::<Operation>(&mut from)?)),
+            Table::Orders => {
+                let order = row::<Order>(&mut from)?;
+                if let Some(payment) = order.after.as_deref().and_then(PaymentRow::of) {
+                    shard.push(AnyChange::Payments(appears(payment.into())));
+                }
+                shard.push(AnyChange::Orders(order));
+            }
+            Table::Policy => shard.push(AnyChange::Policy(row::<Policy>(&mut from)?)),
+            Table::Products => shard.push(AnyChange::Products(row::<Product>(&mut from)?)),
+            Table::Revenue => shard.push(AnyChange::Revenue(row::<Revenue>(&mut from)?)),
+            Table::Stock => shard.push(AnyChange::Stock(row::<Stock>(&mut from)?)),
+        }
+    }
+    Ok(())
+}
+
+/// Puts the shards of a state together. The record names the next offset of every partition.
+pub fn whole(record: EpochRecord, mut shards: Vec<Shard>) -> Changes {
+    let imbalances: Vec<Imbalance> = shards.iter().flat_map(|shard| shard.imbalances.iter().cloned()).collect();
+    let mut derived = Shard::default();
+    for row in invariants::rows_of(&imbalances) {
+        derived.push(AnyChange::Invariants(appears::<Invariant>(row)));
+    }
+    shards.push(derived);
+    Changes::of(Arc::new(record), shards, Standings::default())
+}
+
+fn row<R: Store>(from: &mut Stored<'_>) -> Result<Change<R>, Unreadable> {
+    R::load(from).map(|row| appears(Arc::new(row)))
+}
+
+const fn appears<R>(row: Arc<R>) -> Change<R> {
+    Change { before: None, after: Some(row) }
+}

@@ -1,0 +1,78 @@
+//! The shop held at an epoch while a checkpoint copies it. Not for the checkpoint's files.
+
+use super::{EpochInfo, Shop};
+use crate::store::{Pin, View};
+use dataflows::base::Table;
+use dataflows::changes::Standings;
+use dataflows::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::port::{Forgotten, Held, Holder};
+use dataflows::stored::Store;
+use smol_str::SmolStr;
+use std::ops::Bound;
+
+struct HeldShop {
+    shop: Shop,
+    pin: Pin<EpochInfo>,
+    record: EpochRecord,
+}
+
+impl Holder for Shop {
+    fn hold(&self) -> Option<Box<dyn Held>> {
+        // While nothing is applied, what is published and the offsets that it covers belong together.
+        let _writer = self.0.writer.lock();
+        let pin = self.0.clock.pin_latest((self.0.now_ms)())?;
+        let cut: Cut = self.cut();
+        let record = EpochRecord { cut, ..pin.info().record.as_ref().clone() };
+        Some(Box::new(HeldShop { shop: self.clone(), pin, record }))
+    }
+}
+
+impl Held for HeldShop {
+    fn record(&self) -> &EpochRecord {
+        &self.record
+    }
+
+    fn standings(&self) -> &Standings {
+        &self.pin.info().standings
+    }
+
+    fn rows(
+        &self,
+        table: Table,
+        after: Option<&SmolStr>,
+        rows_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+        let (views, at) = (self.shop.views(), self.pin.epoch());
+        self.pin.renew((self.shop.0.now_ms)());
+        let read = match table {
+            Table::Adjustments => read(&views.adjustments, after, at, rows_max, out),
+            Table::Credits => read(&views.credits, after, at, rows_max, out),
+            Table::Imbalances => read(&views.imbalances, after, at, rows_max, out),
+            Table::Operations => read(&views.operations, after, at, rows_max, out),
+            Table::Orders => read(&views.orders, after, at, rows_max, out),
+            Table::Policy => read(&views.policy, after, at, rows_max, out),
+            Table::Products => read(&views.products, after, at, rows_max, out),
+            Table::Revenue => read(&views.revenue, after, at, rows_max, out),
+            Table::Stock => read(&views.stock, after, at, rows_max, out),
+        };
+        if self.pin.is_valid() { Ok(read) } else { Err(Forgotten(Epoch(at))) }
+    }
+}
+
+fn read<R: Store>(
+    view: &View<SmolStr, R>,
+    after: Option<&SmolStr>,
+    at: u64,
+    rows_max: usize,
+    out: &mut Vec<u8>,
+) -> (usize, Option<SmolStr>) {
+    let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
+    let (mut rows, mut last) = (0, None);
+    for (key, row) in view.range((start, Bound::Unbounded), at).limit(rows_max) {
+        row.store(out);
+        rows += 1;
+        last = Some(key);
+    }
+    (rows, last)
+}
