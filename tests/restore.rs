@@ -1,15 +1,19 @@
 //! A state that was kept and read back goes on as the one that never stopped: every change, event and digest after it,
-//! with any number of workers before and after. Not for files: those are `ingest`'s.
+//! with any number of workers before and after; so does every form of files that was ever written.
 
 use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, run_from, seeds};
 use dataflows::base::{Table, load, whole};
-use dataflows::changes::{Change, Changes, Rows, Shard};
-use dataflows::epoch::{Cut, EpochRecord};
+use dataflows::changes::{Change, Changes, Rows, Shard, Standings};
+use dataflows::epoch::{Cut, EpochRecord, Epochs};
+use dataflows::port::{Forgotten, Held};
 use dataflows::rows::{Imbalance, Row};
 use dataflows::stored::Store;
+use ingest::checkpoint;
+use ingest::sealed::Place;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The tables as they are kept: rows by key, as bytes.
@@ -74,6 +78,76 @@ impl Kept {
             shard
         });
         Arc::new(whole(EpochRecord { cut: self.cut.clone(), ..record.clone() }, shards.collect()))
+    }
+}
+
+/// The tables held at an epoch, as a store holds them.
+struct HeldTables<'a> {
+    kept: &'a Kept,
+    record: EpochRecord,
+    standings: Standings,
+}
+
+impl Held for HeldTables<'_> {
+    fn record(&self) -> &EpochRecord {
+        &self.record
+    }
+
+    fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
+    fn rows(
+        &self,
+        table: Table,
+        after: Option<&SmolStr>,
+        rows_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+        let rows = self.kept.tables.get(&table).into_iter().flatten();
+        let rows = rows.skip_while(|(key, _)| after.is_some_and(|after| *key <= after)).take(rows_max);
+        let (mut count, mut last) = (0, None);
+        for (key, row) in rows {
+            out.extend_from_slice(row);
+            (count, last) = (count + 1, Some(key.clone()));
+        }
+        Ok((count, last))
+    }
+}
+
+/// The workload of this seed, as it stood after this epoch, stands in the folder of old checkpoints.
+const GOLDEN_SEED: u64 = 300;
+const GOLDEN_EPOCH: usize = 100;
+
+/// Where checkpoints of every form stand, a folder a form.
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
+}
+
+#[test]
+fn a_checkpoint_of_every_old_form_is_read() {
+    let log = sealed(&workload(GOLDEN_SEED));
+    let all = run(&log, Way { workers: 1, stride: 1, in_flight: 1 });
+    let mut kept = Kept::default();
+    all[..GOLDEN_EPOCH].iter().for_each(|changes| kept.apply(changes));
+    let at = &all[GOLDEN_EPOCH - 1];
+    let newest = golden().join(format!("format-{}", checkpoint::FORMAT));
+    if !newest.exists() {
+        let may_write = std::env::var("TRADEWIND_TEST_GOLDEN").is_ok_and(|value| value == "write");
+        assert!(may_write, "the form of checkpoints is a new one, and has no golden files: see tests/contract/mod.rs");
+        let record = EpochRecord { cut: kept.cut.clone(), ..at.record.as_ref().clone() };
+        let epochs = Epochs { last: record.epoch, now: record.now, cut: record.cut.clone() };
+        let held = HeldTables { kept: &kept, record, standings: at.standings.clone() };
+        std::fs::create_dir_all(&newest).unwrap();
+        checkpoint::write(&newest, &held, &Place { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
+    }
+    for form in std::fs::read_dir(golden()).unwrap() {
+        let (manifest, state) = checkpoint::newest(&form.unwrap().path(), 2).unwrap().expect("it has a checkpoint");
+        assert_eq!((manifest.epoch, manifest.offset), (at.epoch(), GOLDEN_EPOCH as u64));
+        assert_eq!(state.standings, at.standings);
+        let way = Way { workers: 2, stride: 5, in_flight: 8 };
+        let after = run_from(&log, Some(Arc::new(state)), way);
+        assert_eq!(after[1..], all[GOLDEN_EPOCH..]);
     }
 }
 

@@ -26,6 +26,8 @@ enum Command {
     Simulate(Simulate),
     /// Shows one screen about a running node
     Status(Status),
+    /// Takes, lists, checks and copies checkpoints
+    Checkpoint(Checkpoint),
     /// Shows the configuration
     #[command(subcommand)]
     Config(Config),
@@ -108,6 +110,38 @@ struct Status {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct Checkpoint {
+    #[command(subcommand)]
+    command: CheckpointCommand,
+    /// A node's folder of all state, while no node runs there [default for verify and copy: ./tradewind-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// The node, while it runs
+    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
+    to: String,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What can be done with checkpoints.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CheckpointCommand {
+    /// Takes one now
+    Now,
+    /// Lists them, the newest first
+    List,
+    /// Reads each as a restart would; exits with 1 and names the file that is damaged
+    Verify,
+    /// Copies the newest one and the log into an empty folder, from which `up --data` goes on
+    Copy {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        to_dir: PathBuf,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Prints every key with its value, its unit and where it came from
@@ -163,6 +197,9 @@ impl Cli {
                 roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
             }
             Command::Status(Status { to, json }) => roles::status::run(&to, json),
+            Command::Checkpoint(Checkpoint { command, data, to, json }) => {
+                roles::checkpoint::run(command, data.as_deref(), &to, json)
+            }
             Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
             Command::Version => {
                 println!("tradewind {}", env!("CARGO_PKG_VERSION"));

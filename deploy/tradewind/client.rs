@@ -12,6 +12,8 @@ pub const NODE: &str = "http://127.0.0.1:8080";
 /// How long a connection may take to be made.
 const CONNECT_S_MAX: u64 = 5;
 /// How long an answer may take beyond the wait that was asked for.
+/// How long what takes long may take.
+const LONG_S_MAX: u64 = 600;
 const ANSWER_S_MAX: u64 = 30;
 /// How large an answer may be.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -96,6 +98,13 @@ impl Client {
         let request = self.agent.get(format!("{}{path}", self.base)).config();
         let request = request.timeout_global(Some(Duration::from_secs(ANSWER_S_MAX))).build();
         self.answer(request.call())
+    }
+
+    /// Posts nothing to `path`: what is to be done stands there.
+    pub fn post(&self, path: &str) -> Result<Answer> {
+        let request = self.agent.post(format!("{}{path}", self.base)).config();
+        let request = request.timeout_global(Some(Duration::from_secs(LONG_S_MAX))).build();
+        self.answer(request.send_empty())
     }
 
     /// Posts commands, a line of JSON each, and waits at most `wait_s` for their decisions.

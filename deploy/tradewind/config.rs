@@ -86,6 +86,8 @@ pub struct Config {
     pub engine: Engine,
     /// How answers are served.
     pub serving: Serving,
+    /// When the state is kept.
+    pub checkpoints: ingest::checkpoint::Config,
     /// How the process logs.
     pub telemetry: Telemetry,
     /// Where `serving.listen` comes from.
@@ -203,6 +205,11 @@ impl Settings {
                 },
             },
             serving: self.serving(),
+            checkpoints: ingest::checkpoint::Config {
+                interval_s: self.number("checkpoints.interval_s"),
+                log_bytes: self.number("checkpoints.log_bytes"),
+                kept: self.count("checkpoints.kept"),
+            },
             telemetry: self.telemetry(),
             listen_origin: self.get("serving.listen").1.clone(),
         }

@@ -8,6 +8,7 @@ use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
 use dataflows::port::{CommandLog, Sink, Source};
 use dataflows::topic::Topic;
+use ingest::checkpoint::{self, Checkpoints, Manifest};
 use ingest::command_log::LogCommands;
 use ingest::journal::Journal;
 use ingest::log::{Log, Partitions};
@@ -32,6 +33,8 @@ pub struct Node {
     pub vitals: VitalsSource,
     /// The last epoch that the log held at the start.
     pub replay_to: Epoch,
+    /// What keeps its state.
+    pub checkpoints: Arc<Checkpoints>,
     sequencer: Sequencer,
     engine: Engine,
 }
@@ -41,7 +44,14 @@ impl Node {
     pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
         let folder = config.log.data_dir.join("log");
         let log = open_log(config, &folder)?;
-        let sealed = Sealed::read(&*log, Place::default()).context("reading the epochs of the log")?;
+        let kept = config.log.data_dir.join("checkpoints");
+        let newest = checkpoint::newest(&kept, config.engine.workers).context("reading the checkpoints")?;
+        let (last, base) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
+        let place = last.as_ref().map_or_else(Place::default, Manifest::place);
+        let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
+        if let Some(last) = &last {
+            tracing::info!(epoch = last.epoch.0, rows = last.rows(), "the state of a checkpoint is read");
+        }
         let replay_to = sealed.end().epochs.last;
 
         let started = Instant::now();
@@ -61,7 +71,7 @@ impl Node {
             Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
-        let engine = Engine::start(config.engine.limits.clone(), None, sources.collect::<Result<_>>()?, sinks)?;
+        let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
         let behind_ms = Arc::new(AtomicU64::new(0));
         let clock_behind = {
@@ -77,12 +87,20 @@ impl Node {
         };
         let report = Report { clock_behind, stalled, fatal: Arc::clone(fatal) };
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
-        let vitals = vitals(log, folder, behind_ms, stall, replay_to);
-        Ok(Node { shop, commands, vitals, replay_to, sequencer, engine })
+        let log_bytes = {
+            let folder = folder.clone();
+            move || bytes_in(&folder)
+        };
+        let holder = Arc::new(shop.clone());
+        let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
+        let checkpoints = Arc::new(checkpoints);
+        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
+        Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine })
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
     pub fn stop(self) {
+        drop(self.checkpoints);
         self.sequencer.stop();
         self.engine.stop();
     }
@@ -105,18 +123,35 @@ fn vitals(
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
     replay_to: Epoch,
+    checkpoints: &Arc<Checkpoints>,
 ) -> VitalsSource {
+    let checkpoints = Arc::downgrade(checkpoints);
     Arc::new(move || Vitals {
         ends: command_ends(&*log),
         log_bytes: bytes_in(&folder),
         replay_to: Some(replay_to),
         kafka: None,
         stalled: stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        gauges: vec![Gauge {
-            name: "clock_behind_seconds",
-            help: "how far the wall clock is behind the last epoch",
-            value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
-        }],
+        gauges: [
+            Some(Gauge {
+                name: "clock_behind_seconds",
+                help: "how far the wall clock is behind the last epoch",
+                value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
+            }),
+            checkpoints.upgrade().and_then(|checkpoints| checkpoints.last_epoch()).map(|epoch| Gauge {
+                name: "checkpoint_epoch",
+                help: "the epoch of the newest checkpoint",
+                value: epoch.0 as f64,
+            }),
+            checkpoints.upgrade().and_then(|checkpoints| checkpoints.age()).map(|age| Gauge {
+                name: "checkpoint_age_seconds",
+                help: "since the newest checkpoint was taken, or this process read it",
+                value: age.as_secs_f64(),
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     })
 }
 

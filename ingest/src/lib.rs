@@ -12,6 +12,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
+pub mod checkpoint;
 pub mod codec;
 pub mod command_log;
 mod error;
@@ -46,6 +47,8 @@ pub struct Config {
     pub sequencer: sequencer::Config,
     /// What workers read.
     pub source: source::Config,
+    /// When the state is kept.
+    pub checkpoint: checkpoint::Config,
     /// What publishers wait for.
     pub command_log: command_log::Config,
 }

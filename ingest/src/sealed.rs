@@ -89,6 +89,11 @@ impl Follower {
         self.reader.wake(waker);
     }
 
+    /// Where it is.
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// What the records so far say.
     pub const fn epochs(&self) -> &Epochs {
         &self.place.epochs

@@ -3,6 +3,7 @@
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::http::traffic::Traffic;
+use crate::keeper::Keeper;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use dataflows::port::CommandLog;
@@ -24,6 +25,8 @@ pub struct App {
     pub flights: Arc<Flights>,
     /// What the rest of the process says.
     pub vitals: VitalsSource,
+    /// What keeps the state.
+    pub keeper: Arc<dyn Keeper>,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.

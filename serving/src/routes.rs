@@ -2,6 +2,7 @@
 
 pub mod analytics;
 pub mod changes;
+pub mod checkpoints;
 pub mod documents;
 pub mod epochs;
 pub mod health;
@@ -78,6 +79,8 @@ pub fn all() -> Vec<Route> {
         Route::command(Put, "/api/v1/policy", "Sets what decisions depend on", C::PutPolicy),
         Route::read("/api/v1/policy", "What decisions depend on", "Policy", run(policy::get)),
         Route::plain(Get, "/api/v1/status", "What an operator asks first", "Status", run(status::get)),
+        Route::plain(Get, "/api/v1/checkpoints", "The checkpoints of this node", "Checkpoints", run(checkpoints::list)),
+        Route::plain(Post, "/api/v1/checkpoints", "Takes a checkpoint now", "Checkpoint", run(checkpoints::take)),
         Route::plain(Get, "/health/live", "Whether the process runs", "Live", run(health::live)),
         Route::plain(Get, "/health/ready", "Whether the node may be asked; 503 if not", "Ready", run(health::ready)),
         Route::plain(Get, "/metrics", "Figures for Prometheus", "", run(metrics::get)),

@@ -42,7 +42,11 @@ impl TestEnv {
 
     /// The same, run that way.
     pub fn start_as(way: &Way) -> TestEnv {
-        let folder = TempDir::with_prefix("tradewind-test-").expect("there is room for a folder");
+        TestEnv::start_in(TempDir::with_prefix("tradewind-test-").expect("there is room for a folder"), way)
+    }
+
+    /// A node on that folder, ready.
+    pub fn start_in(folder: TempDir, way: &Way) -> TestEnv {
         let program = spawn(folder.path(), way);
         let api = Api::new(&ready(&program));
         TestEnv { program, api, folder }

@@ -2,6 +2,7 @@
 //! Not for what can be tested within a room.
 
 mod buyers;
+mod checkpoints;
 mod cli;
 mod contract;
 mod env;
@@ -10,6 +11,7 @@ mod online_retail;
 mod program;
 mod restart;
 mod shop;
+mod tour;
 
 pub use env::{TestEnv, Way};
 pub use http::{Answer, Api, at_once};

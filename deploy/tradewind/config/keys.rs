@@ -57,7 +57,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 40] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -109,6 +109,15 @@ pub const KEYS: [Key; 37] = [
     ),
     number("epochs.retry_ms_min", "ms", (1, 60_000), 10, "the first pause after an error; each further one is doubled"),
     number("epochs.retry_ms_max", "ms", (1, 600_000), 1_000, "the longest pause after errors"),
+    number("checkpoints.interval_s", "s", (1, 86_400), 60, "after which the state is kept, if anything was decided"),
+    number(
+        "checkpoints.log_bytes",
+        "bytes",
+        (MIB, 1_024 * GIB),
+        GIB,
+        "of growth of the log, after which it is kept too",
+    ),
+    number("checkpoints.kept", "checkpoints", (2, 1_000), 2, "that are there; older ones are removed"),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),
     number(

@@ -1,6 +1,7 @@
 //! The roles: what one process of the binary does, one a file.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod config_show;
 pub mod simulate;
 pub mod status;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::demo;
 use crate::node::Node;
+use crate::roles::checkpoint::OperatorCheckpoints;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::Fatal;
@@ -40,6 +41,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         shop: node.shop.clone(),
         log: Arc::clone(&node.commands),
         vitals: Arc::clone(&node.vitals),
+        keeper: Arc::new(OperatorCheckpoints(Arc::clone(&node.checkpoints))),
         entropy: os_entropy(),
     };
     let (stop, mut stopped) = watch::channel(false);

@@ -5,6 +5,7 @@ use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::error::Error;
+use crate::keeper::Keeper;
 use crate::openapi;
 use crate::routes;
 use crate::shop::Shop;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub log: Arc<dyn CommandLog>,
     /// What the rest of the process says about itself.
     pub vitals: VitalsSource,
+    /// What keeps the state.
+    pub keeper: Arc<dyn Keeper>,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
 }
@@ -46,13 +49,14 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, entropy } = parts;
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         config,
         shop,
         log,
         vitals,
+        keeper,
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),

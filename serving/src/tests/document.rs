@@ -30,6 +30,8 @@ const ROUTES: &str = "
     POST /api/v1/credits
     POST /api/v1/adjustments
     GET /api/v1/changes
+    GET /api/v1/checkpoints
+    POST /api/v1/checkpoints
     GET /api/v1/credits/{id}
     GET /api/v1/adjustments/{id}
     POST /api/v1/payments/{order_id}/results

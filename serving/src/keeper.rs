@@ -1,0 +1,40 @@
+//! The node's checkpoints as an operator sees them. Not for how they are taken.
+
+use serde::Serialize;
+
+/// A checkpoint, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckpointJson {
+    /// The epoch.
+    pub epoch: u64,
+    /// Its time.
+    pub now: String,
+    /// The rows of all tables.
+    pub rows: u64,
+    /// The bytes of all files.
+    pub bytes: u64,
+    /// The digest of the state.
+    pub digest: String,
+}
+
+/// For a shop that nobody keeps.
+pub struct NoKeeper;
+
+impl Keeper for NoKeeper {
+    fn take(&self) -> Result<CheckpointJson, String> {
+        Err("this node keeps none".to_owned())
+    }
+
+    fn list(&self) -> Result<Vec<CheckpointJson>, String> {
+        Ok(Vec::new())
+    }
+}
+
+/// What takes checkpoints. Its functions may block.
+pub trait Keeper: Send + Sync {
+    /// Takes one now, or says why it cannot.
+    fn take(&self) -> Result<CheckpointJson, String>;
+
+    /// Those that are there, the newest first.
+    fn list(&self) -> Result<Vec<CheckpointJson>, String>;
+}
