@@ -190,3 +190,12 @@ async fn a_batch_is_decided_line_by_line() {
     let json = [("content-type", "application/json")];
     assert_eq!(env.call("POST", "/api/v1/commands", &json, "{}").await.problem().0, 415);
 }
+
+#[tokio::test]
+async fn without_randomness_only_commands_that_bring_an_id_are_taken() {
+    let env = TestEnv::without_randomness();
+    let reply = env.call("POST", "/api/v1/orders", &[], order(1)).await;
+    assert_eq!(reply.problem(), (500, "internal".to_owned()));
+    assert_eq!(env.log.appends(), 0);
+    assert_eq!(env.order("k1", 1).await.problem(), (422, "unknown_sku".to_owned()));
+}

@@ -240,6 +240,16 @@ impl TestEnv {
         TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
     }
 
+    /// A service on a machine that has no randomness.
+    pub fn without_randomness() -> TestEnv {
+        let (mut parts, log, now_ms) = TestEnv::build(Config::default());
+        parts.entropy = Arc::new(|| Err("there is no randomness".to_owned()));
+        let env = TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) };
+        env.shop.caught_up();
+        env.log.cut();
+        env
+    }
+
     /// The parts of a service whose log stays empty.
     pub fn parts(config: Config) -> Parts {
         TestEnv::build(config).0
