@@ -15,6 +15,8 @@ mod varint;
 mod writer;
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::Error;
