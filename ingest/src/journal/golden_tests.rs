@@ -36,8 +36,8 @@ fn golden() -> Disk {
 fn history() -> Vec<Vec<(TopicPartition, Record)>> {
     let bytes = |text: String| Some(Bytes::from(text));
     let record = |number: usize| Record {
-        key: (number % 3 > 0).then(|| Bytes::from(format!("key {}", number % 4))),
-        value: (number % 5 > 0).then(|| Bytes::from(format!("value {number}"))),
+        key: (!number.is_multiple_of(3)).then(|| Bytes::from(format!("key {}", number % 4))),
+        value: (!number.is_multiple_of(5)).then(|| Bytes::from(format!("value {number}"))),
         headers: vec![(SmolStr::new("ce_id"), bytes(format!("{number}"))), (SmolStr::new("none"), None)],
         timestamp_ms: 1_700_000_000_000 + number as i64,
     };
