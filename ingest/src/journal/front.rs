@@ -136,3 +136,6 @@ fn delete(storage: &dyn Storage, leftovers: &mut Vec<u64>) -> Result<(), Error> 
     leftovers.drain(..gone);
     result
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::contract_tests::{PARTITIONS, append, beginning, by_partition, read_to};
+use crate::log::LogRecord;
 use crate::testing::Disk;
 use bytes::Bytes;
 use smol_str::SmolStr;
@@ -73,4 +74,21 @@ fn the_same_bytes_are_written_now() {
     let golden: Vec<(String, Vec<u8>)> =
         FOLDER.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
     assert_eq!(files, golden);
+}
+
+#[test]
+fn its_front_can_be_deleted() {
+    let disk = golden();
+    let journal = open(&disk);
+    assert_eq!(journal.starts().unwrap(), beginning(&journal));
+    let whole = read_to(&mut *journal.reader(&beginning(&journal)).unwrap(), &journal.ends().unwrap());
+    journal.delete_before(&journal.ends().unwrap()).unwrap();
+    drop(journal);
+    assert_eq!(disk.names(), ["00000000000000002720.journal", "front", "meta"]);
+    let journal = open(&disk);
+    let starts = journal.starts().unwrap();
+    assert_eq!(starts.get(TopicPartition::new(Topic::Stock, 1)), Some(7));
+    let rest = read_to(&mut *journal.reader(&starts).unwrap(), &journal.ends().unwrap());
+    let is_there = |record: &LogRecord| !starts.covers(record.origin);
+    assert_eq!(rest, whole.into_iter().filter(is_there).collect::<Vec<_>>());
 }
