@@ -3,6 +3,8 @@
 //!
 //! A check gets a log of its own, new and empty, with [`PARTITIONS`] partitions a topic.
 
+mod floors;
+
 use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit, Record};
 use crate::testing::{Bell, Random};
@@ -34,6 +36,13 @@ pub const ALL: &[Check] = &[
     ("a reader beyond the end is refused", a_reader_beyond_the_end_is_refused),
     ("a reader and a watch are woken", wakers_are_called),
     ("a cut after a place is near it and never before it", a_cut_after_is_near),
+    ("nothing at or after a floor goes", floors::nothing_at_or_after_a_floor_goes),
+    ("a log whose records all went goes on", floors::a_log_whose_records_all_went_goes_on),
+    ("a floor beyond the ends is refused", floors::a_floor_that_cannot_be_is_refused),
+    ("a reader before the start is refused", floors::a_reader_before_the_start_is_refused),
+    ("a reader passes nothing by when it is deleted", floors::a_reader_passes_nothing_by),
+    ("a reader at the floor is not disturbed", floors::a_reader_at_the_floor_is_not_disturbed),
+    ("cuts go on after a deletion", floors::cuts_go_on_after_a_deletion),
 ];
 
 /// Runs every check, each on a log that `make` gives.
@@ -112,6 +121,7 @@ fn a_new_log_is_empty(log: &Arc<dyn Log>) {
     assert_eq!(log.partitions().count(Topic::Orders), PARTITIONS);
     assert_eq!(log.partitions().count(Topic::Epochs), 1);
     assert_eq!(ends(&**log), beginning(&**log));
+    assert_eq!(log.starts().expect("the log is there"), beginning(&**log));
     let mut records = Vec::new();
     reader(&**log, &beginning(&**log)).poll(LIMIT, &mut records).expect("the log can be read");
     assert_eq!(records, []);

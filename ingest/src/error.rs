@@ -55,7 +55,7 @@ pub enum Error {
     /// The log has no such partition.
     #[error("the log has no partition {0}")]
     NoPartition(TopicPartition),
-    /// A reader asked for a place that the log does not have.
+    /// A reader or a floor asked for a place that the log does not have yet.
     #[error("{at} has no offset {asked}: its end is {end}")]
     OutOfRange {
         /// The partition.
@@ -64,6 +64,16 @@ pub enum Error {
         asked: u64,
         /// Its end.
         end: u64,
+    },
+    /// A reader asked for what was deleted from the log's front.
+    #[error("the log no longer reaches back to offset {asked} of {at}: it starts at {start}")]
+    Deleted {
+        /// The partition.
+        at: TopicPartition,
+        /// The offset asked for.
+        asked: u64,
+        /// Its first offset that can still be read.
+        start: u64,
     },
     /// What an epoch holds is no longer in the log.
     #[error("log_truncated: epoch {epoch} ends {at} at {cut}, and the log ends it at {end}")]
@@ -103,6 +113,7 @@ impl Error {
             | Error::Config { .. }
             | Error::NoPartition(_)
             | Error::OutOfRange { .. }
+            | Error::Deleted { .. }
             | Error::LogTruncated { .. }
             | Error::Rules { .. } => true,
         }

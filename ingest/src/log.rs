@@ -104,16 +104,29 @@ pub trait Log: Send + Sync {
     /// block either.
     fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
 
+    /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]
+    /// has left. Every record at it or after it is there. It never goes back.
+    fn starts(&self) -> Result<Cut, Error>;
+
     /// The next offset of every partition, as one consistent snapshot of what is durable: if a record is before the
     /// snapshot, so is every record that was acknowledged before it was appended.
     fn ends(&self) -> Result<Cut, Error>;
 
     /// The ends or, when more than `records_max` command records lie between `from` and them, an earlier snapshot of
-    /// the ends that is about that far from it. Never before `from`, and equally consistent.
+    /// the ends that is about that far from it. Never before `from`, and equally consistent. What is deleted counts for
+    /// nothing.
     fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error>;
 
-    /// A reader of the partitions that `starts` names, from those offsets on.
+    /// A reader of the partitions that `starts` names, from those offsets on. [`Error::Deleted`] if one of them is before
+    /// the log's own start, [`Error::OutOfRange`] if it is beyond the end.
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error>;
+
+    /// Nothing before these offsets is needed any more, `epochs` included, and the log may delete it: as much of it as
+    /// suits, also none, and also later. Nothing at the floor or after it is deleted, and nothing of a partition that the
+    /// floor does not name. A floor at or before an earlier one changes nothing. A floor beyond the ends is
+    /// [`Error::OutOfRange`], and nothing is deleted. After any other error some of it may be deleted, and the same floor
+    /// may be given again. Blocks for the disk or the network.
+    fn delete_before(&self, floor: &Cut) -> Result<(), Error>;
 
     /// Calls the waker whenever the ends may have moved, until the watch is dropped.
     fn watch(&self, waker: Waker) -> Watch;
@@ -122,7 +135,8 @@ pub trait Log: Send + Sync {
 /// Reads some partitions of a log.
 pub trait LogReader: Send {
     /// Appends what there is to `into`, within the limit: durable records, in order within each partition. Waits for
-    /// no record to come.
+    /// no record to come. If the next record of a partition was deleted, this is [`Error::Deleted`], now and ever after:
+    /// a reader may go on with what it still has, and never passes by what it has not.
     fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error>;
 
     /// Where the partition is read up to: every record before it was given. It also passes offsets that hold nothing.

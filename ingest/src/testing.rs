@@ -121,16 +121,45 @@ pub struct Faults {
     pub truncate_fails: bool,
     /// Making a file fails.
     pub create_fails: bool,
+    /// After so many more steps, each further one fails, as if the process had ended before it. A write, a cut, a sync is
+    /// a step; making, replacing and deleting a file are two, since names become durable after they were changed.
+    pub steps_left: Option<usize>,
 }
+
+impl Faults {
+    fn step(&mut self) -> io::Result<()> {
+        if let Some(left) = &mut self.steps_left {
+            *left = left.checked_sub(1).ok_or_else(|| broken("no step is left"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Names and files, which those who have them open share.
+type Files = BTreeMap<String, Arc<Mutex<DiskFile>>>;
 
 #[derive(Debug, Default)]
 struct DiskState {
-    files: BTreeMap<String, DiskFile>,
+    files: Files,
+    /// The names that are durable.
+    synced: Files,
     faults: Faults,
     locked: bool,
 }
 
+impl DiskState {
+    /// Changes a name, then makes it durable.
+    fn rename(&mut self, change: impl FnOnce(&mut Files)) -> io::Result<()> {
+        self.faults.step()?;
+        change(&mut self.files);
+        self.faults.step()?;
+        self.synced.clone_from(&self.files);
+        Ok(())
+    }
+}
+
 /// A disk in memory that fails on demand and forgets what was not synced when it loses power. Clones are the same disk.
+/// A deleted file can be read by those who have it open, as on a disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     state: Arc<Mutex<DiskState>>,
@@ -144,7 +173,7 @@ impl Disk {
 
     /// A file's bytes as a process sees them.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        lock(&self.state).files.get(name).map(|file| file.current.clone()).unwrap_or_default()
+        lock(&self.state).files.get(name).map(|file| lock(file).current.clone()).unwrap_or_default()
     }
 
     /// The names of its files.
@@ -154,31 +183,34 @@ impl Disk {
 
     /// Another disk with the same files, all synced.
     pub fn copy(&self) -> Disk {
-        self.after(|file| file.current.clone())
+        Disk::of(&lock(&self.state).files, |file| file.current.clone())
     }
 
     /// What another disk finds when this one lost power now: of unsynced bytes, what `kept` says of each file's
     /// synced and current bytes.
     pub fn after_power_loss(&self, kept: impl Fn(&[u8], &[u8]) -> Vec<u8>) -> Disk {
-        self.after(|file| kept(&file.synced, &file.current))
+        Disk::of(&lock(&self.state).synced, |file| kept(&file.synced, &file.current))
     }
 
-    fn after(&self, bytes: impl Fn(&DiskFile) -> Vec<u8>) -> Disk {
+    fn of(files: &Files, bytes: impl Fn(&DiskFile) -> Vec<u8>) -> Disk {
         let copy = Disk::default();
-        for (name, file) in &lock(&self.state).files {
-            copy.put(name, bytes(file));
-        }
+        files.iter().for_each(|(name, file)| copy.put(name, bytes(&lock(file))));
         copy
     }
 
-    /// Puts a file there.
+    /// Puts a file there, or other bytes into the one that is there.
     pub fn put(&self, name: &str, bytes: Vec<u8>) {
-        lock(&self.state).files.insert(name.to_owned(), DiskFile { synced: bytes.clone(), current: bytes });
+        let state = &mut *lock(&self.state);
+        let file = state.files.entry(name.to_owned()).or_default();
+        state.synced.insert(name.to_owned(), Arc::clone(file));
+        *lock(file) = DiskFile { synced: bytes.clone(), current: bytes };
     }
 
     /// Takes a file away.
     pub fn remove(&self, name: &str) {
-        lock(&self.state).files.remove(name);
+        let state = &mut *lock(&self.state);
+        state.files.remove(name);
+        state.synced.remove(name);
     }
 }
 
@@ -192,14 +224,13 @@ impl Drop for DiskLock {
 
 struct OpenFile {
     disk: Disk,
-    name: String,
+    file: Arc<Mutex<DiskFile>>,
 }
 
 impl OpenFile {
     fn with<T>(&self, act: impl FnOnce(&mut DiskFile, &mut Faults) -> io::Result<T>) -> io::Result<T> {
         let state = &mut *lock(&self.disk.state);
-        let file = state.files.get_mut(&self.name).ok_or(io::ErrorKind::NotFound)?;
-        act(file, &mut state.faults)
+        act(&mut lock(&self.file), &mut state.faults)
     }
 }
 
@@ -226,26 +257,33 @@ impl Storage for Disk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        lock(&self.state).files.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(OpenFile { disk: self.clone(), name: name.to_owned() }))
+        let file = Arc::clone(lock(&self.state).files.get(name).ok_or(io::ErrorKind::NotFound)?);
+        Ok(Arc::new(OpenFile { disk: self.clone(), file }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        if lock(&self.state).faults.create_fails {
+        let state = &mut *lock(&self.state);
+        if state.faults.create_fails {
             return Err(broken("create"));
         }
-        self.put(name, Vec::new());
-        self.open(name)
+        let file = Arc::default();
+        state.rename(|files| drop(files.insert(name.to_owned(), Arc::clone(&file))))?;
+        Ok(Arc::new(OpenFile { disk: self.clone(), file }))
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        lock(&self.state).rename(|files| drop(files.remove(name)))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let state = lock(&self.state);
-        Ok(state.files.get(name).ok_or(io::ErrorKind::NotFound)?.current.clone())
+        let file = state.files.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(lock(file).current.clone())
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.put(name, bytes.to_vec());
-        Ok(())
+        let file = DiskFile { synced: bytes.to_vec(), current: bytes.to_vec() };
+        lock(&self.state).rename(|files| drop(files.insert(name.to_owned(), Arc::new(Mutex::new(file)))))
     }
 }
 
@@ -265,6 +303,7 @@ impl StorageFile for OpenFile {
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         self.with(|file, faults| {
+            faults.step()?;
             if faults.write_fails {
                 return Err(broken("write"));
             }
@@ -284,6 +323,7 @@ impl StorageFile for OpenFile {
 
     fn truncate(&self, size: u64) -> io::Result<()> {
         self.with(|file, faults| {
+            faults.step()?;
             if faults.truncate_fails {
                 return Err(broken("truncate"));
             }
@@ -294,6 +334,7 @@ impl StorageFile for OpenFile {
 
     fn sync(&self) -> io::Result<()> {
         self.with(|file, faults| {
+            faults.step()?;
             if faults.sync_fails {
                 return Err(broken("sync"));
             }

@@ -57,6 +57,10 @@ impl Log for Silent {
         lock(&self.waiting).push(done);
     }
 
+    fn starts(&self) -> Result<Cut, crate::Error> {
+        Ok(Cut::default())
+    }
+
     fn ends(&self) -> Result<Cut, crate::Error> {
         Ok(Cut::default())
     }
@@ -67,6 +71,10 @@ impl Log for Silent {
 
     fn reader(&self, _: &Cut) -> Result<Box<dyn LogReader>, crate::Error> {
         Err(crate::Error::Unavailable("it is silent".to_owned()))
+    }
+
+    fn delete_before(&self, _: &Cut) -> Result<(), crate::Error> {
+        Ok(())
     }
 
     fn watch(&self, waker: Waker) -> Watch {

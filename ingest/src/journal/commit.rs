@@ -24,6 +24,8 @@ const MAGIC: [u8; 4] = *b"TWJ1";
 pub struct Segment {
     /// The position of its first byte in the journal; its name.
     pub start: u64,
+    /// The next offset of every partition there.
+    pub offsets: Arc<[u64]>,
     /// The file.
     pub file: Arc<dyn StorageFile>,
 }

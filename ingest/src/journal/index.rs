@@ -19,10 +19,20 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index with a mark about every so many bytes, and the first at the journal's beginning.
-    pub fn new(partitions: usize, distance_bytes: u64, marks_max: usize) -> Index {
-        let first = Mark { position: 0, ends: vec![0; partitions] };
-        Index { marks: vec![first], distance_bytes, marks_max: marks_max.max(2) }
+    /// An index with a mark about every so many bytes, and the first where the journal begins.
+    pub fn new(front: Mark, distance_bytes: u64, marks_max: usize) -> Index {
+        Index { marks: vec![front], distance_bytes, marks_max: marks_max.max(2) }
+    }
+
+    /// Where the journal begins.
+    pub fn front(&self) -> &Mark {
+        &self.marks[0]
+    }
+
+    /// Learns that the journal begins there now, and not before.
+    pub fn cut(&mut self, front: Mark) {
+        self.marks.retain(|mark| mark.position > front.position);
+        self.marks.insert(0, front);
     }
 
     /// Learns that a commit begins at `position`, where partitions end so.
@@ -42,7 +52,8 @@ impl Index {
         self.marks.push(Mark { position, ends: ends.to_vec() });
     }
 
-    /// The last mark that is not beyond any of the offsets, which are given by the partitions' numbers.
+    /// The last mark that is not beyond any of the offsets, which are given by the partitions' numbers; the first if all
+    /// are.
     pub fn before(&self, starts: impl Iterator<Item = (usize, u64)> + Clone) -> &Mark {
         let beyond = |mark: &Mark| starts.clone().any(|(slot, start)| mark.ends[slot] > start);
         // Ends only rise along the journal, so the marks that are not beyond come first.
@@ -57,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_mark_before_an_offset_is_found_however_few_are_kept() {
-        let mut index = Index::new(2, 10, 8);
+        let mut index = Index::new(Mark { position: 0, ends: vec![0, 0] }, 10, 8);
         for at in 1..1000 {
             index.note(at * 7, &[at, at / 2]);
             assert!(index.marks.len() <= 8);
@@ -70,5 +81,22 @@ mod tests {
         let last = index.marks.last().cloned().unwrap();
         assert_eq!(index.before([(0, 999), (1, 999)].into_iter()), &last);
         assert!(last.position > 5000);
+    }
+
+    #[test]
+    fn a_cut_index_begins_at_the_front() {
+        let begin = |at: u64| Mark { position: at * 7, ends: vec![at, at / 2] };
+        for front in [1, 50, 400, 999, 2000] {
+            let mut index = Index::new(begin(0), 10, 8);
+            (1..1000).for_each(|at| index.note(at * 7, &begin(at).ends));
+            index.cut(begin(front));
+            assert_eq!(index.front(), &begin(front));
+            assert!(index.marks.len() <= 8 && index.marks.is_sorted_by(|one, next| one.position < next.position));
+            assert_eq!(index.before([(0, 0)].into_iter()), &begin(front), "all marks are beyond it");
+            for start in front..1000 {
+                let mark = index.before([(0, start), (1, start / 2)].into_iter());
+                assert!(mark.position >= front * 7 && mark.ends[0] <= start && mark.ends[1] <= start / 2);
+            }
+        }
     }
 }

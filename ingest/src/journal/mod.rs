@@ -1,11 +1,14 @@
 //! The embedded log: one append-only journal of Kafka record batches for all topics, in segments. Acknowledged after a
 //! group-committed fdatasync, read in-process. One node: not for replication, and not for more than one process.
 //!
-//! A folder holds `lock`, `meta` (format and partition counts) and segments named by the position of their first byte.
-//! `commit` has the form of the segments, `recovery` what happens at start, `writer` what happens to an append.
+//! A folder holds `lock`, `meta` (format and partition counts), segments named by the position of their first byte, and
+//! `front` (where the journal begins) once the first of them were deleted. `commit` has the form of the segments,
+//! `recovery` what happens at start, `writer` what happens to an append, `front` what happens when records are no longer
+//! needed.
 
 pub mod batch;
 mod commit;
+mod front;
 mod index;
 mod meta;
 mod reader;
@@ -14,6 +17,8 @@ pub mod storage;
 mod varint;
 mod writer;
 
+#[cfg(test)]
+mod golden_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +30,7 @@ use dataflows::port::{AppendError, Appended, Waker};
 use dataflows::topic::{Topic, TopicPartition};
 use index::Index;
 use meta::Layout;
+use reader::Next;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -89,6 +95,8 @@ struct Shared {
     config: Config,
     storage: Arc<dyn Storage>,
     watchers: Watchers,
+    /// Where segments before the front begin whose files are still to be deleted. Locked by who deletes.
+    leftovers: Mutex<Vec<u64>>,
 }
 
 /// The embedded log. Dropping it writes what waits, and closes it.
@@ -117,10 +125,17 @@ impl Journal {
             _ => Error::io("locking", &folder)(error),
         })?;
         let starts = recovery::segments(&*storage)?;
-        let layout = meta::open(&*storage, partitions, starts.is_empty())?;
-        let state = recovery::recover(&*storage, &starts, &layout, &config)?;
-        let watchers = Watchers::default();
-        let shared = Arc::new(Shared { state: Mutex::new(state), layout, config, storage, watchers });
+        let front = front::read(&*storage)?;
+        let layout = meta::open(&*storage, partitions, starts.is_empty() && front.is_none())?;
+        let begin = front::place(front, &*storage, &layout)?;
+        let (leftovers, starts) = starts.split_at(starts.partition_point(|start| *start < begin.position));
+        let state = Mutex::new(recovery::recover(&*storage, starts, begin, &layout, &config)?);
+        let leftovers = Mutex::new(leftovers.to_vec());
+        let shared = Arc::new(Shared { state, layout, config, storage, watchers: Watchers::default(), leftovers });
+        if let Err(error) = front::delete_leftovers(&shared) {
+            // They are in nobody's way but the disk's, and the next deletion tries again.
+            tracing::warn!(%error, "segments before the journal's front are not deleted yet");
+        }
         let queue = Arc::new(writer::Queue::default());
         let thread = writer::Writer::new(Arc::clone(&shared), Arc::clone(&queue));
         let start =
@@ -129,13 +144,57 @@ impl Journal {
         Ok(Journal { shared, queue, writer, _lock: held })
     }
 
-    fn snapshot(&self, ends: &[u64]) -> Cut {
-        let mut cut = Cut::default();
-        for (slot, next) in ends.iter().enumerate() {
-            cut.set(self.shared.layout.at(slot), *next);
+    /// See [`Log::cut_after`]; none if what has to be read for it was deleted meanwhile.
+    fn try_cut_after(&self, from: &Cut, records_max: u64) -> Result<Option<Cut>, Error> {
+        let layout = &self.shared.layout;
+        let commands = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
+        let (from, ends, mark) = {
+            let state = lock(&self.shared.state);
+            let starts = state.index.front().ends.iter().enumerate();
+            let from: Vec<u64> =
+                starts.map(|(slot, start)| from.get(layout.at(slot)).unwrap_or(0).max(*start)).collect();
+            let mark = state.index.before(commands().map(|slot| (slot, from[slot]))).clone();
+            (from, state.ends.clone(), mark)
+        };
+        let beyond: u64 = commands().map(|slot| ends[slot].saturating_sub(from[slot])).sum();
+        if beyond <= records_max {
+            return Ok(Some(snapshot(layout, &ends)));
         }
-        cut
+        // The journal's order is the order of acknowledgement, so any prefix of it is a consistent snapshot.
+        let mut reached = mark.ends;
+        let mut left = records_max.max(1);
+        let mut scan = reader::Scan::new(Arc::clone(&self.shared), mark.position);
+        while left > 0 {
+            let commit = match scan.next_commit()? {
+                Next::Commit(commit) => commit,
+                Next::End => break,
+                Next::Deleted => return Ok(None),
+            };
+            let mut entries = commit.entries.clone();
+            while !entries.is_empty() && left > 0 {
+                let (entry, rest) = commit::entry(&entries).map_err(|why| scan.damaged_entry(&commit, why))?;
+                entries = rest;
+                let Some(slot) = layout.slot_of(entry.topic, entry.partition) else { continue };
+                let end = entry.header.base_offset + u64::from(entry.header.count);
+                let begin = entry.header.base_offset.max(from[slot]);
+                let counted = layout.at(slot).topic != Topic::Epochs;
+                let taken = if counted { end.saturating_sub(begin).min(left) } else { 0 };
+                reached[slot] = if counted && taken > 0 { begin + taken } else { end };
+                left -= taken;
+            }
+        }
+        let never_back: Vec<u64> = reached.iter().zip(&from).map(|(reached, from)| *reached.max(from)).collect();
+        Ok(Some(snapshot(layout, &never_back)))
     }
+}
+
+/// The cut that these next offsets are, which are given by the partitions' numbers.
+fn snapshot(layout: &Layout, ends: &[u64]) -> Cut {
+    let mut cut = Cut::default();
+    for (slot, next) in ends.iter().enumerate() {
+        cut.set(layout.at(slot), *next);
+    }
+    cut
 }
 
 impl Drop for Journal {
@@ -169,51 +228,31 @@ impl Log for Journal {
         }
     }
 
+    fn starts(&self) -> Result<Cut, Error> {
+        let starts = lock(&self.shared.state).index.front().ends.clone();
+        Ok(snapshot(&self.shared.layout, &starts))
+    }
+
     fn ends(&self) -> Result<Cut, Error> {
         let ends = lock(&self.shared.state).ends.clone();
-        Ok(self.snapshot(&ends))
+        Ok(snapshot(&self.shared.layout, &ends))
     }
 
     fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
-        let layout = &self.shared.layout;
-        let from: Vec<u64> = (0..layout.len()).map(|slot| from.get(layout.at(slot)).unwrap_or(0)).collect();
-        let commands = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
-        let (ends, mark) = {
-            let state = lock(&self.shared.state);
-            let starts = commands().map(|slot| (slot, from[slot]));
-            (state.ends.clone(), state.index.before(starts).clone())
-        };
-        let beyond: u64 = commands().map(|slot| ends[slot].saturating_sub(from[slot])).sum();
-        if beyond <= records_max {
-            return Ok(self.snapshot(&ends));
-        }
-        // The journal's order is the order of acknowledgement, so any prefix of it is a consistent snapshot.
-        let mut reached = mark.ends;
-        let mut left = records_max.max(1);
-        let mut scan = reader::Scan::new(Arc::clone(&self.shared), mark.position);
-        while let Some(commit) = scan.next_commit()? {
-            let mut entries = commit.entries.clone();
-            while !entries.is_empty() && left > 0 {
-                let (entry, rest) = commit::entry(&entries).map_err(|why| scan.damaged_entry(&commit, why))?;
-                entries = rest;
-                let Some(slot) = layout.slot_of(entry.topic, entry.partition) else { continue };
-                let end = entry.header.base_offset + u64::from(entry.header.count);
-                let begin = entry.header.base_offset.max(from[slot]);
-                let counted = layout.at(slot).topic != Topic::Epochs;
-                let taken = if counted { end.saturating_sub(begin).min(left) } else { 0 };
-                reached[slot] = if counted && taken > 0 { begin + taken } else { end };
-                left -= taken;
-            }
-            if left == 0 {
-                break;
+        loop {
+            // Each further attempt begins at a later front, so this ends.
+            if let Some(cut) = self.try_cut_after(from, records_max)? {
+                return Ok(cut);
             }
         }
-        let never_back = reached.iter().zip(&from).map(|(reached, from)| *reached.max(from)).collect::<Vec<_>>();
-        Ok(self.snapshot(&never_back))
     }
 
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {
         Ok(Box::new(reader::Reader::new(&self.shared, starts)?))
+    }
+
+    fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
+        front::delete_before(&self.shared, floor)
     }
 
     fn watch(&self, waker: Waker) -> Watch {

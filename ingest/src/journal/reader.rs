@@ -1,8 +1,12 @@
 //! Reads some partitions of the journal by one pass over it, up to the durable end. Not for keeping records.
+//!
+//! A segment may be deleted under a reader. It goes on with the file as long as it has it open; where its next segment is
+//! gone, it goes on at the journal's front if all that it wants is there, and fails if not.
 
-use super::Shared;
 use super::batch::Records;
 use super::commit::{self, Commit, Entry, Found, Segment, Window};
+use super::meta::Layout;
+use super::{Shared, State};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
 use bytes::Bytes;
@@ -10,6 +14,16 @@ use dataflows::epoch::Cut;
 use dataflows::port::Waker;
 use dataflows::topic::{Origin, TopicPartition};
 use std::sync::Arc;
+
+/// What a scan comes to.
+pub enum Next {
+    /// A commit.
+    Commit(Commit),
+    /// The durable end.
+    End,
+    /// A place before the journal's front.
+    Deleted,
+}
 
 /// Goes over the journal commit by commit.
 pub struct Scan {
@@ -27,41 +41,46 @@ impl Scan {
         Scan { shared, window, segment: None, position, end: position }
     }
 
+    /// Goes on at another place where a commit begins.
+    fn go_to(&mut self, position: u64) {
+        (self.position, self.end, self.segment) = (position, position, None);
+    }
+
     /// The next commit, if there is a durable one.
-    pub fn next_commit(&mut self) -> Result<Option<Commit>, Error> {
+    pub fn next_commit(&mut self) -> Result<Next, Error> {
         if self.position == self.end {
+            // A file that is kept open keeps its room on the disk even when it is deleted.
+            self.segment = None;
             self.end = lock(&self.shared.state).position;
             if self.position == self.end {
-                return Ok(None);
+                return Ok(Next::End);
             }
-            self.segment = None;
         }
-        let (segment, end) = self.segment()?;
+        let Some((segment, end)) = self.segment() else { return Ok(Next::Deleted) };
         let name = self.shared.storage.describe(&Segment::name(segment.start));
         match self.window.commit(&segment, self.position, end).map_err(Error::io("reading", &name))? {
             Found::Commit(commit) => {
                 self.position = commit.next;
-                Ok(Some(commit))
+                Ok(Next::Commit(commit))
             }
             Found::Bad(why) => Err(self.damaged(&segment, self.position, why)),
         }
     }
 
-    /// The segment at the position, and where its durable part ends.
-    fn segment(&mut self) -> Result<(Segment, u64), Error> {
+    /// The segment at the position, and where its durable part ends; none if it is deleted.
+    fn segment(&mut self) -> Option<(Segment, u64)> {
         if let Some((segment, end)) = &self.segment
             && self.position < *end
         {
-            return Ok((segment.clone(), *end));
+            return Some((segment.clone(), *end));
         }
         let state = lock(&self.shared.state);
         let after = state.segments.partition_point(|segment| segment.start <= self.position);
-        let found = after.checked_sub(1).and_then(|number| state.segments.get(number)).cloned();
+        let segment = state.segments.get(after.checked_sub(1)?)?.clone();
         let end = state.segments.get(after).map_or(self.end, |next| next.start.min(self.end));
         drop(state);
-        let segment = found.ok_or_else(|| Error::Unavailable(format!("no segment holds byte {}", self.position)))?;
         self.segment = Some((segment.clone(), end));
-        Ok((segment, end))
+        Some((segment, end))
     }
 
     fn damaged(&self, segment: &Segment, position: u64, why: &str) -> Error {
@@ -77,6 +96,18 @@ impl Scan {
             None => Error::Unavailable(why.to_owned()),
         }
     }
+}
+
+/// Where to begin for these next offsets, given by the partitions' numbers.
+fn place(state: &State, layout: &Layout, next: &[Option<u64>]) -> Result<u64, Error> {
+    let wanted = next.iter().enumerate().filter_map(|(slot, next)| Some((slot, (*next)?)));
+    for (slot, asked) in wanted.clone() {
+        let start = state.index.front().ends[slot];
+        if asked < start {
+            return Err(Error::Deleted { at: layout.at(slot), asked, start });
+        }
+    }
+    Ok(state.index.before(wanted).position)
 }
 
 /// See [`LogReader`].
@@ -103,8 +134,7 @@ impl Reader {
             }
             next[slot] = Some(asked);
         }
-        let wanted = next.iter().enumerate().filter_map(|(slot, start)| Some((slot, (*start)?)));
-        let position = state.index.before(wanted).position;
+        let position = place(&state, &shared.layout, &next)?;
         drop(state);
         let scan = Scan::new(Arc::clone(shared), position);
         Ok(Reader { scan, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
@@ -117,9 +147,19 @@ impl Reader {
                 // Lets go of the window's memory before it is filled again.
                 self.entries = Bytes::new();
                 self.commit = None;
-                let Some(commit) = self.scan.next_commit()? else { return Ok(false) };
-                self.entries = commit.entries.clone();
-                self.commit = Some(commit);
+                match self.scan.next_commit()? {
+                    Next::Commit(commit) => {
+                        self.entries = commit.entries.clone();
+                        self.commit = Some(commit);
+                    }
+                    Next::End => return Ok(false),
+                    Next::Deleted => {
+                        let shared = &self.scan.shared;
+                        let position = place(&lock(&shared.state), &shared.layout, &self.next)?;
+                        self.scan.go_to(position);
+                        continue;
+                    }
+                }
             }
             let (entry, rest) = commit::entry(&self.entries).map_err(|why| self.damaged(why))?;
             self.entries = rest;
@@ -136,6 +176,9 @@ impl Reader {
         let Some(start) = self.next[slot] else { return Ok(None) };
         if entry.header.base_offset + u64::from(entry.header.count) <= start {
             return Ok(None);
+        }
+        if entry.header.base_offset > start {
+            return Err(self.damaged("offsets before it are missing"));
         }
         let mut records = Records::of(entry.batch).map_err(|bad| self.damaged(bad.0))?;
         while records.next_offset() < start {

@@ -2,7 +2,7 @@
 //! the start. Not for what happens while it runs.
 
 use super::commit::{self, Commit, Found, Segment, Window};
-use super::index::Index;
+use super::index::{Index, Mark};
 use super::meta::Layout;
 use super::storage::Storage;
 use super::{Config, State};
@@ -17,30 +17,43 @@ pub fn segments(storage: &dyn Storage) -> Result<Vec<u64>, Error> {
     Ok(starts)
 }
 
-/// Reads all segments.
-pub fn recover(storage: &dyn Storage, starts: &[u64], layout: &Layout, config: &Config) -> Result<State, Error> {
+/// Reads all segments from the place on where the journal begins.
+pub fn recover(
+    storage: &dyn Storage,
+    starts: &[u64],
+    begin: Mark,
+    layout: &Layout,
+    config: &Config,
+) -> Result<State, Error> {
     let mut state = State {
-        position: 0,
-        ends: vec![0; layout.len()],
-        index: Index::new(layout.len(), config.index_distance_bytes, config.index_marks_max),
+        position: begin.position,
+        ends: begin.ends.clone(),
+        index: Index::new(begin, config.index_distance_bytes, config.index_marks_max),
         segments: Vec::new(),
     };
     for (number, start) in starts.iter().enumerate() {
         let name = storage.describe(&Segment::name(*start));
         if *start != state.position {
-            let why = format!("the journal before it ends at {}, and a segment is missing or cut", state.position);
+            let why = match number {
+                0 => format!("the journal begins at {}, and the segment there is missing", state.position),
+                _ => format!("the journal before it ends at {}, and a segment is missing or cut", state.position),
+            };
             return Err(Error::Damaged { file: name, offset: 0, why });
         }
         let file = storage.open(&Segment::name(*start)).map_err(Error::io("opening", &name))?;
-        let segment = Segment { start: *start, file };
+        let segment = Segment { start: *start, offsets: state.ends.clone().into(), file };
         let is_last = number + 1 == starts.len();
         read_segment(&segment, &name, is_last, &mut state, layout, config)?;
         state.segments.push(segment);
     }
     if starts.is_empty() {
-        let name = Segment::name(0);
+        let name = Segment::name(state.position);
+        if state.position > 0 {
+            let why = "it is missing, and the journal begins there".to_owned();
+            return Err(Error::Damaged { file: storage.describe(&name), offset: 0, why });
+        }
         let file = storage.create(&name).map_err(Error::io("making", &storage.describe(&name)))?;
-        state.segments.push(Segment { start: 0, file });
+        state.segments.push(Segment { start: state.position, offsets: state.ends.clone().into(), file });
     }
     Ok(state)
 }

@@ -23,6 +23,9 @@ pub trait Storage: Send + Sync {
     /// Makes an empty file, durably; one of that name from an earlier attempt is emptied.
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
 
+    /// Deletes a file, durably; one that is not there is no error. Who has it open may go on reading it.
+    fn delete(&self, name: &str) -> io::Result<()>;
+
     /// A small file as a whole.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
@@ -128,6 +131,15 @@ impl Storage for Folder {
         file.sync_all()?;
         self.sync_names()?;
         Ok(Arc::new(file))
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.path.join(name)) {
+            // An earlier attempt may have come so far; what is left to do is to make it durable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            deleted => deleted?,
+        }
+        self.sync_names()
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {

@@ -188,8 +188,11 @@ impl Writer {
         // a file that was left behind has the right name.
         if used >= self.shared.config.segment_bytes.max(1) {
             let file = self.shared.storage.create(&Segment::name(self.position))?;
-            self.segment = Segment { start: self.position, file };
-            lock(&self.shared.state).segments.push(self.segment.clone());
+            let state = &mut *lock(&self.shared.state);
+            // Not our own ends, which are beyond the commit that is to be written.
+            let offsets = state.ends.clone().into();
+            self.segment = Segment { start: self.position, offsets, file };
+            state.segments.push(self.segment.clone());
         }
         self.is_dirty = true;
         let file = &*self.segment.file;

@@ -250,6 +250,10 @@ impl Log for Holes {
         self.0.append(records, Box::new(move |result| done(result.map(|all| all.into_iter().map(spread).collect()))));
     }
 
+    fn starts(&self) -> Result<Cut, Error> {
+        Ok(scaled(&self.0.starts()?, |start| start * 2))
+    }
+
     fn ends(&self) -> Result<Cut, Error> {
         Ok(scaled(&self.0.ends()?, |next| next * 2))
     }
@@ -260,6 +264,10 @@ impl Log for Holes {
 
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {
         Ok(Box::new(HolesReader(self.0.reader(&scaled(starts, |next| next.div_ceil(2)))?)))
+    }
+
+    fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
+        self.0.delete_before(&scaled(floor, |next| next / 2))
     }
 
     fn watch(&self, waker: Waker) -> Watch {
