@@ -17,19 +17,27 @@ const BLOCK_ROWS: usize = 4_096;
 /// Little is gained by more.
 const COMPRESSION: i32 = 1;
 
-/// Writes what is held into the folder of checkpoints; `place` is that of its epoch in the log.
+/// Writes what is held into the folder of checkpoints; `place` is that of its epoch in the log. What fails leaves
+/// nothing, so that a disk that is full has its room back.
 pub fn write(folder: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
+    let path = folder.join(held.record().epoch.to_string());
+    write_at(folder, &path, held, place).inspect_err(|_| {
+        // If even that fails, the next attempt begins with it.
+        let _ = std::fs::remove_dir_all(&path);
+    })
+}
+
+fn write_at(folder: &Path, path: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
     let epoch = held.record().epoch;
     debug_assert_eq!((epoch, &held.record().cut), (place.epochs.last, &place.epochs.cut));
-    let path = folder.join(epoch.to_string());
     let name = path.display().to_string();
     // An earlier attempt left what it had: nobody knows how much of it is right.
-    match std::fs::remove_dir_all(&path) {
+    match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("removing", &name)(error)),
         Ok(()) | Err(_) => {}
     }
-    std::fs::create_dir_all(&path).map_err(Error::io("making", &name))?;
-    let files = Table::ALL.iter().map(|table| write_table(&path, *table, held)).collect::<Result<_, _>>()?;
+    std::fs::create_dir_all(path).map_err(Error::io("making", &name))?;
+    let files = Table::ALL.iter().map(|table| write_table(path, *table, held)).collect::<Result<_, _>>()?;
     let standings = held.standings();
     let views = standings.0.iter().map(|(view, standing)| {
         let standing = ViewStanding { rows: standing.rows, digest: digest_text(standing.digest) };
@@ -46,7 +54,7 @@ pub fn write(folder: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, 
         views: views.collect(),
         files,
     };
-    publish(folder, &path, &manifest).map_err(Error::io("writing the manifest of", &name))?;
+    publish(folder, path, &manifest).map_err(Error::io("writing the manifest of", &name))?;
     Ok(manifest)
 }
 
@@ -121,5 +129,49 @@ impl Blocks {
         let file = self.out.into_inner().map_err(|error| error.into_error())?;
         file.sync_all()?;
         Ok((self.bytes, self.checksum.digest()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::changes::Standings;
+    use dataflows::epoch::{Epoch, EpochRecord};
+    use dataflows::port::Forgotten;
+    use smol_str::SmolStr;
+
+    /// Is forgotten when the last table is read.
+    struct Fleeting(EpochRecord, Standings);
+
+    impl Held for Fleeting {
+        fn record(&self) -> &EpochRecord {
+            &self.0
+        }
+
+        fn standings(&self) -> &Standings {
+            &self.1
+        }
+
+        fn rows(
+            &self,
+            table: Table,
+            _: Option<&SmolStr>,
+            _: usize,
+            _: &mut Vec<u8>,
+        ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+            if table == Table::Stock { Err(Forgotten(self.0.epoch)) } else { Ok((0, None)) }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut place = Place::default();
+        place.epochs.last = Epoch(7);
+        let record =
+            EpochRecord { v: 1, epoch: Epoch(7), now: place.epochs.now, rules: RULES, cut: Default::default() };
+        let error = write(folder.path(), &Fleeting(record, Standings::default()), &place).unwrap_err();
+        assert!(error.to_string().contains("epoch 7 was forgotten"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
