@@ -148,13 +148,11 @@ impl Journal {
     fn try_cut_after(&self, from: &Cut, records_max: u64) -> Result<Option<Cut>, Error> {
         let layout = &self.shared.layout;
         let commands = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
-        let (from, ends, mark) = {
+        let from: Vec<u64> = (0..layout.len()).map(|slot| from.get(layout.at(slot)).unwrap_or(0)).collect();
+        let (ends, mark) = {
             let state = lock(&self.shared.state);
-            let starts = state.index.front().ends.iter().enumerate();
-            let from: Vec<u64> =
-                starts.map(|(slot, start)| from.get(layout.at(slot)).unwrap_or(0).max(*start)).collect();
-            let mark = state.index.before(commands().map(|slot| (slot, from[slot]))).clone();
-            (from, state.ends.clone(), mark)
+            let starts = commands().map(|slot| (slot, from[slot]));
+            (state.ends.clone(), state.index.before(starts).clone())
         };
         let beyond: u64 = commands().map(|slot| ends[slot].saturating_sub(from[slot])).sum();
         if beyond <= records_max {
