@@ -1,6 +1,8 @@
 //! Every code of the contract's table that a client can bring about, each once, at its status.
-//! `starting` is in `online_retail.rs`, `overloaded`, `log_unavailable` and `storage_full` are in `limits.rs`;
-//! `internal` is for what must not happen.
+//! The others are where what brings them about is: `command_id_reused` in `repeats.rs`, `too_large` and
+//! `unsupported_media_type` in `unread.rs`, `epoch_forgotten` and `not_yet_fresh` in `epochs.rs`, `overloaded`,
+//! `log_unavailable` and `storage_full` in `limits.rs`, `starting` in `online_retail.rs` and among the serving room's
+//! tests. `internal` is for what must not happen: only the serving room's tests can make it.
 
 use crate::process::TestEnv;
 use crate::process::shop::{credit, gbp, order, product, received, stock, unpaid_order};
@@ -31,7 +33,12 @@ fn shop() -> TestEnv {
     env.post("/api/v1/orders", "waiting", &unpaid_order("A", 1)).expect(201);
     env.post("/api/v1/orders", "shipped", &order("A", 2)).expect(201);
     env.post("/api/v1/orders/shipped/shipments", "ship", &json!({})).expect(201);
+    let returned = json!({"return_id": "back", "lines": [{"line": 1, "quantity": 1}]});
+    env.post("/api/v1/orders/shipped/returns", "return", &returned).expect(201);
+    let refund = json!({"refund_id": "goodwill", "amount": gbp("1")});
+    env.post("/api/v1/orders/shipped/refunds", "refund", &refund).expect(201);
     env.post("/api/v1/credits", "credit", &credit("c1", "A", 1)).expect(201);
+    env.post("/api/v1/adjustments", "adjustment", &adjustment("taken")).expect(201);
     env
 }
 
@@ -109,7 +116,9 @@ fn refusals() -> Vec<Case> {
     let movements = "POST /api/v1/stock/A/movements";
     let results = |order_id: &str, status: &str, amount: &str| json!({"payment_id": order_id, "status": status, "amount": gbp(amount)});
     let two_lines = with(order("A", 1), "/lines", json!([{"sku": "A", "quantity": 6}, {"sku": "A", "quantity": 6}]));
-    let returned = |quantity: i64| json!({"return_id": "r1", "lines": [{"line": 1, "quantity": quantity}]});
+    let (returns, refunds) = ("POST /api/v1/orders/shipped/returns", "POST /api/v1/orders/shipped/refunds");
+    let returned = |id: &str, quantity: i64| json!({"return_id": id, "lines": [{"line": 1, "quantity": quantity}]});
+    let refund = |id: &str, amount: &str| json!({"refund_id": id, "amount": gbp(amount)});
     vec![
         case(404, "not_found", "POST /api/v1/orders/nothing/cancellations", json!({}), ""),
         case(404, "not_found", "POST /api/v1/orders/nothing/shipments", json!({}), ""),
@@ -118,6 +127,10 @@ fn refusals() -> Vec<Case> {
         case(409, "insufficient_stock", movements, json!({"quantity": -100, "reason": "written_off"}), "/quantity"),
         case(409, "already_exists", orders, placed("paid", order("A", 1)), ""),
         case(409, "already_exists", "POST /api/v1/credits", credit("c1", "A", 1), ""),
+        case(409, "already_exists", "POST /api/v1/adjustments", adjustment("taken"), ""),
+        // Returns and refunds of an order share their ids.
+        case(409, "already_exists", returns, returned("goodwill", 1), ""),
+        case(409, "already_exists", refunds, refund("back", "1"), ""),
         case(409, "sku_taken", "PUT /api/v1/products/other", product("reserve", &["A"]), "/variants/0/sku"),
         case(409, "invalid_transition", "POST /api/v1/orders/waiting/shipments", json!({}), ""),
         case(409, "invalid_transition", "POST /api/v1/orders/shipped/shipments", json!({}), ""),
@@ -163,14 +176,8 @@ fn refusals() -> Vec<Case> {
             results("other", "processed", "12.50"),
             "/payment_id",
         ),
-        case(422, "over_return", "POST /api/v1/orders/shipped/returns", returned(3), "/lines/0"),
-        case(
-            422,
-            "over_refund",
-            "POST /api/v1/orders/shipped/refunds",
-            json!({"refund_id": "r2", "amount": gbp("99")}),
-            "/amount",
-        ),
+        case(422, "over_return", returns, returned("r1", 3), "/lines/0"),
+        case(422, "over_refund", refunds, refund("r2", "99"), "/amount"),
     ]
 }
 
