@@ -24,6 +24,15 @@ pub struct Place {
     pub offset: u64,
 }
 
+impl Place {
+    /// The floor of a log in which nobody begins before this place.
+    pub fn floor(&self) -> Cut {
+        let mut floor = self.epochs.cut.clone();
+        floor.set(TopicPartition::EPOCHS, self.offset);
+        floor
+    }
+}
+
 /// What was closed when the process started: read once, and checked. Every epoch in it is decided by rules that this
 /// build has, and the log still has everything that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +42,10 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Reads `epochs` from `start`, the place of a checkpoint or the beginning, to its end.
+    /// Reads `epochs` from `start`, the place of a checkpoint or the beginning, to its end. [`Error::Deleted`] if the log
+    /// no longer reaches back to that place in every partition.
     pub fn read(log: &dyn Log, start: Place) -> Result<Sealed, Error> {
+        check_reaches_back(&start, &log.starts()?)?;
         let ends = log.ends()?;
         check_is_there(&start.epochs, start.offset, &ends)?;
         let mut follower = Follower::new(log, start.clone())?;
@@ -55,6 +66,18 @@ impl Sealed {
     pub const fn end(&self) -> &Place {
         &self.end
     }
+}
+
+/// A partition that the place does not name is still to be read from its beginning.
+fn check_reaches_back(place: &Place, starts: &Cut) -> Result<(), Error> {
+    let floor = place.floor();
+    for (at, start) in starts.iter() {
+        let asked = floor.get(at).unwrap_or(0);
+        if asked < start {
+            return Err(Error::Deleted { at, asked, start });
+        }
+    }
+    Ok(())
 }
 
 /// A cut beyond the log's end means that the log lost what was decided already.
@@ -147,3 +170,6 @@ fn report(ignored: &Ignored, offset: u64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

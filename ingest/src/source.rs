@@ -109,7 +109,8 @@ enum State {
 }
 
 impl LogSource {
-    /// A source that begins where the sealed epochs were read from.
+    /// A source that begins where the sealed epochs were read from. [`Error::Deleted`] if the log no longer reaches back
+    /// so far.
     pub fn open(
         log: Arc<dyn Log>,
         sealed: &Sealed,
@@ -334,7 +335,8 @@ impl Source for LogSource {
         if !stride.epochs.is_empty() {
             return Polled::Stride(stride);
         }
-        if self.sealed.is_empty()
+        if self.state != State::Stopped
+            && self.sealed.is_empty()
             && let Some(error) = self.refused.take()
         {
             self.state = State::Stopped;

@@ -176,3 +176,22 @@ impl StorageFile for File {
         self.sync_data()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_file_is_gone_but_for_who_has_it_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Folder::at(folder.path()).unwrap();
+        let file = storage.create("a").unwrap();
+        write_all(&*file, b"kept", 0).unwrap();
+        storage.delete("a").unwrap();
+        assert!(storage.open("a").is_err());
+        assert_eq!(storage.list().unwrap(), Vec::<String>::new());
+        let mut buffer = [0; 10];
+        assert_eq!((read_full(&*file, &mut buffer, 0).unwrap(), &buffer[..4]), (4, &b"kept"[..]));
+        storage.delete("a").unwrap();
+    }
+}

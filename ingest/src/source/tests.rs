@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::encode;
-use crate::contract_tests::{append, text};
+use crate::contract_tests::{append, read_to, text};
 use crate::journal::{self, Journal};
 use crate::log::{Partitions, Record, Watch};
 use crate::sealed::Place;
@@ -22,6 +22,12 @@ const ALONE: Worker = Worker { index: 0, peers: 1 };
 
 fn journal() -> Journal {
     Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(2), journal::Config::default()).unwrap()
+}
+
+/// One whose front is deleted close to any floor.
+fn journal_of_small_segments() -> Journal {
+    let config = journal::Config { segment_bytes: 1000, ..journal::Config::default() };
+    Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(2), config).unwrap()
 }
 
 fn no_fatal() -> Fatal {
@@ -171,22 +177,80 @@ fn a_log_with_holes_gives_the_same() {
 fn it_begins_after_a_checkpoint_as_if_it_had_never_stopped() {
     let log: Arc<dyn Log> = Arc::new(journal());
     let (expected, records) = random_log(&*log, &mut Random::new(5));
-    let mut place = Place::default();
-    let mut follower = Follower::new(&*log, Place::default()).unwrap();
-    let mut offset = 0;
-    while place.epochs.last < Epoch(10) {
-        assert!(follower.poll(1, &mut |record| place.epochs.accept(&record).unwrap()).unwrap());
-        offset += 1;
-    }
-    place.offset = offset;
-    let sealed = Sealed::read(&*log, place).unwrap();
+    let sealed = Sealed::read(&*log, place_after(&*log, Epoch(10))).unwrap();
     let source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), Config::default()).unwrap();
     let (history, epochs) = read_all(source, records.last().unwrap().epoch, &mut Random::new(6), 6);
     assert_eq!(epochs, records[10..]);
-    let mut rest = expected;
-    rest.values_mut().for_each(|inputs| inputs.retain(|(epoch, _)| *epoch > Epoch(10)));
-    rest.retain(|_, inputs| !inputs.is_empty());
-    assert_eq!(history, rest);
+    assert_eq!(history, after(expected, Epoch(10)));
+}
+
+/// The place where a checkpoint of that epoch stands.
+fn place_after(log: &dyn Log, epoch: Epoch) -> Place {
+    let (mut place, mut from) = (Place::default(), Cut::default());
+    from.set(TopicPartition::EPOCHS, 0);
+    for LogRecord { origin, record } in read_to(&mut *log.reader(&from).unwrap(), &log.ends().unwrap()) {
+        if place.epochs.last < epoch {
+            drop(place.epochs.accept_bytes(&record.value.unwrap()));
+            place.offset = origin.offset + 1;
+        }
+    }
+    place
+}
+
+fn after(mut history: History, last: Epoch) -> History {
+    history.values_mut().for_each(|inputs| inputs.retain(|(epoch, _)| *epoch > last));
+    history.retain(|_, inputs| !inputs.is_empty());
+    history
+}
+
+#[test]
+fn it_begins_at_the_front_of_a_log_that_was_deleted_up_to_there() {
+    for seed in 200..220 {
+        let logs: [Arc<dyn Log>; 2] =
+            [Arc::new(journal_of_small_segments()), Arc::new(Holes(journal_of_small_segments()))];
+        for log in logs {
+            let random = &mut Random::new(seed);
+            let (expected, records) = random_log(&*log, random);
+            let kept = Epoch(5 + random.below(20) as u64);
+            let place = place_after(&*log, kept);
+            log.delete_before(&place.floor()).unwrap();
+            assert!(log.starts().unwrap().get(TopicPartition::EPOCHS) > Some(0), "seed {seed}");
+            let sealed = Sealed::read(&*log, place).unwrap();
+            let mut found = History::new();
+            for index in 0..3 {
+                let worker = Worker { index, peers: 3 };
+                let config = random_config(random);
+                let source = LogSource::open(Arc::clone(&log), &sealed, worker, no_fatal(), config).unwrap();
+                let (history, epochs) = read_all(source, records.last().unwrap().epoch, random, seed);
+                assert_eq!(epochs, records.iter().filter(|record| record.epoch > kept).cloned().collect::<Vec<_>>());
+                found.extend(history);
+            }
+            assert_eq!(found, after(expected, kept), "seed {seed}, after {kept}");
+        }
+    }
+}
+
+#[test]
+fn what_is_deleted_before_it_is_read_is_fatal() {
+    let log: Arc<dyn Log> = Arc::new(journal_of_small_segments());
+    let (_, records) = random_log(&*log, &mut Random::new(8));
+    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let (say, fatal) = mpsc::sync_channel(10);
+    let hook: Fatal = Arc::new(move |error| say.send(error).unwrap());
+    let config = Config { read_records_max: 3, epochs_ahead_max: 1, covered_records_max: 1, ..Config::default() };
+    let open = |fatal: Fatal| LogSource::open(Arc::clone(&log), &sealed, ALONE, fatal, config.clone());
+    let mut source = open(hook).unwrap();
+    assert!(matches!(source.poll(1, 1), Polled::Stride(_)));
+    log.delete_before(&place_after(&*log, Epoch(20)).floor()).unwrap();
+    let mut given = 1;
+    while let Polled::Stride(stride) = source.poll(1, 1) {
+        given += stride.epochs.len();
+    }
+    assert!(given < 20 && given < records.len(), "{given} epochs, of those that it still had");
+    let errors: Vec<Error> = fatal.try_iter().collect();
+    assert!(matches!(errors[..], [Error::Deleted { .. }]), "{errors:?}");
+    assert_eq!(source.poll(1, 1), Polled::Pending, "and told once");
+    assert!(matches!(open(no_fatal()).err(), Some(Error::Deleted { asked: 0, .. })));
 }
 
 #[test]
