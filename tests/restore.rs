@@ -5,7 +5,7 @@ use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, run_from, seeds};
 use dataflows::base::{Table, load, whole};
 use dataflows::changes::{Change, Changes, Rows, Shard, Standings};
-use dataflows::epoch::{Cut, EpochRecord, Epochs};
+use dataflows::epoch::{Cut, Epoch, EpochRecord, Epochs};
 use dataflows::port::{Forgotten, Held};
 use dataflows::rows::{Imbalance, Row};
 use dataflows::stored::Store;
@@ -84,13 +84,13 @@ impl Kept {
 /// The tables held at an epoch, as a store holds them.
 struct HeldTables<'a> {
     kept: &'a Kept,
-    record: EpochRecord,
+    epoch: Epoch,
     standings: Standings,
 }
 
 impl Held for HeldTables<'_> {
-    fn record(&self) -> &EpochRecord {
-        &self.record
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     fn standings(&self) -> &Standings {
@@ -135,9 +135,8 @@ fn a_checkpoint_of_every_old_form_is_read() {
     if !newest.exists() {
         let may_write = std::env::var("TRADEWIND_TEST_GOLDEN").is_ok_and(|value| value == "write");
         assert!(may_write, "the form of checkpoints is a new one, and has no golden files: see tests/contract/mod.rs");
-        let record = EpochRecord { cut: kept.cut.clone(), ..at.record.as_ref().clone() };
-        let epochs = Epochs { last: record.epoch, now: record.now, cut: record.cut.clone() };
-        let held = HeldTables { kept: &kept, record, standings: at.standings.clone() };
+        let epochs = Epochs { last: at.epoch(), now: at.record.now, cut: kept.cut.clone() };
+        let held = HeldTables { kept: &kept, epoch: at.epoch(), standings: at.standings.clone() };
         std::fs::create_dir_all(&newest).unwrap();
         checkpoint::write(&newest, &held, &Place { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
     }

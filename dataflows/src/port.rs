@@ -125,8 +125,8 @@ pub trait Sink: Send {
 
 /// The core's state at one epoch, held readable while it is copied.
 pub trait Held: Send {
-    /// The epoch, its cut naming the next offset of every partition.
-    fn record(&self) -> &EpochRecord;
+    /// The epoch.
+    fn epoch(&self) -> Epoch;
 
     /// How every view stands.
     fn standings(&self) -> &Standings;

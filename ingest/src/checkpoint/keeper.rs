@@ -138,7 +138,7 @@ impl Shared {
     fn take(&self) -> Result<Manifest, Error> {
         let state = &mut *lock(&self.state);
         let held = state.holder.hold().ok_or_else(|| Error::Unavailable("nothing is decided yet".to_owned()))?;
-        let epoch = held.record().epoch;
+        let epoch = held.epoch();
         if let Some(last) = state.last.as_ref().filter(|last| last.epoch >= epoch) {
             return Ok(last.clone());
         }

@@ -20,7 +20,7 @@ const COMPRESSION: i32 = 1;
 /// Writes what is held into the folder of checkpoints; `place` is that of its epoch in the log. What fails leaves
 /// nothing, so that a disk that is full has its room back.
 pub fn write(folder: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
-    let path = folder.join(held.record().epoch.to_string());
+    let path = folder.join(held.epoch().to_string());
     write_at(folder, &path, held, place).inspect_err(|_| {
         // If even that fails, the next attempt begins with it.
         let _ = std::fs::remove_dir_all(&path);
@@ -28,8 +28,8 @@ pub fn write(folder: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, 
 }
 
 fn write_at(folder: &Path, path: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
-    let epoch = held.record().epoch;
-    debug_assert_eq!((epoch, &held.record().cut), (place.epochs.last, &place.epochs.cut));
+    let epoch = held.epoch();
+    debug_assert_eq!(epoch, place.epochs.last);
     let name = path.display().to_string();
     // An earlier attempt left what it had: nobody knows how much of it is right.
     match std::fs::remove_dir_all(path) {
@@ -136,20 +136,20 @@ impl Blocks {
 mod tests {
     use super::*;
     use dataflows::changes::Standings;
-    use dataflows::epoch::{Epoch, EpochRecord};
+    use dataflows::epoch::Epoch;
     use dataflows::port::Forgotten;
     use smol_str::SmolStr;
 
     /// Is forgotten when the last table is read.
-    struct Fleeting(EpochRecord, Standings);
+    struct Fleeting(Standings);
 
     impl Held for Fleeting {
-        fn record(&self) -> &EpochRecord {
-            &self.0
+        fn epoch(&self) -> Epoch {
+            Epoch(7)
         }
 
         fn standings(&self) -> &Standings {
-            &self.1
+            &self.0
         }
 
         fn rows(
@@ -159,7 +159,7 @@ mod tests {
             _: usize,
             _: &mut Vec<u8>,
         ) -> Result<(usize, Option<SmolStr>), Forgotten> {
-            if table == Table::Stock { Err(Forgotten(self.0.epoch)) } else { Ok((0, None)) }
+            if table == Table::Stock { Err(Forgotten(self.epoch())) } else { Ok((0, None)) }
         }
     }
 
@@ -168,9 +168,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut place = Place::default();
         place.epochs.last = Epoch(7);
-        let record =
-            EpochRecord { v: 1, epoch: Epoch(7), now: place.epochs.now, rules: RULES, cut: Default::default() };
-        let error = write(folder.path(), &Fleeting(record, Standings::default()), &place).unwrap_err();
+        let held = Fleeting(Standings::default());
+        let error = write(folder.path(), &held, &place).unwrap_err();
         assert!(error.to_string().contains("epoch 7 was forgotten"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -4,7 +4,7 @@ use super::{EpochInfo, Shop};
 use crate::store::{Pin, View};
 use dataflows::base::Table;
 use dataflows::changes::Standings;
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::epoch::Epoch;
 use dataflows::port::{Forgotten, Held, Holder};
 use dataflows::stored::Store;
 use smol_str::SmolStr;
@@ -13,23 +13,18 @@ use std::ops::Bound;
 struct HeldShop {
     shop: Shop,
     pin: Pin<EpochInfo>,
-    record: EpochRecord,
 }
 
 impl Holder for Shop {
     fn hold(&self) -> Option<Box<dyn Held>> {
-        // While nothing is applied, what is published and the offsets that it covers belong together.
-        let _writer = self.0.writer.lock();
         let pin = self.0.clock.pin_latest((self.0.now_ms)())?;
-        let cut: Cut = self.cut();
-        let record = EpochRecord { cut, ..pin.info().record.as_ref().clone() };
-        Some(Box::new(HeldShop { shop: self.clone(), pin, record }))
+        Some(Box::new(HeldShop { shop: self.clone(), pin }))
     }
 }
 
 impl Held for HeldShop {
-    fn record(&self) -> &EpochRecord {
-        &self.record
+    fn epoch(&self) -> Epoch {
+        Epoch(self.pin.epoch())
     }
 
     fn standings(&self) -> &Standings {
