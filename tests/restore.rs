@@ -11,6 +11,7 @@ use dataflows::rows::{Imbalance, Row};
 use dataflows::stored::Store;
 use ingest::checkpoint;
 use ingest::sealed::Place;
+use ingest::storage::Folder;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -138,10 +139,11 @@ fn a_checkpoint_of_every_old_form_is_read() {
         let epochs = Epochs { last: at.epoch(), now: at.record.now, cut: kept.cut.clone() };
         let held = HeldTables { kept: &kept, epoch: at.epoch(), standings: at.standings.clone() };
         std::fs::create_dir_all(&newest).unwrap();
-        checkpoint::write(&newest, &held, &Place { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
+        checkpoint::write(&Folder::new(&newest), &held, &Place { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
     }
     for form in std::fs::read_dir(golden()).unwrap() {
-        let (manifest, state) = checkpoint::newest(&form.unwrap().path(), 2).unwrap().expect("it has a checkpoint");
+        let (manifest, state) =
+            checkpoint::newest(&Folder::new(form.unwrap().path()), 2).unwrap().expect("it has a checkpoint");
         assert_eq!((manifest.epoch, manifest.offset), (at.epoch(), GOLDEN_EPOCH as u64));
         assert_eq!(state.standings, at.standings);
         let way = Way { workers: 2, stride: 5, in_flight: 8 };

@@ -49,6 +49,11 @@ impl DeadLetterCode {
         DeadLetterCode::BadCommandId,
     ];
 
+    /// The code of that name.
+    pub fn from_name(name: &str) -> Option<DeadLetterCode> {
+        DeadLetterCode::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The code as outsiders see it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +66,20 @@ impl DeadLetterCode {
     }
 }
 
-/// A record that could not be read. Its bytes stay in the log, at its origin.
+/// A record as it stood in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RawRecord {
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value.
+    pub value: Option<Vec<u8>>,
+    /// The headers, in order; names may repeat.
+    pub headers: Vec<(SmolStr, Option<Vec<u8>>)>,
+    /// When it was made, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// A record that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeadLetter {
     /// Where it stands.
@@ -70,6 +88,8 @@ pub struct DeadLetter {
     pub code: DeadLetterCode,
     /// For people: what is wrong.
     pub detail: String,
+    /// What stands there. A copy of its own, since the log may be deleted before anybody looks.
+    pub record: Arc<RawRecord>,
 }
 
 /// What became of a record of a command topic.

@@ -87,4 +87,20 @@ impl Origin {
     pub const fn topic_partition(self) -> TopicPartition {
         TopicPartition::new(self.topic, self.partition)
     }
+
+    /// Reads what [`Origin`] is displayed as: `orders.commands/3/17`.
+    pub fn from_text(text: &str) -> Option<Origin> {
+        let mut parts = text.split('/');
+        let (topic, partition, offset) = (parts.next()?, parts.next()?, parts.next()?);
+        let topic = Topic::from_name(topic)?;
+        let origin = Origin { topic, partition: partition.parse().ok()?, offset: offset.parse().ok()? };
+        // One text a place: no sign, no leading zero.
+        (origin.to_string() == text).then_some(origin)
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic_partition(), self.offset)
+    }
 }

@@ -28,6 +28,8 @@ enum Command {
     Status(Status),
     /// Takes, lists, checks and copies checkpoints
     Checkpoint(Checkpoint),
+    /// Shows records that could not be read, publishes them again, or throws them away
+    Dlq(Dlq),
     /// Shows the configuration
     #[command(subcommand)]
     Config(Config),
@@ -142,6 +144,74 @@ pub enum CheckpointCommand {
     },
 }
 
+#[derive(Debug, Args)]
+struct Dlq {
+    #[command(subcommand)]
+    command: DlqCommand,
+    /// A node's folder of all state, while no node runs there
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// The node, while it runs
+    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
+    to: String,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What can be done with dead letters. A letter is named by its place in the log, like `orders.commands/3/17`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DlqCommand {
+    /// Lists those that nobody has dealt with
+    List {
+        /// Also those that were redriven or discarded
+        #[arg(long)]
+        all: bool,
+    },
+    /// Shows one with its record
+    Show {
+        /// Its place
+        #[arg(value_name = "PLACE")]
+        origin: String,
+        /// Writes the record's value as it is, and nothing else
+        #[arg(long, conflicts_with = "json")]
+        value: bool,
+    },
+    /// Publishes letters again to their topic, as they were or mended; what still cannot be read comes back as a new letter
+    Redrive {
+        /// Their places
+        #[command(flatten)]
+        which: Which,
+        /// Another key
+        #[arg(long)]
+        key: Option<String>,
+        /// A file with another value
+        #[arg(long, value_name = "FILE")]
+        value: Option<PathBuf>,
+        /// A header that replaces those of its name, or is added
+        #[arg(long, value_name = "NAME=VALUE")]
+        header: Vec<String>,
+    },
+    /// Throws letters away
+    Discard {
+        /// Their places
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Some letters, or all that are open.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// Their places
+    #[arg(value_name = "PLACE")]
+    pub origins: Vec<String>,
+    /// All that nobody has dealt with
+    #[arg(long)]
+    pub all: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Prints every key with its value, its unit and where it came from
@@ -200,6 +270,7 @@ impl Cli {
             Command::Checkpoint(Checkpoint { command, data, to, json }) => {
                 roles::checkpoint::run(command, data.as_deref(), &to, json)
             }
+            Command::Dlq(Dlq { command, data, to, json }) => roles::dlq::run(command, data.as_deref(), &to, json),
             Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
             Command::Version => {
                 println!("tradewind {}", env!("CARGO_PKG_VERSION"));

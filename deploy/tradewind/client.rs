@@ -107,6 +107,20 @@ impl Client {
         self.answer(request.send_empty())
     }
 
+    /// Posts JSON to `path`.
+    pub fn post_json(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.agent.post(format!("{}{path}", self.base)).config();
+        let request = request.timeout_global(Some(Duration::from_secs(ANSWER_S_MAX))).build();
+        self.answer(request.header("content-type", "application/json").send(body.to_string()))
+    }
+
+    /// Deletes what is at `path`.
+    pub fn delete(&self, path: &str) -> Result<Answer> {
+        let request = self.agent.delete(format!("{}{path}", self.base)).config();
+        let request = request.timeout_global(Some(Duration::from_secs(ANSWER_S_MAX))).build();
+        self.answer(request.call())
+    }
+
     /// Posts commands, a line of JSON each, and waits at most `wait_s` for their decisions.
     pub fn post_commands(&self, lines: &[u8], wait_s: u64) -> Result<Answer> {
         let request = self.agent.post(format!("{}/api/v1/commands", self.base)).config();

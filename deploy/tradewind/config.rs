@@ -88,6 +88,8 @@ pub struct Config {
     pub serving: Serving,
     /// When the state is kept.
     pub checkpoints: ingest::checkpoint::Config,
+    /// How many dead letters may wait.
+    pub dead_letters: ingest::dead_letters::Config,
     /// How the process logs.
     pub telemetry: Telemetry,
     /// Where `serving.listen` comes from.
@@ -209,6 +211,14 @@ impl Settings {
                 interval_s: self.number("checkpoints.interval_s"),
                 log_bytes: self.number("checkpoints.log_bytes"),
                 kept: self.count("checkpoints.kept"),
+                log_kept: match self.text("checkpoints.log_kept") {
+                    "all" => ingest::checkpoint::Keep::All,
+                    _ => ingest::checkpoint::Keep::Needed,
+                },
+            },
+            dead_letters: ingest::dead_letters::Config {
+                waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
+                ..ingest::dead_letters::Config::default()
             },
             telemetry: self.telemetry(),
             listen_origin: self.get("serving.listen").1.clone(),

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
+use crate::roles::dlq::OperatorLetters;
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
@@ -10,11 +11,13 @@ use dataflows::port::{CommandLog, Sink, Source};
 use dataflows::topic::Topic;
 use ingest::checkpoint::{self, Checkpoints, Manifest};
 use ingest::command_log::LogCommands;
+use ingest::dead_letters::{DeadLetters, Flusher};
 use ingest::journal::Journal;
 use ingest::log::{Log, Partitions};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
+use ingest::storage::Folder;
 use ingest::{Fatal, WallClock};
 use serving::shop::NowMs;
 use serving::{Gauge, Shop, Vitals, VitalsSource};
@@ -35,7 +38,10 @@ pub struct Node {
     pub replay_to: Epoch,
     /// What keeps its state.
     pub checkpoints: Arc<Checkpoints>,
+    /// What could not be read.
+    pub letters: OperatorLetters,
     sequencer: Sequencer,
+    flusher: Flusher,
     engine: Engine,
 }
 
@@ -44,8 +50,10 @@ impl Node {
     pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
         let folder = config.log.data_dir.join("log");
         let log = open_log(config, &folder)?;
+        let ingest = config.ingest();
         let kept = config.log.data_dir.join("checkpoints");
-        let newest = checkpoint::newest(&kept, config.engine.workers).context("reading the checkpoints")?;
+        let kept = Arc::new(Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?);
+        let newest = checkpoint::newest(&*kept, config.engine.workers).context("reading the checkpoints")?;
         let (last, base) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
         let place = last.as_ref().map_or_else(Place::default, Manifest::place);
         let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
@@ -59,7 +67,6 @@ impl Node {
         let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
         shop.live_from(replay_to);
 
-        let ingest = config.ingest();
         let peers = config.engine.workers;
         let sources = (0..peers).map(|index| -> Result<Box<dyn Source>> {
             let worker = Worker { index, peers };
@@ -70,7 +77,9 @@ impl Node {
         let commands: Arc<dyn CommandLog> =
             Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
+        let letters = open_letters(config)?;
+        // The letters come before the store: what the store holds may be in a checkpoint, which waits for them.
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(letters.clone()), Box::new(shop.clone()), Box::new(gateway)];
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
         let behind_ms = Arc::new(AtomicU64::new(0));
@@ -91,11 +100,19 @@ impl Node {
             let folder = folder.clone();
             move || bytes_in(&folder)
         };
-        let holder = Arc::new(shop.clone());
-        let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
-        let checkpoints = Arc::new(checkpoints);
-        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
-        Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine })
+        let parts = checkpoint::Parts {
+            folder: kept,
+            holder: Arc::new(shop.clone()),
+            durables: vec![Arc::new(letters.clone())],
+            log: Arc::clone(&log),
+            from: place,
+            last,
+        };
+        let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
+        let flusher = Flusher::start(letters.clone())?;
+        let vitals = vitals(Arc::clone(&log), folder, behind_ms, stall, replay_to, &checkpoints, &letters);
+        let letters = OperatorLetters { letters, log };
+        Ok(Node { shop, commands, vitals, replay_to, checkpoints, letters, sequencer, engine, flusher })
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
@@ -103,6 +120,7 @@ impl Node {
         drop(self.checkpoints);
         self.sequencer.stop();
         self.engine.stop();
+        drop(self.flusher);
     }
 }
 
@@ -112,6 +130,13 @@ pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
     let journal = Journal::open(folder, &partitions, config.ingest().journal)
         .with_context(|| format!("opening the log in {}", folder.display()))?;
     Ok(Arc::new(journal))
+}
+
+fn open_letters(config: &Config) -> Result<DeadLetters> {
+    let folder = config.log.data_dir.join("dead-letters");
+    let opened = Folder::at(&folder).with_context(|| format!("making {}", folder.display()))?;
+    DeadLetters::open(Arc::new(opened), config.ingest().dead_letters)
+        .with_context(|| format!("opening the dead letters in {}", folder.display()))
 }
 
 /// Why no epoch can be closed, while that is so.
@@ -124,8 +149,9 @@ fn vitals(
     stall: Stall,
     replay_to: Epoch,
     checkpoints: &Arc<Checkpoints>,
+    letters: &DeadLetters,
 ) -> VitalsSource {
-    let checkpoints = Arc::downgrade(checkpoints);
+    let (checkpoints, letters) = (Arc::downgrade(checkpoints), letters.clone());
     Arc::new(move || Vitals {
         ends: command_ends(&*log),
         log_bytes: bytes_in(&folder),
@@ -147,6 +173,11 @@ fn vitals(
                 name: "checkpoint_age_seconds",
                 help: "since the newest checkpoint was taken, or this process read it",
                 value: age.as_secs_f64(),
+            }),
+            Some(Gauge {
+                name: "dead_letters_open",
+                help: "records that could not be read and that nobody has dealt with",
+                value: letters.open_count() as f64,
             }),
         ]
         .into_iter()

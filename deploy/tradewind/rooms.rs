@@ -15,6 +15,7 @@ impl Config {
         room.journal.waiting_bytes_max = log.bytes_waiting_max;
         room.journal.read_window_bytes = log.read_window_bytes;
         room.checkpoint.clone_from(&self.checkpoints);
+        room.dead_letters.clone_from(&self.dead_letters);
         room.command_log.commands_in_flight_max = log.commands_waiting_max;
         room.sequencer.epoch_ms_min = epochs.epoch_ms_min;
         room.sequencer.epoch_ms_max = epochs.epoch_ms_max;

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use smol_str::SmolStr;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The most bytes that a value may have.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -64,7 +65,7 @@ pub fn decode(origin: Origin, record: &Record) -> Input {
                 Some((end, _)) => format!("{}…", &detail[..end]),
                 None => detail,
             };
-            Input::Dead(DeadLetter { origin, code, detail })
+            Input::Dead(DeadLetter { origin, code, detail, record: Arc::new(record.raw()) })
         }
     }
 }

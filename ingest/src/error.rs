@@ -1,7 +1,7 @@
 //! What can go wrong here. Not for records that cannot be read: those are dead letters.
 
 use dataflows::epoch::Epoch;
-use dataflows::topic::TopicPartition;
+use dataflows::topic::{Origin, TopicPartition};
 
 /// Why this room cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +97,9 @@ pub enum Error {
         /// Ours.
         known: u32,
     },
+    /// There is no such dead letter, or its bytes are gone.
+    #[error("there is no dead letter {0}, or it was discarded")]
+    NoLetter(Origin),
     /// The log cannot be reached now; it may be later.
     #[error("the log is not available: {0}")]
     Unavailable(String),
@@ -106,7 +109,7 @@ impl Error {
     /// Whether trying again cannot help.
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Error::Io { .. } | Error::Unavailable(_) => false,
+            Error::Io { .. } | Error::NoLetter(_) | Error::Unavailable(_) => false,
             Error::Locked { .. }
             | Error::Damaged { .. }
             | Error::Partitions { .. }

@@ -15,6 +15,7 @@
 pub mod checkpoint;
 pub mod codec;
 pub mod command_log;
+pub mod dead_letters;
 mod error;
 pub mod journal;
 pub mod log;
@@ -22,6 +23,7 @@ pub mod partition;
 pub mod sealed;
 pub mod sequencer;
 pub mod source;
+pub mod storage;
 
 mod clock;
 mod signal;
@@ -49,6 +51,8 @@ pub struct Config {
     pub source: source::Config,
     /// When the state is kept.
     pub checkpoint: checkpoint::Config,
+    /// How many dead letters may wait for the disk.
+    pub dead_letters: dead_letters::Config,
     /// What publishers wait for.
     pub command_log: command_log::Config,
 }

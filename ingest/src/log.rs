@@ -4,7 +4,7 @@
 use crate::Error;
 use bytes::Bytes;
 use dataflows::epoch::Cut;
-use dataflows::port::{Appended, Waker};
+use dataflows::port::{Appended, RawRecord, Waker};
 use dataflows::topic::{Origin, Topic, TopicPartition};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -30,6 +30,22 @@ impl Record {
         let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         let headers = self.headers.iter().map(|(name, value)| 2 + name.len() + optional(value));
         FRAME + optional(&self.key) + optional(&self.value) + headers.sum::<usize>()
+    }
+
+    /// A copy that shares nothing with what it was read from.
+    pub fn raw(&self) -> RawRecord {
+        let Record { key, value, headers, timestamp_ms } = self;
+        let copy = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.to_vec());
+        let headers = headers.iter().map(|(name, value)| (name.clone(), copy(value))).collect();
+        RawRecord { key: copy(key), value: copy(value), headers, timestamp_ms: *timestamp_ms }
+    }
+}
+
+impl From<RawRecord> for Record {
+    fn from(raw: RawRecord) -> Record {
+        let RawRecord { key, value, headers, timestamp_ms } = raw;
+        let headers = headers.into_iter().map(|(name, value)| (name, value.map(Bytes::from))).collect();
+        Record { key: key.map(Bytes::from), value: value.map(Bytes::from), headers, timestamp_ms }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::http::traffic::Traffic;
 use crate::keeper::Keeper;
+use crate::letters::Letters;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use dataflows::port::CommandLog;
@@ -27,6 +28,8 @@ pub struct App {
     pub vitals: VitalsSource,
     /// What keeps the state.
     pub keeper: Arc<dyn Keeper>,
+    /// What keeps dead letters.
+    pub letters: Arc<dyn Letters>,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.

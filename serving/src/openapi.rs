@@ -137,7 +137,10 @@ fn request_body(route: &Route) -> Option<Value> {
             let content = json!({ "application/x-ndjson": { "schema": reference("CommandLine") } });
             Some(json!({ "required": true, "description": about, "content": content }))
         }
-        Kind::Read | Kind::List | Kind::Stream | Kind::Plain => None,
+        Kind::Read | Kind::List | Kind::Stream | Kind::Plain => {
+            let content = |schema| json!({ "application/json": { "schema": reference(schema) } });
+            route.body.map(|schema| json!({ "required": false, "content": content(schema) }))
+        }
     }
 }
 

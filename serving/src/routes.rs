@@ -3,6 +3,7 @@
 pub mod analytics;
 pub mod changes;
 pub mod checkpoints;
+pub mod dead_letters;
 pub mod documents;
 pub mod epochs;
 pub mod health;
@@ -28,6 +29,10 @@ const CATEGORY: Param =
     Param { name: "category", kind: "string", about: "a category path, joined by `/`, or its start" };
 const BRAND: Param = Param { name: "brand", kind: "string", about: "only this brand" };
 const PREFIX: Param = Param { name: "prefix", kind: "string", about: "only keys that begin with this" };
+const STATE: Param = Param { name: "state", kind: "string", about: "`open` (default) or `all`" };
+const AFTER: Param =
+    Param { name: "after", kind: "string", about: "only letters behind this place, like `orders.commands/3/17`" };
+const LIMIT: Param = Param { name: "limit", kind: "integer", about: "at most so many, 1 to 1,000; 50 if it is absent" };
 const VIEW: Param = Param { name: "view", kind: "string", about: "the view to follow" };
 const KEY: Param = Param { name: "key", kind: "string", about: "only the row of this key" };
 const FROM_EPOCH: Param =
@@ -81,6 +86,10 @@ pub fn all() -> Vec<Route> {
         Route::plain(Get, "/api/v1/status", "What an operator asks first", "Status", run(status::get)),
         Route::plain(Get, "/api/v1/checkpoints", "The checkpoints of this node", "Checkpoints", run(checkpoints::list)),
         Route::plain(Post, "/api/v1/checkpoints", "Takes a checkpoint now", "Checkpoint", run(checkpoints::take)),
+        Route::plain(Get, "/api/v1/dead-letters", "Records that could not be read, by their place", "DeadLetters", run(dead_letters::list)).with(&[STATE, AFTER, LIMIT]),
+        Route::plain(Get, "/api/v1/dead-letters/{topic}/{partition}/{offset}", "A record that could not be read, and why", "DeadLetter", run(dead_letters::get)).or_not_found(),
+        Route::plain(Delete, "/api/v1/dead-letters/{topic}/{partition}/{offset}", "Throws it away", "DeadLetter", run(dead_letters::discard)).or_not_found(),
+        Route::plain(Post, "/api/v1/dead-letters/{topic}/{partition}/{offset}/redrives", "Publishes it again, as it was or mended", "DeadLetter", run(dead_letters::redrive)).or_not_found().taking("DeadLetterEdit"),
         Route::plain(Get, "/health/live", "Whether the process runs", "Live", run(health::live)),
         Route::plain(Get, "/health/ready", "Whether the node may be asked; 503 if not", "Ready", run(health::ready)),
         Route::plain(Get, "/metrics", "Figures for Prometheus", "", run(metrics::get)),

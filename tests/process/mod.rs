@@ -5,6 +5,7 @@ mod buyers;
 mod checkpoints;
 mod cli;
 mod contract;
+mod dead_letters;
 mod env;
 mod http;
 mod online_retail;

@@ -57,7 +57,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 40] = [
+pub const KEYS: [Key; 42] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -118,6 +118,19 @@ pub const KEYS: [Key; 40] = [
         "of growth of the log, after which it is kept too",
     ),
     number("checkpoints.kept", "checkpoints", (2, 1_000), 2, "that are there; older ones are removed"),
+    key(
+        "checkpoints.log_kept",
+        "",
+        Allowed::Word(&["needed", "all"]),
+        "needed: the log is deleted up to where the oldest checkpoint goes on; all: nothing is",
+    ),
+    number(
+        "dead_letters.waiting_bytes_max",
+        "bytes",
+        (MIB, 16 * GIB),
+        64 * MIB,
+        "of records that could not be read, waiting for the disk; more stay in the log until a restart",
+    ),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),
     number(

@@ -6,8 +6,10 @@ use crate::client::Client;
 use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
+use ingest::storage::{Folder, Storage};
 use serde_json::{Value, json};
 use serving::{CheckpointJson, Keeper};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ pub fn run(command: CheckpointCommand, data: Option<&Path>, to: &str, as_json: b
             show(answer.json()?["data"].as_array().map(Vec::as_slice).unwrap_or_default(), as_json)
         }
         (CheckpointCommand::List, Some(data)) => {
-            let all = checkpoint::list(&data.join("checkpoints"))?;
+            let all = checkpoint::list(&Folder::new(data.join("checkpoints")))?;
             let all = all.into_iter().map(|(_, manifest)| Ok(serde_json::to_value(short(&manifest?))?));
             show(&all.collect::<Result<Vec<_>>>()?, as_json)
         }
@@ -66,13 +68,13 @@ fn data_or_default(data: Option<PathBuf>) -> PathBuf {
 
 /// Checks every checkpoint as a restart would; the first that is damaged is the error.
 fn verify(data: &Path, as_json: bool) -> Result<()> {
-    let folder = data.join("checkpoints");
+    let folder = Folder::new(data.join("checkpoints"));
     let all = checkpoint::list(&folder)?;
-    ensure!(!all.is_empty(), "there is no checkpoint in {}", folder.display());
+    ensure!(!all.is_empty(), "there is no checkpoint in {}", folder.describe(""));
     let mut good = Vec::new();
-    for (path, manifest) in all {
+    for (name, manifest) in all {
         let manifest = manifest?;
-        checkpoint::verify(&path, &manifest)?;
+        checkpoint::verify(&*folder.folder(&name), &manifest)?;
         good.push(serde_json::to_value(short(&manifest))?);
     }
     show(&good, as_json)
@@ -81,20 +83,32 @@ fn verify(data: &Path, as_json: bool) -> Result<()> {
 /// Copies the newest checkpoint and the log: `up --data` on the copy goes on from there. The log is append-only, so that
 /// what is copied while a node writes has at worst a torn end, which is cut off when it is opened.
 fn copy(data: &Path, target: &Path, as_json: bool) -> Result<()> {
-    let folder = data.join("checkpoints");
-    let newest = checkpoint::list(&folder)?.into_iter().find_map(|(path, manifest)| Some((path, manifest.ok()?)));
-    let (path, manifest) = newest.with_context(|| format!("there is no checkpoint in {}", folder.display()))?;
-    checkpoint::verify(&path, &manifest)?;
+    let folder = Folder::new(data.join("checkpoints"));
+    let newest = checkpoint::list(&folder)?.into_iter().find_map(|(name, manifest)| Some((name, manifest.ok()?)));
+    let (name, manifest) = newest.with_context(|| format!("there is no checkpoint in {}", folder.describe("")))?;
+    let chosen = &*folder.folder(&name);
+    checkpoint::verify(chosen, &manifest)?;
     let is_empty = std::fs::read_dir(target).map_or(true, |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} is not empty", target.display());
     let kept = target.join("checkpoints");
-    std::fs::create_dir_all(&kept).with_context(|| format!("making {}", kept.display()))?;
-    checkpoint::copy(&path, &manifest, &kept)?;
-    copy_log(&data.join("log"), &target.join("log"))?;
+    checkpoint::copy(chosen, &manifest, &Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?)?;
+    copy_files(&data.join("log"), &target.join("log"))?;
+    copy_files(&data.join("dead-letters"), &target.join("dead-letters"))?;
+    // As long as a checkpoint is kept, the log is not deleted behind where it goes on.
+    let is_kept = checkpoint::list(&folder)?.iter().any(|(kept, _)| *kept == name);
+    ensure!(
+        is_kept,
+        "the node removed checkpoint {name} while it was copied: empty {} and try again",
+        target.display()
+    );
     show(&[serde_json::to_value(short(&manifest))?], as_json)
 }
 
-fn copy_log(from: &Path, to: &Path) -> Result<()> {
+/// Both folders hold append-only files, and small ones that are replaced as a whole.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
     std::fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
     let mut files: Vec<PathBuf> = std::fs::read_dir(from)
         .with_context(|| format!("reading {}", from.display()))?
@@ -104,7 +118,11 @@ fn copy_log(from: &Path, to: &Path) -> Result<()> {
     files.sort_unstable();
     for file in files.iter().filter(|file| file.file_name().is_some_and(|name| name != "lock")) {
         let copied = to.join(file.file_name().unwrap_or_default());
-        std::fs::copy(file, &copied).with_context(|| format!("copying {}", file.display()))?;
+        match std::fs::copy(file, &copied) {
+            // Deleted since it was listed, behind a checkpoint: what says that it is gone is copied after it.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            result => result.with_context(|| format!("copying {}", file.display()))?,
+        };
         std::fs::File::open(&copied)?.sync_all()?;
     }
     std::fs::File::open(to)?.sync_all()?;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod checkpoint;
 pub mod config_show;
+pub mod dlq;
 pub mod simulate;
 pub mod status;
 pub mod up;

@@ -7,19 +7,22 @@
 
 mod keeper;
 mod read;
+mod turns;
 mod write;
 
-pub use keeper::{Checkpoints, Config};
-pub use read::{copy, newest, restore, verify};
+pub use keeper::{Durable, Keep, Keeper, Parts};
+pub use read::{check_files, copy, newest, restore, verify};
+pub use turns::{Checkpoints, Config};
 pub use write::write;
 
 use crate::Error;
 use crate::sealed::Place;
+use crate::storage::Storage;
 use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io;
 
 /// The form of the files. Every one that was ever written can be read.
 pub const FORMAT: u32 = 1;
@@ -89,34 +92,45 @@ impl Manifest {
     }
 }
 
-/// A checkpoint's folder, and what its manifest says.
-pub type Listed = (PathBuf, Result<Manifest, Error>);
+/// The name of a checkpoint's folder, and what its manifest says.
+pub type Listed = (String, Result<Manifest, Error>);
 
 /// The complete checkpoints in a folder, the newest first. What cannot be read as a manifest comes as the error.
-pub fn list(folder: &Path) -> Result<Vec<Listed>, Error> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("reading", &folder.display().to_string())(error)),
-    };
-    let mut epochs: Vec<u64> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+pub fn list(folder: &dyn Storage) -> Result<Vec<Listed>, Error> {
+    let mut epochs = epochs(folder)?;
     epochs.sort_unstable_by(|a, b| b.cmp(a));
-    let paths = epochs.into_iter().map(|epoch| folder.join(epoch.to_string()));
-    Ok(paths.filter(|path| path.join(MANIFEST).exists()).map(|path| (path.clone(), manifest(&path))).collect())
+    let listed = epochs.into_iter().filter_map(|epoch| {
+        let name = epoch.to_string();
+        let manifest = manifest(&*folder.folder(&name)).transpose()?;
+        Some((name, manifest))
+    });
+    Ok(listed.collect())
 }
 
-/// The manifest of a checkpoint.
-fn manifest(checkpoint: &Path) -> Result<Manifest, Error> {
-    let path = checkpoint.join(MANIFEST);
-    let name = path.display().to_string();
-    let bytes = std::fs::read(&path).map_err(Error::io("reading", &name))?;
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error.to_string()))?;
-    if manifest.format != FORMAT {
-        return Err(damaged(&path, format!("its format is {}, and this build reads {FORMAT}", manifest.format)));
+/// The epochs that a folder has something of, complete or not.
+fn epochs(folder: &dyn Storage) -> Result<Vec<u64>, Error> {
+    match folder.list() {
+        Ok(names) => Ok(names.iter().filter_map(|name| name.parse().ok()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("reading", &folder.describe(""))(error)),
     }
-    Ok(manifest)
 }
 
-fn damaged(path: &Path, why: String) -> Error {
-    Error::Damaged { file: path.display().to_string(), offset: 0, why }
+/// The manifest of a checkpoint; none if it has none.
+fn manifest(checkpoint: &dyn Storage) -> Result<Option<Manifest>, Error> {
+    let bytes = match checkpoint.read(MANIFEST) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("reading", &checkpoint.describe(MANIFEST))(error)),
+    };
+    let refused = |why| damaged(checkpoint, MANIFEST, why);
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+    if manifest.format != FORMAT {
+        return Err(refused(format!("its format is {}, and this build reads {FORMAT}", manifest.format)));
+    }
+    Ok(Some(manifest))
+}
+
+fn damaged(checkpoint: &dyn Storage, name: &str, why: String) -> Error {
+    Error::Damaged { file: checkpoint.describe(name), offset: 0, why }
 }

@@ -3,13 +3,13 @@
 use super::{FORMAT, FileEntry, MANIFEST, Manifest, ViewStanding};
 use crate::Error;
 use crate::sealed::Place;
+use crate::storage::{Storage, StorageFile, write_all};
 use dataflows::base::Table;
 use dataflows::changes::digest_text;
 use dataflows::epoch::RULES;
 use dataflows::port::Held;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io;
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How many rows are read from the store at once, and stand in a block.
@@ -19,25 +19,22 @@ const COMPRESSION: i32 = 1;
 
 /// Writes what is held into the folder of checkpoints; `place` is that of its epoch in the log. What fails leaves
 /// nothing, so that a disk that is full has its room back.
-pub fn write(folder: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
-    let path = folder.join(held.epoch().to_string());
-    write_at(folder, &path, held, place).inspect_err(|_| {
+pub fn write(folder: &dyn Storage, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
+    let name = held.epoch().to_string();
+    write_at(folder, &name, held, place).inspect_err(|_| {
         // If even that fails, the next attempt begins with it.
-        let _ = std::fs::remove_dir_all(&path);
+        let _ = folder.delete_folder(&name);
     })
 }
 
-fn write_at(folder: &Path, path: &Path, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
+fn write_at(folder: &dyn Storage, name: &str, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
     let epoch = held.epoch();
     debug_assert_eq!(epoch, place.epochs.last);
-    let name = path.display().to_string();
     // An earlier attempt left what it had: nobody knows how much of it is right.
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("removing", &name)(error)),
-        Ok(()) | Err(_) => {}
-    }
-    std::fs::create_dir_all(path).map_err(Error::io("making", &name))?;
-    let files = Table::ALL.iter().map(|table| write_table(path, *table, held)).collect::<Result<_, _>>()?;
+    folder.delete_folder(name).map_err(Error::io("removing", &folder.describe(name)))?;
+    folder.make_folder(name).map_err(Error::io("making", &folder.describe(name)))?;
+    let checkpoint = &*folder.folder(name);
+    let files = Table::ALL.iter().map(|table| write_table(checkpoint, *table, held)).collect::<Result<_, _>>()?;
     let standings = held.standings();
     let views = standings.0.iter().map(|(view, standing)| {
         let standing = ViewStanding { rows: standing.rows, digest: digest_text(standing.digest) };
@@ -54,33 +51,16 @@ fn write_at(folder: &Path, path: &Path, held: &dyn Held, place: &Place) -> Resul
         views: views.collect(),
         files,
     };
-    publish(folder, path, &manifest).map_err(Error::io("writing the manifest of", &name))?;
+    let file = checkpoint.describe(MANIFEST);
+    let bytes = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::io("encoding", &file)(error.into()))?;
+    checkpoint.replace(MANIFEST, &bytes).map_err(Error::io("writing", &file))?;
     Ok(manifest)
 }
 
-fn publish(folder: &Path, path: &Path, manifest: &Manifest) -> io::Result<()> {
-    let aside = path.join(format!("{MANIFEST}.new"));
-    let bytes = serde_json::to_vec_pretty(manifest)?;
-    let mut file = File::create(&aside)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    // The files' names and the folder's own are durable before the manifest says that they are there.
-    sync(path)?;
-    sync(folder)?;
-    std::fs::rename(&aside, path.join(MANIFEST))?;
-    sync(path)
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn write_table(folder: &Path, table: Table, held: &dyn Held) -> Result<FileEntry, Error> {
+fn write_table(checkpoint: &dyn Storage, table: Table, held: &dyn Held) -> Result<FileEntry, Error> {
     let name = format!("{}.rows", table.name());
-    let path = folder.join(&name);
-    let failed = |error| Error::io("writing", &path.display().to_string())(error);
-    let mut out = Blocks::new(File::create(&path).map_err(failed)?);
+    let failed = |error| Error::io("writing", &checkpoint.describe(&name))(error);
+    let mut out = Blocks::new(checkpoint.create(&name).map_err(failed)?);
     let (mut rows, mut after, mut block) = (0, None, Vec::new());
     loop {
         block.clear();
@@ -98,36 +78,34 @@ fn write_table(folder: &Path, table: Table, held: &dyn Held) -> Result<FileEntry
     Ok(FileEntry { table: table.name().to_owned(), name, rows, bytes, checksum: format!("{checksum:016x}") })
 }
 
-/// A file of compressed blocks, each behind its length.
+/// A file of compressed blocks, each behind its lengths.
 struct Blocks {
-    out: BufWriter<File>,
+    file: Arc<dyn StorageFile>,
     checksum: Xxh3,
     bytes: u64,
+    framed: Vec<u8>,
 }
 
 impl Blocks {
-    fn new(file: File) -> Blocks {
-        Blocks { out: BufWriter::new(file), checksum: Xxh3::new(), bytes: 0 }
+    fn new(file: Arc<dyn StorageFile>) -> Blocks {
+        Blocks { file, checksum: Xxh3::new(), bytes: 0, framed: Vec::new() }
     }
 
     fn block(&mut self, rows: &[u8]) -> io::Result<()> {
         let packed = zstd::bulk::compress(rows, COMPRESSION)?;
-        let lengths = [rows.len(), packed.len()].map(u32::try_from);
-        for length in lengths {
-            self.put(&length.map_err(io::Error::other)?.to_le_bytes())?;
+        self.framed.clear();
+        for length in [rows.len(), packed.len()].map(u32::try_from) {
+            self.framed.extend_from_slice(&length.map_err(io::Error::other)?.to_le_bytes());
         }
-        self.put(&packed)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.checksum.update(bytes);
-        self.bytes += bytes.len() as u64;
-        self.out.write_all(bytes)
+        self.framed.extend_from_slice(&packed);
+        write_all(&*self.file, &self.framed, self.bytes)?;
+        self.checksum.update(&self.framed);
+        self.bytes += self.framed.len() as u64;
+        Ok(())
     }
 
     fn finish(self) -> io::Result<(u64, u64)> {
-        let file = self.out.into_inner().map_err(|error| error.into_error())?;
-        file.sync_all()?;
+        self.file.sync()?;
         Ok((self.bytes, self.checksum.digest()))
     }
 }
@@ -135,6 +113,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Disk;
     use dataflows::changes::Standings;
     use dataflows::epoch::Epoch;
     use dataflows::port::Forgotten;
@@ -165,12 +144,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_finished_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Disk::default();
         let mut place = Place::default();
         place.epochs.last = Epoch(7);
         let held = Fleeting(Standings::default());
-        let error = write(folder.path(), &held, &place).unwrap_err();
+        let error = write(&folder, &held, &place).unwrap_err();
         assert!(error.to_string().contains("epoch 7 was forgotten"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(folder.names(), Vec::<String>::new());
     }
 }

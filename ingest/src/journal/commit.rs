@@ -8,7 +8,7 @@
 //! exactly the last commit, so a bad commit with a good one after it is damage.
 
 use super::batch::{self, BatchHeader};
-use super::storage::{StorageFile, read_full};
+use crate::storage::{StorageFile, read_full};
 use bytes::{Bytes, BytesMut};
 use std::io;
 use std::sync::Arc;

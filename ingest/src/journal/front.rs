@@ -12,10 +12,10 @@
 use super::commit::Segment;
 use super::index::Mark;
 use super::meta::Layout;
-use super::storage::Storage;
 use super::{Shared, snapshot};
 use crate::Error;
 use crate::log::lock;
+use crate::storage::Storage;
 use dataflows::epoch::Cut;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

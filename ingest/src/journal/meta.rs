@@ -1,9 +1,9 @@
 //! The file `meta`: the format, and the topics with their partition counts, as they were when the journal was made.
 //! Gives every partition its number (slot) in the journal's tables. Not for offsets.
 
-use super::storage::Storage;
 use crate::Error;
 use crate::log::Partitions;
+use crate::storage::Storage;
 use dataflows::topic::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
 

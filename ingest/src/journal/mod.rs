@@ -13,7 +13,6 @@ mod index;
 mod meta;
 mod reader;
 mod recovery;
-pub mod storage;
 mod varint;
 mod writer;
 
@@ -24,6 +23,7 @@ mod tests;
 
 use crate::Error;
 use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
+use crate::storage::{Folder, Storage};
 use commit::Segment;
 use dataflows::epoch::Cut;
 use dataflows::port::{AppendError, Appended, Waker};
@@ -35,7 +35,6 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use storage::{Folder, Storage};
 
 /// The journal's limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@
 use super::commit::{self, Commit, Found, Segment, Window};
 use super::index::{Index, Mark};
 use super::meta::Layout;
-use super::storage::Storage;
 use super::{Config, State};
 use crate::Error;
+use crate::storage::Storage;
 
 /// Names of segments that are there, in order.
 pub fn segments(storage: &dyn Storage) -> Result<Vec<u64>, Error> {

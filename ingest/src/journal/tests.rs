@@ -233,7 +233,7 @@ fn nothing_wrong_is_acknowledged_when_the_disk_fails() {
         let mut kept = Vec::new();
         for number in 0..40 {
             if random.below(4) == 0 {
-                disk.fail(faults[random.below(faults.len())]);
+                disk.fail(faults[random.below(faults.len())].clone());
             } else if random.below(2) == 0 {
                 disk.fail(Faults::default());
             }

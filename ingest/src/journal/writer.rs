@@ -7,9 +7,9 @@
 use super::batch;
 use super::commit::{self, ENTRY_BYTES, HEADER_BYTES, Segment};
 use super::meta::Layout;
-use super::storage::write_all;
 use super::{Config, Shared};
 use crate::log::{Record, lock};
+use crate::storage::write_all;
 use dataflows::port::{AppendError, Appended};
 use dataflows::topic::{Origin, TopicPartition};
 use std::collections::VecDeque;

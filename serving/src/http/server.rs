@@ -6,6 +6,7 @@ use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::letters::Letters;
 use crate::openapi;
 use crate::routes;
 use crate::shop::Shop;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub vitals: VitalsSource,
     /// What keeps the state.
     pub keeper: Arc<dyn Keeper>,
+    /// What keeps dead letters.
+    pub letters: Arc<dyn Letters>,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
 }
@@ -49,7 +52,7 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, letters, entropy } = parts;
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         config,
@@ -57,6 +60,7 @@ pub fn service(parts: Parts) -> Router {
         log,
         vitals,
         keeper,
+        letters,
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),

@@ -107,6 +107,8 @@ pub struct Route {
     pub params: &'static [Param],
     /// Whether its pages may be long.
     pub is_wide: bool,
+    /// The schema of a body that may be sent, where no command says it.
+    pub body: Option<&'static str>,
     /// The code for a thing that is not there, if that can be.
     pub missing: Option<&'static str>,
     /// Its counters.
@@ -124,6 +126,7 @@ impl Route {
             schema: "",
             params: &[],
             is_wide: false,
+            body: None,
             missing: None,
             traffic: Arc::default(),
             run,
@@ -185,6 +188,18 @@ impl Route {
     /// The same, with long pages.
     pub const fn wide(mut self) -> Route {
         self.is_wide = true;
+        self
+    }
+
+    /// The same, with parameters.
+    pub const fn with(mut self, params: &'static [Param]) -> Route {
+        self.params = params;
+        self
+    }
+
+    /// The same, with a body of that schema, which may be left out.
+    pub const fn taking(mut self, body: &'static str) -> Route {
+        self.body = Some(body);
         self
     }
 

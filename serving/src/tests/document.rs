@@ -32,6 +32,10 @@ const ROUTES: &str = "
     GET /api/v1/changes
     GET /api/v1/checkpoints
     POST /api/v1/checkpoints
+    GET /api/v1/dead-letters
+    GET /api/v1/dead-letters/{topic}/{partition}/{offset}
+    DELETE /api/v1/dead-letters/{topic}/{partition}/{offset}
+    POST /api/v1/dead-letters/{topic}/{partition}/{offset}/redrives
     GET /api/v1/credits/{id}
     GET /api/v1/adjustments/{id}
     POST /api/v1/payments/{order_id}/results

@@ -1,4 +1,5 @@
-//! The files below the journal, as a trait so that tests have a disk that fails on demand. Not for what is in them.
+//! The files below everything that is kept here (journal, checkpoints, dead letters), as a trait so that tests have a disk
+//! that fails on demand. Not for what is in them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -14,7 +15,7 @@ pub trait Storage: Send + Sync {
     /// Makes sure that nobody else has the folder, until the lock is dropped; `WouldBlock` if somebody has.
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
 
-    /// The names of all files.
+    /// The names of all files and folders in it.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Opens a file that is there.
@@ -31,6 +32,15 @@ pub trait Storage: Send + Sync {
 
     /// Puts a small file in place as a whole, durably, or leaves what was there.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// The folder of that name in it; it is not made, and need not be there.
+    fn folder(&self, name: &str) -> Arc<dyn Storage>;
+
+    /// Makes the folder of that name, durably, or leaves the one that is there.
+    fn make_folder(&self, name: &str) -> io::Result<()>;
+
+    /// Deletes the folder of that name with everything in it; one that is not there is no error. A crash may leave a part.
+    fn delete_folder(&self, name: &str) -> io::Result<()>;
 }
 
 /// An open file.
@@ -52,7 +62,7 @@ pub trait StorageFile: Send + Sync {
 }
 
 /// Writes all bytes, whatever the pieces.
-pub(super) fn write_all(file: &dyn StorageFile, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+pub(crate) fn write_all(file: &dyn StorageFile, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -68,7 +78,7 @@ pub(super) fn write_all(file: &dyn StorageFile, mut bytes: &[u8], mut at: u64) -
 }
 
 /// Fills the buffer, or says how much there was.
-pub(super) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(crate) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], at + filled as u64) {
@@ -88,14 +98,24 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The folder at that path, whether it is there or not.
+    pub fn new(path: impl Into<PathBuf>) -> Folder {
+        Folder { path: path.into() }
+    }
+
     /// The folder at that path; it is made if it is not there.
     pub fn at(path: impl Into<PathBuf>) -> io::Result<Folder> {
-        let path = path.into();
-        std::fs::create_dir_all(&path)?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let folder = Folder::new(path);
+        folder.make()?;
+        Ok(folder)
+    }
+
+    fn make(&self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.path)?;
+        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Folder { path })
+        Ok(())
     }
 
     fn sync_names(&self) -> io::Result<()> {
@@ -152,6 +172,21 @@ impl Storage for Folder {
         File::open(&aside)?.sync_all()?;
         std::fs::rename(&aside, self.path.join(name))?;
         self.sync_names()
+    }
+
+    fn folder(&self, name: &str) -> Arc<dyn Storage> {
+        Arc::new(Folder::new(self.path.join(name)))
+    }
+
+    fn make_folder(&self, name: &str) -> io::Result<()> {
+        Folder::new(self.path.join(name)).make()
+    }
+
+    fn delete_folder(&self, name: &str) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

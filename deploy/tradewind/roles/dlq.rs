@@ -1,0 +1,260 @@
+//! `tradewind dlq`: what an operator does with records that could not be read. Of a running node over HTTP, or in the
+//! folder of one.
+
+use crate::cli::{DlqCommand, Which};
+use crate::client::{Answer, Client};
+use crate::config::{Flags, Settings};
+use crate::node::open_log;
+use crate::output;
+use anyhow::{Context, Result, anyhow, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dataflows::port::RawRecord;
+use dataflows::topic::Origin;
+use ingest::dead_letters::{DeadLetters, Edit, Letter, State, Summary};
+use ingest::log::Log;
+use ingest::storage::Folder;
+use serde_json::{Value, json};
+use serving::{BytesJson, EditJson, LetterError, LetterJson, Letters, RecordJson, Wanted};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many are asked for at once.
+const PAGE: usize = 1_000;
+
+/// A node's dead letters and the log that they go back to, for its HTTP side.
+#[derive(Clone)]
+pub struct OperatorLetters {
+    /// The letters.
+    pub letters: DeadLetters,
+    /// The log.
+    pub log: Arc<dyn Log>,
+}
+
+impl Letters for OperatorLetters {
+    fn list(&self, wanted: Wanted) -> Vec<LetterJson> {
+        let Wanted { is_open, after, count_max } = wanted;
+        let found = self.letters.list(after, |summary| !is_open || summary.state == State::Open, count_max);
+        found.into_iter().map(|summary| json_of(summary, None)).collect()
+    }
+
+    fn show(&self, origin: Origin) -> Result<LetterJson, LetterError> {
+        let Letter { summary, record } = self.letters.letter(origin).map_err(error_of)?;
+        Ok(json_of(summary, Some(&record)))
+    }
+
+    fn redrive(&self, origin: Origin, edit: EditJson) -> Result<LetterJson, LetterError> {
+        let edit = edit_of(edit).map_err(|error| LetterError::Invalid(error.to_string()))?;
+        let summary = self.letters.redrive(origin, edit, &*self.log).map_err(error_of)?;
+        Ok(json_of(summary, None))
+    }
+
+    fn discard(&self, origin: Origin) -> Result<LetterJson, LetterError> {
+        Ok(json_of(self.letters.discard(origin).map_err(error_of)?, None))
+    }
+}
+
+fn error_of(error: ingest::Error) -> LetterError {
+    match error {
+        ingest::Error::NoLetter(_) => LetterError::NotThere,
+        other => LetterError::Unavailable(format!("{:#}", anyhow!(other))),
+    }
+}
+
+fn json_of(summary: Summary, record: Option<&RawRecord>) -> LetterJson {
+    let Summary { origin, epoch, at, code, detail, state } = summary;
+    let (state, redriven_to) = match state {
+        State::Open => ("open", None),
+        State::Redriven(to) => ("redriven", Some(to)),
+        State::Discarded => ("discarded", None),
+    };
+    let record = record.map(|RawRecord { key, value, headers, timestamp_ms }| RecordJson {
+        timestamp_ms: *timestamp_ms,
+        key: key.as_deref().map(text_of),
+        value: value.as_deref().map(text_of),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), value.as_deref().map(text_of))).collect(),
+    });
+    let (epoch, at, code) = (epoch.0, at.to_string(), code.as_str());
+    LetterJson { origin, code, detail, epoch, at, state, redriven_to, record }
+}
+
+fn text_of(bytes: &[u8]) -> BytesJson {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => BytesJson::Text(text.to_owned()),
+        Err(_) => BytesJson::Base64 { base64: STANDARD.encode(bytes) },
+    }
+}
+
+fn bytes_of(text: BytesJson) -> Result<Vec<u8>, base64::DecodeError> {
+    match text {
+        BytesJson::Text(text) => Ok(text.into_bytes()),
+        BytesJson::Base64 { base64 } => STANDARD.decode(base64),
+    }
+}
+
+fn edit_of(edit: EditJson) -> Result<Edit, base64::DecodeError> {
+    let EditJson { key, value, headers } = edit;
+    let headers = headers.into_iter().map(|(name, value)| Ok((name.into(), bytes_of(value)?)));
+    Ok(Edit {
+        key: key.map(bytes_of).transpose()?,
+        value: value.map(bytes_of).transpose()?,
+        headers: headers.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Where the letters are: with a node, or in the folder that one left.
+enum Place {
+    Node(Client),
+    Folder(OperatorLetters),
+}
+
+/// Does what was asked.
+pub fn run(command: DlqCommand, data: Option<&Path>, to: &str, as_json: bool) -> Result<()> {
+    let place = match data {
+        Some(data) => Place::Folder(in_folder(data)?),
+        None => Place::Node(Client::new(to)?),
+    };
+    match command {
+        DlqCommand::List { all } => show(&place.list(!all)?, as_json),
+        DlqCommand::Show { origin, value } => {
+            let letter = place.show(&origin)?;
+            if value {
+                return output::print_bytes(&value_of(&letter)?);
+            }
+            output::print(&(serde_json::to_string_pretty(&letter)? + "\n"))
+        }
+        DlqCommand::Redrive { which, key, value, header } => {
+            let edit = edit(key, value.as_deref(), &header)?;
+            each(&place, which, as_json, |origin| place.redrive(origin, &edit))
+        }
+        DlqCommand::Discard { which } => each(&place, which, as_json, |origin| place.discard(origin)),
+    }
+}
+
+fn in_folder(data: &Path) -> Result<OperatorLetters> {
+    let folder = data.join("dead-letters");
+    ensure!(folder.is_dir(), "{} is no folder of a node: it has no dead-letters", data.display());
+    let settings = Settings::load(None, &[], Flags { data: Some(data.to_owned()), ..Flags::default() })?.config();
+    let letters = DeadLetters::open(Arc::new(Folder::new(folder)), settings.ingest().dead_letters)?;
+    Ok(OperatorLetters { letters, log: open_log(&settings, &data.join("log"))? })
+}
+
+impl Place {
+    fn list(&self, is_open: bool) -> Result<Vec<Value>> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page: Vec<Value> = match self {
+                Place::Node(client) => {
+                    let state = if is_open { "open" } else { "all" };
+                    let after = after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
+                    let path = format!("/api/v1/dead-letters?limit={PAGE}&state={state}{after}");
+                    let mut answer = known(client.get(&path)?)?;
+                    serde_json::from_value(answer["data"].take())?
+                }
+                Place::Folder(letters) => {
+                    let after = after.as_deref().and_then(Origin::from_text);
+                    let page = letters.list(Wanted { is_open, after, count_max: PAGE });
+                    page.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?
+                }
+            };
+            let count = page.len();
+            all.extend(page);
+            after = all.last().map(origin_of);
+            if count < PAGE {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn show(&self, origin: &str) -> Result<Value> {
+        match self {
+            Place::Node(client) => known(client.get(&path(origin)?)?),
+            Place::Folder(letters) => done(letters.show(place_of(origin)?), origin),
+        }
+    }
+
+    fn redrive(&self, origin: &str, edit: &EditJson) -> Result<Value> {
+        match self {
+            Place::Node(client) => {
+                known(client.post_json(&format!("{}/redrives", path(origin)?), &serde_json::to_value(edit)?)?)
+            }
+            Place::Folder(letters) => done(letters.redrive(place_of(origin)?, edit.clone()), origin),
+        }
+    }
+
+    fn discard(&self, origin: &str) -> Result<Value> {
+        match self {
+            Place::Node(client) => known(client.delete(&path(origin)?)?),
+            Place::Folder(letters) => done(letters.discard(place_of(origin)?), origin),
+        }
+    }
+}
+
+fn place_of(origin: &str) -> Result<Origin> {
+    Origin::from_text(origin).with_context(|| format!("{origin} is no place; one looks like orders.commands/3/17"))
+}
+
+fn path(origin: &str) -> Result<String> {
+    Ok(format!("/api/v1/dead-letters/{}", place_of(origin)?))
+}
+
+fn known(answer: Answer) -> Result<Value> {
+    ensure!(answer.status == 200, "the node does not do that: {}", answer.problem());
+    answer.json()
+}
+
+fn done(result: Result<LetterJson, LetterError>, origin: &str) -> Result<Value> {
+    let letter = result.map_err(|error| match error {
+        LetterError::NotThere => anyhow!("there is no dead letter {origin}, or it was discarded"),
+        LetterError::Invalid(why) | LetterError::Unavailable(why) => anyhow!(why),
+    })?;
+    Ok(serde_json::to_value(letter)?)
+}
+
+fn each(place: &Place, which: Which, as_json: bool, act: impl Fn(&str) -> Result<Value>) -> Result<()> {
+    let Which { origins, all } = which;
+    let origins = if all { place.list(true)?.iter().map(origin_of).collect() } else { origins };
+    show(&origins.iter().map(|origin| act(origin)).collect::<Result<Vec<_>>>()?, as_json)
+}
+
+fn edit(key: Option<String>, value: Option<&Path>, headers: &[String]) -> Result<EditJson> {
+    let read = |file: &Path| std::fs::read(file).with_context(|| format!("reading {}", file.display()));
+    let value = value.map(read).transpose()?;
+    let header = |text: &String| {
+        let (name, value) = text.split_once('=').with_context(|| format!("{text} is no header; one is NAME=VALUE"))?;
+        Ok((name.to_owned(), BytesJson::Text(value.to_owned())))
+    };
+    Ok(EditJson {
+        key: key.map(BytesJson::Text),
+        value: value.as_deref().map(text_of),
+        headers: headers.iter().map(header).collect::<Result<_>>()?,
+    })
+}
+
+fn value_of(letter: &Value) -> Result<Vec<u8>> {
+    let value: Option<BytesJson> = serde_json::from_value(letter["record"]["value"].clone())?;
+    Ok(bytes_of(value.context("the record has no value")?)?)
+}
+
+fn origin_of(letter: &Value) -> String {
+    let part = |name: &str| match &letter["origin"][name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!("{}/{}/{}", part("topic"), part("partition"), part("offset"))
+}
+
+fn show(letters: &[Value], as_json: bool) -> Result<()> {
+    if as_json {
+        return output::print(&(serde_json::to_string_pretty(&json!({"data": letters}))? + "\n"));
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut lines = format!("{:<28}  {:>10}  {:<27}  {:<14}  {:<9}  detail\n", "place", "epoch", "at", "code", "state");
+    for letter in letters {
+        let [epoch, at, code, state, detail] =
+            ["epoch", "at", "code", "state", "detail"].map(|name| text(&letter[name]));
+        lines += &format!("{:<28}  {epoch:>10}  {at:<27}  {code:<14}  {state:<9}  {detail}\n", origin_of(letter));
+    }
+    output::print(&lines)
+}

@@ -1,0 +1,135 @@
+//! Takes checkpoints as time passes and the log grows, or when told to. A checkpoint that cannot be taken is tried again
+//! at the next turn: nothing depends on it but how long a restart takes.
+
+use super::keeper::{Keep, Keeper, Parts};
+use super::{Manifest, list};
+use crate::Error;
+use crate::log::lock;
+use crate::signal::Signal;
+use crate::storage::Storage;
+use dataflows::epoch::Epoch;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// When checkpoints are taken, and what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// One is taken after that time, if anything was decided since the last.
+    pub interval_s: u64,
+    /// And once the log has grown by that much.
+    pub log_bytes: u64,
+    /// How many are kept, at least two.
+    pub kept: usize,
+    /// What of the log is.
+    pub log_kept: Keep,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { interval_s: 60, log_bytes: 1 << 30, kept: 2, log_kept: Keep::Needed }
+    }
+}
+
+/// How often it is looked whether one is due.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Takes and keeps checkpoints. Dropping it ends that.
+pub struct Checkpoints {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    folder: Arc<dyn Storage>,
+    keeper: Mutex<Keeper>,
+    /// The newest one, and since when it is there. Apart from the keeper, which is held while one is taken.
+    newest: Mutex<Option<(Epoch, Instant)>>,
+    signal: Signal,
+}
+
+impl Checkpoints {
+    /// Starts; `log_bytes` says how large the log is.
+    pub fn start(
+        parts: Parts,
+        config: Config,
+        log_bytes: impl Fn() -> u64 + Send + 'static,
+    ) -> Result<Checkpoints, Error> {
+        let folder = Arc::clone(&parts.folder);
+        let name = folder.describe("");
+        let signal = Signal::default();
+        let newest = Mutex::new(parts.last.as_ref().map(|last| (last.epoch, Instant::now())));
+        let (interval, bytes_max) = (Duration::from_secs(config.interval_s), config.log_bytes);
+        let keeper = Mutex::new(Keeper::new(parts, config, signal.clone())?);
+        let shared = Arc::new(Shared { folder, keeper, newest, signal });
+        let run = {
+            let shared = Arc::clone(&shared);
+            move || shared.run(interval, bytes_max, &log_bytes)
+        };
+        let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(run);
+        let thread = thread.map_err(Error::io("starting the keeper of", &name))?;
+        Ok(Checkpoints { shared, thread: Some(thread) })
+    }
+
+    /// Takes one now; the last one again if nothing was decided since.
+    pub fn take(&self) -> Result<Manifest, Error> {
+        self.shared.take()
+    }
+
+    /// The epoch of the newest one.
+    pub fn last_epoch(&self) -> Option<Epoch> {
+        lock(&self.shared.newest).map(|(epoch, _)| epoch)
+    }
+
+    /// For how long the newest one is there.
+    pub fn age(&self) -> Option<Duration> {
+        lock(&self.shared.newest).map(|(_, since)| since.elapsed())
+    }
+
+    /// Those that are there, the newest first.
+    pub fn list(&self) -> Result<Vec<Manifest>, Error> {
+        Ok(list(&*self.shared.folder)?.into_iter().filter_map(|(_, manifest)| manifest.ok()).collect())
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.shared.signal.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread has taken the process down; there is nothing to hand on.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, interval: Duration, bytes_max: u64, log_bytes: &dyn Fn() -> u64) {
+        let (mut taken, mut bytes) = (Instant::now(), log_bytes());
+        while !self.signal.is_stopped() {
+            self.signal.pause(TURN);
+            // Deletions make the log smaller.
+            let now = log_bytes();
+            bytes = bytes.min(now);
+            if taken.elapsed() < interval && now - bytes < bytes_max {
+                continue;
+            }
+            match self.take() {
+                Ok(manifest) => tracing::debug!(epoch = manifest.epoch.0, "a checkpoint is there"),
+                Err(_) if self.signal.is_stopped() => {}
+                Err(error) => tracing::warn!(%error, "no checkpoint could be taken; it is tried again"),
+            }
+            (taken, bytes) = (Instant::now(), log_bytes());
+        }
+    }
+
+    fn take(&self) -> Result<Manifest, Error> {
+        let manifest = lock(&self.keeper).take()?;
+        let newest = &mut *lock(&self.newest);
+        if newest.is_none_or(|(epoch, _)| epoch < manifest.epoch) {
+            *newest = Some((manifest.epoch, Instant::now()));
+        }
+        Ok(manifest)
+    }
+}

@@ -1,0 +1,58 @@
+//! Dead letters: records that could not be read, kept with their bytes, headers and reason until somebody has looked at
+//! them. Not for telling which records those are: `codec` does.
+//!
+//! `file` keeps them on the disk, `letters` is what the process holds of that: the sink that takes new ones in, and what
+//! an operator does with them.
+
+mod file;
+mod letters;
+
+#[cfg(test)]
+mod tests;
+
+pub use letters::{Config, DeadLetters, Edit, Flusher};
+
+use dataflows::epoch::Epoch;
+use dataflows::port::{DeadLetterCode, RawRecord};
+use dataflows::time::Timestamp;
+use dataflows::topic::Origin;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What became of a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has looked at it.
+    Open,
+    /// It was published again, to stand there.
+    Redriven(Origin),
+    /// It was thrown away, and its bytes with it.
+    Discarded,
+}
+
+/// A dead letter without its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Where it stood.
+    pub origin: Origin,
+    /// The epoch that it came with.
+    pub epoch: Epoch,
+    /// The epoch's `now`.
+    pub at: Timestamp,
+    /// What is wrong with it.
+    pub code: DeadLetterCode,
+    /// For people: what is wrong.
+    pub detail: String,
+    /// What became of it.
+    pub state: State,
+}
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// All but the record.
+    pub summary: Summary,
+    /// What stood there.
+    pub record: Arc<RawRecord>,
+}
