@@ -31,7 +31,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 10] = [
 ];
 
 /// Where the core may name the engine that it runs on.
-const ENGINE_NAMED_IN: [&str; 5] = ["operators/", "views/", "graph.rs", "engine.rs", "pipeline.rs"];
+const ENGINE_NAMED_IN: [&str; 6] = ["operators/", "views/", "graph.rs", "engine.rs", "pipeline.rs", "stepped.rs"];
 
 /// The one file that reads the environment.
 const ENVIRONMENT_READ_IN: &str = "deploy/tradewind/config.rs";
@@ -219,7 +219,7 @@ fn the_core_names_its_engine_in_few_places() {
         .collect();
     assert_none(
         &found,
-        "timely and differential_dataflow stand in operators/, views/, graph.rs, engine.rs and pipeline.rs of the core: \
+        "timely and differential_dataflow stand in operators/, views/, graph.rs, engine.rs, pipeline.rs and stepped.rs of the core: \
          make it a plain function there, and call it from an operator",
     );
 }

@@ -12,4 +12,5 @@ mod process;
 mod restore;
 mod rule_s;
 mod simulate;
+mod simulation;
 mod support;

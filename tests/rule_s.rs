@@ -20,7 +20,7 @@ const EPOCHS: usize = 120;
 const PLAIN: Way = Way { workers: 1, stride: 1, in_flight: 1 };
 
 /// A record of the model as one of the log.
-fn record_of(of: &ModelRecord) -> (Origin, Record) {
+pub fn record_of(of: &ModelRecord) -> (Origin, Record) {
     let topic = Topic::from_name(&of.topic).expect("the workload uses the contract's topics");
     let header = |name: &str, value: String| (SmolStr::new(name), Some(Bytes::from(value)));
     let record = Record {

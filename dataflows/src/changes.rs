@@ -141,6 +141,8 @@ impl Standings {
             standing.rows = standing.rows.wrapping_add(more.rows);
             standing.digest = standing.digest.wrapping_add(more.digest);
         }
+        // A view that has become empty stands as one that always was: a state that is read back cannot tell them apart.
+        self.0.retain(|_, standing| *standing != Standing::default());
     }
 }
 

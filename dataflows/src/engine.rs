@@ -1,14 +1,13 @@
 //! The engine: workers that run the dataflow, and one thread that puts the epochs together and hands them to the sinks.
 //! Not for reading or keeping anything: those are the sources and the sinks.
 
-use crate::changes::{Changes, Shard, Standings};
-use crate::epoch::EpochRecord;
+use crate::assembly::Assembly;
+use crate::changes::Changes;
 use crate::graph;
 use crate::operators::Message;
 use crate::pipeline::{self, Progress};
 use crate::port::{Sink, Source, Waker};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -167,28 +166,17 @@ fn start_workers(
     .map_err(Error::Workers)
 }
 
-/// Epochs that are not put together yet.
-#[derive(Default)]
-struct Pending {
-    records: BTreeMap<u64, Arc<EpochRecord>>,
-    shards: BTreeMap<u64, Vec<Shard>>,
-}
-
-/// Puts epochs together when every worker has sealed them, and hands them to the sinks.
+/// The thread that puts epochs together.
 fn collect(
     messages: Receiver<Message>,
     workers: usize,
     base: Option<Arc<Changes>>,
-    mut sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Box<dyn Sink>>,
     progress: &Progress,
     wake: &Wakes,
 ) -> Vec<Box<dyn Sink>> {
-    let mut sealed = vec![Some(0); workers];
-    let mut pending = Pending::default();
-    let mut standings = Standings::default();
+    let mut assembly = Assembly::new(workers, base.as_ref(), sinks);
     if let Some(base) = base {
-        standings = base.standings.clone();
-        sinks.iter_mut().for_each(|sink| sink.apply(&base));
         progress.applied.store(base.epoch().0, Ordering::Release);
     }
     for message in messages {
@@ -197,34 +185,18 @@ fn collect(
         if progress.stopping.load(Ordering::Acquire) {
             continue;
         }
-        match message {
-            Message::Shard { epoch, record, shard } => {
-                pending.records.extend(record.map(|record| (epoch, record)));
-                pending.shards.entry(epoch).or_default().push(*shard);
-                continue;
-            }
-            Message::Sealed { worker, upto } => sealed[worker] = upto,
-        }
-        let upto = sealed.iter().map(|upto| upto.unwrap_or(u64::MAX)).min().unwrap_or(0);
-        while let Some(entry) = pending.records.first_entry().filter(|entry| *entry.key() < upto) {
-            let (epoch, record) = entry.remove_entry();
-            let shards = pending.shards.remove(&epoch).unwrap_or_default();
-            let changes = Arc::new(Changes::of(record, shards, standings));
-            standings = changes.standings.clone();
-            for sink in &mut sinks {
-                sink.apply(&changes);
-            }
+        assembly.take(message, |epoch| {
             progress.applied.store(epoch, Ordering::Release);
             wake_all(wake);
-        }
+        });
     }
-    sinks
+    assembly.sinks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::epoch::{Cut, Epoch};
+    use crate::epoch::{Cut, Epoch, EpochRecord};
     use crate::port::{Polled, Stride};
     use crate::time::Timestamp;
     use std::sync::mpsc;

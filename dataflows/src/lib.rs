@@ -10,6 +10,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
+mod assembly;
 pub mod base;
 pub mod changes;
 pub mod code;
@@ -25,6 +26,7 @@ mod operators;
 mod pipeline;
 pub mod port;
 pub mod rows;
+pub mod stepped;
 pub mod stored;
 pub mod time;
 pub mod topic;

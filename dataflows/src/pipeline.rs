@@ -23,32 +23,61 @@ pub struct Progress {
 const PARK: Duration = Duration::from_millis(100);
 
 /// Runs a worker until its source ends or the engine stops, and everything fed has left.
-pub fn run(worker: &mut Worker, mut feed: Feed, source: &mut dyn Source, progress: &Progress, config: &Config) {
-    let mut in_flight = InFlight::default();
-    let mut open = true;
-    while open && !progress.stopping.load(Ordering::Acquire) {
-        in_flight.forget(progress.applied.load(Ordering::Acquire));
-        let epochs_free = config.epochs_in_flight.saturating_sub(in_flight.epochs());
-        let inputs_free = config.inputs_in_flight.saturating_sub(in_flight.inputs);
-        let polled = if epochs_free > 0 && inputs_free > 0 {
-            source.poll(epochs_free.min(config.stride_epochs_max), inputs_free.min(config.stride_inputs_max))
-        } else {
-            Polled::Pending
-        };
-        match polled {
-            Polled::Stride(stride) => {
-                in_flight.add(&stride);
-                feed_stride(&mut feed, stride, worker.index());
-                worker.step();
-            }
-            Polled::Pending => {
-                worker.step_or_park(Some(PARK));
-            }
-            Polled::End => open = false,
+pub fn run(worker: &mut Worker, feed: Feed, source: &mut dyn Source, progress: &Progress, config: &Config) {
+    let mut feeding = Feeding::new(feed, worker.index());
+    while !progress.stopping.load(Ordering::Acquire) {
+        match feeding.turn(source, progress.applied.load(Ordering::Acquire), config) {
+            Turn::Fed => drop(worker.step()),
+            Turn::Idle => drop(worker.step_or_park(Some(PARK))),
+            Turn::End => break,
         }
     }
-    feed.close();
+    feeding.feed.close();
     while worker.step_or_park(Some(PARK)) {}
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There is work.
+    Fed,
+    /// Nothing to read now, or no room for more.
+    Idle,
+    /// Nothing will ever come again.
+    End,
+}
+
+/// A worker's input, and what of it is on its way.
+pub struct Feeding {
+    feed: Feed,
+    worker: usize,
+    in_flight: InFlight,
+}
+
+impl Feeding {
+    /// Nothing is on its way yet.
+    pub fn new(feed: Feed, worker: usize) -> Feeding {
+        Feeding { feed, worker, in_flight: InFlight::default() }
+    }
+
+    /// Feeds what the source has, within the limits; sinks have everything up to the epoch `applied`.
+    pub fn turn(&mut self, source: &mut dyn Source, applied: u64, config: &Config) -> Turn {
+        self.in_flight.forget(applied);
+        let epochs_free = config.epochs_in_flight.saturating_sub(self.in_flight.epochs());
+        let inputs_free = config.inputs_in_flight.saturating_sub(self.in_flight.inputs);
+        if epochs_free == 0 || inputs_free == 0 {
+            return Turn::Idle;
+        }
+        match source.poll(epochs_free.min(config.stride_epochs_max), inputs_free.min(config.stride_inputs_max)) {
+            Polled::Stride(stride) => {
+                self.in_flight.add(&stride);
+                feed_stride(&mut self.feed, stride, self.worker);
+                Turn::Fed
+            }
+            Polled::Pending => Turn::Idle,
+            Polled::End => Turn::End,
+        }
+    }
 }
 
 /// Feeds whole epochs. The time moves once a stride; each input keeps its own epoch beside it.

@@ -26,7 +26,7 @@ pub mod source;
 pub mod storage;
 
 mod clock;
-mod signal;
+pub mod signal;
 mod structured;
 
 #[cfg(any(test, feature = "testing"))]

@@ -10,7 +10,7 @@ use dataflows::topic::TopicPartition;
 use std::time::{Duration, Instant};
 
 /// How long reading what is there may make no progress before it is an error.
-const STALL_MAX: Duration = Duration::from_secs(30);
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(30);
 /// How many epoch records are read at once.
 const RECORDS_MAX: usize = 256;
 const BYTES_MAX: usize = 1 << 20;
@@ -142,6 +142,16 @@ impl Follower {
         self.records = records;
         self.place.offset = self.place.offset.max(self.reader.position(TopicPartition::EPOCHS).unwrap_or(0));
         Ok(any)
+    }
+
+    /// Reads up to that offset as far as the log gives it now; says whether it is reached.
+    pub fn follow(&mut self, end: u64) -> Result<bool, Error> {
+        while self.place.offset < end {
+            if !self.poll(RECORDS_MAX, &mut |_| {})? {
+                return Ok(self.place.offset >= end);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads up to that offset, waiting for a log that gives its records by and by.

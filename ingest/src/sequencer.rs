@@ -6,11 +6,11 @@
 //! the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one follows at once.
 
 use crate::log::{Log, Record, Watch, lock};
-use crate::sealed::{Follower, Sealed};
+use crate::sealed::{Follower, STALL_MAX, Sealed};
 use crate::signal::Signal;
 use crate::{Clock, Error, Fatal};
 use bytes::Bytes;
-use dataflows::epoch::{Cut, Epoch, EpochRecord, Epochs};
+use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::port::AppendError;
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic, TopicPartition};
@@ -77,23 +77,12 @@ impl Sequencer {
         config: Config,
     ) -> Result<Sequencer, Error> {
         let signal = Signal::default();
-        let watch = log.watch(signal.waker());
-        let mut follower = Follower::new(&*log, sealed.end().clone())?;
-        follower.wake(signal.waker());
-        let backlog = Some(commands_of(log.ends()?));
-        let run = Run {
-            log,
-            follower,
-            clock,
-            report,
-            signal: signal.clone(),
-            _watch: watch,
-            backlog,
-            closed: None,
-            is_clock_behind: false,
-            config,
+        let closer = Closer::new(log, sealed, clock, report.clone(), signal.clone(), config)?;
+        let run = {
+            let signal = signal.clone();
+            move || run(closer, &report, &signal)
         };
-        let thread = std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || run.run());
+        let thread = std::thread::Builder::new().name("sequencer".to_owned()).spawn(run);
         let thread = thread.map_err(Error::io("starting", "sequencer"))?;
         Ok(Sequencer { signal, thread: Some(thread) })
     }
@@ -118,17 +107,20 @@ impl Drop for Sequencer {
     }
 }
 
+/// How long to wait for a log that has more than it gives, if it does not ring.
+const SILENCE: Duration = Duration::from_millis(100);
+
 /// What became of an append.
 type Landed = Result<Vec<Origin>, AppendError>;
 
-/// When the next epoch is due.
+/// When the next step is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+pub enum Due {
     /// Now.
     Now,
     /// After that time, whatever comes.
     Pause(Duration),
-    /// When the ends move, or after that time.
+    /// When the signal rings, or after that time.
     Idle(Duration),
 }
 
@@ -174,7 +166,53 @@ fn is_before(cut: &Cut, ends: &Cut) -> bool {
     ends.iter().any(|(at, next)| cut.get(at).unwrap_or(0) < next)
 }
 
-struct Run {
+/// Moves the closer until it is told to stop.
+fn run(mut closer: Closer, report: &Report, signal: &Signal) {
+    let first = Duration::from_millis(closer.config.retry_ms_min);
+    let longest = Duration::from_millis(closer.config.retry_ms_max);
+    let (mut retry, mut is_stalled) = (first, false);
+    while !signal.is_stopped() {
+        let before = closer.follower.epochs().last;
+        match closer.step() {
+            Ok(due) => {
+                // What was appended now may still be refused.
+                if closer.appended.is_none() || closer.follower.epochs().last > before {
+                    retry = first;
+                    if std::mem::take(&mut is_stalled) {
+                        (report.stalled)(None);
+                    }
+                }
+                match due {
+                    Due::Now => {}
+                    Due::Pause(wait) => signal.pause(wait),
+                    Due::Idle(wait) => drop(signal.wait(wait)),
+                }
+            }
+            Err(error) if error.is_fatal() => return (report.fatal)(error),
+            Err(_) if signal.is_stopped() => return,
+            Err(error) => {
+                tracing::warn!(%error, retry_ms = retry.as_millis(), "no epoch could be closed");
+                if !std::mem::replace(&mut is_stalled, true) {
+                    (report.stalled)(Some(error.to_string()));
+                }
+                signal.pause(retry);
+                retry = (retry * 2).min(longest);
+            }
+        }
+    }
+}
+
+/// An epoch record that was appended.
+struct AppendedRecord {
+    epoch: Epoch,
+    /// The last epoch before it.
+    before: Epoch,
+    landed: Arc<Mutex<Option<Landed>>>,
+    since: Instant,
+}
+
+/// Closes epochs, step by step. Never waits: for whoever moves it.
+pub struct Closer {
     log: Arc<dyn Log>,
     follower: Follower,
     clock: Arc<dyn Clock>,
@@ -185,50 +223,82 @@ struct Run {
     backlog: Option<Cut>,
     /// When the last epoch was seen, whoever closed it; none before the first since the start.
     closed: Option<Instant>,
+    /// What waits for its acknowledgement.
+    appended: Option<AppendedRecord>,
+    /// Since when the log has not given what it has.
+    silent: Option<Instant>,
     is_clock_behind: bool,
     config: Config,
 }
 
-impl Run {
-    fn run(mut self) {
-        let first = Duration::from_millis(self.config.retry_ms_min);
-        let longest = Duration::from_millis(self.config.retry_ms_max);
-        let (mut retry, mut is_stalled) = (first, false);
-        while !self.signal.is_stopped() {
-            match self.step() {
-                Ok(due) => {
-                    retry = first;
-                    if std::mem::take(&mut is_stalled) {
-                        (self.report.stalled)(None);
-                    }
-                    match due {
-                        Due::Now => {}
-                        Due::Pause(wait) => self.signal.pause(wait),
-                        Due::Idle(wait) => drop(self.signal.wait(wait)),
-                    }
-                }
-                Err(error) if error.is_fatal() => return (self.report.fatal)(error),
-                Err(_) if self.signal.is_stopped() => return,
-                Err(error) => {
-                    tracing::warn!(%error, retry_ms = retry.as_millis(), "no epoch could be closed");
-                    if !std::mem::replace(&mut is_stalled, true) {
-                        (self.report.stalled)(Some(error.to_string()));
-                    }
-                    self.signal.pause(retry);
-                    retry = (retry * 2).min(longest);
-                }
-            }
-        }
+impl Closer {
+    /// Goes on after the epochs that are sealed; the signal rings when a step may be due.
+    pub fn new(
+        log: Arc<dyn Log>,
+        sealed: &Sealed,
+        clock: Arc<dyn Clock>,
+        report: Report,
+        signal: Signal,
+        config: Config,
+    ) -> Result<Closer, Error> {
+        let watch = log.watch(signal.waker());
+        let mut follower = Follower::new(&*log, sealed.end().clone())?;
+        follower.wake(signal.waker());
+        Ok(Closer {
+            backlog: Some(commands_of(log.ends()?)),
+            log,
+            follower,
+            clock,
+            report,
+            signal,
+            _watch: watch,
+            closed: None,
+            appended: None,
+            silent: None,
+            is_clock_behind: false,
+            config,
+        })
     }
 
     /// Follows `epochs` to its end, then closes an epoch if one is due.
-    fn step(&mut self) -> Result<Due, Error> {
+    pub fn step(&mut self) -> Result<Due, Error> {
+        if let Some(appended) = &self.appended {
+            let left = Duration::from_millis(self.config.acknowledge_ms_max).saturating_sub(appended.since.elapsed());
+            let landed = lock(&appended.landed).clone();
+            match landed {
+                None if left.is_zero() => {
+                    self.appended = None;
+                    return Err(Error::Unavailable("an epoch record is not acknowledged".to_owned()));
+                }
+                None => return Ok(Due::Idle(left)),
+                Some(Err(error)) => {
+                    self.appended = None;
+                    return Err(Error::Unavailable(error.to_string()));
+                }
+                Some(Ok(_)) => {}
+            }
+        }
         let ends = self.log.ends()?;
-        let mut any = false;
         let own_end = ends.get(TopicPartition::EPOCHS).unwrap_or(0);
-        self.follower.read_to(own_end, &self.signal, &mut |_| any = true)?;
-        if any {
+        let before = self.follower.epochs().last;
+        if !self.follower.follow(own_end)? {
+            let silent = *self.silent.get_or_insert_with(Instant::now);
+            if silent.elapsed() < STALL_MAX {
+                return Ok(Due::Idle(SILENCE));
+            }
+            self.silent = None;
+            return Err(Error::Unavailable(format!("{} gives nothing", TopicPartition::EPOCHS)));
+        }
+        self.silent = None;
+        if self.follower.epochs().last > before {
             self.closed = Some(Instant::now());
+        }
+        // An acknowledged record is in the ends, so it was read. Ours counts or another's did; if neither, something in the
+        // log stands in the way, and hurry does not help.
+        if let Some(appended) = self.appended.take()
+            && self.follower.epochs().last == appended.before
+        {
+            return Err(Error::Unavailable(format!("the record of epoch {} does not count", appended.epoch)));
         }
         let epochs = self.follower.epochs();
         let ends = commands_of(ends);
@@ -247,17 +317,22 @@ impl Run {
         Ok(due)
     }
 
+    /// Appends the record of the next epoch; the next step sees what became of it.
     fn close(&mut self, cut: &Cut) -> Result<(), Error> {
         let now = self.now();
         let before = self.follower.epochs().last;
         let record = self.follower.epochs().next_record(cut, now);
-        let origin = self.append(&record)?;
-        self.follower.read_to(origin.offset + 1, &self.signal, &mut |_| {})?;
-        self.closed = Some(Instant::now());
-        // Ours counts or another's did; if neither, something in the log stands in the way, and hurry does not help.
-        if self.follower.epochs().last == before {
-            return Err(Error::Unavailable(format!("the record of epoch {} does not count", record.epoch)));
-        }
+        let value = serde_json::to_vec(&record).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let timestamp_ms = record.now.micros().div_euclid(1000);
+        let landed: Arc<Mutex<Option<Landed>>> = Arc::default();
+        let (place, signal) = (Arc::clone(&landed), self.signal.clone());
+        let done = Box::new(move |result| {
+            *lock(&place) = Some(result);
+            signal.ring();
+        });
+        self.appended = Some(AppendedRecord { epoch: record.epoch, before, landed, since: Instant::now() });
+        let record = Record { key: None, value: Some(Bytes::from(value)), headers: Vec::new(), timestamp_ms };
+        self.log.append(vec![(TopicPartition::EPOCHS, record)], done);
         Ok(())
     }
 
@@ -279,30 +354,6 @@ impl Run {
             }
         }
         next_now(epochs, wall, is_behind)
-    }
-
-    /// Appends the record and waits for the acknowledgement.
-    fn append(&self, record: &EpochRecord) -> Result<Origin, Error> {
-        let value = serde_json::to_vec(record).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let timestamp_ms = record.now.micros().div_euclid(1000);
-        let record = Record { key: None, value: Some(Bytes::from(value)), headers: Vec::new(), timestamp_ms };
-        let landed: Arc<Mutex<Option<Landed>>> = Arc::default();
-        let (place, signal) = (Arc::clone(&landed), Signal::default());
-        let bell = signal.clone();
-        let done = Box::new(move |result| {
-            *lock(&place) = Some(result);
-            bell.ring();
-        });
-        self.log.append(vec![(TopicPartition::EPOCHS, record)], done);
-        signal.wait(Duration::from_millis(self.config.acknowledge_ms_max));
-        let result = lock(&landed).take();
-        match result {
-            Some(Ok(origins)) => {
-                origins.first().copied().ok_or_else(|| Error::Unavailable("an append without a place".to_owned()))
-            }
-            Some(Err(error)) => Err(Error::Unavailable(error.to_string())),
-            None => Err(Error::Unavailable("an epoch record is not acknowledged".to_owned())),
-        }
     }
 }
 

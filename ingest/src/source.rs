@@ -275,6 +275,10 @@ impl LogSource {
     /// A sealed epoch needs partitions whose records come after more than we hold of others': lets go of what no cut
     /// covers, and reads only what is behind until the cuts are reached.
     fn focus(&mut self) -> Result<(), Error> {
+        // What is let go of lies behind the cuts, so that what is behind them is known before. The new reader comes first:
+        // without it, the old one would go on behind what was let go of.
+        self.reader = self.reader_of(Part::is_behind)?;
+        self.is_focused = true;
         for part in &mut self.parts {
             let kept = part.before(part.sealed);
             if let Some((offset, _)) = part.queue.get(kept) {
@@ -282,8 +286,6 @@ impl LogSource {
             }
             part.queue.truncate(kept);
         }
-        self.reader = self.reader_of(Part::is_behind)?;
-        self.is_focused = true;
         Ok(())
     }
 

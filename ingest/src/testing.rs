@@ -10,8 +10,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 mod disk;
+mod log;
 
 pub use disk::{Disk, Faults, Stop};
+pub use log::{FaultyLog, LogFaults};
 
 /// How long a test waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);

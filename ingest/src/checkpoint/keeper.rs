@@ -65,7 +65,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// The signal ends a wait for the log.
-    pub(crate) fn new(parts: Parts, config: Config, signal: Signal) -> Result<Keeper, Error> {
+    pub fn new(parts: Parts, config: Config, signal: Signal) -> Result<Keeper, Error> {
         let mut follower = Follower::new(&*parts.log, parts.from.clone())?;
         follower.wake(signal.waker());
         Ok(Keeper { parts, config, follower, signal, checked: BTreeSet::new() })

@@ -105,9 +105,12 @@ impl File {
             _ => Error::io("locking", &storage.describe(""))(error),
         })?;
         let failed = |error| Error::io("opening", &name)(error);
-        let file = match storage.open(NAME) {
+        let file = match storage.open(NAME).and_then(|file| Ok((file.size()?, file))) {
+            Ok((1.., file)) => file,
+            // The name of an empty one may not be durable: whoever made it may not have come so far.
+            Ok((0, _)) => storage.create(NAME).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => storage.create(NAME).map_err(failed)?,
-            opened => opened.map_err(failed)?,
+            Err(error) => return Err(failed(error)),
         };
         let mut opened = File {
             storage,
@@ -136,7 +139,8 @@ impl File {
             }
             rest = after;
         }
-        self.is_dirty = !rest.is_empty();
+        // Also what is whole may have been written by a process that did not live to sync it.
+        self.is_dirty = true;
         self.repair().map_err(|error| self.failed("cutting", error))
     }
 

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+pub use writer::Writer;
 
 /// The journal's limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +116,19 @@ impl Journal {
 
     /// Opens the journal on any storage.
     pub fn open_on(storage: Arc<dyn Storage>, partitions: &Partitions, config: Config) -> Result<Journal, Error> {
+        let (mut journal, writer) = Journal::open_stepped(storage, partitions, config)?;
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
+        let folder = journal.shared.storage.describe("");
+        journal.writer = Some(thread.map_err(Error::io("starting the writer of", &folder))?);
+        Ok(journal)
+    }
+
+    /// The same without a thread: nothing is written but by the writer's steps.
+    pub fn open_stepped(
+        storage: Arc<dyn Storage>,
+        partitions: &Partitions,
+        config: Config,
+    ) -> Result<(Journal, Writer), Error> {
         if config.append_bytes_max > 1 << 30 {
             return Err(Error::Config { name: "append_bytes_max", why: "at most 1 GiB".to_owned() });
         }
@@ -136,11 +150,8 @@ impl Journal {
             tracing::warn!(%error, "segments before the journal's front are not deleted yet");
         }
         let queue = Arc::new(writer::Queue::default());
-        let thread = writer::Writer::new(Arc::clone(&shared), Arc::clone(&queue));
-        let start =
-            |thread: writer::Writer| std::thread::Builder::new().name("journal".to_owned()).spawn(move || thread.run());
-        let writer = thread.map(start).transpose().map_err(Error::io("starting the writer of", &folder))?;
-        Ok(Journal { shared, queue, writer, _lock: held })
+        let writer = Writer::new(Arc::clone(&shared), Arc::clone(&queue)).expect("a recovered journal has a segment");
+        Ok((Journal { shared, queue, writer: None, _lock: held }, writer))
     }
 
     /// See [`Log::cut_after`]; none if what has to be read for it was deleted meanwhile.

@@ -41,9 +41,14 @@ pub fn recover(
             return Err(Error::Damaged { file: name, offset: 0, why });
         }
         let file = storage.open(&Segment::name(*start)).map_err(Error::io("opening", &name))?;
-        let segment = Segment { start: *start, offsets: state.ends.clone().into(), file };
+        let mut segment = Segment { start: *start, offsets: state.ends.clone().into(), file };
         let is_last = number + 1 == starts.len();
         read_segment(&segment, &name, is_last, &mut state, layout, config)?;
+        if is_last && state.position == *start {
+            // Nothing was ever committed to it, so whoever made it may not have come so far that its name is durable.
+            let made = storage.create(&Segment::name(*start));
+            segment.file = made.map_err(Error::io("making", &name))?;
+        }
         state.segments.push(segment);
     }
     if starts.is_empty() {

@@ -109,21 +109,32 @@ impl Queue {
             }
             inner = self.more.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+        Some(inner.take(bytes_max))
+    }
+
+    /// The same without waiting; empty if nothing waits.
+    fn take_now(&self, bytes_max: usize) -> Vec<Waiting> {
+        lock(&self.inner).take(bytes_max)
+    }
+}
+
+impl Inner {
+    fn take(&mut self, bytes_max: usize) -> Vec<Waiting> {
         let (mut group, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = inner.waiting.front() {
+        while let Some(next) = self.waiting.front() {
             let size = next.entries.len();
             if !group.is_empty() && bytes + size > bytes_max {
                 break;
             }
             bytes += size;
-            inner.bytes -= size;
-            group.extend(inner.waiting.pop_front());
+            self.bytes -= size;
+            group.extend(self.waiting.pop_front());
         }
-        Some(group)
+        group
     }
 }
 
-/// Runs on the writer's thread.
+/// Writes what waits, one commit a step.
 pub struct Writer {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -138,7 +149,7 @@ pub struct Writer {
 
 impl Writer {
     /// A writer that goes on where the journal ends.
-    pub fn new(shared: Arc<Shared>, queue: Arc<Queue>) -> Option<Writer> {
+    pub(super) fn new(shared: Arc<Shared>, queue: Arc<Queue>) -> Option<Writer> {
         let state = lock(&shared.state);
         let (position, ends) = (state.position, state.ends.clone());
         let segment = state.segments.last().cloned()?;
@@ -147,17 +158,31 @@ impl Writer {
     }
 
     /// Until the queue is closed and empty.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         while let Some(group) = self.queue.take(self.shared.config.commit_bytes_max) {
-            let bases = self.place(&group);
-            match self.write() {
-                Ok(()) => self.publish(group, &bases),
-                Err(error) => {
-                    self.ends.clone_from(&lock(&self.shared.state).ends);
-                    let error = refusal(&error);
-                    tracing::warn!(%error, appends = group.len(), "the journal refused appends");
-                    group.into_iter().for_each(|waiting| (waiting.done)(Err(error.clone())));
-                }
+            self.commit(group);
+        }
+    }
+
+    /// Writes what waits, if anything does; says whether.
+    pub fn step(&mut self) -> bool {
+        let group = self.queue.take_now(self.shared.config.commit_bytes_max);
+        let is_any = !group.is_empty();
+        if is_any {
+            self.commit(group);
+        }
+        is_any
+    }
+
+    fn commit(&mut self, group: Vec<Waiting>) {
+        let bases = self.place(&group);
+        match self.write() {
+            Ok(()) => self.publish(group, &bases),
+            Err(error) => {
+                self.ends.clone_from(&lock(&self.shared.state).ends);
+                let error = refusal(&error);
+                tracing::warn!(%error, appends = group.len(), "the journal refused appends");
+                group.into_iter().for_each(|waiting| (waiting.done)(Err(error.clone())));
             }
         }
     }

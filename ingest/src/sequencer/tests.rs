@@ -6,7 +6,7 @@ use crate::journal::{self, Journal};
 use crate::log::Partitions;
 use crate::sealed::Place;
 use crate::testing::{Bell, Disk, Faults, ManualClock, PATIENCE};
-use dataflows::epoch::RULES;
+use dataflows::epoch::{EpochRecord, RULES};
 use std::sync::mpsc;
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);

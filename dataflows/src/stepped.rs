@@ -1,0 +1,62 @@
+//! The engine without threads, moved by hand. Not for production: [`crate::engine::Engine`] is.
+
+pub use crate::pipeline::Turn;
+
+use crate::assembly::Assembly;
+use crate::changes::Changes;
+use crate::engine::Config;
+use crate::graph;
+use crate::operators::Message;
+use crate::pipeline::Feeding;
+use crate::port::{Sink, Source};
+use crossbeam_channel::{Receiver, unbounded};
+use std::sync::Arc;
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
+/// An engine of one worker on the caller's thread, which moves it by hand: for simulations, where a seed says what
+/// happens next. Dropping it ends it as the end of a process would.
+pub struct Stepped {
+    // Dropped before the worker that it belongs to.
+    feeding: Feeding,
+    worker: Worker,
+    source: Box<dyn Source>,
+    messages: Receiver<Message>,
+    assembly: Assembly,
+    applied: u64,
+    config: Config,
+}
+
+impl Stepped {
+    /// An engine as [`Engine::start`] starts it.
+    pub fn new(
+        config: Config,
+        base: Option<Arc<Changes>>,
+        source: Box<dyn Source>,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Stepped {
+        let thread = Allocator::Thread(Thread::default());
+        let mut worker = Worker::new(timely::WorkerConfig::default(), thread, None);
+        // Not bounded: whoever would wait for room is the one who makes it. What is in flight is.
+        let (send, messages) = unbounded();
+        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), send), 0);
+        let assembly = Assembly::new(1, base.as_ref(), sinks);
+        let applied = base.map_or(0, |base| base.epoch().0);
+        Stepped { feeding, worker, source, messages, assembly, applied, config }
+    }
+
+    /// Reads what there is, within the limits, and works on it.
+    pub fn work(&mut self) -> Turn {
+        let turn = self.feeding.turn(self.source.as_mut(), self.applied, &self.config);
+        self.worker.step();
+        turn
+    }
+
+    /// Takes at most so many messages of the worker, and hands the epochs that are whole by that to the sinks; says how
+    /// many there were.
+    pub fn collect(&mut self, messages_max: usize) -> usize {
+        let Stepped { messages, assembly, applied, .. } = self;
+        messages.try_iter().take(messages_max).map(|message| assembly.take(message, |epoch| *applied = epoch)).count()
+    }
+}
