@@ -8,6 +8,7 @@ mod bank;
 mod contract;
 mod from_events;
 mod model;
+mod outputs;
 mod process;
 mod restore;
 mod rule_s;

@@ -204,6 +204,21 @@ pub enum Domain {
     Payments,
 }
 
+impl Domain {
+    /// Every one, in order.
+    pub const ALL: &[Domain] = &[Domain::Catalog, Domain::Stock, Domain::Orders, Domain::Payments];
+
+    /// The name of its topic, without the deployment's prefix.
+    pub const fn topic(self) -> &'static str {
+        match self {
+            Domain::Catalog => "catalog.events",
+            Domain::Stock => "stock.events",
+            Domain::Orders => "orders.events",
+            Domain::Payments => "payments.events",
+        }
+    }
+}
+
 impl Fact {
     /// The event's type, as in `tradewind.<Name>.v1`.
     pub const fn name(&self) -> &'static str {

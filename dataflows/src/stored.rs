@@ -360,8 +360,33 @@ stored! {
     Origin { topic, partition, offset }
 }
 
+impl Store for Topic {
+    fn store(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Topic::Policy => 0,
+            Topic::Catalog => 1,
+            Topic::Stock => 2,
+            Topic::Orders => 3,
+            Topic::Epochs => 4,
+            Topic::Events(_) | Topic::View(_) | Topic::Progress | Topic::DeadLetters => {
+                unreachable!("what is kept came in, and these go out")
+            }
+        });
+    }
+
+    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+        match u8::load(from)? {
+            0 => Ok(Topic::Policy),
+            1 => Ok(Topic::Catalog),
+            2 => Ok(Topic::Stock),
+            3 => Ok(Topic::Orders),
+            4 => Ok(Topic::Epochs),
+            _ => Err(Unreadable("no Topic has that number")),
+        }
+    }
+}
+
 stored_words! {
-    Topic { Policy = 0, Catalog = 1, Stock = 2, Orders = 3, Epochs = 4 }
     InventoryPolicy { Reserve = 0, TrackOnly = 1, None = 2 }
     PaymentMethod { Sandbox = 0, External = 1, Settled = 2 }
     CommandType {

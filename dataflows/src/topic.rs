@@ -1,30 +1,35 @@
 //! The topics of the log and their order inside an epoch. Not for prefixes or partition counts: those are the log's.
 
-use serde::{Deserialize, Serialize};
+use crate::event::Domain;
+use crate::rows::View;
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An input topic. The order of the variants is the order of the phases of Rule S.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[repr(u8)]
+/// A topic: what comes in, in the order of the phases of Rule S, then what goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// `policy.commands`
-    #[serde(rename = "policy.commands")]
-    Policy = 0,
+    Policy,
     /// `catalog.commands`
-    #[serde(rename = "catalog.commands")]
-    Catalog = 1,
+    Catalog,
     /// `stock.commands`
-    #[serde(rename = "stock.commands")]
-    Stock = 2,
+    Stock,
     /// `orders.commands`
-    #[serde(rename = "orders.commands")]
-    Orders = 3,
+    Orders,
     /// `epochs`: the one partition that says where each epoch ends.
-    #[serde(rename = "epochs")]
-    Epochs = 4,
+    Epochs,
+    /// `<domain>.events`: what was decided.
+    Events(Domain),
+    /// `views.<view>`: the changes of a view.
+    View(View),
+    /// `views.progress`: the epochs that are complete there, in one partition.
+    Progress,
+    /// `dead-letters`
+    DeadLetters,
 }
 
 impl Topic {
-    /// Every topic, in order.
+    /// Every input topic, in order.
     pub const ALL: [Topic; 5] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders, Topic::Epochs];
     /// The topics that carry commands, in the order of their phases.
     pub const COMMANDS: [Topic; 4] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders];
@@ -37,12 +42,36 @@ impl Topic {
             Topic::Stock => "stock.commands",
             Topic::Orders => "orders.commands",
             Topic::Epochs => "epochs",
+            Topic::Events(domain) => domain.topic(),
+            Topic::View(view) => view.topic(),
+            Topic::Progress => "views.progress",
+            Topic::DeadLetters => "dead-letters",
         }
+    }
+
+    /// Every output topic, in order.
+    pub fn outputs() -> impl Iterator<Item = Topic> {
+        let events = Domain::ALL.iter().copied().map(Topic::Events);
+        let views = View::ALL.iter().copied().map(Topic::View);
+        events.chain(views).chain([Topic::Progress, Topic::DeadLetters])
     }
 
     /// The topic of that name, without the prefix.
     pub fn from_name(name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| topic.name() == name)
+        Topic::ALL.into_iter().chain(Topic::outputs()).find(|topic| topic.name() == name)
+    }
+}
+
+impl Serialize for Topic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Topic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Topic, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Topic::from_name(&name).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&name), &"the name of a topic"))
     }
 }
 

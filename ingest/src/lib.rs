@@ -20,6 +20,7 @@ mod error;
 pub mod journal;
 pub mod log;
 pub mod partition;
+pub mod publisher;
 pub mod sealed;
 pub mod sequencer;
 pub mod source;
@@ -53,6 +54,8 @@ pub struct Config {
     pub checkpoint: checkpoint::Config,
     /// How many dead letters may wait for the disk.
     pub dead_letters: dead_letters::Config,
+    /// What of the outputs may wait.
+    pub publisher: publisher::Config,
     /// What publishers wait for.
     pub command_log: command_log::Config,
 }

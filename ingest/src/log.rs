@@ -79,9 +79,20 @@ impl Partitions {
         Partitions(all)
     }
 
-    /// How many a topic has.
+    /// `count` partitions, at least one, for every output topic, and one for `views.progress`.
+    pub fn outputs(count: u32) -> Partitions {
+        let count_of = |topic| if topic == Topic::Progress { 1 } else { count.max(1) };
+        Partitions(Topic::outputs().map(|topic| (topic, count_of(topic))).collect())
+    }
+
+    /// Every topic, in order.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> {
+        self.0.keys().copied()
+    }
+
+    /// How many a topic has; none if it is not of this log.
     pub fn count(&self, topic: Topic) -> u32 {
-        self.0.get(&topic).copied().unwrap_or(1)
+        self.0.get(&topic).copied().unwrap_or(0)
     }
 
     /// Every partition of every topic, in order.

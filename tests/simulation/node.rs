@@ -8,6 +8,7 @@ use ingest::checkpoint::{self, Keep, Keeper, Manifest};
 use ingest::dead_letters::{self, DeadLetters};
 use ingest::journal::{self, Journal, Writer};
 use ingest::log::{Log, Partitions};
+use ingest::publisher::{self, Outbox, Publisher};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{self, Closer, Report};
 use ingest::signal::Signal;
@@ -29,6 +30,10 @@ pub struct Node {
     pub log: Arc<dyn Log>,
     pub writer: Writer,
     pub journal: Arc<Journal>,
+    pub outbox: Outbox,
+    pub publisher: Publisher,
+    pub outputs_writer: Writer,
+    pub outputs: Arc<Journal>,
     /// The checkpoint that it began with.
     pub base: Option<Manifest>,
     /// What made it impossible to go on.
@@ -78,6 +83,10 @@ impl Node {
         shop.live_from(sealed.end().epochs.last);
         let letters = DeadLetters::open(disk.folder("dead-letters"), dead_letters::Config::default())?;
 
+        let Outputs { outputs, outputs_writer, outbox, publisher } = Outputs::open(&disk, &faults)?;
+        let (published, from) = (outbox.published(), place.epochs.last);
+        assert!(published >= from, "a checkpoint of epoch {from} waits for what is published, which is {published}");
+
         let fatal: Arc<Mutex<Option<Error>>> = Arc::default();
         let stops: Fatal = {
             let fatal = Arc::clone(&fatal);
@@ -89,6 +98,7 @@ impl Node {
         let source = LogSource::open(Arc::clone(&log), &sealed, worker, Arc::clone(&stops), source_config)?;
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Twice { inner: Box::new(letters.clone()), history: history.clone() }),
+            Box::new(Twice { inner: Box::new(outbox.clone()), history: history.clone() }),
             Box::new(Twice { inner: Box::new(shop.clone()), history: history.clone() }),
             Box::new(history.sink(base.as_ref().map(|base| base.epoch))),
         ];
@@ -108,14 +118,56 @@ impl Node {
         let parts = checkpoint::Parts {
             folder: kept,
             holder: Arc::new(shop.clone()),
-            durables: vec![Arc::new(letters.clone())],
+            durables: vec![Arc::new(letters.clone()), Arc::new(outbox.clone())],
             log: patient,
             from: place,
             last: base.clone(),
         };
         let config = checkpoint::Config { kept: 2, log_kept: Keep::Needed, ..checkpoint::Config::default() };
         let keeper = Keeper::new(parts, config, Signal::default())?;
-        Ok(Node { engine, closer, keeper, letters, shop, log, writer, journal, base, fatal })
+        Ok(Node {
+            engine,
+            closer,
+            keeper,
+            letters,
+            shop,
+            log,
+            writer,
+            journal,
+            outbox,
+            publisher,
+            outputs_writer,
+            outputs,
+            base,
+            fatal,
+        })
+    }
+}
+
+struct Outputs {
+    outputs: Arc<Journal>,
+    outputs_writer: Writer,
+    outbox: Outbox,
+    publisher: Publisher,
+}
+
+impl Outputs {
+    fn open(disk: &Disk, faults: &LogFaults) -> Result<Outputs, Error> {
+        let (outputs, outputs_writer) =
+            Journal::open_stepped(disk.folder("outputs"), &Partitions::outputs(PARTITIONS), journal_config())?;
+        let outputs = Arc::new(outputs);
+        let inner = Arc::clone(&outputs) as Arc<dyn Log>;
+        let log: Arc<dyn Log> = Arc::new(FaultyLog::new(inner, faults.clone(), false));
+        let config = publisher::Config {
+            durable_ms_max: 0,
+            acknowledge_ms_max: u64::MAX,
+            append_bytes_max: 3_000,
+            append_epochs_max: 4,
+            ..publisher::Config::default()
+        };
+        let outbox = Outbox::new(publisher::published(&*log)?, config);
+        let publisher = Publisher::new(log, outbox.clone());
+        Ok(Outputs { outputs, outputs_writer, outbox, publisher })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::history::History;
 use super::node::{Node, Parts};
+use crate::outputs;
 use ingest::dead_letters::{DeadLetters, Letter};
 use ingest::log::Log;
 use ingest::testing::{Disk, LogFaults, ManualClock};
@@ -39,6 +40,12 @@ pub fn check(node: &mut Node, disk: &Disk, history: &History) {
     assert_eq!(seen.len(), expected.len(), "as many epochs");
     for (epoch, changes) in &seen {
         assert_eq!(changes, &expected[epoch], "epoch {epoch}");
+    }
+    let all: Vec<_> = expected.values().cloned().collect();
+    outputs::check(&*node.outputs, &all);
+    while reference.outbox.waiting() > 0 {
+        reference.publisher.step().expect("nothing fails");
+        reference.outputs_writer.step();
     }
     let (found, expected) = (letters(&node.letters), letters(&reference.letters));
     let places = |of: &[Letter]| of.iter().map(|letter| letter.summary.origin.to_string()).collect::<Vec<_>>();

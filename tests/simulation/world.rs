@@ -186,7 +186,11 @@ impl World {
         }
         match self.random.below(100) {
             0..20 => self.publish(node),
-            20..40 => drop(node.writer.step()),
+            20..35 => drop(node.writer.step()),
+            35..40 => {
+                node.outputs_writer.step();
+                drop(node.publisher.step());
+            }
             40..55 => self.close(node),
             55..75 => drop(node.engine.work()),
             // Without faults there are fewer lives, which are to pass every point often.
@@ -344,6 +348,10 @@ impl World {
         }
         assert!(node.fatal.lock().unwrap().is_none());
         node.letters.flush().unwrap();
+        while node.outbox.waiting() > 0 {
+            node.publisher.step().unwrap();
+            node.outputs_writer.step();
+        }
         self.history.see_log(&node.journal).unwrap();
         for batch in &self.batches {
             let origins = batch.acknowledged.as_ref().expect("everything was acknowledged");

@@ -74,6 +74,11 @@ macro_rules! views {
             pub const fn name(self) -> &'static str {
                 match self { $(View::$variant => $name,)* }
             }
+
+            /// The name of the topic of its changes, without the deployment's prefix.
+            pub const fn topic(self) -> &'static str {
+                match self { $(View::$variant => concat!("views.", $name),)* }
+            }
         }
     };
 }

@@ -99,13 +99,13 @@ pub fn open(storage: &dyn Storage, partitions: &Partitions, is_new: bool) -> Res
     let mut topics = Vec::new();
     for MetaTopic { name, partitions: count } in &known {
         let topic = Topic::from_name(name);
-        let asked = topic.map(|topic| partitions.count(topic));
+        let asked = topic.map(|topic| partitions.count(topic)).filter(|count| *count > 0);
         match topic {
             Some(topic) if asked == Some(*count) => topics.push(topic),
             _ => return Err(Error::Partitions { topic: name.clone(), found: Some(*count), asked }),
         }
     }
-    topics.extend(Topic::ALL.into_iter().filter(|topic| !known.iter().any(|known| known.name == topic.name())));
+    topics.extend(partitions.topics().filter(|topic| !known.iter().any(|known| known.name == topic.name())));
     if topics.len() != known.len() {
         let entry = |topic: &Topic| MetaTopic { name: topic.name().to_owned(), partitions: partitions.count(*topic) };
         let meta = Meta { format: FORMAT, topics: topics.iter().map(entry).collect() };

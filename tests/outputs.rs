@@ -1,0 +1,151 @@
+//! What is published, as a reader that keeps to the contract's rule has it: each record once and in order, however often
+//! publishers stopped, repeated what they were not told of, and were at it at once.
+
+use crate::rule_s::{sealed, workload};
+use crate::support::{Way, for_each_seed, run, seeds};
+use dataflows::changes::{Changes, digest_text};
+use dataflows::epoch::Epoch;
+use dataflows::port::Sink;
+use dataflows::rows::View;
+use dataflows::topic::{Topic, TopicPartition};
+use ingest::journal::{self, Journal};
+use ingest::log::{Log, LogRecord, Partitions, ReadLimit, Record};
+use ingest::publisher::{Config, EpochRecords, Outbox, Progress, Publisher, published};
+use ingest::testing::{Disk, FaultyLog, LogFaults, Random};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn number(record: &Record, name: &str) -> u64 {
+    let found = record.headers.iter().find(|(header, _)| header == name).and_then(|(_, value)| value.as_deref());
+    let text = std::str::from_utf8(found.expect("every record says its place")).unwrap();
+    text.parse().expect("a place is a number")
+}
+
+type Taken = BTreeMap<TopicPartition, Vec<(u64, Record)>>;
+
+/// What a reader takes of each partition, with its offset: only what is beyond the last that it took.
+fn taken(log: &dyn Log) -> Taken {
+    let mut records: Vec<LogRecord> = Vec::new();
+    let limit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX };
+    log.reader(&log.starts().unwrap()).unwrap().poll(limit, &mut records).unwrap();
+    let mut last: BTreeMap<TopicPartition, (u64, u64)> = BTreeMap::new();
+    let mut taken = Taken::new();
+    for LogRecord { origin, record } in records {
+        let (at, place) = (origin.topic_partition(), (number(&record, "tw_epoch"), number(&record, "tw_n")));
+        if last.get(&at).is_none_or(|last| place > *last) {
+            last.insert(at, place);
+            taken.entry(at).or_default().push((origin.offset, record));
+        }
+    }
+    taken
+}
+
+/// Holds what was published against these epochs, which are all.
+pub fn check(log: &dyn Log, epochs: &[Arc<Changes>]) {
+    let mut expected: BTreeMap<TopicPartition, Vec<Record>> = BTreeMap::new();
+    for changes in epochs {
+        let mut records = EpochRecords::new(Arc::clone(changes));
+        while let Some((at, record)) = records.next(log.partitions()) {
+            expected.entry(at).or_default().push(record);
+        }
+    }
+    let mut found = taken(log);
+    let progress = found.remove(&TopicPartition::new(Topic::Progress, 0)).unwrap_or_default();
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (at, records) in &found {
+        let records: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+        assert_eq!(records, expected[at].iter().collect::<Vec<_>>(), "{at}");
+    }
+    let progress: Vec<Progress> =
+        progress.iter().map(|(_, record)| serde_json::from_slice(record.value.as_deref().unwrap()).unwrap()).collect();
+    let of = |changes: &Arc<Changes>| (changes.epoch(), digest_text(changes.standings.digest()));
+    let told: Vec<_> = progress.iter().map(|progress| (progress.epoch, progress.digest.clone())).collect();
+    assert_eq!(told, epochs.iter().map(of).collect::<Vec<_>>(), "every epoch is complete");
+    check_offsets(&found, &progress);
+}
+
+/// Before the offsets of an epoch's progress, a reader finds everything of each view up to that epoch.
+fn check_offsets(found: &Taken, progress: &[Progress]) {
+    for Progress { epoch, digest: _, offsets } in progress {
+        for (view, partitions) in offsets {
+            let view = View::from_name(view).expect("a view");
+            for (partition, next) in partitions {
+                let records = found.get(&TopicPartition::new(Topic::View(view), *partition));
+                let late = records
+                    .into_iter()
+                    .flatten()
+                    .find(|(offset, record)| *offset >= *next && number(record, "tw_epoch") <= epoch.0);
+                assert!(
+                    late.is_none(),
+                    "{view:?}/{partition} is not complete at epoch {epoch} before {next}: {late:?}"
+                );
+            }
+        }
+    }
+}
+
+/// One publisher with the epochs that its node gives it.
+struct Node {
+    publisher: Publisher,
+    outbox: Outbox,
+    next: usize,
+}
+
+impl Node {
+    fn start(log: &Arc<dyn Log>, random: &mut Random) -> Node {
+        let published = published(&**log).unwrap();
+        let config = Config {
+            append_bytes_max: 1 + random.below(4_000),
+            append_epochs_max: 1 + random.below(6),
+            acknowledge_ms_max: u64::MAX,
+            ..Config::default()
+        };
+        let outbox = Outbox::new(published, config);
+        // It begins at or before what is published, as a restart does.
+        let back = random.below(10) as u64;
+        let next = usize::try_from(published.0.saturating_sub(back)).unwrap();
+        Node { publisher: Publisher::new(Arc::clone(log), outbox.clone()), outbox, next }
+    }
+}
+
+#[test]
+fn publishers_that_stop_repeat_and_race_never_contradict() {
+    for_each_seed("outputs", seeds(700, 20), |seed| {
+        let mut random = Random::new(seed);
+        let all = run(&sealed(&workload(seed)), Way { workers: 1, stride: 9, in_flight: 9 });
+        let disk = Disk::default();
+        let partitions = Partitions::outputs(3);
+        let (journal, mut writer) =
+            Journal::open_stepped(Arc::new(disk), &partitions, journal::Config::default()).unwrap();
+        let journal: Arc<dyn Log> = Arc::new(journal);
+        let faults = LogFaults::default();
+        let faulty: Arc<dyn Log> = Arc::new(FaultyLog::new(Arc::clone(&journal), faults.clone(), false));
+        let mut nodes = [Node::start(&journal, &mut random), Node::start(&journal, &mut random)];
+        let last = Epoch(all.len() as u64);
+        faults.set(Some((random.clone(), 12)));
+        let mut steps = 0;
+        while nodes.iter().all(|node| node.outbox.published() < last) {
+            steps += 1;
+            assert!(steps < 100_000, "no end");
+            let node = &mut nodes[random.below(2)];
+            match random.below(12) {
+                0..=3 => {
+                    if let Some(changes) = all.get(node.next) {
+                        node.outbox.apply(changes);
+                        node.next += 1;
+                    }
+                }
+                4..=7 => drop(node.publisher.step()),
+                8..=10 => drop(writer.step()),
+                _ => faults.release(),
+            }
+            if random.below(200) == 0 {
+                faults.set(None);
+                nodes[random.below(2)] = Node::start(&faulty, &mut random);
+                faults.set((random.below(3) > 0).then(|| (random.clone(), 12)));
+            }
+        }
+        while writer.step() {}
+        check(&*journal, &all);
+    });
+}
