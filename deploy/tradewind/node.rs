@@ -1,5 +1,5 @@
 //! A whole node in one process: log, sequencer, workers, store. Wires the rooms together; HTTP is put in front by the
-//! role that runs it.
+//! role that runs it, before the state is read, so that whoever asks is told how far that is.
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
@@ -20,7 +20,7 @@ use serving::shop::NowMs;
 use serving::{Gauge, Shop, Vitals, VitalsSource};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// The parts of a node that runs.
@@ -39,24 +39,76 @@ pub struct Node {
     engine: Engine,
 }
 
-impl Node {
-    /// Opens the data folder and starts everything behind HTTP. `fatal` is called if the node cannot go on.
-    pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
+/// A node whose log is open: it can be asked how it is, and takes commands, which are decided once it has started.
+pub struct Opened {
+    /// What requests read.
+    pub shop: Shop,
+    /// Where requests write.
+    pub commands: Arc<dyn CommandLog>,
+    /// What the node says of itself.
+    pub vitals: VitalsSource,
+    /// What keeps its state, once it has started.
+    pub late: Arc<Late>,
+    log: Arc<dyn Log>,
+    folder: PathBuf,
+    clock: Arc<WallClock>,
+    now_ms: NowMs,
+    behind_ms: Arc<AtomicU64>,
+    stall: Stall,
+}
+
+/// What is known only when the state is read.
+#[derive(Default)]
+pub struct Late {
+    checkpoints: OnceLock<Weak<Checkpoints>>,
+    replay_to: OnceLock<Epoch>,
+}
+
+impl Late {
+    /// What keeps the node's state; none while it starts or stops.
+    pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
+        self.checkpoints.get()?.upgrade()
+    }
+}
+
+impl Opened {
+    /// Opens the log in the data folder.
+    pub fn new(config: &Config) -> Result<Opened> {
         let folder = config.log.data_dir.join("log");
         let log = open_log(config, &folder)?;
+        let started = Instant::now();
+        let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
+        let clock = Arc::new(WallClock);
+        let commands: Arc<dyn CommandLog> =
+            Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), config.ingest().command_log));
+        let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<Late>::default());
+        let vitals = vitals(Arc::clone(&log), folder.clone(), Arc::clone(&behind_ms), stall.clone(), Arc::clone(&late));
+        Ok(Opened { shop, commands, vitals, late, log, folder, clock, now_ms, behind_ms, stall })
+    }
+
+    /// Says why the node cannot be asked yet.
+    fn tell(&self, why: String) {
+        tracing::info!("{why}");
+        self.shop.set_ready(false, why);
+    }
+
+    /// Reads the state that was kept, and starts everything behind HTTP. `fatal` is called if the node cannot go on.
+    pub fn start(self, config: &Config, fatal: &Fatal) -> Result<Node> {
         let kept = config.log.data_dir.join("checkpoints");
+        if let Some((_, Ok(newest))) = checkpoint::list(&kept).context("reading the checkpoints")?.first() {
+            self.tell(format!("reading the checkpoint of epoch {}, {} rows", newest.epoch, newest.rows()));
+        }
         let newest = checkpoint::newest(&kept, config.engine.workers).context("reading the checkpoints")?;
         let (last, base) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
+        let Opened { shop, commands, vitals, late, log, folder, clock, now_ms, behind_ms, stall } = self;
         let place = last.as_ref().map_or_else(Place::default, Manifest::place);
         let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
         if let Some(last) = &last {
             tracing::info!(epoch = last.epoch.0, rows = last.rows(), "the state of a checkpoint is read");
         }
         let replay_to = sealed.end().epochs.last;
-
-        let started = Instant::now();
-        let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
+        late.replay_to.get_or_init(|| replay_to);
         shop.live_from(replay_to);
 
         let ingest = config.ingest();
@@ -66,36 +118,29 @@ impl Node {
             let (log, fatal) = (Arc::clone(&log), Arc::clone(fatal));
             Ok(Box::new(LogSource::open(log, &sealed, worker, fatal, ingest.source.clone())?))
         });
-        let clock = Arc::new(WallClock);
-        let commands: Arc<dyn CommandLog> =
-            Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
-        let behind_ms = Arc::new(AtomicU64::new(0));
-        let clock_behind = {
-            let behind_ms = Arc::clone(&behind_ms);
-            Arc::new(move |behind: Duration| {
-                behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            })
-        };
-        let stall = Stall::default();
-        let stalled = {
-            let stall = Arc::clone(&stall);
-            Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why)
-        };
+        let clock_behind = Arc::new(move |behind: Duration| {
+            behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        });
+        let stalled = Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why);
         let report = Report { clock_behind, stalled, fatal: Arc::clone(fatal) };
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
-        let log_bytes = {
-            let folder = folder.clone();
-            move || bytes_in(&folder)
-        };
+        let log_bytes = move || bytes_in(&folder);
         let holder = Arc::new(shop.clone());
         let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
         let checkpoints = Arc::new(checkpoints);
-        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
+        late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine })
+    }
+}
+
+impl Node {
+    /// Opens the data folder and starts everything at once.
+    pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
+        Opened::new(config)?.start(config, fatal)
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
@@ -122,14 +167,12 @@ fn vitals(
     folder: PathBuf,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
-    replay_to: Epoch,
-    checkpoints: &Arc<Checkpoints>,
+    late: Arc<Late>,
 ) -> VitalsSource {
-    let checkpoints = Arc::downgrade(checkpoints);
     Arc::new(move || Vitals {
         ends: command_ends(&*log),
         log_bytes: bytes_in(&folder),
-        replay_to: Some(replay_to),
+        replay_to: late.replay_to.get().copied(),
         kafka: None,
         stalled: stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         gauges: [
@@ -138,12 +181,12 @@ fn vitals(
                 help: "how far the wall clock is behind the last epoch",
                 value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
             }),
-            checkpoints.upgrade().and_then(|checkpoints| checkpoints.last_epoch()).map(|epoch| Gauge {
+            late.checkpoints().and_then(|checkpoints| checkpoints.last_epoch()).map(|epoch| Gauge {
                 name: "checkpoint_epoch",
                 help: "the epoch of the newest checkpoint",
                 value: epoch.0 as f64,
             }),
-            checkpoints.upgrade().and_then(|checkpoints| checkpoints.age()).map(|age| Gauge {
+            late.checkpoints().and_then(|checkpoints| checkpoints.age()).map(|age| Gauge {
                 name: "checkpoint_age_seconds",
                 help: "since the newest checkpoint was taken, or this process read it",
                 value: age.as_secs_f64(),

@@ -18,6 +18,7 @@ mod error;
 pub mod http;
 mod keeper;
 pub mod openapi;
+mod progress;
 pub mod routes;
 pub mod shop;
 pub mod store;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::demo;
-use crate::node::Node;
+use crate::node::Opened;
 use crate::roles::checkpoint::OperatorCheckpoints;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,16 +32,16 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         exit(1);
     });
     let started = Instant::now();
-    let node = {
+    let opened = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || Node::start(&config, &fatal)).await??
+        tokio::task::spawn_blocking(move || Opened::new(&config)).await??
     };
     let parts = Parts {
         config: config.serving_limits(),
-        shop: node.shop.clone(),
-        log: Arc::clone(&node.commands),
-        vitals: Arc::clone(&node.vitals),
-        keeper: Arc::new(OperatorCheckpoints(Arc::clone(&node.checkpoints))),
+        shop: opened.shop.clone(),
+        log: Arc::clone(&opened.commands),
+        vitals: Arc::clone(&opened.vitals),
+        keeper: Arc::new(OperatorCheckpoints(Arc::clone(&opened.late))),
         entropy: os_entropy(),
     };
     let (stop, mut stopped) = watch::channel(false);
@@ -49,6 +49,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
     let stopping = tokio::spawn(until_told(stop));
+    let node = tokio::task::spawn_blocking(move || opened.start(&config, &fatal)).await??;
 
     let (stop_demo, demo_stopped) = mpsc::channel();
     let ready = tokio::spawn(announce(node.shop.clone(), node.replay_to.0, started, address, with_demo));
@@ -100,7 +101,6 @@ async fn announce(shop: Shop, replay_to: u64, started: Instant, address: std::ne
     while shop.latest().is_none_or(|latest| latest.0 < replay_to) {
         tick.tick().await;
         bar.set_position(shop.applied().0);
-        shop.set_ready(false, format!("replaying: epoch {} of {replay_to}", shop.applied()));
     }
     bar.finish_and_clear();
     shop.set_ready(true, "");
