@@ -7,9 +7,9 @@ mod cli;
 mod contract;
 mod env;
 mod http;
+mod kills;
 mod online_retail;
 mod program;
-mod restart;
 mod shop;
 mod tour;
 
