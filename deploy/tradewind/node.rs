@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
+use crate::roles::checkpoint::OperatorCheckpoints;
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
@@ -15,9 +16,9 @@ use ingest::log::{Log, Partitions};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
-use ingest::{Fatal, WallClock};
+use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
-use serving::{Gauge, Shop, Vitals, VitalsSource};
+use serving::{Gauge, Parts, Shop, Vitals, VitalsSource, os_entropy};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -47,11 +48,10 @@ pub struct Opened {
     pub commands: Arc<dyn CommandLog>,
     /// What the node says of itself.
     pub vitals: VitalsSource,
-    /// What keeps its state, once it has started.
-    pub late: Arc<Late>,
+    late: Arc<Late>,
     log: Arc<dyn Log>,
     folder: PathBuf,
-    clock: Arc<WallClock>,
+    clock: Arc<dyn Clock>,
     now_ms: NowMs,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
@@ -72,19 +72,30 @@ impl Late {
 }
 
 impl Opened {
-    /// Opens the log in the data folder.
-    pub fn new(config: &Config) -> Result<Opened> {
+    /// Opens the log in the data folder. The clock tells epochs their time.
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Opened> {
         let folder = config.log.data_dir.join("log");
         let log = open_log(config, &folder)?;
         let started = Instant::now();
         let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
-        let clock = Arc::new(WallClock);
         let commands: Arc<dyn CommandLog> =
-            Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), config.ingest().command_log));
+            Arc::new(LogCommands::new(Arc::clone(&log), Arc::clone(&clock), config.ingest().command_log));
         let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<Late>::default());
         let vitals = vitals(Arc::clone(&log), folder.clone(), Arc::clone(&behind_ms), stall.clone(), Arc::clone(&late));
         Ok(Opened { shop, commands, vitals, late, log, folder, clock, now_ms, behind_ms, stall })
+    }
+
+    /// What HTTP is served from.
+    pub fn parts(&self, config: &Config) -> Parts {
+        Parts {
+            config: config.serving_limits(),
+            shop: self.shop.clone(),
+            log: Arc::clone(&self.commands),
+            vitals: Arc::clone(&self.vitals),
+            keeper: Arc::new(OperatorCheckpoints(Arc::clone(&self.late))),
+            entropy: os_entropy(),
+        }
     }
 
     /// Says why the node cannot be asked yet.
@@ -140,7 +151,7 @@ impl Opened {
 impl Node {
     /// Opens the data folder and starts everything at once.
     pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
-        Opened::new(config)?.start(config, fatal)
+        Opened::new(config, Arc::new(WallClock))?.start(config, fatal)
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.

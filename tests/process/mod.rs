@@ -6,6 +6,7 @@ mod checkpoints;
 mod cli;
 mod contract;
 mod env;
+mod faults;
 mod http;
 mod kills;
 mod online_retail;

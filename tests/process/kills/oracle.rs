@@ -3,7 +3,7 @@
 //! there as they were, and nothing else is.
 
 use super::super::env::assert_sound;
-use super::super::{Api, TestEnv};
+use super::super::{Api, shop};
 use super::archive::Archive;
 use super::publisher::{Kind, Publisher, SCARCE, Sent, Told};
 use serde_json::{Value, json};
@@ -32,9 +32,12 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// These were acknowledged, and all succeeded.
-    pub fn expect(&mut self, ids: impl IntoIterator<Item = &'static str>) {
-        self.expected.extend(ids.into_iter().map(str::to_owned));
+    /// Stocks an empty shop for publishers.
+    pub fn opening(api: &Api) -> Oracle {
+        shop::stock(api, "SCARCE", "reserve", SCARCE);
+        shop::stock(api, "PLENTY", "track_only", 0);
+        let expected = ["put-SCARCE", "receive-SCARCE", "put-PLENTY"].map(str::to_owned).to_vec();
+        Oracle { expected, ..Oracle::default() }
     }
 
     /// Digests at epochs, as anyone saw them: an epoch has one for ever.
@@ -51,7 +54,7 @@ impl Oracle {
     }
 
     /// Asserts that all that was acknowledged is there, and each thing once. Nobody publishes now.
-    pub fn check(&mut self, env: &TestEnv, publishers: &mut [Publisher]) {
+    pub fn check(&mut self, env: &Api, publishers: &mut [Publisher]) {
         let epoch = settled(env);
         for id in std::mem::take(&mut self.expected) {
             let row = operation(env, &id, epoch).unwrap_or_else(|| panic!("{id} is lost"));
@@ -74,7 +77,7 @@ impl Oracle {
     }
 
     /// Holds an acknowledgement against the row.
-    fn take(&mut self, env: &TestEnv, told: &Told, epoch: u64) {
+    fn take(&mut self, env: &Api, told: &Told, epoch: u64) {
         let Told { command: Sent { id, kind, .. }, status, code, epoch: answered, is_replayed } = told;
         let Some(row) = operation(env, id, epoch) else {
             self.lost += 1;
@@ -112,7 +115,7 @@ impl Oracle {
     }
 
     /// What all commands did together: no more, no less.
-    fn check_sums(&mut self, env: &TestEnv, epoch: u64) {
+    fn check_sums(&mut self, env: &Api, epoch: u64) {
         let at = env.get(&format!("/api/v1/epochs/{epoch}")).ok().json();
         let (rows, digest) = (self.rows, format!("{:032x}", self.digest));
         assert_eq!(at["views"]["operations"], json!({"rows": rows, "digest": digest}), "at epoch {epoch}");
