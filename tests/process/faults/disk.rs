@@ -17,14 +17,15 @@ struct Disk {
 }
 
 impl Disk {
-    /// Mounts one of that size at a folder; none if that is not allowed here.
-    fn at(folder: &Path, size: &str) -> Option<Disk> {
+    /// Mounts one at a folder, and fills all but a megabyte of it with a file; none if that is not allowed here.
+    fn at(folder: &Path) -> Option<Disk> {
         // Whoever is not root may be it among their own.
         [false, true].into_iter().find_map(|is_of_user| {
             let mut command = Command::new("unshare");
             command.arg("--mount").args(is_of_user.then_some("--map-root-user"));
-            let line = format!("mount -t tmpfs -o size={size} none \"$0\" && echo mounted && exec cat");
-            command.args(["sh", "-c", &line]).arg(folder);
+            let line = "mount -t tmpfs -o size=24m none \"$0\" && head -c 23m /dev/zero > \"$0/filler\" && echo mounted \
+                        && exec cat";
+            command.args(["sh", "-c", line]).arg(folder);
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
             let mut disk = Disk { holder: command.spawn().ok()?, is_of_user };
             let mut said = String::new();
@@ -39,10 +40,10 @@ impl Disk {
         format!("exec nsenter --target {} --mount {as_user}-- \"$0\" \"$@\"", self.holder.id())
     }
 
-    /// Gives it another size.
-    fn resize(&self, folder: &Path, size: &str) {
+    /// Makes room.
+    fn clear(&self, folder: &Path) {
         let mut command = Command::new("sh");
-        command.args(["-c", &self.enter(), "mount", "-o", &format!("remount,size={size}")]).arg(folder);
+        command.args(["-c", &self.enter(), "rm"]).arg(folder.join("filler"));
         assert!(command.status().expect("there is a shell").success());
     }
 }
@@ -112,10 +113,12 @@ fn goes_on(env: &mut TestEnv, taken: u64, way: &Way) {
 #[test]
 fn a_full_disk_stops_what_needs_room_and_nothing_else() {
     let folder = TempDir::with_prefix("tradewind-disk-").expect("there is room for a folder");
-    let Some(disk) = Disk::at(folder.path(), "1m") else {
+    let Some(disk) = Disk::at(folder.path()) else {
         return skipped("a full disk needs one of its own, and none can be mounted here");
     };
-    let way = Way { shell: Some(disk.enter()), ..Way::default() };
+    // Many epochs, so that soon there is no room for the next one.
+    let variables = vec![("TRADEWIND_EPOCHS_EPOCH_MS_MAX", "20".to_owned())];
+    let way = Way { shell: Some(disk.enter()), variables, ..Way::default() };
     let mut env = TestEnv::start_in(folder, &way);
     stock(&env, "A", "reserve", 1);
     let mut taken = 0;
@@ -136,7 +139,7 @@ fn a_full_disk_stops_what_needs_room_and_nothing_else() {
     assert_eq!(refused.problem(), (503, "log_unavailable".to_owned()));
     env.get("/api/v1/stock/A").ok();
     env.get("/health/live").ok();
-    disk.resize(env.data(), "64m");
+    disk.clear(env.data());
     goes_on(&mut env, taken, &way);
 }
 
