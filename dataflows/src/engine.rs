@@ -159,7 +159,7 @@ fn start_workers(
             Arc::new(move || wake_one(&wake[index]))
         };
         source.wake(waker);
-        let feed = graph::build(worker, base.as_deref(), out);
+        let feed = graph::build(worker, base.as_deref(), Arc::clone(&progress), out);
         drop(base);
         pipeline::run(worker, feed, source.as_mut(), &progress, &config);
     })
@@ -197,8 +197,9 @@ fn collect(
 mod tests {
     use super::*;
     use crate::epoch::{Cut, Epoch, EpochRecord};
-    use crate::port::{Polled, Stride};
+    use crate::port::{DeadLetter, DeadLetterCode, Input, Polled, RawRecord, Stride};
     use crate::time::Timestamp;
+    use crate::topic::{Origin, Topic};
     use std::sync::mpsc;
 
     /// Has epochs up to `last`, one at a time, and then nothing more.
@@ -219,7 +220,14 @@ mod tests {
             let (epoch, now) = (Epoch(self.next), Timestamp::from_micros(self.next as i64));
             self.next += 1;
             let record = EpochRecord { v: 1, epoch, now, rules: 1, cut: Cut::default() };
-            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs: Vec::new() })
+            let origin = Origin { topic: Topic::Orders, partition: 0, offset: epoch.0 };
+            let letter = DeadLetter {
+                origin,
+                code: DeadLetterCode::Unreadable,
+                detail: String::new(),
+                record: Arc::new(RawRecord::default()),
+            };
+            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs: vec![(epoch, Input::Dead(letter))] })
         }
     }
 
@@ -233,14 +241,21 @@ mod tests {
 
     #[test]
     fn an_epoch_that_a_worker_has_not_read_is_not_applied_when_the_engine_stops() {
-        let (applied, seen) = mpsc::channel();
-        let (idle, is_idle) = mpsc::channel();
-        let source = |last| -> Box<dyn Source> { Box::new(Upto { next: 1, last, idle: idle.clone() }) };
-        let sources = vec![source(9), source(5)];
-        let engine = Engine::start(Config::default(), None, sources, vec![Box::new(Keep(applied))]).unwrap();
-        assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-        is_idle.recv().unwrap();
-        drop(engine.stop());
-        assert_eq!(seen.iter().collect::<Vec<_>>(), Vec::<u64>::new());
+        // The first worker also feeds the epochs themselves.
+        for upto in [[9, 5], [5, 9]] {
+            let (applied, seen) = mpsc::channel();
+            let idle = upto.map(|_| mpsc::channel());
+            let source = |(last, idle): (u64, &(mpsc::Sender<()>, _))| -> Box<dyn Source> {
+                Box::new(Upto { next: 1, last, idle: idle.0.clone() })
+            };
+            let sources = upto.into_iter().zip(&idle).map(source).collect();
+            let engine = Engine::start(Config::default(), None, sources, vec![Box::new(Keep(applied))]).unwrap();
+            assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+            for (_, is_idle) in &idle {
+                is_idle.recv().unwrap();
+            }
+            drop(engine.stop());
+            assert_eq!(seen.iter().collect::<Vec<_>>(), Vec::<u64>::new());
+        }
     }
 }

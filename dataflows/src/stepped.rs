@@ -40,7 +40,7 @@ impl Stepped {
         let mut worker = Worker::new(timely::WorkerConfig::default(), thread, None);
         // Not bounded: whoever would wait for room is the one who makes it. What is in flight is.
         let (send, messages) = unbounded();
-        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), send), 0);
+        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), Arc::default(), send), 0);
         let assembly = Assembly::new(1, base.as_ref(), sinks);
         let applied = base.map_or(0, |base| base.epoch().0);
         Stepped { feeding, worker, source, messages, assembly, applied, config }

@@ -233,6 +233,16 @@ pub enum Bench {
     Commands(BenchFlags),
     /// How fast point reads are answered, beside an empty handler
     Reads(BenchFlags),
+    /// How long a restart takes and how much memory, by the number of orders; what a checkpoint takes and costs
+    Restart {
+        /// What all take.
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// How many orders the states have
+        #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000],
+            value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        orders: Vec<u64>,
+    },
 }
 
 /// What every measurement takes.

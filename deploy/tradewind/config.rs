@@ -88,6 +88,8 @@ pub struct Config {
     pub serving: Serving,
     /// When the state is kept.
     pub checkpoints: ingest::checkpoint::Config,
+    /// What is published.
+    pub outputs: Outputs,
     /// How many dead letters may wait.
     pub dead_letters: ingest::dead_letters::Config,
     /// How the process logs.
@@ -109,6 +111,13 @@ pub struct Log {
     pub bytes_waiting_max: usize,
     pub commands_waiting_max: usize,
     pub read_window_bytes: usize,
+}
+
+/// `[outputs]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// Whether anything is published.
+    pub publish: bool,
 }
 
 /// `[epochs]`; see [`KEYS`] for what each means.
@@ -216,6 +225,7 @@ impl Settings {
                     _ => ingest::checkpoint::Keep::Needed,
                 },
             },
+            outputs: Outputs { publish: self.text("outputs.publish") == "all" },
             dead_letters: ingest::dead_letters::Config {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
                 ..ingest::dead_letters::Config::default()

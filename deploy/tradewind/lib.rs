@@ -18,6 +18,7 @@ pub mod importers;
 pub mod node;
 pub mod numbers;
 pub mod output;
+pub mod outputs;
 pub mod roles;
 mod rooms;
 pub mod simulate;

@@ -1,29 +1,33 @@
 //! A whole node in one process: log, sequencer, workers, store. Wires the rooms together; HTTP is put in front by the
-//! role that runs it.
+//! role that runs it, before the state is read, so that whoever asks is told how far that is.
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
+use crate::outputs::Outputs;
+use crate::roles::checkpoint::OperatorCheckpoints;
 use crate::roles::dlq::OperatorLetters;
 use anyhow::{Context, Result};
+use dataflows::changes::Changes;
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
 use dataflows::port::{CommandLog, Sink, Source};
 use dataflows::topic::Topic;
-use ingest::checkpoint::{self, Checkpoints, Manifest};
+use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::command_log::LogCommands;
 use ingest::dead_letters::{DeadLetters, Flusher};
 use ingest::journal::Journal;
 use ingest::log::{Log, Partitions};
+use ingest::publisher::{Outbox, Publishing};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
-use ingest::{Fatal, WallClock};
+use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
-use serving::{Gauge, Shop, Vitals, VitalsSource};
+use serving::{Gauge, Parts, Shop, Vitals, VitalsSource, os_entropy};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// The parts of a node that runs.
@@ -38,87 +42,170 @@ pub struct Node {
     pub replay_to: Epoch,
     /// What keeps its state.
     pub checkpoints: Arc<Checkpoints>,
-    /// What could not be read.
-    pub letters: OperatorLetters,
     sequencer: Sequencer,
-    flusher: Flusher,
     engine: Engine,
+    flusher: Flusher,
+    publishing: Option<Publishing>,
 }
 
-impl Node {
-    /// Opens the data folder and starts everything behind HTTP. `fatal` is called if the node cannot go on.
-    pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
+/// A node whose log is open: it can be asked how it is, and takes commands, which are decided once it has started.
+pub struct Opened {
+    /// What requests read.
+    pub shop: Shop,
+    /// Where requests write.
+    pub commands: Arc<dyn CommandLog>,
+    /// What the node says of itself.
+    pub vitals: VitalsSource,
+    late: Arc<Late>,
+    log: Arc<dyn Log>,
+    letters: DeadLetters,
+    outputs: Option<Outputs>,
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    now_ms: NowMs,
+    behind_ms: Arc<AtomicU64>,
+    stall: Stall,
+}
+
+/// What is known only when the state is read.
+#[derive(Default)]
+pub struct Late {
+    checkpoints: OnceLock<Weak<Checkpoints>>,
+    replay_to: OnceLock<Epoch>,
+}
+
+impl Late {
+    /// What keeps the node's state; none while it starts or stops.
+    pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
+        self.checkpoints.get()?.upgrade()
+    }
+}
+
+impl Opened {
+    /// Opens the log in the data folder. The clock tells epochs their time.
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Opened> {
         let folder = config.log.data_dir.join("log");
         let log = open_log(config, &folder)?;
-        let ingest = config.ingest();
+        let started = Instant::now();
+        let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
+        let commands: Arc<dyn CommandLog> =
+            Arc::new(LogCommands::new(Arc::clone(&log), Arc::clone(&clock), config.ingest().command_log));
+        let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<Late>::default());
+        let letters = open_letters(config)?;
+        let outputs = Outputs::open(config)?;
+        let seen = Seen {
+            log: Arc::clone(&log),
+            folder: folder.clone(),
+            behind_ms: Arc::clone(&behind_ms),
+            stall: Arc::clone(&stall),
+            late: Arc::clone(&late),
+            shop: shop.clone(),
+            letters: letters.clone(),
+            outbox: outputs.as_ref().map(|outputs| outputs.outbox.clone()),
+        };
+        let vitals: VitalsSource = Arc::new(move || seen.vitals());
+        Ok(Opened { shop, commands, vitals, late, log, letters, outputs, folder, clock, now_ms, behind_ms, stall })
+    }
+
+    /// What HTTP is served from.
+    pub fn parts(&self, config: &Config) -> Parts {
+        Parts {
+            config: config.serving_limits(),
+            shop: self.shop.clone(),
+            log: Arc::clone(&self.commands),
+            vitals: Arc::clone(&self.vitals),
+            keeper: Arc::new(OperatorCheckpoints(Arc::clone(&self.late))),
+            letters: Arc::new(OperatorLetters { letters: self.letters.clone(), log: Arc::clone(&self.log) }),
+            entropy: os_entropy(),
+        }
+    }
+
+    /// Says why the node cannot be asked yet.
+    fn tell(&self, why: String) {
+        tracing::info!("{why}");
+        self.shop.set_ready(false, why);
+    }
+
+    /// The state to begin with: that of the newest checkpoint, if there is one.
+    fn restore(&self, config: &Config, kept: &Folder) -> Result<Option<(Manifest, Changes)>> {
+        let all = checkpoint::list(kept).context("reading the checkpoints")?;
+        let Some((_, Ok(newest))) = all.first() else {
+            return checkpoint::newest(kept, config.engine.workers).context("reading the checkpoints");
+        };
+        // Outputs that somebody deleted are made again from the log, as long as all of it is there.
+        let published = self.outputs.as_ref().map_or(newest.epoch, |outputs| outputs.outbox.published());
+        if published < newest.epoch && self.log.starts()?.iter().all(|(_, start)| start == 0) {
+            self.tell(format!("the outputs end at epoch {published}, and are made again from the whole log"));
+            return Ok(None);
+        }
+        self.tell(format!("reading the checkpoint of epoch {}, {} rows", newest.epoch, newest.rows()));
+        checkpoint::newest(kept, config.engine.workers).context("reading the checkpoints")
+    }
+
+    /// Reads the state that was kept, and starts everything behind HTTP. `fatal` is called if the node cannot go on.
+    pub fn start(self, config: &Config, fatal: &Fatal) -> Result<Node> {
         let kept = config.log.data_dir.join("checkpoints");
         let kept = Arc::new(Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?);
-        let newest = checkpoint::newest(&*kept, config.engine.workers).context("reading the checkpoints")?;
-        let (last, base) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
+        let (last, base) = self.restore(config, &kept)?.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
+        let Opened { shop, commands, vitals, late, log, letters, outputs, folder, clock, now_ms, behind_ms, stall } =
+            self;
         let place = last.as_ref().map_or_else(Place::default, Manifest::place);
         let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
         if let Some(last) = &last {
             tracing::info!(epoch = last.epoch.0, rows = last.rows(), "the state of a checkpoint is read");
         }
         let replay_to = sealed.end().epochs.last;
-
-        let started = Instant::now();
-        let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
+        late.replay_to.get_or_init(|| replay_to);
         shop.live_from(replay_to);
 
+        let ingest = config.ingest();
         let peers = config.engine.workers;
         let sources = (0..peers).map(|index| -> Result<Box<dyn Source>> {
             let worker = Worker { index, peers };
             let (log, fatal) = (Arc::clone(&log), Arc::clone(fatal));
             Ok(Box::new(LogSource::open(log, &sealed, worker, fatal, ingest.source.clone())?))
         });
-        let clock = Arc::new(WallClock);
-        let commands: Arc<dyn CommandLog> =
-            Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
-        let letters = open_letters(config)?;
-        // The letters come before the store: what the store holds may be in a checkpoint, which waits for them.
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(letters.clone()), Box::new(shop.clone()), Box::new(gateway)];
+        let outbox = outputs.as_ref().map(|outputs| outputs.outbox.clone());
+        // What makes something of an epoch durable has it before the store: what the store holds may be in a checkpoint,
+        // which waits for them.
+        let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(letters.clone())];
+        sinks.extend(outbox.clone().map(|outbox| -> Box<dyn Sink> { Box::new(outbox) }));
+        sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway)]);
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
-        let behind_ms = Arc::new(AtomicU64::new(0));
-        let clock_behind = {
-            let behind_ms = Arc::clone(&behind_ms);
-            Arc::new(move |behind: Duration| {
-                behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            })
-        };
-        let stall = Stall::default();
-        let stalled = {
-            let stall = Arc::clone(&stall);
-            Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why)
-        };
+        let clock_behind = Arc::new(move |behind: Duration| {
+            behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        });
+        let stalled = Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why);
         let report = Report { clock_behind, stalled, fatal: Arc::clone(fatal) };
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
-        let log_bytes = {
-            let folder = folder.clone();
-            move || bytes_in(&folder)
-        };
-        let parts = checkpoint::Parts {
-            folder: kept,
-            holder: Arc::new(shop.clone()),
-            durables: vec![Arc::new(letters.clone())],
-            log: Arc::clone(&log),
-            from: place,
-            last,
-        };
+        let log_bytes = move || bytes_in(&folder);
+        let mut durables: Vec<Arc<dyn Durable>> = vec![Arc::new(letters.clone())];
+        durables.extend(outbox.map(|outbox| -> Arc<dyn Durable> { Arc::new(outbox) }));
+        let holder = Arc::new(shop.clone());
+        let parts = checkpoint::Parts { folder: kept, holder, durables, log, from: place, last };
         let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
-        let flusher = Flusher::start(letters.clone())?;
-        let vitals = vitals(Arc::clone(&log), folder, behind_ms, stall, replay_to, &checkpoints, &letters);
-        let letters = OperatorLetters { letters, log };
-        Ok(Node { shop, commands, vitals, replay_to, checkpoints, letters, sequencer, engine, flusher })
+        late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
+        let flusher = Flusher::start(letters)?;
+        let publishing = outputs.map(|outputs| outputs.start()).transpose()?;
+        Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine, flusher, publishing })
+    }
+}
+
+impl Node {
+    /// Opens the data folder and starts everything at once.
+    pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
+        Opened::new(config, Arc::new(WallClock))?.start(config, fatal)
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
     pub fn stop(self) {
         drop(self.checkpoints);
         self.sequencer.stop();
+        // Whoever waits for room to publish waits no longer; the next start publishes what was not.
+        drop(self.publishing);
         self.engine.stop();
         drop(self.flusher);
     }
@@ -142,48 +229,52 @@ fn open_letters(config: &Config) -> Result<DeadLetters> {
 /// Why no epoch can be closed, while that is so.
 type Stall = Arc<Mutex<Option<String>>>;
 
-fn vitals(
+/// What is looked at to say how the node is.
+struct Seen {
     log: Arc<dyn Log>,
     folder: PathBuf,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
-    replay_to: Epoch,
-    checkpoints: &Arc<Checkpoints>,
-    letters: &DeadLetters,
-) -> VitalsSource {
-    let (checkpoints, letters) = (Arc::downgrade(checkpoints), letters.clone());
-    Arc::new(move || Vitals {
-        ends: command_ends(&*log),
-        log_bytes: bytes_in(&folder),
-        replay_to: Some(replay_to),
-        kafka: None,
-        stalled: stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        gauges: [
-            Some(Gauge {
-                name: "clock_behind_seconds",
-                help: "how far the wall clock is behind the last epoch",
-                value: behind_ms.load(Ordering::Relaxed) as f64 / 1000.0,
-            }),
-            checkpoints.upgrade().and_then(|checkpoints| checkpoints.last_epoch()).map(|epoch| Gauge {
-                name: "checkpoint_epoch",
-                help: "the epoch of the newest checkpoint",
-                value: epoch.0 as f64,
-            }),
-            checkpoints.upgrade().and_then(|checkpoints| checkpoints.age()).map(|age| Gauge {
-                name: "checkpoint_age_seconds",
-                help: "since the newest checkpoint was taken, or this process read it",
-                value: age.as_secs_f64(),
-            }),
-            Some(Gauge {
-                name: "dead_letters_open",
-                help: "records that could not be read and that nobody has dealt with",
-                value: letters.open_count() as f64,
-            }),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    })
+    late: Arc<Late>,
+    shop: Shop,
+    letters: DeadLetters,
+    outbox: Option<Outbox>,
+}
+
+impl Seen {
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            ends: command_ends(&*self.log),
+            log_bytes: bytes_in(&self.folder),
+            replay_to: self.late.replay_to.get().copied(),
+            kafka: None,
+            stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            gauges: self.gauges(),
+        }
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let gauge = |name, help, value| Gauge { name, help, value };
+        let behind_s = self.behind_ms.load(Ordering::Relaxed) as f64 / 1000.0;
+        let open = self.letters.open_count() as f64;
+        let mut gauges = vec![
+            gauge("clock_behind_seconds", "how far the wall clock is behind the last epoch", behind_s),
+            gauge("dead_letters_open", "records that could not be read and that nobody has dealt with", open),
+        ];
+        let checkpoints = self.late.checkpoints();
+        if let Some(epoch) = checkpoints.as_ref().and_then(|checkpoints| checkpoints.last_epoch()) {
+            gauges.push(gauge("checkpoint_epoch", "the epoch of the newest checkpoint", epoch.0 as f64));
+        }
+        if let Some(age) = checkpoints.as_ref().and_then(|checkpoints| checkpoints.age()) {
+            let help = "since the newest checkpoint was taken, or this process read it";
+            gauges.push(gauge("checkpoint_age_seconds", help, age.as_secs_f64()));
+        }
+        if let Some(outbox) = &self.outbox {
+            let behind = self.shop.applied().0.saturating_sub(outbox.published().0);
+            gauges.push(gauge("outputs_lag_epochs", "epochs that are not published yet", behind as f64));
+        }
+        gauges
+    }
 }
 
 /// Where the topics end that epochs cut; nothing while the log cannot say.

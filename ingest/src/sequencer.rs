@@ -53,7 +53,8 @@ impl Default for Config {
 /// Whom the sequencer tells what it sees.
 #[derive(Clone)]
 pub struct Report {
-    /// The wall clock is that far behind the last epoch's `now`; zero when it no longer is.
+    /// The wall clock is that far behind the last epoch's `now`, whenever that changes by a millisecond; zero when it no
+    /// longer is.
     pub clock_behind: Arc<dyn Fn(Duration) + Send + Sync>,
     /// Why no epoch can be closed, when that begins; none when it goes on.
     pub stalled: Arc<dyn Fn(Option<String>) + Send + Sync>,
@@ -227,7 +228,8 @@ pub struct Closer {
     appended: Option<AppendedRecord>,
     /// Since when the log has not given what it has.
     silent: Option<Instant>,
-    is_clock_behind: bool,
+    /// As it was reported.
+    clock_behind: Duration,
     config: Config,
 }
 
@@ -255,7 +257,7 @@ impl Closer {
             closed: None,
             appended: None,
             silent: None,
-            is_clock_behind: false,
+            clock_behind: Duration::ZERO,
             config,
         })
     }
@@ -343,15 +345,16 @@ impl Closer {
         if !is_behind {
             self.backlog = None;
         }
-        let behind_us = epochs.now.micros().saturating_sub(wall.micros());
-        let is_clock_behind = epochs.last > Epoch(0) && behind_us > 0;
-        if is_clock_behind != self.is_clock_behind {
-            self.is_clock_behind = is_clock_behind;
-            let behind_us = if is_clock_behind { behind_us.unsigned_abs() } else { 0 };
-            (self.report.clock_behind)(Duration::from_micros(behind_us));
-            if is_clock_behind {
-                tracing::warn!(behind_us, "the wall clock is behind the last epoch and is not obeyed");
-            }
+        let behind_us =
+            if epochs.last > Epoch(0) { epochs.now.micros().saturating_sub(wall.micros()).max(0) } else { 0 };
+        // Less than that is how epochs follow each other, not a clock that is wrong.
+        let behind = Duration::from_millis(behind_us.unsigned_abs() / 1_000);
+        let before = std::mem::replace(&mut self.clock_behind, behind);
+        if behind != before {
+            (self.report.clock_behind)(behind);
+        }
+        if before.is_zero() && !behind.is_zero() {
+            tracing::warn!(?behind, "the wall clock is behind the last epoch and is not obeyed");
         }
         next_now(epochs, wall, is_behind)
     }

@@ -19,6 +19,7 @@ pub mod http;
 mod keeper;
 mod letters;
 pub mod openapi;
+mod progress;
 pub mod routes;
 pub mod shop;
 pub mod store;

@@ -16,8 +16,8 @@ pub struct Way {
     pub listen: Option<String>,
     /// Environment variables.
     pub variables: Vec<(&'static str, String)>,
-    /// Whether the test will bound the size of files.
-    pub has_bounded_files: bool,
+    /// A line of shell that puts the binary, `"$0" "$@"`, in its own place.
+    pub shell: Option<String>,
 }
 
 impl Way {
@@ -70,6 +70,11 @@ impl TestEnv {
     /// Ends it as a power cut would.
     pub fn kill(&mut self) {
         self.program.kill();
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> Ended {
+        self.program.end()
     }
 
     /// Tells it to stop, and waits until it has; it must say that all is well.
@@ -152,15 +157,17 @@ pub fn assert_sound(body: &Value, epoch: u64) {
 }
 
 fn spawn(data: &Path, way: &Way) -> Program {
-    let Way { workers, listen, variables, has_bounded_files } = way;
+    let Way { workers, listen, variables, shell } = way;
     let (data, workers) = (data.display().to_string(), workers.map(|workers| workers.to_string()));
     let listen = listen.as_deref().unwrap_or("127.0.0.1:0");
     let mut arguments = vec!["up", "--data", &data, "--listen", listen];
     if let Some(workers) = &workers {
         arguments.extend(["--workers", workers]);
     }
-    let start = if *has_bounded_files { Program::start_with_bounded_files } else { Program::start };
-    start(&arguments, variables)
+    match shell {
+        Some(line) => Program::start_from_shell(line, &arguments, variables),
+        None => Program::start(&arguments, variables),
+    }
 }
 
 /// Where the node says that it may be asked.

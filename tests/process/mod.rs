@@ -7,10 +7,11 @@ mod cli;
 mod contract;
 mod dead_letters;
 mod env;
+mod faults;
 mod http;
+mod kills;
 mod online_retail;
 mod program;
-mod restart;
 mod shop;
 mod tour;
 

@@ -84,7 +84,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// While the log is taken in, the node answers, and says that it is starting.
+/// While the log is taken in, the node answers, and says how far it is, how fast it goes, and how long that takes still.
 fn check_starting(api: &Api) {
     let answer = api.get_first("/api/v1/epochs/latest");
     assert_eq!(answer.problem(), (503, "starting".to_owned()));
@@ -92,6 +92,21 @@ fn check_starting(api: &Api) {
     assert_eq!(ready["ready"], false);
     assert!(ready["why"].as_str().is_some_and(|why| !why.is_empty()), "{ready}");
     api.get("/health/live").ok();
+    assert_eq!(api.get("/api/v1/status").ok().json()["replay"]["replaying"], true);
+    let shown = Program::run(&["status", "--to", api.base()]);
+    assert!(shown.code == Some(0) && shown.stdout.contains("no: "), "{shown:?}");
+    let mut whys = Vec::new();
+    loop {
+        let ready = api.get("/health/ready");
+        match ready.json()["why"].as_str() {
+            Some(why) => whys.push(why.to_owned()),
+            None => break,
+        }
+    }
+    let epoch = |why: &String| why.strip_prefix("replaying: epoch ")?.split_once(" of ")?.0.parse::<u64>().ok();
+    assert!(whys.iter().filter_map(epoch).is_sorted(), "{whys:?}");
+    let is_whole = |why: &String| why.contains(" epochs/s, ") && why.contains(" commands/s, about ");
+    assert!(whys.iter().any(is_whole), "{whys:?}");
 }
 
 fn read_answers(folder: &Path) -> Value {

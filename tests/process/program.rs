@@ -32,11 +32,6 @@ impl Program {
         Program::spawn(command, variables)
     }
 
-    /// The same, where a file that may not grow is an error and not the end of the process.
-    pub fn start_with_bounded_files(arguments: &[&str], variables: &[(&str, String)]) -> Program {
-        Program::start_from_shell("trap '' XFSZ; exec \"$0\" \"$@\"", arguments, variables)
-    }
-
     /// The same, from a line of shell that puts itself in the binary's place.
     pub fn start_from_shell(line: &str, arguments: &[&str], variables: &[(&str, String)]) -> Program {
         let mut command = Command::new("sh");

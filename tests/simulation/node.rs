@@ -106,15 +106,7 @@ impl Node {
         let engine = Stepped::new(config, state, Box::new(source), sinks);
 
         let report = Report { clock_behind: Arc::new(|_| {}), stalled: Arc::new(|_| {}), fatal: stops };
-        // As fast as it is moved.
-        let paced = sequencer::Config {
-            epoch_ms_min: 0,
-            epoch_ms_max: 0,
-            epoch_records_max: 20,
-            acknowledge_ms_max: u64::MAX,
-            ..sequencer::Config::default()
-        };
-        let closer = Closer::new(Arc::clone(&log), &sealed, clock, report, Signal::default(), paced)?;
+        let closer = Closer::new(Arc::clone(&log), &sealed, clock, report, Signal::default(), paced())?;
         let parts = checkpoint::Parts {
             folder: kept,
             holder: Arc::new(shop.clone()),
@@ -141,6 +133,17 @@ impl Node {
             base,
             fatal,
         })
+    }
+}
+
+/// As fast as it is moved.
+fn paced() -> sequencer::Config {
+    sequencer::Config {
+        epoch_ms_min: 0,
+        epoch_ms_max: 0,
+        epoch_records_max: 20,
+        acknowledge_ms_max: u64::MAX,
+        ..sequencer::Config::default()
     }
 }
 

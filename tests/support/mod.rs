@@ -17,10 +17,15 @@ pub fn test_data() -> Option<PathBuf> {
     if folder.is_none() {
         let why = "TRADEWIND_TEST_DATA does not name the folder with the data";
         assert!(std::env::var_os("TRADEWIND_TEST_NO_SKIP").is_none_or(|value| value != "1"), "{why}");
-        // Written past the test harness, which keeps what passing tests print to itself.
-        let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+        skipped(why);
     }
     folder
+}
+
+/// Says that something is not tested, and why.
+pub fn skipped(why: &str) {
+    // Written past the test harness, which keeps what passing tests print to itself.
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
 /// The seeds of a random test: the one in `TRADEWIND_TEST_SEED`, to run one again, or `count` from `first`.

@@ -4,9 +4,11 @@
 use super::{Decided, Local};
 use crate::decider::Decider;
 use crate::epoch::EpochRecord;
+use crate::pipeline::Progress;
 use crate::port::{DeadLetter, Envelope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
@@ -30,11 +32,13 @@ struct Inbox {
     dead: Vec<DeadLetter>,
 }
 
-/// Runs the epochs through `decider`, each with all of its commands. `is_new`: it has decided nothing yet.
+/// Runs the epochs through `decider`, each with all of its commands. `is_new`: it has decided nothing yet. `progress`
+/// says whether the engine stops.
 pub fn decide<'s>(
     fed: Stream<'s, u64, Vec<(Local<Fed>, u64)>>,
     mut decider: Decider,
     is_new: bool,
+    progress: Arc<Progress>,
 ) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
     let to_one = Exchange::new(|_: &(Local<Fed>, u64)| 0);
     fed.unary_frontier(to_one, "Decide", |initial, _info| {
@@ -63,7 +67,12 @@ pub fn decide<'s>(
                 let mut session = output.session(&*cap);
                 while let Some(entry) = inboxes.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
                     let (epoch, inbox) = entry.remove_entry();
-                    let record = inbox.record.expect("the worker that feeds epochs feeds each of them");
+                    let Some(record) = inbox.record else {
+                        // Who feeds the epochs has stopped before others did; nothing that leaves from here on counts.
+                        let is_stopping = progress.stopping.load(Ordering::Acquire);
+                        assert!(is_stopping, "the worker that feeds epochs feeds each of them");
+                        continue;
+                    };
                     let decided = decider.run(&record, inbox.commands);
                     session.give((Local(Decided::Epoch { record, first }), epoch));
                     first = false;

@@ -57,7 +57,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 42] = [
+pub const KEYS: [Key; 43] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -130,6 +130,12 @@ pub const KEYS: [Key; 42] = [
         (MIB, 16 * GIB),
         64 * MIB,
         "of records that could not be read, waiting for the disk; more stay in the log until a restart",
+    ),
+    key(
+        "outputs.publish",
+        "",
+        Allowed::Word(&["all", "none"]),
+        "all: events, views and dead letters are published as topics; none: only answered over HTTP",
     ),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),

@@ -3,6 +3,7 @@
 
 use crate::cli::CheckpointCommand;
 use crate::client::Client;
+use crate::node::Late;
 use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
@@ -14,15 +15,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A node's checkpoints, for its HTTP side.
-pub struct OperatorCheckpoints(pub Arc<Checkpoints>);
+pub struct OperatorCheckpoints(pub Arc<Late>);
+
+impl OperatorCheckpoints {
+    fn checkpoints(&self) -> Result<Arc<Checkpoints>, String> {
+        self.0.checkpoints().ok_or_else(|| "the node starts or stops".to_owned())
+    }
+}
 
 impl Keeper for OperatorCheckpoints {
     fn take(&self) -> Result<CheckpointJson, String> {
-        self.0.take().map(|manifest| short(&manifest)).map_err(|error| error.to_string())
+        self.checkpoints()?.take().map(|manifest| short(&manifest)).map_err(|error| error.to_string())
     }
 
     fn list(&self) -> Result<Vec<CheckpointJson>, String> {
-        let manifests = self.0.list().map_err(|error| error.to_string())?;
+        let manifests = self.checkpoints()?.list().map_err(|error| error.to_string())?;
         Ok(manifests.iter().map(short).collect())
     }
 }

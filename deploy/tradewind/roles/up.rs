@@ -2,19 +2,19 @@
 
 use crate::config::Config;
 use crate::demo;
-use crate::node::Node;
-use crate::roles::checkpoint::OperatorCheckpoints;
+use crate::node::Opened;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use ingest::Fatal;
-use serving::{Parts, Shop, os_entropy, serve};
+use ingest::{Fatal, WallClock};
+use serving::{Shop, serve};
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Runs until it is told to stop.
@@ -24,6 +24,10 @@ pub fn run(config: Config, with_demo: bool) -> Result<()> {
 }
 
 async fn up(config: Config, with_demo: bool) -> Result<()> {
+    let (stop, stopped) = watch::channel(false);
+    // From here on, whatever takes long: a node that is told to stop does so in good order.
+    let told = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let stopping = tokio::spawn(until_told(told, stop));
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
     let address = listener.local_addr()?;
@@ -32,27 +36,22 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         exit(1);
     });
     let started = Instant::now();
-    let node = {
+    let opened = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || Node::start(&config, &fatal)).await??
+        tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
     };
-    let parts = Parts {
-        config: config.serving_limits(),
-        shop: node.shop.clone(),
-        log: Arc::clone(&node.commands),
-        vitals: Arc::clone(&node.vitals),
-        keeper: Arc::new(OperatorCheckpoints(Arc::clone(&node.checkpoints))),
-        letters: Arc::new(node.letters.clone()),
-        entropy: os_entropy(),
-    };
-    let (stop, mut stopped) = watch::channel(false);
-    let server = tokio::spawn(serve(listener, parts, async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
+    let parts = opened.parts(&config);
+    let server = tokio::spawn(serve(listener, parts, {
+        let mut stopped = stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }
     }));
-    let stopping = tokio::spawn(until_told(stop));
+    let node = tokio::task::spawn_blocking(move || opened.start(&config, &fatal)).await??;
 
     let (stop_demo, demo_stopped) = mpsc::channel();
-    let ready = tokio::spawn(announce(node.shop.clone(), node.replay_to.0, started, address, with_demo));
+    let announced = Announced { replay_to: node.replay_to.0, started, address, with_demo };
+    let ready = tokio::spawn(announce(node.shop.clone(), announced, stopped));
     if with_demo {
         let base = format!("http://{address}");
         tokio::task::spawn_blocking(move || {
@@ -72,8 +71,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
 }
 
 /// Tells the server to stop at the first signal, and ends the process at the second.
-async fn until_told(stop: watch::Sender<bool>) -> Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Sender<bool>) {
     let mut told = false;
     loop {
         tokio::select! {
@@ -89,8 +87,17 @@ async fn until_told(stop: watch::Sender<bool>) -> Result<()> {
     }
 }
 
-/// Shows the replay, and says when the node may be asked.
-async fn announce(shop: Shop, replay_to: u64, started: Instant, address: std::net::SocketAddr, with_demo: bool) {
+/// What is said of a node that may be asked.
+struct Announced {
+    replay_to: u64,
+    started: Instant,
+    address: SocketAddr,
+    with_demo: bool,
+}
+
+/// Shows the replay, and says when the node may be asked; and when it no longer may.
+async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver<bool>) {
+    let Announced { replay_to, started, address, with_demo } = announced;
     let bar = if replay_to > 0 && std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} epochs, {per_sec}, {eta} left");
         ProgressBar::new(replay_to).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -101,7 +108,6 @@ async fn announce(shop: Shop, replay_to: u64, started: Instant, address: std::ne
     while shop.latest().is_none_or(|latest| latest.0 < replay_to) {
         tick.tick().await;
         bar.set_position(shop.applied().0);
-        shop.set_ready(false, format!("replaying: epoch {} of {replay_to}", shop.applied()));
     }
     bar.finish_and_clear();
     shop.set_ready(true, "");
@@ -109,4 +115,6 @@ async fn announce(shop: Shop, replay_to: u64, started: Instant, address: std::ne
     if with_demo {
         println!("{}", demo::welcome(&format!("http://{address}")));
     }
+    let _ = stopped.wait_for(|stop| *stop).await;
+    shop.set_ready(false, "stopping");
 }

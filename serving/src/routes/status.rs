@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
+use crate::progress::Progress;
 use dataflows::epoch::Epoch;
 use dataflows::time::Timestamp;
 use serde::Serialize;
@@ -35,6 +36,8 @@ struct ReplayJson {
     replaying: bool,
     epoch: Epoch,
     to_epoch: Option<Epoch>,
+    /// At the pace of `rates`.
+    seconds_left: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -48,13 +51,19 @@ pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     let (vitals, shop) = ((app.vitals)(), &app.shop);
     let (readiness, rates) = (shop.readiness(), shop.rates());
     let lag_records = vitals.lag(&shop.cut());
+    let progress = Progress::of(shop, &vitals).filter(|_| !readiness.ready);
     Ok(Answer::json(&StatusJson {
         ready: readiness.ready,
-        why: readiness.why,
+        why: progress.map(|progress| progress.to_string()).or(readiness.why),
         epoch: shop.applied(),
         epoch_floor: shop.floor(),
         now: shop.read_latest().map(|reading| reading.now()),
-        replay: ReplayJson { replaying: shop.is_replaying(), epoch: shop.applied(), to_epoch: vitals.replay_to },
+        replay: ReplayJson {
+            replaying: shop.is_replaying(),
+            epoch: shop.applied(),
+            to_epoch: vitals.replay_to,
+            seconds_left: progress.and_then(|progress| progress.seconds_left),
+        },
         lag_records,
         rates: RatesJson {
             commands_per_s: rates.commands_per_s.round() as u64,

@@ -87,7 +87,7 @@ impl Figures {
         else {
             return Rates::default();
         };
-        let seconds = (now_ms.saturating_sub(first.at_ms).max(1_000)) as f64 / 1_000.0;
+        let seconds = (now_ms.saturating_sub(first.at_ms).max(RATE_STEP_MS)) as f64 / 1_000.0;
         Rates {
             commands_per_s: (now.commands - first.commands) as f64 / seconds,
             epochs_per_s: (now.epochs - first.epochs) as f64 / seconds,

@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
 use dataflows::command::Command;
 use dataflows::decider::Decider;
-use dataflows::epoch::{Cut, Epochs};
+use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, Sink};
 use dataflows::rows::Row;
 use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::topic::{Origin, Topic, TopicPartition};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -237,6 +237,16 @@ impl TestEnv {
     /// A shop that takes in what the log held.
     pub fn replaying(config: Config) -> TestEnv {
         let (parts, log, now_ms) = TestEnv::build(config);
+        TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
+    }
+
+    /// The same, of a log that held epochs up to `last` and policies up to offset `end`.
+    pub fn replaying_to(last: Epoch, end: u64) -> TestEnv {
+        let (mut parts, log, now_ms) = TestEnv::build(Config::default());
+        let mut ends = Cut::default();
+        ends.set(TopicPartition::new(Topic::Policy, 0), end);
+        parts.vitals = Arc::new(move || Vitals { replay_to: Some(last), ends: ends.clone(), ..Vitals::default() });
+        parts.shop.live_from(last);
         TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
     }
 

@@ -2,6 +2,7 @@
 
 use super::env::{PRODUCT, TestEnv, order};
 use crate::Config;
+use dataflows::epoch::Epoch;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -268,6 +269,34 @@ async fn an_order_has_an_invoice() {
     assert_eq!((&invoice["total"]["amount"], &invoice["due"]["amount"]), (&json!("25.00"), &json!("0.00")));
     assert_eq!(env.get("/api/v1/orders/k2").await.json()["code"], "out_of_stock");
     assert_eq!(env.get("/api/v1/orders/k2/invoice").await.problem(), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn a_node_that_takes_in_its_log_says_how_far_how_fast_and_how_long_still() {
+    let env = TestEnv::replaying_to(Epoch(9), 13);
+    env.shop.set_ready(false, "reading a checkpoint");
+    let why = async || {
+        let (ready, status) = (env.get("/health/ready").await, env.get("/api/v1/status").await.json());
+        assert_eq!((ready.status.as_u16(), &ready.json()["why"]), (503, &status["why"]));
+        (ready.json()["why"].as_str().unwrap().to_owned(), status["replay"].clone())
+    };
+    let replay =
+        |epoch: u64, left: Option<u64>| json!({"replaying": true, "epoch": epoch, "to_epoch": 9, "seconds_left": left});
+    assert_eq!(why().await, ("reading a checkpoint".to_owned(), replay(0, None)));
+    let publish = |n: u64| env.log.publish(&format!("m{n}"), "PutPolicy", "{}");
+    publish(1);
+    assert_eq!(why().await, ("replaying: epoch 1 of 9".to_owned(), replay(1, None)));
+    env.now_ms.fetch_add(2_000, Ordering::Relaxed);
+    (2..=3).for_each(publish);
+    // Six epochs at one a second, but ten records.
+    let expected = "replaying: epoch 3 of 9, 1 epochs/s, 1 commands/s, about 10 s left";
+    assert_eq!(why().await, (expected.to_owned(), replay(3, Some(10))));
+    (4..=9).for_each(publish);
+    env.shop.set_ready(true, "");
+    assert_eq!(env.get("/health/ready").await.json()["why"], Value::Null);
+    let status = env.get("/api/v1/status").await.json();
+    let through = json!({"replaying": false, "epoch": 9, "to_epoch": 9, "seconds_left": null});
+    assert_eq!((&status["replay"], &status["why"]), (&through, &Value::Null));
 }
 
 #[tokio::test]

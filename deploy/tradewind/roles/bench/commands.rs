@@ -1,18 +1,14 @@
 //! `bench commands`: how many commands a second are decided with every view in a replay, what an order and a command id
 //! take of memory, and how soon a command is visible live.
 
-use super::workload::{self, config, fatal, fill, order, remembered, replay, ship, shop};
+use super::live::{open, publish};
+use super::workload::{self, beginning, config, fatal, fill, order, remembered, replay, ship, shop};
 use super::{cpu_seconds, percentile_ms, resident_bytes};
 use crate::node::{Node, open_log};
-use anyhow::{Context, Result, anyhow};
-use dataflows::port::{CommandLog, Publication};
-use dataflows::topic::Origin;
+use anyhow::{Context, Result};
+use dataflows::port::Publication;
 use serde::Serialize;
-use serving::Shop;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 const ORDERS: u64 = 200_000;
 const IDS: u64 = 200_000;
@@ -72,7 +68,7 @@ fn grown(
 ) -> Result<(f64, workload::Replayed)> {
     let config = config(folder)?;
     let log = open_log(&config, &folder.join("log"))?;
-    fill(&*log, commands)?;
+    fill(&*log, beginning(), commands)?;
     let before = resident_bytes();
     let replayed = replay(&config, &log)?;
     Ok((resident_bytes().saturating_sub(before) as f64 / count as f64, replayed))
@@ -95,7 +91,7 @@ fn decided(folder: &Path) -> Result<Replay> {
     let config = config(&folder)?;
     let log = open_log(&config, &folder.join("log"))?;
     let orders = (0..ORDERS).flat_map(|n| [order(n), ship(n)]);
-    fill(&*log, shop()?.into_iter().map(Ok).chain(orders))?;
+    fill(&*log, beginning(), shop()?.into_iter().map(Ok).chain(orders))?;
     let commands = 2 * workload::SKUS + 2 * ORDERS;
     let before = cpu_seconds();
     let replayed = replay(&config, &log)?;
@@ -121,59 +117,18 @@ fn live(folder: &Path) -> Result<Live> {
     let config = config(&folder.join("live"))?;
     let node = Node::start(&config, &fatal())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut taken = runtime.block_on(publish(&node))?;
-    let (mut acknowledged, mut visible): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
-    acknowledged.sort_unstable();
-    visible.sort_unstable();
+    let taken = runtime.block_on(async {
+        open(&node).await?;
+        publish(&node, 0, LIVE_PER_S, LIVE_S).await
+    })?;
     drop(runtime);
     node.stop();
     Ok(Live {
         commands_per_s: LIVE_PER_S,
-        commands: visible.len(),
-        acknowledged_ms_p50: percentile_ms(&acknowledged, 50),
-        acknowledged_ms_p99: percentile_ms(&acknowledged, 99),
-        acknowledged_to_visible_ms_p50: percentile_ms(&visible, 50),
-        acknowledged_to_visible_ms_p99: percentile_ms(&visible, 99),
+        commands: taken.visible_us.len(),
+        acknowledged_ms_p50: percentile_ms(&taken.acknowledged_us, 50),
+        acknowledged_ms_p99: percentile_ms(&taken.acknowledged_us, 99),
+        acknowledged_to_visible_ms_p50: percentile_ms(&taken.visible_us, 50),
+        acknowledged_to_visible_ms_p99: percentile_ms(&taken.visible_us, 99),
     })
-}
-
-/// Publishes at the rate; gives back microseconds to the acknowledgement, and from there until it is visible.
-async fn publish(node: &Node) -> Result<Vec<(u64, u64)>> {
-    let mut waiting = Vec::new();
-    for publication in shop()? {
-        waiting.push(tokio::spawn(follow(&node.commands, &node.shop, publication)));
-    }
-    for one in waiting.drain(..) {
-        one.await??;
-    }
-    let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / LIVE_PER_S));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-    for n in 0..LIVE_PER_S * LIVE_S {
-        tick.tick().await;
-        waiting.push(tokio::spawn(follow(&node.commands, &node.shop, order(n)?)));
-    }
-    let mut taken = Vec::with_capacity(waiting.len());
-    for one in waiting {
-        taken.push(one.await??);
-    }
-    Ok(taken)
-}
-
-fn follow(
-    commands: &Arc<dyn CommandLog>,
-    shop: &Shop,
-    publication: Publication,
-) -> impl Future<Output = Result<(u64, u64)>> + use<> {
-    let (commands, shop) = (Arc::clone(commands), shop.clone());
-    async move {
-        let started = Instant::now();
-        let (send, receive) = oneshot::channel();
-        commands.append(vec![publication], Box::new(move |result| drop(send.send((result, Instant::now())))));
-        let (result, acknowledged) = receive.await?;
-        let origin: Origin =
-            result.map_err(|error| anyhow!(error))?.first().copied().context("a command has a place")?;
-        shop.wait_for_origin(origin).await;
-        let visible = acknowledged.elapsed();
-        Ok(((acknowledged - started).as_micros() as u64, visible.as_micros() as u64))
-    }
 }

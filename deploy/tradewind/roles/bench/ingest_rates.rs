@@ -1,6 +1,6 @@
 //! `bench ingest`: how fast the log takes commands durably, gives them back, and decodes them.
 
-use super::workload::{append, config, fatal, order, record, seal, shop};
+use super::workload::{append, beginning, config, fatal, order, record, seal, shop};
 use crate::node::open_log;
 use anyhow::Result;
 use dataflows::epoch::Epochs;
@@ -44,7 +44,7 @@ pub fn measure(folder: &Path) -> Result<Figures> {
         append(&*log, std::mem::replace(&mut records, rest))?;
     }
     let append_s = started.elapsed().as_secs_f64();
-    seal(&*log, &mut Epochs::default())?;
+    seal(&*log, &mut Epochs::default(), beginning())?;
 
     let started = Instant::now();
     let mut reader = log.reader(&start_of_all(&*log)?)?;

@@ -3,8 +3,10 @@
 
 mod commands;
 mod ingest_rates;
+mod live;
 pub mod load;
 mod reads;
+mod restart;
 mod workload;
 
 use crate::cli::{Bench, BenchFlags};
@@ -21,6 +23,7 @@ pub fn run(bench: Bench) -> Result<()> {
         Bench::Ingest(flags) => print(&flags, "ingest", &ingest_rates::measure(folder.path())?),
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
         Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),
+        Bench::Restart { flags, orders } => print(&flags, "restart", &restart::measure(folder.path(), &orders)?),
     }
 }
 
@@ -71,6 +74,11 @@ fn lines(text: &mut String, name: &str, value: &Value) {
                 lines(text, &name, value);
             }
         }
+        Value::Array(values) => {
+            for (n, value) in values.iter().enumerate() {
+                lines(text, &format!("{name} {n}"), value);
+            }
+        }
         Value::Number(number) if number.is_f64() => {
             text.push_str(&format!("{name:<44} {:.2}\n", number.as_f64().unwrap_or_default()));
         }
@@ -81,8 +89,13 @@ fn lines(text: &mut String, name: &str, value: &Value) {
 
 /// The memory of this process in bytes, where the system tells.
 fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    memory_bytes("self", "VmRSS:")
+}
+
+/// What the system says about a process's memory under that name.
+fn memory_bytes(process: &str, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 

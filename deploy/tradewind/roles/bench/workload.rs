@@ -117,30 +117,35 @@ pub fn append(log: &dyn Log, records: Vec<(TopicPartition, Record)>) -> Result<(
     Ok(())
 }
 
-/// Seals what was appended in an epoch.
-pub fn seal(log: &dyn Log, epochs: &mut Epochs) -> Result<()> {
+/// When the prepared logs begin: the same bytes in every run.
+pub fn beginning() -> Timestamp {
+    Timestamp::from_micros(1_780_000_000_000_000)
+}
+
+/// Seals what was appended in an epoch, a millisecond after the one before; the first is at `beginning`.
+pub fn seal(log: &dyn Log, epochs: &mut Epochs, beginning: Timestamp) -> Result<()> {
     let mut ends = log.ends()?;
     ends.0.remove(&Topic::Epochs);
-    let now = Timestamp::from_micros(1_780_000_000_000_000 + 1_000 * epochs.last.0 as i64);
+    let now = Timestamp::from_micros(beginning.micros() + 1_000 * epochs.last.0 as i64);
     let record = epochs.next_record(&ends, now);
     epochs.accept(&record)?;
     let value = serde_json::to_vec(&record)?;
     append(log, vec![(TopicPartition::EPOCHS, Record { value: Some(value.into()), ..Record::default() })])
 }
 
-/// A log with these commands, sealed in epochs of [`EPOCH_COMMANDS`].
-pub fn fill(log: &dyn Log, commands: impl Iterator<Item = Result<Publication>>) -> Result<()> {
+/// A log with these commands, sealed in epochs of [`EPOCH_COMMANDS`], the first at `beginning`.
+pub fn fill(log: &dyn Log, beginning: Timestamp, commands: impl Iterator<Item = Result<Publication>>) -> Result<()> {
     let mut epochs = Epochs::default();
     let mut waiting = Vec::with_capacity(EPOCH_COMMANDS);
     for publication in commands {
         waiting.push(record(log, publication?));
         if waiting.len() == EPOCH_COMMANDS {
             append(log, std::mem::take(&mut waiting))?;
-            seal(log, &mut epochs)?;
+            seal(log, &mut epochs, beginning)?;
         }
     }
     append(log, waiting)?;
-    seal(log, &mut epochs)
+    seal(log, &mut epochs, beginning)
 }
 
 /// What a replay took.

@@ -1,0 +1,51 @@
+//! How far a node is that takes in what the log held: which epoch of how many, how fast, how long still. Not for a node
+//! that is through with that.
+
+use crate::shop::{Rates, Shop};
+use crate::vitals::Vitals;
+use dataflows::epoch::Epoch;
+use std::fmt;
+
+/// How far a replay is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The last epoch that was taken in.
+    pub epoch: Epoch,
+    /// The last one that the log held when the node started.
+    pub to_epoch: Epoch,
+    /// How fast it goes.
+    pub rates: Rates,
+    /// How long still at that pace; none before there is a pace.
+    pub seconds_left: Option<u64>,
+}
+
+impl Progress {
+    /// How far the node is; none before it has anything, and once it is through.
+    pub fn of(shop: &Shop, vitals: &Vitals) -> Option<Progress> {
+        let (epoch, to_epoch, rates) = (shop.applied(), vitals.replay_to?, shop.rates());
+        if epoch == Epoch(0) || !shop.is_replaying() {
+            return None;
+        }
+        // Epochs are of any size: whichever of the two takes longer is nearer to the truth.
+        let epochs = seconds(to_epoch.0.saturating_sub(epoch.0), rates.epochs_per_s);
+        let records = seconds(vitals.lag(&shop.cut()), rates.commands_per_s);
+        Some(Progress { epoch, to_epoch, rates, seconds_left: epochs.max(records) })
+    }
+}
+
+fn seconds(left: u64, per_s: f64) -> Option<u64> {
+    (per_s > 0.0).then(|| (left as f64 / per_s).ceil() as u64)
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Progress { epoch, to_epoch, rates: Rates { commands_per_s, epochs_per_s }, seconds_left } = self;
+        write!(out, "replaying: epoch {epoch} of {to_epoch}")?;
+        match seconds_left {
+            None => Ok(()),
+            Some(left) => {
+                write!(out, ", {epochs_per_s:.0} epochs/s, {commands_per_s:.0} commands/s, about {left} s left")
+            }
+        }
+    }
+}
