@@ -64,9 +64,10 @@ pub fn append(log: &dyn Log, records: Vec<(TopicPartition, Record)>) -> Result<V
     landed.recv_timeout(crate::testing::PATIENCE).expect("an append is answered")
 }
 
-/// A record with that value.
+/// A record with that value. It has a time, since a log may give one to records without.
 pub fn text(value: &str) -> Record {
-    Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), ..Record::default() }
+    let timestamp_ms = 1_700_000_000_000;
+    Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), timestamp_ms, ..Record::default() }
 }
 
 /// The offset 0 of all partitions.
