@@ -11,6 +11,20 @@ pub fn unavailable(doing: &str, error: &KafkaError, why: Option<String>) -> Erro
     Error::Unavailable(format!("{doing}: {}{why}", said(error)))
 }
 
+/// Whether a partition is on its way to another broker, or to its first one, so that asking again soon helps.
+pub fn is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::OffsetNotAvailable
+        )
+    )
+}
+
 /// The log did not take a record.
 pub fn refused(error: &KafkaError) -> AppendError {
     match error.rdkafka_error_code() {

@@ -9,7 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::future::Future;
 use std::pin::pin;
@@ -245,9 +245,12 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error, KafkaError::Global(rdkafka::error::RDKafkaErrorCode::PartitionEOF)) {
-            tracing::debug!(%error, reason, "librdkafka");
-            *lock(&self.last_error) = Some(reason.to_owned());
+        let mut last = lock(&self.last_error);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::PartitionEOF) => {}
+            // It says less than what was said of the brokers one by one.
+            Some(RDKafkaErrorCode::AllBrokersDown) if last.is_some() => {}
+            _ => *last = Some(reason.to_owned()),
         }
     }
 }

@@ -26,7 +26,12 @@ use dataflows::topic::TopicPartition;
 use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long to wait until a question that came to the wrong broker is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How much of what a client has said is looked through for the reason of a failure.
+const SAYINGS_MAX: usize = 64;
 
 /// Asks the brokers for places.
 pub struct Places {
@@ -71,10 +76,24 @@ impl Places {
         if list.count() == 0 {
             return Ok(());
         }
-        // Kafka's question for the offset at a time has these two as special times.
-        let answer = self.consumer.offsets_for_times(list, self.longest).map_err(|error| self.away(DOING, &error))?;
+        let deadline = Instant::now() + self.longest;
+        let answer = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Kafka's question for the offset at a time has these two as special times.
+            let answer = self.consumer.offsets_for_times(list.clone(), left.max(PAUSE));
+            let answer = answer.and_then(|answer| {
+                answer.elements().iter().try_for_each(|part| part.error())?;
+                Ok(answer)
+            });
+            match answer {
+                Ok(answer) => break answer,
+                Err(error) if away::is_moving(&error) && Instant::now() < deadline => {
+                    std::thread::park_timeout(PAUSE);
+                }
+                Err(error) => return Err(self.away(DOING, &error)),
+            }
+        };
         for part in answer.elements() {
-            part.error().map_err(|error| self.away(DOING, &error))?;
             let at = self.names.topic(part.topic()).zip(u32::try_from(part.partition()).ok());
             let (Some((topic, partition)), Offset::Offset(offset)) = (at, part.offset()) else {
                 return Err(Error::Unavailable(format!("{DOING}: {} has none", part.topic())));
@@ -97,8 +116,10 @@ impl Places {
     }
 
     fn away(&self, doing: &str, error: &rdkafka::error::KafkaError) -> Error {
-        // The client says why on a queue of its own.
-        while self.consumer.poll(Duration::ZERO).is_some() {}
+        // The client says why on a queue of its own, among other things.
+        for _ in 0..SAYINGS_MAX {
+            drop(self.consumer.poll(Duration::ZERO));
+        }
         away::unavailable(doing, error, self.consumer.context().last_error())
     }
 }

@@ -166,8 +166,8 @@ impl Publisher {
             return Err(AppendError::Unavailable(why));
         }
         let mut waiting = lock(&self.waiting);
-        let is_full = waiting.records + size.records > *waiting_records_max
-            || waiting.bytes + size.bytes > *waiting_bytes_max;
+        let is_full =
+            waiting.records + size.records > *waiting_records_max || waiting.bytes + size.bytes > *waiting_bytes_max;
         if waiting.records > 0 && is_full {
             return Err(AppendError::Overloaded);
         }
@@ -189,9 +189,11 @@ impl Publisher {
             message.timestamp = Some(timestamp_ms);
             if !headers.is_empty() {
                 let list = OwnedHeaders::new_with_capacity(headers.len());
-                message.headers = Some(headers.iter().fold(list, |list, (name, value)| {
-                    list.insert(Header { key: name, value: value.as_deref() })
-                }));
+                message.headers = Some(
+                    headers
+                        .iter()
+                        .fold(list, |list, (name, value)| list.insert(Header { key: name, value: value.as_deref() })),
+                );
             }
             if let Err((error, refused)) = connection.send(message) {
                 drop(refused);

@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// How long it waits after an error that repeats.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many messages it takes before it hands them on.
-const AT_ONCE: usize = 512;
+pub const AT_ONCE: usize = 512;
 
 enum Item {
     Record(LogRecord),
@@ -93,6 +93,14 @@ impl Reader {
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread.spawn(move || run.run()).map_err(Error::io("starting", "kafka-reader"))?;
         Ok(Reader { queue, positions })
+    }
+}
+
+#[cfg(test)]
+impl Reader {
+    /// How many records were handed on and not asked for yet.
+    pub fn held(&self) -> usize {
+        lock(&self.queue.ahead).items.len()
     }
 }
 
@@ -294,7 +302,8 @@ impl Run {
 /// A message as a record; its bytes are copied once, into one piece.
 fn record(names: &Names, message: &BorrowedMessage<'_>) -> Option<LogRecord> {
     let partition = u32::try_from(message.partition()).ok()?;
-    let origin = Origin { topic: names.topic(message.topic())?, partition, offset: u64::try_from(message.offset()).ok()? };
+    let origin =
+        Origin { topic: names.topic(message.topic())?, partition, offset: u64::try_from(message.offset()).ok()? };
     let (key, value, headers) = (message.key(), message.payload(), headers::of(message));
     let parts = || [key, value].into_iter().chain(headers.iter().map(|(_, value)| *value));
     let mut piece = BytesMut::with_capacity(parts().flatten().map(<[u8]>::len).sum());

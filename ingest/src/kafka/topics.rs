@@ -13,6 +13,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How long to wait until a topic that was made is looked for again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What an operator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +162,22 @@ impl Topics {
                 Err((name, code)) => return Err(Error::Topics(format!("{name} cannot be made: {code}"))),
             }
         }
+        self.wait_for(&names)?;
         Ok(names)
+    }
+
+    /// A topic that was made is known to every broker a little later.
+    fn wait_for(&self, names: &[String]) -> Result<(), Error> {
+        let deadline = Instant::now() + Duration::from_millis(self.config.answer_ms_max);
+        for name in names {
+            while found(&self.places, name)?.is_none() {
+                if Instant::now() > deadline {
+                    return Err(Error::Unavailable(format!("{name} was made, and is not there yet")));
+                }
+                std::thread::park_timeout(PAUSE);
+            }
+        }
+        Ok(())
     }
 
     /// What is not as it should be.

@@ -129,7 +129,10 @@ fn start() -> io::Result<Broker> {
     let mut warden = warden.spawn()?;
     let warden = Mutex::new((warden.stdin.take(), warden));
     let own = Own { libs, folder, process: Mutex::default(), warden };
-    run(own.java().args(["kafka.tools.StorageTool", "format", "--standalone", "-c", "server.properties", "-t"]).arg(id()))?;
+    run(own
+        .java()
+        .args(["kafka.tools.StorageTool", "format", "--standalone", "-c", "server.properties", "-t"])
+        .arg(id()))?;
     own.start()?;
     Ok(Broker { address: format!("127.0.0.1:{broker}"), own: Some(own) })
 }
