@@ -28,6 +28,8 @@ enum Command {
     Status(Status),
     /// Takes, lists, checks and copies checkpoints
     Checkpoint(Checkpoint),
+    /// Makes and checks the topics of a Kafka cluster
+    Topics(Topics),
     /// Shows the configuration
     #[command(subcommand)]
     Config(Config),
@@ -64,6 +66,9 @@ pub struct ConfigFlags {
     /// How many workers run the dataflow [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=config::WORKERS_MAX))]
     workers: Option<u64>,
+    /// The brokers whose topics are the log [default: the embedded log]
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
     /// A file of configuration (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -142,6 +147,30 @@ pub enum CheckpointCommand {
     },
 }
 
+#[derive(Debug, Args)]
+struct Topics {
+    #[command(subcommand)]
+    command: TopicsCommand,
+    /// The brokers [default: kafka.bootstrap of the configuration]
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    kafka: Option<String>,
+    /// A file of configuration (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What can be done with topics.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Makes those that are missing, then checks all; changes none that is there
+    Create,
+    /// Says what is not as configured; exits with 1 if anything is
+    Check,
+}
+
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Prints every key with its value, its unit and where it came from
@@ -175,8 +204,8 @@ pub struct BenchFlags {
 
 impl ConfigFlags {
     fn settings(self) -> Result<Settings> {
-        let ConfigFlags { data, listen, workers, config } = self;
-        let flags = Flags { data, listen, workers };
+        let ConfigFlags { data, listen, workers, kafka, config } = self;
+        let flags = Flags { data, listen, workers, kafka };
         Ok(Settings::load(config.as_deref(), &config::environment(), flags)?)
     }
 }
@@ -199,6 +228,11 @@ impl Cli {
             Command::Status(Status { to, json }) => roles::status::run(&to, json),
             Command::Checkpoint(Checkpoint { command, data, to, json }) => {
                 roles::checkpoint::run(command, data.as_deref(), &to, json)
+            }
+            Command::Topics(Topics { command, kafka, config, json }) => {
+                let flags = Flags { kafka, ..Flags::default() };
+                let settings = Settings::load(config.as_deref(), &config::environment(), flags)?;
+                roles::topics::run(command, &settings.config(), json)
             }
             Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
             Command::Version => {

@@ -3,15 +3,13 @@
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
+use crate::log::{self, Opened};
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
-use dataflows::epoch::{Cut, Epoch};
+use dataflows::epoch::Epoch;
 use dataflows::port::{CommandLog, Sink, Source};
-use dataflows::topic::Topic;
 use ingest::checkpoint::{self, Checkpoints, Manifest};
 use ingest::command_log::LogCommands;
-use ingest::journal::Journal;
-use ingest::log::{Log, Partitions};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
@@ -43,7 +41,8 @@ impl Node {
     /// Opens the data folder and starts everything behind HTTP. `fatal` is called if the node cannot go on.
     pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
         let folder = config.log.data_dir.join("log");
-        let log = open_log(config, &folder)?;
+        let opened = log::open(config)?;
+        let log = Arc::clone(&opened.log);
         let kept = config.log.data_dir.join("checkpoints");
         let newest = checkpoint::newest(&kept, config.engine.workers).context("reading the checkpoints")?;
         let (last, base) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
@@ -94,7 +93,7 @@ impl Node {
         let holder = Arc::new(shop.clone());
         let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
         let checkpoints = Arc::new(checkpoints);
-        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
+        let vitals = vitals(opened, folder, behind_ms, stall, replay_to, &checkpoints);
         Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine })
     }
 
@@ -106,19 +105,11 @@ impl Node {
     }
 }
 
-/// Opens the embedded log, or makes it.
-pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
-    let partitions = Partitions::uniform(config.log.partitions);
-    let journal = Journal::open(folder, &partitions, config.ingest().journal)
-        .with_context(|| format!("opening the log in {}", folder.display()))?;
-    Ok(Arc::new(journal))
-}
-
 /// Why no epoch can be closed, while that is so.
 type Stall = Arc<Mutex<Option<String>>>;
 
 fn vitals(
-    log: Arc<dyn Log>,
+    opened: Opened,
     folder: PathBuf,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
@@ -127,10 +118,10 @@ fn vitals(
 ) -> VitalsSource {
     let checkpoints = Arc::downgrade(checkpoints);
     Arc::new(move || Vitals {
-        ends: command_ends(&*log),
+        ends: (opened.ends)(),
         log_bytes: bytes_in(&folder),
         replay_to: Some(replay_to),
-        kafka: None,
+        kafka: opened.kafka.clone(),
         stalled: stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         gauges: [
             Some(Gauge {
@@ -153,13 +144,6 @@ fn vitals(
         .flatten()
         .collect(),
     })
-}
-
-/// Where the topics end that epochs cut; nothing while the log cannot say.
-fn command_ends(log: &dyn Log) -> Cut {
-    let mut ends = log.ends().unwrap_or_default();
-    ends.0.remove(&Topic::Epochs);
-    ends
 }
 
 /// The bytes of the files in a folder.

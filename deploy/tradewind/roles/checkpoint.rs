@@ -3,7 +3,7 @@
 
 use crate::cli::CheckpointCommand;
 use crate::client::Client;
-use crate::output;
+use crate::{log, output};
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
 use serde_json::{Value, json};
@@ -90,7 +90,13 @@ fn copy(data: &Path, target: &Path, as_json: bool) -> Result<()> {
     let kept = target.join("checkpoints");
     std::fs::create_dir_all(&kept).with_context(|| format!("making {}", kept.display()))?;
     checkpoint::copy(&path, &manifest, &kept)?;
-    copy_log(&data.join("log"), &target.join("log"))?;
+    let mark = log::mark(data);
+    if mark.exists() {
+        // The log is a cluster's, and the copy goes on from the same one.
+        std::fs::copy(&mark, log::mark(target)).with_context(|| format!("copying {}", mark.display()))?;
+    } else {
+        copy_log(&data.join("log"), &target.join("log"))?;
+    }
     show(&[serde_json::to_value(short(&manifest))?], as_json)
 }
 

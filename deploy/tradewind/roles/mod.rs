@@ -5,4 +5,5 @@ pub mod checkpoint;
 pub mod config_show;
 pub mod simulate;
 pub mod status;
+pub mod topics;
 pub mod up;

@@ -3,7 +3,8 @@
 
 use super::workload::{self, config, fatal, fill, order, remembered, replay, ship, shop};
 use super::{cpu_seconds, percentile_ms, resident_bytes};
-use crate::node::{Node, open_log};
+use crate::log::embedded;
+use crate::node::Node;
 use anyhow::{Context, Result, anyhow};
 use dataflows::port::{CommandLog, Publication};
 use dataflows::topic::Origin;
@@ -71,7 +72,7 @@ fn grown(
     commands: impl Iterator<Item = Result<Publication>>,
 ) -> Result<(f64, workload::Replayed)> {
     let config = config(folder)?;
-    let log = open_log(&config, &folder.join("log"))?;
+    let log = embedded(&config, &folder.join("log"))?;
     fill(&*log, commands)?;
     let before = resident_bytes();
     let replayed = replay(&config, &log)?;
@@ -93,7 +94,7 @@ fn memory(folder: &Path) -> Result<Memory> {
 fn decided(folder: &Path) -> Result<Replay> {
     let folder = folder.join("replay");
     let config = config(&folder)?;
-    let log = open_log(&config, &folder.join("log"))?;
+    let log = embedded(&config, &folder.join("log"))?;
     let orders = (0..ORDERS).flat_map(|n| [order(n), ship(n)]);
     fill(&*log, shop()?.into_iter().map(Ok).chain(orders))?;
     let commands = 2 * workload::SKUS + 2 * ORDERS;
