@@ -100,8 +100,9 @@ pub trait Log: Send + Sync {
 
     /// Appends the records in order, each to its partition, and calls `done` once: with their places when all are
     /// durable and in [`Log::ends`], or with an error, after which they may be in the log all the same. Records of two
-    /// calls, one after the other, keep their order. Does not block; `done` runs on the log's thread and must not
-    /// block either.
+    /// calls, one after the other, keep their order within each partition; and within one call, a record counts as
+    /// acknowledged for those of later topics that stand after it. Does not block; `done` runs on the log's thread and
+    /// must not block either.
     fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
 
     /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]

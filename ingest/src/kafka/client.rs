@@ -36,17 +36,18 @@ pub struct Security {
 impl Security {
     fn apply(&self, to: &mut ClientConfig) -> Result<(), Error> {
         let Security { protocol, ca_file, mechanism, username, password } = self;
-        let has_tls = protocol.ends_with("ssl");
-        if (has_tls || mechanism.starts_with("SCRAM")) && !cfg!(feature = "kafka-tls") {
+        let (has_tls, has_sasl) = (protocol.ends_with("ssl"), protocol.starts_with("sasl"));
+        let has_scram = has_sasl && mechanism.starts_with("SCRAM");
+        if (has_tls || has_scram) && !cfg!(feature = "kafka-tls") {
             let why = "TLS and SCRAM need a build with the feature kafka-tls".to_owned();
             return Err(Error::Config { name: "kafka.security", why });
         }
         let settings = [
             ("security.protocol", protocol, true),
             ("ssl.ca.location", ca_file, has_tls),
-            ("sasl.mechanism", mechanism, protocol.starts_with("sasl")),
-            ("sasl.username", username, protocol.starts_with("sasl")),
-            ("sasl.password", password, protocol.starts_with("sasl")),
+            ("sasl.mechanism", mechanism, has_sasl),
+            ("sasl.username", username, has_sasl),
+            ("sasl.password", password, has_sasl),
         ];
         for (name, value, is_wanted) in settings {
             if is_wanted && !value.is_empty() {

@@ -1,19 +1,24 @@
 //! Appends records: an idempotent producer, whose delivery reports are counted for each append. Not for placing records,
 //! and not for waiting: what would wait too long is refused.
+//!
+//! A broker keeps the order within a partition only. So an append's records go a topic after the other, in the order of the
+//! topics, each when the ones before are acknowledged: then no snapshot has the order without the product that stands
+//! before it. Meanwhile other appends wait at the gate. Most have one topic, and hold up nobody.
 
 use super::client::{self, Context, Names, number};
 use super::{Config, away};
 use crate::Error;
 use crate::log::{Partitions, Record, Watchers, lock};
 use dataflows::port::{AppendError, Appended};
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::topic::{Origin, Topic, TopicPartition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 /// What waits for its acknowledgement.
@@ -25,54 +30,57 @@ struct Waiting {
 
 /// An append that is under way.
 struct Append {
-    waiting: Arc<Mutex<Waiting>>,
     size: Waiting,
-    watchers: Watchers,
+    /// Whether it has records of more than one topic.
+    is_staged: bool,
     state: Mutex<State>,
 }
 
+/// Records of one topic, each with its number in the append.
+type Stage = Vec<(usize, TopicPartition, Record)>;
+
 struct State {
-    /// How many records have no report yet.
+    /// What is not sent yet, in the order of the topics.
+    stages: VecDeque<Stage>,
+    /// How many records of the last stage have no report yet.
     left: usize,
+    /// Whether other appends wait for it.
+    holds_gate: bool,
     origins: Vec<Origin>,
     error: Option<AppendError>,
     done: Option<Appended>,
 }
 
 impl Append {
-    /// Takes the reports of so many records, one of which may have its offset.
-    fn report(&self, count: usize, landed: Result<Option<(usize, u64)>, AppendError>) {
-        let mut state = lock(&self.state);
-        match landed {
-            Ok(Some((number, offset))) => state.origins[number].offset = offset,
-            Ok(None) => {}
-            // The first error is the one to tell.
-            Err(error) => drop(state.error.get_or_insert(error)),
+    fn new(records: Vec<(TopicPartition, Record)>, size: Waiting, done: Appended) -> Append {
+        let origin = |at: &TopicPartition| Origin { topic: at.topic, partition: at.partition, offset: 0 };
+        let origins = records.iter().map(|(at, _)| origin(at)).collect();
+        let mut by_topic: BTreeMap<Topic, Stage> = BTreeMap::new();
+        for (number, (at, record)) in records.into_iter().enumerate() {
+            by_topic.entry(at.topic).or_default().push((number, at, record));
         }
-        state.left -= count;
-        if state.left > 0 {
-            return;
-        }
-        let (error, origins, done) = (state.error.take(), std::mem::take(&mut state.origins), state.done.take());
-        drop(state);
-        let mut waiting = lock(&self.waiting);
-        waiting.records -= self.size.records;
-        waiting.bytes -= self.size.bytes;
-        drop(waiting);
-        self.watchers.notify();
-        if let Some(done) = done {
-            done(error.map_or(Ok(origins), Err));
-        }
+        let stages: VecDeque<Stage> = by_topic.into_values().collect();
+        let is_staged = stages.len() > 1;
+        let state = State { stages, left: 0, holds_gate: is_staged, origins, error: None, done: Some(done) };
+        Append { size, is_staged, state: Mutex::new(state) }
     }
+}
+
+/// Holds appends back while the records of one of them are on their way a topic after the other, so that none overtakes.
+#[derive(Default)]
+struct Gate {
+    is_held: bool,
+    is_emptied: bool,
+    waiting: VecDeque<Arc<Append>>,
 }
 
 /// A record of an append.
 type Ticket = Box<(Arc<Append>, usize)>;
 
 /// Receives the reports.
-#[derive(Default)]
 struct Reports {
     context: Context,
+    inner: Weak<Inner>,
     /// Whether the producer can never go on.
     is_broken: AtomicBool,
 }
@@ -108,25 +116,32 @@ impl ProducerContext for Reports {
                 Err(away::refused(error))
             }
         };
-        append.report(1, landed);
+        // Who is gone has no appends left: each report comes before the end of the producer, and that before its owner's.
+        if let Some(inner) = self.inner.upgrade() {
+            inner.report(&append, 1, landed);
+        }
     }
 }
 
 type Connection = ThreadedProducer<Reports>;
 
 /// Publishes records.
-pub struct Publisher {
+pub struct Publisher(Arc<Inner>);
+
+struct Inner {
     config: Config,
     names: Names,
     watchers: Watchers,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Mutex<Waiting>,
+    gate: Mutex<Gate>,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Publisher {
     /// One that connects when there is something to append.
     pub fn new(config: Config, names: Names, watchers: Watchers) -> Publisher {
-        Publisher { config, names, watchers, waiting: Arc::default(), connection: Mutex::default() }
+        let (waiting, gate, connection) = Default::default();
+        Publisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection }))
     }
 
     /// See [`crate::log::Log::append`].
@@ -139,25 +154,14 @@ impl Publisher {
         }
         let bytes = records.iter().map(|(_, record)| record.bytes()).sum();
         let size = Waiting { records: records.len(), bytes };
-        let connection = match self.admit(size) {
-            Err(error) => return done(Err(error)),
-            Ok(()) => self.connection(),
-        };
-        let origin = |at: &TopicPartition| Origin { topic: at.topic, partition: at.partition, offset: 0 };
-        let state = State {
-            left: records.len(),
-            origins: records.iter().map(|(at, _)| origin(at)).collect(),
-            error: None,
-            done: Some(done),
-        };
-        let (waiting, watchers) = (Arc::clone(&self.waiting), self.watchers.clone());
-        let append = Arc::new(Append { waiting, size, watchers, state: Mutex::new(state) });
-        match connection {
-            Ok(connection) => self.send(&connection, &append, records),
-            Err(error) => append.report(records.len(), Err(AppendError::Unavailable(error.to_string()))),
+        match self.0.admit(size) {
+            Err(error) => done(Err(error)),
+            Ok(()) => self.0.enter(Arc::new(Append::new(records, size, done))),
         }
     }
+}
 
+impl Inner {
     /// Counts it among what waits, if there is room.
     fn admit(&self, size: Waiting) -> Result<(), AppendError> {
         let Config { append_bytes_max, waiting_records_max, waiting_bytes_max, .. } = &self.config;
@@ -176,12 +180,99 @@ impl Publisher {
         Ok(())
     }
 
-    /// Hands all records to the producer. What it does not take has its report at once.
-    fn send(&self, connection: &Connection, append: &Arc<Append>, records: Vec<(TopicPartition, Record)>) {
-        let count = records.len();
-        for (sent, (at, record)) in records.into_iter().enumerate() {
+    /// Begins with it, unless it has to wait for another.
+    fn enter(self: &Arc<Inner>, append: Arc<Append>) {
+        let mut gate = lock(&self.gate);
+        if gate.is_held || gate.is_emptied {
+            return gate.waiting.push_back(append);
+        }
+        gate.is_held = append.is_staged;
+        drop(gate);
+        self.go_on(&append);
+    }
+
+    /// Lets go of the gate, and begins with those that waited, up to the next that holds it.
+    fn release(self: &Arc<Inner>) {
+        let mut gate = lock(&self.gate);
+        gate.is_held = false;
+        if gate.is_emptied {
+            // This is within the loop below, or beside it; it goes on.
+            return;
+        }
+        gate.is_emptied = true;
+        while !gate.is_held
+            && let Some(next) = gate.waiting.pop_front()
+        {
+            gate.is_held = next.is_staged;
+            drop(gate);
+            self.go_on(&next);
+            gate = lock(&self.gate);
+        }
+        gate.is_emptied = false;
+    }
+
+    /// Sends the records of the next topic, those of the one before being acknowledged; ends the append after the last.
+    fn go_on(self: &Arc<Inner>, append: &Arc<Append>) {
+        let mut state = lock(&append.state);
+        let next = if state.error.is_none() { state.stages.pop_front() } else { None };
+        let releases = (next.is_none() || state.stages.is_empty()) && std::mem::take(&mut state.holds_gate);
+        match next {
+            Some(stage) => {
+                state.left = stage.len();
+                drop(state);
+                self.send(append, stage);
+            }
+            None => {
+                let (error, origins, done) =
+                    (state.error.take(), std::mem::take(&mut state.origins), state.done.take());
+                drop(state);
+                let mut waiting = lock(&self.waiting);
+                waiting.records -= append.size.records;
+                waiting.bytes -= append.size.bytes;
+                drop(waiting);
+                self.watchers.notify();
+                if let Some(done) = done {
+                    done(error.map_or(Ok(origins), Err));
+                }
+            }
+        }
+        if releases {
+            self.release();
+        }
+    }
+
+    /// Takes the reports of so many records, one of which may have its offset.
+    fn report(
+        self: &Arc<Inner>,
+        append: &Arc<Append>,
+        count: usize,
+        landed: Result<Option<(usize, u64)>, AppendError>,
+    ) {
+        let mut state = lock(&append.state);
+        match landed {
+            Ok(Some((number, offset))) => state.origins[number].offset = offset,
+            Ok(None) => {}
+            // The first error is the one to tell.
+            Err(error) => drop(state.error.get_or_insert(error)),
+        }
+        state.left -= count;
+        let is_over = state.left == 0;
+        drop(state);
+        if is_over {
+            self.go_on(append);
+        }
+    }
+
+    /// Hands records to the producer. What it does not take has its report at once.
+    fn send(self: &Arc<Inner>, append: &Arc<Append>, stage: Stage) {
+        let count = stage.len();
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => return self.report(append, count, Err(AppendError::Unavailable(error.to_string()))),
+        };
+        for (sent, (place, at, record)) in stage.into_iter().enumerate() {
             let Record { key, value, headers, timestamp_ms } = record;
-            let ticket = Box::new((Arc::clone(append), sent));
+            let ticket = Box::new((Arc::clone(append), place));
             let mut message: BaseRecord<'_, [u8], [u8], Ticket> =
                 BaseRecord::with_opaque_to(self.names.of(at.topic), ticket).partition(number(at.partition));
             message.key = key.as_deref();
@@ -198,13 +289,13 @@ impl Publisher {
             if let Err((error, refused)) = connection.send(message) {
                 drop(refused);
                 // Nothing after it is sent, so that what is in the log is the front of the append.
-                return append.report(count - sent, Err(away::refused(&error)));
+                return self.report(append, count - sent, Err(away::refused(&error)));
             }
         }
     }
 
     /// The producer; another if the last one can never go on.
-    fn connection(&self) -> Result<Arc<Connection>, Error> {
+    fn connection(self: &Arc<Inner>) -> Result<Arc<Connection>, Error> {
         let mut current = lock(&self.connection);
         if let Some(connection) = &*current
             && !connection.client().context().is_broken.load(Ordering::Relaxed)
@@ -217,7 +308,9 @@ impl Publisher {
             std::thread::spawn(move || drop(broken));
         }
         let settings = client::producer(&self.config)?;
-        let made = Connection::from_config_and_context(&settings, Reports::default());
+        let reports =
+            Reports { context: Context::default(), inner: Arc::downgrade(self), is_broken: AtomicBool::new(false) };
+        let made = Connection::from_config_and_context(&settings, reports);
         let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
         Ok(Arc::clone(current.insert(Arc::new(made))))
     }
@@ -225,10 +318,11 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        if let Some(connection) = lock(&self.connection).take()
-            && let Err(error) = connection.flush(Duration::from_millis(self.config.append_ms_max))
-        {
+        let Some(connection) = lock(&self.0.connection).take() else { return };
+        if let Err(error) = connection.flush(Duration::from_millis(self.0.config.append_ms_max)) {
             tracing::warn!(%error, "records were still on their way when the log was closed");
         }
+        // Here, while its reports still have somebody to come to.
+        drop(connection);
     }
 }
