@@ -7,6 +7,7 @@ mod cli;
 mod contract;
 mod env;
 mod http;
+mod kafka;
 mod online_retail;
 mod program;
 mod restart;

@@ -3,6 +3,7 @@
 
 use super::{Api, TestEnv, Way, shop};
 use crate::support::{for_each_seed, seeds};
+use ingest::testing::broker::Broker;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -14,44 +15,75 @@ const SCARCE: i64 = 20;
 
 #[test]
 fn what_was_acknowledged_outlives_every_power_cut_and_is_decided_once() {
-    for_each_seed("process::restart", seeds(1, 1), |seed| {
-        let mut random = Random(seed);
-        let mut env = TestEnv::start_as(&Way::workers(2));
-        shop::stock(&env, "SCARCE", "reserve", SCARCE);
-        shop::stock(&env, "PLENTY", "track_only", 0);
-        let mut publishers: Vec<_> = (0..THREADS).map(|thread| Publisher { thread, told: Vec::new() }).collect();
-        for kill in 0..=KILLS {
-            let enough = 1 + random.below(60);
-            publish_until(
-                &mut env,
-                &mut publishers,
-                enough,
-                |env| if kill < KILLS { env.kill() } else { drop(env.stop()) },
-            );
-            env.restart(&Way::workers(1 + u32::try_from(random.below(3)).expect("it is small")));
-            env.assert_sound();
-            if random.below(2) == 0 {
-                // From then on a restart begins there.
-                env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    for_each_seed("process::restart", seeds(1, 1), |seed| outlives(seed, KILLS, &Way::default(), None));
+}
+
+/// What ends under the publishers' hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Node,
+    Broker,
+    Both,
+    /// The node is told to stop.
+    Stop,
+}
+
+/// Kills so many times what there is to be killed, and holds all that was acknowledged against what is there.
+pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
+    let mut random = Random(seed);
+    let workers = |count| Way { workers: Some(count), ..way.clone() };
+    let mut env = TestEnv::start_as(&workers(2));
+    shop::stock(&env, "SCARCE", "reserve", SCARCE);
+    shop::stock(&env, "PLENTY", "track_only", 0);
+    let mut publishers: Vec<_> = (0..THREADS).map(|thread| Publisher { thread, told: Vec::new() }).collect();
+    for kill in 0..=kills {
+        let enough = 1 + random.below(60);
+        let blow = match broker {
+            _ if kill == kills => Blow::Stop,
+            None => Blow::Node,
+            Some(_) => [Blow::Broker, Blow::Node, Blow::Both][usize::try_from(kill % 3).expect("it is small")],
+        };
+        publish_until(&mut env, &mut publishers, enough, |env| {
+            if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+                broker.kill();
             }
-        }
-        // What was under way at the last end is sent once more, so that each command has been acknowledged.
-        for publisher in &mut publishers {
-            publisher.publish(&env).expect("nobody ends the node now");
-        }
-        check(&env, &publishers);
-        let digests = env.digests();
-        for workers in [1, 3] {
-            env.stop();
-            if workers == 3 {
-                // Without what was kept, the whole log is replayed.
-                std::fs::remove_dir_all(env.data().join("checkpoints")).expect("checkpoints were taken");
+            match blow {
+                Blow::Node | Blow::Both => env.kill(),
+                Blow::Stop => drop(env.stop()),
+                Blow::Broker => {}
             }
-            env.restart(&Way::workers(workers));
-            assert_eq!(env.digests(), digests, "replayed with {workers} workers");
+        });
+        if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+            broker.restart();
         }
-        check(&env, &publishers);
-    });
+        if blow == Blow::Broker {
+            // A node goes on by itself.
+            env.until_ready(true);
+        } else {
+            env.restart(&workers(1 + u32::try_from(random.below(3)).expect("it is small")));
+        }
+        env.assert_sound();
+        if random.below(2) == 0 {
+            // From then on a restart begins there.
+            env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+        }
+    }
+    // What was under way at the last end is sent once more, so that each command has been acknowledged.
+    for publisher in &mut publishers {
+        publisher.publish(&env).expect("nobody ends the node now");
+    }
+    check(&env, &publishers);
+    let digests = env.digests();
+    for count in [1, 3] {
+        env.stop();
+        if count == 3 {
+            // Without what was kept, the whole log is replayed.
+            std::fs::remove_dir_all(env.data().join("checkpoints")).expect("checkpoints were taken");
+        }
+        env.restart(&workers(count));
+        assert_eq!(env.digests(), digests, "replayed with {count} workers");
+    }
+    check(&env, &publishers);
 }
 
 /// Lets all of them publish until so many commands are acknowledged, and then ends the node under their hands.

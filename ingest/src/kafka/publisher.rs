@@ -85,15 +85,22 @@ struct Reports {
     is_broken: AtomicBool,
 }
 
+impl Reports {
+    /// A fatal error stays with its producer.
+    fn notice(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.is_broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.context.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.is_broken.store(true, Ordering::Relaxed);
-        }
+        self.notice(&error);
         self.context.error(error, reason);
     }
 }
@@ -110,9 +117,7 @@ impl ProducerContext for Reports {
                 Err(_) => Err(AppendError::Unavailable("the broker does not say where a record stands".to_owned())),
             },
             Err((error, _)) => {
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-                    self.is_broken.store(true, Ordering::Relaxed);
-                }
+                self.notice(error);
                 Err(away::refused(error))
             }
         };
@@ -288,6 +293,7 @@ impl Inner {
             }
             if let Err((error, refused)) = connection.send(message) {
                 drop(refused);
+                connection.client().context().notice(&error);
                 // Nothing after it is sent, so that what is in the log is the front of the append.
                 return self.report(append, count - sent, Err(away::refused(&error)));
             }
@@ -313,6 +319,21 @@ impl Inner {
         let made = Connection::from_config_and_context(&settings, reports);
         let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
         Ok(Arc::clone(current.insert(Arc::new(made))))
+    }
+}
+
+#[cfg(test)]
+impl Publisher {
+    /// Lets its producer fail as if it could never go on.
+    pub fn break_down(&self) {
+        use rdkafka::bindings::{rd_kafka_resp_err_t as Code, rd_kafka_test_fatal_error};
+        let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        let connection = lock(&self.0.connection).clone().expect("something was appended");
+        // SAFETY: the client is alive while it is borrowed, and the text is only copied.
+        #[allow(unsafe_code)]
+        unsafe {
+            rd_kafka_test_fatal_error(connection.client().native_ptr(), code, c"injected".as_ptr());
+        }
     }
 }
 

@@ -237,6 +237,9 @@ impl Run {
                     taken.items.push(Item::Record(record));
                 }
             }
+            if taken.bytes >= self.bytes_max {
+                break;
+            }
         }
         taken
     }

@@ -176,3 +176,30 @@ fn what_a_reader_holds_is_bounded() {
     let expected: Vec<String> = (0..5_000).map(|number| number.to_string()).collect();
     assert_eq!(values(&found), expected);
 }
+
+#[test]
+fn a_record_as_large_as_topics_take_comes_back() {
+    let Some(broker) = Broker::shared() else { return };
+    let config = Config { read_ahead_bytes_max: 1 << 20, ..config(broker) };
+    let log = made(&config);
+    // Random letters, so that compressing does not help.
+    let mut random = crate::testing::Random::new(9);
+    let large: String = (0..1_900_000).map(|_| char::from(b'!' + u8::try_from(random.below(90)).unwrap())).collect();
+    append(&log, vec![(ORDERS, text(&large)), (ORDERS, text("small")), (ORDERS, text(&large))]).unwrap();
+    let read = read_to(&mut *log.reader(&beginning(&log)).unwrap(), &log.ends().unwrap());
+    assert!(values(&read) == [large.as_str(), "small", large.as_str()]);
+    let refused = append(&log, vec![(ORDERS, text(&large.repeat(2)))]);
+    assert!(refused.unwrap_err().to_string().contains("too large"));
+    assert_eq!(log.ends().unwrap().get(ORDERS), Some(3));
+}
+
+#[test]
+fn a_producer_that_can_never_go_on_is_replaced() {
+    let Some(broker) = Broker::shared() else { return };
+    let log = made(&config(broker));
+    append(&log, vec![(ORDERS, text("before"))]).unwrap();
+    log.publisher.break_down();
+    until("another producer", || append(&log, vec![(ORDERS, text("after"))]).ok());
+    let read = read_to(&mut *log.reader(&beginning(&log)).unwrap(), &log.ends().unwrap());
+    assert_eq!(values(&read), ["before", "after"]);
+}
