@@ -18,8 +18,8 @@ use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What waits for its acknowledgement.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +30,7 @@ struct Waiting {
 
 /// An append that is under way.
 struct Append {
+    inner: Arc<Inner>,
     size: Waiting,
     /// Whether it has records of more than one topic.
     is_staged: bool,
@@ -52,7 +53,7 @@ struct State {
 }
 
 impl Append {
-    fn new(records: Vec<(TopicPartition, Record)>, size: Waiting, done: Appended) -> Append {
+    fn new(inner: Arc<Inner>, records: Vec<(TopicPartition, Record)>, size: Waiting, done: Appended) -> Append {
         let origin = |at: &TopicPartition| Origin { topic: at.topic, partition: at.partition, offset: 0 };
         let origins = records.iter().map(|(at, _)| origin(at)).collect();
         let mut by_topic: BTreeMap<Topic, Stage> = BTreeMap::new();
@@ -62,7 +63,7 @@ impl Append {
         let stages: VecDeque<Stage> = by_topic.into_values().collect();
         let is_staged = stages.len() > 1;
         let state = State { stages, left: 0, holds_gate: is_staged, origins, error: None, done: Some(done) };
-        Append { size, is_staged, state: Mutex::new(state) }
+        Append { inner, size, is_staged, state: Mutex::new(state) }
     }
 }
 
@@ -78,9 +79,9 @@ struct Gate {
 type Ticket = Box<(Arc<Append>, usize)>;
 
 /// Receives the reports.
+#[derive(Default)]
 struct Reports {
     context: Context,
-    inner: Weak<Inner>,
     /// Whether the producer can never go on.
     is_broken: AtomicBool,
 }
@@ -121,10 +122,7 @@ impl ProducerContext for Reports {
                 Err(away::refused(error))
             }
         };
-        // Who is gone has no appends left: each report comes before the end of the producer, and that before its owner's.
-        if let Some(inner) = self.inner.upgrade() {
-            inner.report(&append, 1, landed);
-        }
+        append.inner.report(&append, 1, landed);
     }
 }
 
@@ -140,13 +138,14 @@ struct Inner {
     waiting: Mutex<Waiting>,
     gate: Mutex<Gate>,
     connection: Mutex<Option<Arc<Connection>>>,
+    is_closed: AtomicBool,
 }
 
 impl Publisher {
     /// One that connects when there is something to append.
     pub fn new(config: Config, names: Names, watchers: Watchers) -> Publisher {
-        let (waiting, gate, connection) = Default::default();
-        Publisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection }))
+        let (waiting, gate, connection, is_closed) = Default::default();
+        Publisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection, is_closed }))
     }
 
     /// See [`crate::log::Log::append`].
@@ -161,7 +160,7 @@ impl Publisher {
         let size = Waiting { records: records.len(), bytes };
         match self.0.admit(size) {
             Err(error) => done(Err(error)),
-            Ok(()) => self.0.enter(Arc::new(Append::new(records, size, done))),
+            Ok(()) => self.0.enter(Arc::new(Append::new(Arc::clone(&self.0), records, size, done))),
         }
     }
 }
@@ -301,8 +300,11 @@ impl Inner {
     }
 
     /// The producer; another if the last one can never go on.
-    fn connection(self: &Arc<Inner>) -> Result<Arc<Connection>, Error> {
+    fn connection(&self) -> Result<Arc<Connection>, Error> {
         let mut current = lock(&self.connection);
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Error::Unavailable("it is closed".to_owned()));
+        }
         if let Some(connection) = &*current
             && !connection.client().context().is_broken.load(Ordering::Relaxed)
         {
@@ -314,9 +316,7 @@ impl Inner {
             std::thread::spawn(move || drop(broken));
         }
         let settings = client::producer(&self.config)?;
-        let reports =
-            Reports { context: Context::default(), inner: Arc::downgrade(self), is_broken: AtomicBool::new(false) };
-        let made = Connection::from_config_and_context(&settings, reports);
+        let made = Connection::from_config_and_context(&settings, Reports::default());
         let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
         Ok(Arc::clone(current.insert(Arc::new(made))))
     }
@@ -339,11 +339,23 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let Some(connection) = lock(&self.0.connection).take() else { return };
-        if let Err(error) = connection.flush(Duration::from_millis(self.0.config.append_ms_max)) {
-            tracing::warn!(%error, "records were still on their way when the log was closed");
+        let inner = &self.0;
+        let deadline = Instant::now() + Duration::from_millis(inner.config.append_ms_max);
+        // An append of several topics sends some of its records only when others are acknowledged.
+        while lock(&inner.waiting).records > 0 && Instant::now() < deadline {
+            if let Some(connection) = lock(&inner.connection).clone()
+                && let Err(error) = connection.flush(deadline.saturating_duration_since(Instant::now()))
+            {
+                tracing::warn!(%error, "records are still on their way while the log is closed");
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
         }
-        // Here, while its reports still have somebody to come to.
+        let connection = {
+            let mut connection = lock(&inner.connection);
+            inner.is_closed.store(true, Ordering::Relaxed);
+            connection.take()
+        };
+        // What is left is answered as it goes.
         drop(connection);
     }
 }
