@@ -30,6 +30,8 @@ enum Command {
     Checkpoint(Checkpoint),
     /// Shows records that could not be read, publishes them again, or throws them away
     Dlq(Dlq),
+    /// Makes and checks the topics of a Kafka cluster
+    Topics(Topics),
     /// Shows the configuration
     #[command(subcommand)]
     Config(Config),
@@ -66,6 +68,9 @@ pub struct ConfigFlags {
     /// How many workers run the dataflow [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=config::WORKERS_MAX))]
     workers: Option<u64>,
+    /// The brokers whose topics are the log [default: the embedded log]
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
     /// A file of configuration (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -212,6 +217,30 @@ pub struct Which {
     pub all: bool,
 }
 
+#[derive(Debug, Args)]
+struct Topics {
+    #[command(subcommand)]
+    command: TopicsCommand,
+    /// The brokers [default: kafka.bootstrap of the configuration]
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    kafka: Option<String>,
+    /// A file of configuration (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What can be done with topics.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Makes those that are missing, then checks all; changes none that is there
+    Create,
+    /// Says what is not as configured; exits with 1 if anything is
+    Check,
+}
+
 #[derive(Debug, Subcommand)]
 enum Config {
     /// Prints every key with its value, its unit and where it came from
@@ -255,8 +284,8 @@ pub struct BenchFlags {
 
 impl ConfigFlags {
     fn settings(self) -> Result<Settings> {
-        let ConfigFlags { data, listen, workers, config } = self;
-        let flags = Flags { data, listen, workers };
+        let ConfigFlags { data, listen, workers, kafka, config } = self;
+        let flags = Flags { data, listen, workers, kafka };
         Ok(Settings::load(config.as_deref(), &config::environment(), flags)?)
     }
 }
@@ -281,6 +310,11 @@ impl Cli {
                 roles::checkpoint::run(command, data.as_deref(), &to, json)
             }
             Command::Dlq(Dlq { command, data, to, json }) => roles::dlq::run(command, data.as_deref(), &to, json),
+            Command::Topics(Topics { command, kafka, config, json }) => {
+                let flags = Flags { kafka, ..Flags::default() };
+                let settings = Settings::load(config.as_deref(), &config::environment(), flags)?;
+                roles::topics::run(command, &settings.config(), json)
+            }
             Command::Config(Config::Show { flags, json }) => roles::config_show::run(&flags.settings()?, json),
             Command::Version => {
                 println!("tradewind {}", env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,7 @@
 mod keys;
 mod settings;
 
-pub use keys::{KEYS, Key, Value, WORKERS_MAX};
+pub use keys::{Allowed, KEYS, Key, Value, WORKERS_MAX};
 pub use settings::{Flags, Origin, Settings};
 
 use std::net::SocketAddr;
@@ -80,6 +80,8 @@ impl Error {
 pub struct Config {
     /// The embedded log.
     pub log: Log,
+    /// The log of a cluster.
+    pub kafka: Kafka,
     /// When epochs are cut.
     pub epochs: Epochs,
     /// How the dataflow runs.
@@ -118,6 +120,19 @@ pub struct Log {
 pub struct Outputs {
     /// Whether anything is published.
     pub publish: bool,
+}
+
+/// `[kafka]`; see [`KEYS`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table of keys documents them")]
+pub struct Kafka {
+    pub bootstrap: String,
+    pub topic_prefix: String,
+    pub partitions: u32,
+    pub replication: u32,
+    pub security: ingest::kafka::Security,
+    pub answer_ms_max: u64,
+    pub append_ms_max: u64,
 }
 
 /// `[epochs]`; see [`KEYS`] for what each means.
@@ -197,6 +212,7 @@ impl Settings {
     pub fn config(&self) -> Config {
         Config {
             log: self.log(),
+            kafka: self.kafka(),
             epochs: Epochs {
                 epoch_ms_min: self.number("epochs.epoch_ms_min"),
                 epoch_ms_max: self.number("epochs.epoch_ms_max"),
@@ -246,6 +262,26 @@ impl Settings {
             bytes_waiting_max: self.count("log.bytes_waiting_max"),
             commands_waiting_max: self.count("log.commands_waiting_max"),
             read_window_bytes: self.count("log.read_window_bytes"),
+        }
+    }
+
+    fn kafka(&self) -> Kafka {
+        let text = |name: &str| self.text(name).to_owned();
+        let small = |name: &str| u32::try_from(self.number(name)).expect("the table bounds it");
+        Kafka {
+            bootstrap: text("kafka.bootstrap"),
+            topic_prefix: text("kafka.topic_prefix"),
+            partitions: small("kafka.partitions"),
+            replication: small("kafka.replication"),
+            security: ingest::kafka::Security {
+                protocol: text("kafka.security"),
+                ca_file: text("kafka.ca_file"),
+                mechanism: text("kafka.sasl_mechanism"),
+                username: text("kafka.username"),
+                password: text("kafka.password"),
+            },
+            answer_ms_max: self.number("kafka.answer_ms_max"),
+            append_ms_max: self.number("kafka.append_ms_max"),
         }
     }
 

@@ -3,20 +3,19 @@
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
+use crate::log;
 use crate::outputs::Outputs;
 use crate::roles::checkpoint::OperatorCheckpoints;
 use crate::roles::dlq::OperatorLetters;
 use anyhow::{Context, Result};
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
-use dataflows::epoch::{Cut, Epoch};
+use dataflows::epoch::Epoch;
 use dataflows::port::{CommandLog, Sink, Source};
-use dataflows::topic::Topic;
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::command_log::LogCommands;
 use ingest::dead_letters::{DeadLetters, Flusher};
-use ingest::journal::Journal;
-use ingest::log::{Log, Partitions};
+use ingest::log::Log;
 use ingest::publisher::{Outbox, Publishing};
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
@@ -85,7 +84,8 @@ impl Opened {
     /// Opens the log in the data folder. The clock tells epochs their time.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Opened> {
         let folder = config.log.data_dir.join("log");
-        let log = open_log(config, &folder)?;
+        let opened = log::open(config)?;
+        let log = Arc::clone(&opened.log);
         let started = Instant::now();
         let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
@@ -95,7 +95,7 @@ impl Opened {
         let letters = open_letters(config)?;
         let outputs = Outputs::open(config)?;
         let seen = Seen {
-            log: Arc::clone(&log),
+            opened,
             folder: folder.clone(),
             behind_ms: Arc::clone(&behind_ms),
             stall: Arc::clone(&stall),
@@ -211,14 +211,6 @@ impl Node {
     }
 }
 
-/// Opens the embedded log, or makes it.
-pub fn open_log(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
-    let partitions = Partitions::uniform(config.log.partitions);
-    let journal = Journal::open(folder, &partitions, config.ingest().journal)
-        .with_context(|| format!("opening the log in {}", folder.display()))?;
-    Ok(Arc::new(journal))
-}
-
 fn open_letters(config: &Config) -> Result<DeadLetters> {
     let folder = config.log.data_dir.join("dead-letters");
     let opened = Folder::at(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -231,7 +223,7 @@ type Stall = Arc<Mutex<Option<String>>>;
 
 /// What is looked at to say how the node is.
 struct Seen {
-    log: Arc<dyn Log>,
+    opened: log::Opened,
     folder: PathBuf,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
@@ -244,10 +236,10 @@ struct Seen {
 impl Seen {
     fn vitals(&self) -> Vitals {
         Vitals {
-            ends: command_ends(&*self.log),
+            ends: (self.opened.ends)(),
             log_bytes: bytes_in(&self.folder),
             replay_to: self.late.replay_to.get().copied(),
-            kafka: None,
+            kafka: self.opened.kafka.clone(),
             stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             gauges: self.gauges(),
         }
@@ -275,13 +267,6 @@ impl Seen {
         }
         gauges
     }
-}
-
-/// Where the topics end that epochs cut; nothing while the log cannot say.
-fn command_ends(log: &dyn Log) -> Cut {
-    let mut ends = log.ends().unwrap_or_default();
-    ends.0.remove(&Topic::Epochs);
-    ends
 }
 
 /// The bytes of the files in a folder.

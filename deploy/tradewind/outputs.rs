@@ -3,9 +3,27 @@
 use crate::config::Config;
 use anyhow::{Context, Result};
 use ingest::journal::Journal;
+use ingest::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};
 use ingest::publisher::{self, Outbox, Publisher, Publishing};
 use std::sync::Arc;
+
+/// How often the ends of outputs in Kafka are looked at, which nobody here waits for.
+const WATCH_MS: u64 = 60_000;
+
+/// The topics, in the cluster or in a journal beside the log.
+fn open(config: &Config) -> Result<Arc<dyn Log>> {
+    if let Some(kafka) = config.kafka() {
+        let partitions = Partitions::outputs(config.kafka.partitions);
+        let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, ..kafka };
+        return Ok(Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?));
+    }
+    let folder = config.log.data_dir.join("outputs");
+    let partitions = Partitions::outputs(config.log.partitions);
+    let journal = Journal::open(&folder, &partitions, config.ingest().journal)
+        .with_context(|| format!("opening the outputs in {}", folder.display()))?;
+    Ok(Arc::new(journal))
+}
 
 /// What a node publishes to.
 pub struct Outputs {
@@ -21,11 +39,7 @@ impl Outputs {
         if !config.outputs.publish {
             return Ok(None);
         }
-        let folder = config.log.data_dir.join("outputs");
-        let partitions = Partitions::outputs(config.log.partitions);
-        let journal = Journal::open(&folder, &partitions, config.ingest().journal)
-            .with_context(|| format!("opening the outputs in {}", folder.display()))?;
-        let log: Arc<dyn Log> = Arc::new(journal);
+        let log = open(config)?;
         let published = publisher::published(&*log).context("reading how far the outputs are")?;
         Ok(Some(Outputs { outbox: Outbox::new(published, config.ingest().publisher), log }))
     }

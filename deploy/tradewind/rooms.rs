@@ -1,6 +1,6 @@
 //! The configuration of the process as the configurations of its rooms.
 
-use crate::config::Config;
+use crate::config::{Config, Kafka};
 use serving::store::Limits;
 
 impl Config {
@@ -24,6 +24,29 @@ impl Config {
         room.sequencer.retry_ms_min = epochs.retry_ms_min;
         room.sequencer.retry_ms_max = epochs.retry_ms_max;
         room
+    }
+
+    /// The log of a cluster, if that is the log.
+    pub fn kafka(&self) -> Option<ingest::kafka::Config> {
+        let Kafka { bootstrap, topic_prefix, partitions: _, replication: _, security, answer_ms_max, append_ms_max } =
+            &self.kafka;
+        (!bootstrap.is_empty()).then(|| ingest::kafka::Config {
+            bootstrap: bootstrap.clone(),
+            topic_prefix: topic_prefix.clone(),
+            security: security.clone(),
+            answer_ms_max: *answer_ms_max,
+            append_ms_max: *append_ms_max,
+            append_bytes_max: self.log.append_bytes_max,
+            waiting_bytes_max: self.log.bytes_waiting_max,
+            ..ingest::kafka::Config::default()
+        })
+    }
+
+    /// How topics should be. All but one replica, and two of more, must have what is acknowledged.
+    pub fn topics(&self) -> ingest::kafka::topics::Layout {
+        let Kafka { partitions, replication, .. } = self.kafka;
+        let min_insync_replicas = replication.saturating_sub(1).clamp(1, 2);
+        ingest::kafka::topics::Layout { partitions, replication, min_insync_replicas }
     }
 
     /// The limits of the serving room.

@@ -1,4 +1,4 @@
-//! Prints what the embedded log, the codec and a source do in a second on this machine. Not a test: nothing depends on
+//! Prints what a log, the codec and a source do in a second on this machine, and what it costs them. Not a test: nothing depends on
 //! the figures.
 
 use dataflows::command::{Command, CommandType};
@@ -7,12 +7,14 @@ use dataflows::port::{Polled, Publication, Source as _};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Topic, TopicPartition};
 use ingest::journal::Journal;
+use ingest::kafka::topics::{Layout, Topics};
+use ingest::kafka::{self, KafkaLog};
 use ingest::log::{Log, Partitions, ReadLimit, Record};
 use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
 use ingest::{Config, codec};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const RECORDS: usize = 1_000_000;
 const APPEND: usize = 1000;
@@ -21,31 +23,70 @@ const PARTITIONS: u32 = 8;
 type Any = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Any> {
-    let folder = std::env::args().nth(1).ok_or("name a folder that may be filled")?;
-    let folder = std::path::Path::new(&folder).join(format!("rates-{}", std::process::id()));
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    match named.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--kafka", brokers] => kafka(brokers),
+        [folder] => embedded(folder),
+        _ => Err("name a folder that may be filled, or --kafka HOST:PORT, where topics may be made".into()),
+    }
+}
+
+fn embedded(folder: &str) -> Result<(), Any> {
+    let folder = std::path::Path::new(folder).join(format!("rates-{}", std::process::id()));
     let open = || Journal::open(&folder, &Partitions::uniform(PARTITIONS), Config::default().journal);
     let log = open()?;
-    append(&log, "append: small records", |number| Record {
-        key: Some(number.to_string().into()),
-        value: Some(vec![b'v'; 64].into()),
-        ..Record::default()
-    })?;
-    read(&log, "read: small records")?;
+    small(&log)?;
     drop(log);
     std::fs::remove_dir_all(&folder)?;
 
     let log: Arc<dyn Log> = Arc::new(open()?);
-    append(&*log, "append: commands", command)?;
-    seal(&*log)?;
-    read(&*log, "read: commands")?;
+    commands(&log)?;
     drop(log);
-    let start = Instant::now();
+    let start = Watch::start();
     let log: Arc<dyn Log> = Arc::new(open()?);
-    rate("open: commands", start);
+    start.rate("open: commands");
     source(&log)?;
     single(&*log)?;
     drop(log);
     Ok(std::fs::remove_dir_all(&folder)?)
+}
+
+/// The same over topics of a cluster, which stay there.
+fn kafka(brokers: &str) -> Result<(), Any> {
+    let open = |what: &str| -> Result<KafkaLog, Any> {
+        let topic_prefix = format!("rates-{}-{what}.", std::process::id());
+        let config = kafka::Config { bootstrap: brokers.to_owned(), topic_prefix, ..kafka::Config::default() };
+        let layout = Layout { partitions: PARTITIONS, replication: 1, min_insync_replicas: 1 };
+        Topics::open(&config, layout)?.create()?;
+        Ok(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)
+    };
+    small(&open("small")?)?;
+    let log: Arc<dyn Log> = Arc::new(open("commands")?);
+    commands(&log)?;
+    source(&log)?;
+    single(&*log)?;
+    let start = Instant::now();
+    for _ in 0..1000 {
+        log.ends()?;
+    }
+    println!("{:26} {:>10.0} µs", "the ends", start.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+fn small(log: &dyn Log) -> Result<(), Any> {
+    append(log, "append: small records", |number| Record {
+        key: Some(number.to_string().into()),
+        value: Some(vec![b'v'; 64].into()),
+        timestamp_ms: 1_700_000_000_000,
+        ..Record::default()
+    })?;
+    read(log, "read: small records")
+}
+
+fn commands(log: &Arc<dyn Log>) -> Result<(), Any> {
+    append(&**log, "append: commands", command)?;
+    seal(&**log)?;
+    read(&**log, "read: commands")
 }
 
 fn command(number: usize) -> Record {
@@ -54,9 +95,30 @@ fn command(number: usize) -> Record {
     codec::encode(Publication::of(format!("command-{number}"), &command), 1_700_000_000_000)
 }
 
-fn rate(what: &str, start: Instant) {
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{what:26} {:>10.0}/s", RECORDS as f64 / seconds);
+/// What passed since then, on the wall and on the processors.
+struct Watch {
+    wall: Instant,
+    cpu_s: f64,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        Watch { wall: Instant::now(), cpu_s: cpu_s() }
+    }
+
+    fn rate(&self, what: &str) {
+        let (wall_s, cpu_s) = (self.wall.elapsed().as_secs_f64(), cpu_s() - self.cpu_s);
+        let millions = RECORDS as f64 / 1e6;
+        println!("{what:26} {:>10.0}/s {:>8.2} CPU-s a million", RECORDS as f64 / wall_s, cpu_s / millions);
+    }
+}
+
+/// What this process has used of the processors; nothing where there is no such file.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn append(log: &dyn Log, what: &str, record: impl Fn(usize) -> Record) -> Result<(), Any> {
@@ -68,7 +130,7 @@ fn append(log: &dyn Log, what: &str, record: impl Fn(usize) -> Record) -> Result
         .collect();
     let count = appends.len();
     let (done, landed) = mpsc::sync_channel(count);
-    let start = Instant::now();
+    let start = Watch::start();
     let mut waiting = 0;
     for records in appends {
         let done = done.clone();
@@ -84,7 +146,7 @@ fn append(log: &dyn Log, what: &str, record: impl Fn(usize) -> Record) -> Result
         waiting -= 1;
         assert!(landed.recv()?, "an append was refused");
     }
-    rate(what, start);
+    start.rate(what);
     Ok(())
 }
 
@@ -95,15 +157,21 @@ fn beginning(log: &dyn Log) -> Cut {
 }
 
 fn read(log: &dyn Log, what: &str) -> Result<(), Any> {
-    let start = Instant::now();
+    let start = Watch::start();
+    let (bell, rung) = mpsc::sync_channel(1);
     let mut reader = log.reader(&beginning(log))?;
+    reader.wake(Arc::new(move || bell.try_send(()).unwrap_or_default()));
     let (mut records, mut count) = (Vec::new(), 0);
     while count < RECORDS {
         reader.poll(ReadLimit { records_max: 2048, bytes_max: 4 << 20 }, &mut records)?;
-        count += records.len();
+        if records.is_empty() {
+            // A log that gives its records by and by says when there are more.
+            rung.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        }
+        count += records.iter().filter(|read| read.origin.topic != Topic::Epochs).count();
         records.clear();
     }
-    rate(what, start);
+    start.rate(what);
     Ok(())
 }
 
@@ -140,21 +208,23 @@ fn source(log: &Arc<dyn Log>) -> Result<(), Any> {
     let start = Instant::now();
     let sealed = Sealed::read(&**log, Place::default())?;
     println!("{:26} {:>10.1} ms", "read the sealed epochs", start.elapsed().as_secs_f64() * 1000.0);
-    let start = Instant::now();
+    let start = Watch::start();
+    let (bell, rung) = mpsc::sync_channel(1);
     let fatal: ingest::Fatal = Arc::new(|error| eprintln!("{error}"));
     let worker = Worker { index: 0, peers: 1 };
     let mut source = LogSource::open(Arc::clone(log), &sealed, worker, fatal, Config::default().source)?
         .until(sealed.end().epochs.last);
+    source.wake(Arc::new(move || bell.try_send(()).unwrap_or_default()));
     let mut count = 0;
     loop {
         match source.poll(256, 20_000) {
             Polled::Stride(stride) => count += stride.inputs.len(),
-            Polled::Pending => {}
+            Polled::Pending => rung.recv_timeout(Duration::from_secs(1)).unwrap_or_default(),
             Polled::End => break,
         }
     }
     assert_eq!(count, RECORDS);
-    rate("source: decoded commands", start);
+    start.rate("source: decoded commands");
     Ok(())
 }
 

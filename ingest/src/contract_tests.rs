@@ -30,7 +30,8 @@ pub const ALL: &[Check] = &[
     ("an unknown partition is refused", an_unknown_partition_is_refused),
     ("appends keep the order of their calls", appends_keep_their_order),
     ("an acknowledged record is in the next snapshot", acknowledged_is_in_ends),
-    ("snapshots are consistent over partitions", snapshots_are_consistent),
+    ("snapshots are consistent over topics", snapshots_are_consistent),
+    ("no snapshot parts an append against the order of topics", appends_are_not_parted_wrongly),
     ("a reader begins where it is told and reads only that", a_reader_begins_where_told),
     ("a reader keeps to its limits", a_reader_keeps_to_limits),
     ("a reader beyond the end is refused", a_reader_beyond_the_end_is_refused),
@@ -64,9 +65,10 @@ pub fn append(log: &dyn Log, records: Vec<(TopicPartition, Record)>) -> Result<V
     landed.recv_timeout(crate::testing::PATIENCE).expect("an append is answered")
 }
 
-/// A record with that value.
+/// A record with that value. It has a time, since a log may give one to records without.
 pub fn text(value: &str) -> Record {
-    Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), ..Record::default() }
+    let timestamp_ms = 1_700_000_000_000;
+    Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), timestamp_ms, ..Record::default() }
 }
 
 /// The offset 0 of all partitions.
@@ -197,26 +199,69 @@ fn acknowledged_is_in_ends(log: &Arc<dyn Log>) {
     }
 }
 
-/// One thread appends to one partition after the other, each time waiting; no snapshot may have a later one without
-/// the earlier.
+/// One thread appends to one topic after the other in their order, each time waiting; no snapshot may have a record of a
+/// later topic without those of the earlier ones.
 fn snapshots_are_consistent(log: &Arc<dyn Log>) {
     let writer = Arc::clone(log);
     let (stopped, stop) = mpsc::sync_channel(1);
+    let last_of = |topic| TopicPartition::new(topic, writer.partitions().count(topic) - 1);
+    let places = Topic::ALL.map(last_of);
     let appends = std::thread::spawn(move || {
-        for _ in 0..200 {
-            append(&*writer, vec![(STOCK, text("first"))]).expect("the log takes records");
-            append(&*writer, vec![(ORDERS, text("then"))]).expect("the log takes records");
+        for _ in 0..100 {
+            for at in places {
+                append(&*writer, vec![(at, text("one"))]).expect("the log takes records");
+            }
         }
         stopped.send(()).expect("the check waits");
     });
     while stop.try_recv().is_err() {
-        for snapshot in [ends(&**log), log.cut_after(&Cut::default(), 7).expect("the log is there")] {
-            let [first, then] = [STOCK, ORDERS].map(|at| snapshot.get(at).unwrap_or(0));
-            // Without holes there would be as many of each; a log with holes must still never be ahead by a record.
-            assert!(first >= then, "{first} of what came first, {then} of what came then");
+        let (ends, early) = (ends(&**log), log.cut_after(&Cut::default(), 7).expect("the log is there"));
+        for snapshot in [ends, early] {
+            // There are as many of each, so offsets can be compared.
+            let counts = places.map(|at| snapshot.get(at).unwrap_or(0));
+            assert!(counts.is_sorted_by(|earlier, later| earlier >= later), "{counts:?} of {places:?}");
         }
     }
     appends.join().expect("the appends succeed");
+}
+
+/// Appends of all topics, many under way at once: no snapshot has a record without those of earlier topics before it, and
+/// no append overtakes another.
+fn appends_are_not_parted_wrongly(log: &Arc<dyn Log>) {
+    let places = Topic::COMMANDS.map(|topic| TopicPartition::new(topic, 1));
+    let (done, landed) = mpsc::sync_channel(100);
+    let send = |number: usize, places: &[TopicPartition], times: usize| {
+        let record = |at: &TopicPartition| (*at, text(&number.to_string()));
+        let done = done.clone();
+        let records = places.repeat(times).iter().map(record).collect();
+        log.append(records, Box::new(move |result| drop(done.send(result))));
+    };
+    (0..20).for_each(|number| send(number, &places, 200));
+    let mut answered = 0;
+    while answered < 20 {
+        for result in landed.try_iter() {
+            result.expect("the log takes records");
+            answered += 1;
+        }
+        let (ends, early) = (ends(&**log), log.cut_after(&Cut::default(), 9).expect("the log is there"));
+        for snapshot in [ends, early] {
+            let counts = places.map(|at| snapshot.get(at).unwrap_or(0));
+            assert!(counts.is_sorted_by(|earlier, later| earlier >= later), "{counts:?} of {places:?}");
+        }
+    }
+    // Every other append is of the last topic alone, and could be faster.
+    (20..60).for_each(|number| send(number, &places[3 * (number % 2)..], 3));
+    for _ in 20..60 {
+        let landed = landed.recv_timeout(crate::testing::PATIENCE).expect("an append is answered");
+        landed.expect("the log takes records");
+    }
+    let records = read_to(&mut *reader(&**log, &beginning(&**log)), &ends(&**log));
+    for (at, found) in by_partition(&records) {
+        let number = |(_, record): &(u64, Record)| -> Option<u32> {
+            std::str::from_utf8(record.value.as_deref()?).ok()?.parse().ok()
+        };
+        assert!(found.iter().map(number).is_sorted(), "{at}: an append overtook another");
+    }
 }
 
 fn a_reader_begins_where_told(log: &Arc<dyn Log>) {

@@ -44,6 +44,9 @@ pub enum Error {
         /// What is configured; none if the topic is not.
         asked: Option<u32>,
     },
+    /// The topics of a cluster are not those of this log.
+    #[error("the topics do not fit: {0}")]
+    Topics(String),
     /// A limit in the config cannot be kept.
     #[error("{name} is out of range: {why}")]
     Config {
@@ -113,6 +116,7 @@ impl Error {
             Error::Locked { .. }
             | Error::Damaged { .. }
             | Error::Partitions { .. }
+            | Error::Topics(_)
             | Error::Config { .. }
             | Error::NoPartition(_)
             | Error::OutOfRange { .. }

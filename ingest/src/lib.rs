@@ -6,8 +6,8 @@
 //!                                          └ sequencer: cuts epochs, and follows them
 //! ```
 //!
-//! [`log::Log`] is what a log must be; [`journal::Journal`] is the embedded one, and Apache Kafka's stands behind the
-//! same port. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
+//! [`log::Log`] is what a log must be; [`journal::Journal`] is the embedded one, [`kafka::KafkaLog`] is Apache Kafka behind
+//! the same port. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
 //! checked; the sequencer and every worker's source begin from it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
@@ -18,6 +18,7 @@ pub mod command_log;
 pub mod dead_letters;
 mod error;
 pub mod journal;
+pub mod kafka;
 pub mod log;
 pub mod partition;
 pub mod publisher;

@@ -127,8 +127,9 @@ pub trait Log: Send + Sync {
 
     /// Appends the records in order, each to its partition, and calls `done` once: with their places when all are
     /// durable and in [`Log::ends`], or with an error, after which they may be in the log all the same. Records of two
-    /// calls, one after the other, keep their order. Does not block; `done` runs on the log's thread and must not
-    /// block either.
+    /// calls, one after the other, keep their order within each partition; and within one call, a record counts as
+    /// acknowledged for those of later topics that stand after it. Does not block; `done` runs on the log's thread and
+    /// must not block either.
     fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
 
     /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]
@@ -136,12 +137,15 @@ pub trait Log: Send + Sync {
     fn starts(&self) -> Result<Cut, Error>;
 
     /// The next offset of every partition, as one consistent snapshot of what is durable: if a record is before the
-    /// snapshot, so is every record that was acknowledged before it was appended.
+    /// snapshot, so is every record of an earlier topic that was acknowledged before it was appended, `epochs` being the
+    /// last topic. No order of decisions tells more: within an epoch earlier topics come first whatever was acknowledged
+    /// when, and the records of one topic in the order of their partitions. A record that stands behind another's open
+    /// transaction is durable, here and for every reader, when that transaction has ended.
     fn ends(&self) -> Result<Cut, Error>;
 
-    /// The ends or, when more than `records_max` command records lie between `from` and them, an earlier snapshot of
-    /// the ends that is about that far from it. Never before `from`, and equally consistent. What is deleted counts for
-    /// nothing.
+    /// The ends, of now or as they were seen last if those go on from `from`; or, when more than `records_max` command
+    /// records lie between `from` and them, an earlier snapshot that is about that far from it. Never before `from`, and
+    /// equally consistent. What is deleted counts for nothing.
     fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error>;
 
     /// A reader of the partitions that `starts` names, from those offsets on. [`Error::Deleted`] if one of them is before

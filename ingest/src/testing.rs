@@ -1,6 +1,8 @@
 //! Twins for tests: a disk that fails on demand, a clock that is set by hand, a seeded generator, and waiting without
 //! sleeping. Not for production, and not the tests themselves.
 
+pub mod broker;
+
 use crate::Clock;
 use crate::log::lock;
 use dataflows::port::Waker;

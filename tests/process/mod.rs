@@ -9,9 +9,11 @@ mod dead_letters;
 mod env;
 mod faults;
 mod http;
+mod kafka;
 mod kills;
 mod online_retail;
 mod program;
+mod restart;
 mod shop;
 mod tour;
 

@@ -29,6 +29,14 @@ pub enum Allowed {
     Address(&'static str),
     /// One of these words; the first by default.
     Word(&'static [&'static str]),
+    /// Brokers; none by default.
+    Brokers,
+    /// Letters, digits, `.`, `_` and `-`.
+    Prefix(&'static str),
+    /// Anything; nothing by default.
+    Anything,
+    /// Anything, and never shown; nothing by default.
+    Secret,
 }
 
 /// A value that is allowed.
@@ -57,7 +65,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 43] = [
+pub const KEYS: [Key; 54] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -97,6 +105,27 @@ pub const KEYS: [Key; 43] = [
         "waiting to be durable; more are refused as overloaded",
     ),
     number("log.read_window_bytes", "bytes", (64 * KIB, GIB), MIB, "read at once by each reader"),
+    key("kafka.bootstrap", "addresses", Allowed::Brokers, "brokers of the log; the log is the embedded one if empty"),
+    key("kafka.topic_prefix", "", Allowed::Prefix("tradewind."), "that the names of all topics begin with"),
+    number("kafka.partitions", "partitions", (1, 1_024), 32, "of each topic; fixed when the topics are made"),
+    number("kafka.replication", "replicas", (1, 16), 3, "of each partition, when topics are made"),
+    key(
+        "kafka.security",
+        "",
+        Allowed::Word(&["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+        "how brokers are spoken to; all but plaintext and sasl_plaintext need a build with the feature kafka-tls",
+    ),
+    key("kafka.ca_file", "file", Allowed::Anything, "certificates to trust; the system's if empty"),
+    key(
+        "kafka.sasl_mechanism",
+        "",
+        Allowed::Word(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]),
+        "how to prove who we are; SCRAM needs a build with the feature kafka-tls",
+    ),
+    key("kafka.username", "", Allowed::Anything, "who we are"),
+    key("kafka.password", "", Allowed::Secret, "how we prove it; not shown"),
+    number("kafka.answer_ms_max", "ms", (10, 600_000), 5_000, "that brokers may take for an answer"),
+    number("kafka.append_ms_max", "ms", (10, 600_000), 10_000, "that an append may take before it has failed"),
     number("epochs.epoch_ms_min", "ms", (1, 60_000), 5, "between two epochs at least"),
     number("epochs.epoch_ms_max", "ms", (1, 60_000), 1_000, "between two epochs at most, so that time passes"),
     number("epochs.records_max", "records", (1, 10_000_000), 10_000, "in an epoch, about"),
@@ -208,6 +237,9 @@ impl Allowed {
             Allowed::Folder(_) => "a folder".to_owned(),
             Allowed::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
             Allowed::Word(words) => format!("one of {}", words.join(", ")),
+            Allowed::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
+            Allowed::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
+            Allowed::Anything | Allowed::Secret => "a text".to_owned(),
         }
     }
 
@@ -218,6 +250,8 @@ impl Allowed {
             Allowed::OneACore(most) => Value::Number(cores.clamp(1, *most)),
             Allowed::Folder(default) | Allowed::Address(default) => Value::Text((*default).to_owned()),
             Allowed::Word(words) => Value::Text(words[0].to_owned()),
+            Allowed::Prefix(default) => Value::Text((*default).to_owned()),
+            Allowed::Brokers | Allowed::Anything | Allowed::Secret => Value::Text(String::new()),
         }
     }
 
@@ -226,6 +260,7 @@ impl Allowed {
         match self {
             Allowed::Number(..) | Allowed::OneACore(_) => true,
             Allowed::Folder(_) | Allowed::Address(_) | Allowed::Word(_) => false,
+            Allowed::Brokers | Allowed::Prefix(_) | Allowed::Anything | Allowed::Secret => false,
         }
     }
 
@@ -241,6 +276,18 @@ impl Allowed {
             Allowed::Folder(_) => text_if(!text.is_empty()),
             Allowed::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
             Allowed::Word(words) => text_if(words.contains(&text)),
+            Allowed::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
+            Allowed::Prefix(_) => {
+                let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+                text_if(text.len() <= 200 && text.chars().all(is_known))
+            }
+            Allowed::Anything | Allowed::Secret => text_if(true),
         }
     }
+}
+
+/// Whether it is a host and a port.
+fn is_broker(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -17,6 +17,8 @@ pub struct Flags {
     pub listen: Option<std::net::SocketAddr>,
     /// `--workers`
     pub workers: Option<u64>,
+    /// `--kafka`
+    pub kafka: Option<String>,
 }
 
 /// Where a value comes from.
@@ -111,11 +113,12 @@ impl Settings {
     }
 
     pub(super) fn take_flags(&mut self, flags: Flags) -> Result<(), Error> {
-        let Flags { data, listen, workers } = flags;
+        let Flags { data, listen, workers, kafka } = flags;
         let texts = [
             ("log.data_dir", "--data", data.map(|data| data.display().to_string())),
             ("serving.listen", "--listen", listen.map(|listen| listen.to_string())),
             ("engine.workers", "--workers", workers.map(|workers| workers.to_string())),
+            ("kafka.bootstrap", "--kafka", kafka),
         ];
         for (name, flag, text) in texts {
             if let Some(text) = text {

@@ -4,7 +4,7 @@
 use crate::cli::CheckpointCommand;
 use crate::client::Client;
 use crate::node::Late;
-use crate::output;
+use crate::{log, output};
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
 use ingest::storage::{Folder, Storage};
@@ -99,7 +99,13 @@ fn copy(data: &Path, target: &Path, as_json: bool) -> Result<()> {
     ensure!(is_empty, "{} is not empty", target.display());
     let kept = target.join("checkpoints");
     checkpoint::copy(chosen, &manifest, &Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?)?;
-    copy_files(&data.join("log"), &target.join("log"))?;
+    let mark = log::mark(data);
+    if mark.exists() {
+        // The log is a cluster's, and the copy goes on from the same one.
+        std::fs::copy(&mark, log::mark(target)).with_context(|| format!("copying {}", mark.display()))?;
+    } else {
+        copy_files(&data.join("log"), &target.join("log"))?;
+    }
     copy_files(&data.join("dead-letters"), &target.join("dead-letters"))?;
     // As long as a checkpoint is kept, the log is not deleted behind where it goes on.
     let is_kept = checkpoint::list(&folder)?.iter().any(|(kept, _)| *kept == name);

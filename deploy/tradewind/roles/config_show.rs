@@ -1,6 +1,6 @@
 //! `tradewind config show`: every key with its value, its unit and where it came from.
 
-use crate::config::{KEYS, Settings, Value};
+use crate::config::{Allowed, KEYS, Key, Settings, Value};
 use crate::output;
 use anyhow::Result;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn as_json_text(settings: &Settings) -> Result<String> {
         let (value, origin) = settings.get(key.name);
         let value = match value {
             Value::Number(number) => json!(number),
-            Value::Text(text) => json!(text),
+            Value::Text(text) => json!(shown(key, text)),
         };
         let (from, allowed) = (origin.to_string(), key.allowed.described());
         json!({"key": key.name, "value": value, "unit": key.unit, "from": from, "allowed": allowed, "doc": key.doc})
@@ -34,12 +34,17 @@ fn for_people(settings: &Settings) -> String {
         let (value, origin) = settings.get(key.name);
         let value = match value {
             Value::Number(number) => number.to_string(),
-            Value::Text(text) => format!("{text:?}"),
+            Value::Text(text) => format!("{:?}", shown(key, text)),
         };
         let name = &key.name[section.len() + 1..];
         text.push_str(&format!("{name} = {value}  # {}\n", comment(key.unit, &origin.to_string(), key.doc)));
     }
     text
+}
+
+/// A text as it may be seen.
+fn shown<'a>(key: &Key, text: &'a str) -> &'a str {
+    if matches!(key.allowed, Allowed::Secret) { "" } else { text }
 }
 
 /// What stands behind a value. All of it is a comment, so that the screen is a file that `--config` takes.
@@ -68,6 +73,16 @@ mod tests {
             .map(|section| section.get_ref().as_table().map_or(0, |keys| keys.len()))
             .sum();
         assert_eq!(keys, KEYS.len());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let environment = [("TRADEWIND_KAFKA_PASSWORD".to_owned(), "s3cret".to_owned())];
+        let settings = Settings::load(None, &environment, Flags::default()).unwrap();
+        assert_eq!(settings.config().kafka.security.password, "s3cret");
+        for text in [for_people(&settings), as_json_text(&settings).unwrap()] {
+            assert!(!text.contains("s3cret") && text.contains("TRADEWIND_KAFKA_PASSWORD"), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::cli::{DlqCommand, Which};
 use crate::client::{Answer, Client};
 use crate::config::{Flags, Settings};
-use crate::node::open_log;
+use crate::log::embedded;
 use crate::output;
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
@@ -136,7 +136,7 @@ fn in_folder(data: &Path) -> Result<OperatorLetters> {
     ensure!(folder.is_dir(), "{} is no folder of a node: it has no dead-letters", data.display());
     let settings = Settings::load(None, &[], Flags { data: Some(data.to_owned()), ..Flags::default() })?.config();
     let letters = DeadLetters::open(Arc::new(Folder::new(folder)), settings.ingest().dead_letters)?;
-    Ok(OperatorLetters { letters, log: open_log(&settings, &data.join("log"))? })
+    Ok(OperatorLetters { letters, log: embedded(&settings, &data.join("log"))? })
 }
 
 impl Place {

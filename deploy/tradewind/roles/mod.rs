@@ -6,4 +6,5 @@ pub mod config_show;
 pub mod dlq;
 pub mod simulate;
 pub mod status;
+pub mod topics;
 pub mod up;

@@ -4,7 +4,8 @@
 use super::live::{open, publish};
 use super::workload::{self, beginning, config, fatal, fill, order, remembered, replay, ship, shop};
 use super::{cpu_seconds, percentile_ms, resident_bytes};
-use crate::node::{Node, open_log};
+use crate::log::embedded;
+use crate::node::Node;
 use anyhow::{Context, Result};
 use dataflows::port::Publication;
 use serde::Serialize;
@@ -67,7 +68,7 @@ fn grown(
     commands: impl Iterator<Item = Result<Publication>>,
 ) -> Result<(f64, workload::Replayed)> {
     let config = config(folder)?;
-    let log = open_log(&config, &folder.join("log"))?;
+    let log = embedded(&config, &folder.join("log"))?;
     fill(&*log, beginning(), commands)?;
     let before = resident_bytes();
     let replayed = replay(&config, &log)?;
@@ -89,7 +90,7 @@ fn memory(folder: &Path) -> Result<Memory> {
 fn decided(folder: &Path) -> Result<Replay> {
     let folder = folder.join("replay");
     let config = config(&folder)?;
-    let log = open_log(&config, &folder.join("log"))?;
+    let log = embedded(&config, &folder.join("log"))?;
     let orders = (0..ORDERS).flat_map(|n| [order(n), ship(n)]);
     fill(&*log, beginning(), shop()?.into_iter().map(Ok).chain(orders))?;
     let commands = 2 * workload::SKUS + 2 * ORDERS;

@@ -1,7 +1,7 @@
 //! `bench ingest`: how fast the log takes commands durably, gives them back, and decodes them.
 
 use super::workload::{append, beginning, config, fatal, order, record, seal, shop};
-use crate::node::open_log;
+use crate::log::embedded;
 use anyhow::Result;
 use dataflows::epoch::Epochs;
 use dataflows::port::{Polled, Source};
@@ -32,7 +32,7 @@ pub struct Figures {
 /// Measures.
 pub fn measure(folder: &Path) -> Result<Figures> {
     let config = config(folder)?;
-    let log = open_log(&config, &folder.join("log"))?;
+    let log = embedded(&config, &folder.join("log"))?;
     append(&*log, shop()?.into_iter().map(|publication| record(&*log, publication)).collect())?;
     let publications = (0..COMMANDS).map(order).collect::<Result<Vec<_>>>()?;
     let mut records: Vec<_> = publications.into_iter().map(|publication| record(&*log, publication)).collect();

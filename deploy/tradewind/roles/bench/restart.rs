@@ -7,7 +7,8 @@ use super::live::{Taken, publish};
 use super::workload::{config, fatal, fill, order, shop};
 use super::{memory_bytes, percentile_ms};
 use crate::client::Client;
-use crate::node::{Node, open_log};
+use crate::log::embedded;
+use crate::node::Node;
 use anyhow::{Context, Result, anyhow, ensure};
 use ingest::checkpoint::Checkpoints;
 use ingest::{Clock, WallClock};
@@ -100,7 +101,7 @@ pub fn measure(folder: &Path, orders: &[u64]) -> Result<Figures> {
 }
 
 fn state(folder: &Path, orders: u64) -> Result<State> {
-    let log = open_log(&config(folder)?, &folder.join("log"))?;
+    let log = embedded(&config(folder)?, &folder.join("log"))?;
     // A while ago, so that the time of the epochs to come is later and no command id is old enough to be forgotten.
     let beginning = WallClock.now().plus_s(-3_600);
     fill(&*log, beginning, shop()?.into_iter().map(Ok).chain((0..orders).map(order)))?;

@@ -1,0 +1,46 @@
+//! `tradewind topics`: makes and checks the topics of a cluster. Never changes or deletes one that is there.
+
+use crate::cli::TopicsCommand;
+use crate::config::Config;
+use crate::output;
+use anyhow::{Context, Result, bail};
+use ingest::kafka::topics::{Difference, Layout, Topics};
+use serde_json::{Value, json};
+
+/// Does what was asked.
+pub fn run(command: TopicsCommand, config: &Config, as_json: bool) -> Result<()> {
+    let Some(kafka) = config.kafka() else { bail!("no brokers are named: give --kafka HOST:PORT") };
+    let topics = Topics::open(&kafka, config.topics())?;
+    let made = match command {
+        TopicsCommand::Create => {
+            let Layout { partitions, replication, .. } = config.topics();
+            topics
+                .create()
+                .with_context(|| format!("with {partitions} partitions and {replication} replicas of each"))?
+        }
+        TopicsCommand::Check => Vec::new(),
+    };
+    let differences = topics.check()?;
+    output::print(&if as_json { as_json_text(&made, &differences)? } else { for_people(&made, &differences) })?;
+    if !differences.is_empty() {
+        bail!("{} of the topics' properties are not as configured; nothing was changed", differences.len());
+    }
+    Ok(())
+}
+
+fn as_json_text(made: &[String], differences: &[Difference]) -> Result<String> {
+    let shown: Vec<Value> = differences
+        .iter()
+        .map(|Difference { topic, what, wanted, found }| {
+            json!({"topic": topic, "what": what, "wanted": wanted, "found": found})
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&json!({"made": made, "differences": shown}))? + "\n")
+}
+
+fn for_people(made: &[String], differences: &[Difference]) -> String {
+    let made = made.iter().map(|name| format!("made {name}\n"));
+    let differences = differences.iter().map(|difference| format!("{difference}\n"));
+    let lines: String = made.chain(differences).collect();
+    if lines.is_empty() { "all topics are as configured\n".to_owned() } else { lines }
+}

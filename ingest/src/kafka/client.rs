@@ -1,0 +1,277 @@
+//! Clients of a cluster: their settings, the names of the topics there, what they log. Not for what goes through them.
+
+use super::{BATCH_BYTES_MAX, Config, away};
+use crate::Error;
+use crate::log::lock;
+use dataflows::epoch::Cut;
+use dataflows::topic::{Topic, TopicPartition};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How to speak to the brokers. TLS and SCRAM are in builds with the feature `kafka-tls`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; plaintext if empty.
+    pub protocol: String,
+    /// The file with the certificates to trust; the system's if empty.
+    pub ca_file: String,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// Who we are.
+    pub username: String,
+    /// How we prove it.
+    pub password: String,
+}
+
+impl Security {
+    fn apply(&self, to: &mut ClientConfig) -> Result<(), Error> {
+        let Security { protocol, ca_file, mechanism, username, password } = self;
+        let (has_tls, has_sasl) = (protocol.ends_with("ssl"), protocol.starts_with("sasl"));
+        let has_scram = has_sasl && mechanism.starts_with("SCRAM");
+        if (has_tls || has_scram) && !cfg!(feature = "kafka-tls") {
+            let why = "TLS and SCRAM need a build with the feature kafka-tls".to_owned();
+            return Err(Error::Config { name: "kafka.security", why });
+        }
+        let settings = [
+            ("security.protocol", protocol, true),
+            ("ssl.ca.location", ca_file, has_tls),
+            ("sasl.mechanism", mechanism, has_sasl),
+            ("sasl.username", username, has_sasl),
+            ("sasl.password", password, has_sasl),
+        ];
+        for (name, value, is_wanted) in settings {
+            if is_wanted && !value.is_empty() {
+                to.set(name, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names of our topics in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    prefix: String,
+    names: BTreeMap<Topic, String>,
+}
+
+/// The longest name of a topic in Kafka.
+const NAME_BYTES_MAX: usize = 249;
+/// What we put behind a prefix is shorter.
+const OWN_BYTES_MAX: usize = 49;
+
+impl Names {
+    /// Names that begin so.
+    pub fn new(prefix: &str) -> Result<Names, Error> {
+        let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if !prefix.chars().all(is_known) || prefix.len() > NAME_BYTES_MAX - OWN_BYTES_MAX {
+            let why = "letters, digits, `.`, `_` and `-`, at most 200 of them".to_owned();
+            return Err(Error::Config { name: "kafka.topic_prefix", why });
+        }
+        let all = Topic::ALL.into_iter().chain(Topic::outputs());
+        let names = all.map(|topic| (topic, format!("{prefix}{}", topic.name()))).collect();
+        Ok(Names { prefix: prefix.to_owned(), names })
+    }
+
+    /// The name of a topic.
+    pub fn of(&self, topic: Topic) -> &str {
+        self.names.get(&topic).map_or("", String::as_str)
+    }
+
+    /// The topic of that name.
+    pub fn topic(&self, name: &str) -> Option<Topic> {
+        Topic::from_name(name.strip_prefix(&self.prefix)?)
+    }
+
+    /// These places in librdkafka's form.
+    pub fn list(&self, places: impl Iterator<Item = (TopicPartition, Offset)>) -> Result<TopicPartitionList, Error> {
+        let mut list = TopicPartitionList::new();
+        for (at, offset) in places {
+            let added = list.add_partition_offset(self.of(at.topic), number(at.partition), offset);
+            added.map_err(|error| away::unavailable("naming a partition", &error, None))?;
+        }
+        Ok(list)
+    }
+}
+
+/// A partition's number in librdkafka's form. Kafka has fewer partitions than that.
+pub fn number(partition: u32) -> i32 {
+    i32::try_from(partition).unwrap_or(i32::MAX)
+}
+
+/// An offset in librdkafka's form. Kafka has no larger ones.
+pub fn offset(next: u64) -> Offset {
+    Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX))
+}
+
+/// What clients have in common.
+fn base(config: &Config) -> Result<ClientConfig, Error> {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", &config.bootstrap);
+    client.set("client.id", "tradewind");
+    // A broker that is back is found soon.
+    client.set("reconnect.backoff.ms", "50");
+    client.set("reconnect.backoff.max.ms", "1000");
+    client.set("socket.nagle.disable", "true");
+    client.set("socket.keepalive.enable", "true");
+    client.set("allow.auto.create.topics", "false");
+    config.security.apply(&mut client)?;
+    Ok(client)
+}
+
+/// The settings of a producer: nothing doubled, nothing out of order, acknowledged by all replicas in sync.
+pub fn producer(config: &Config) -> Result<ClientConfig, Error> {
+    let mut client = base(config)?;
+    client.set("enable.idempotence", "true");
+    client.set("acks", "all");
+    client.set("message.timeout.ms", config.append_ms_max.to_string());
+    client.set("compression.type", "lz4");
+    // What comes while a batch is under way waits for it anyhow, so that there is no need to wait for more.
+    client.set("linger.ms", "0");
+    client.set("batch.size", "1000000");
+    client.set("message.max.bytes", BATCH_BYTES_MAX.to_string());
+    // We count what waits ourselves and refuse whole appends, so these are never reached.
+    client.set("queue.buffering.max.messages", (2 * config.waiting_records_max).max(1_000_000).to_string());
+    let kbytes = (config.waiting_bytes_max + config.append_bytes_max) / 1024 * 4;
+    client.set("queue.buffering.max.kbytes", kbytes.clamp(1 << 20, 2_000_000_000).to_string());
+    // Places are always given; were one not, it must not be another than Java's.
+    client.set("partitioner", "murmur2_random");
+    Ok(client)
+}
+
+/// The settings of a consumer that reads from given places, in a thread of its own.
+pub fn reader(config: &Config) -> Result<ClientConfig, Error> {
+    let mut client = asker(config)?;
+    // Needed for an assignment; no group is ever joined, no offset committed.
+    client.set("group.id", "tradewind");
+    client.set("enable.auto.commit", "false");
+    client.set("enable.auto.offset.store", "false");
+    client.set("auto.offset.reset", "error");
+    client.set("enable.partition.eof", "true");
+    // By default a queue that was full is looked at again only after a second.
+    client.set("fetch.queue.backoff.ms", "5");
+    client.set("fetch.wait.max.ms", "500");
+    client.set("fetch.message.max.bytes", "1048576");
+    client.set("queued.min.messages", config.read_ahead_records_max.clamp(1, 10_000_000).to_string());
+    client.set("queued.max.messages.kbytes", (config.read_ahead_bytes_max / 1024).clamp(1, 2_097_151).to_string());
+    Ok(client)
+}
+
+/// The settings of a client that asks for places: its ends are last stable offsets.
+pub fn asker(config: &Config) -> Result<ClientConfig, Error> {
+    let mut client = base(config)?;
+    client.set("isolation.level", "read_committed");
+    Ok(client)
+}
+
+/// Makes a client.
+pub fn create<T: FromClientConfigAndContext<Context>>(client: &ClientConfig) -> Result<T, Error> {
+    client.create_with_context(Context::default()).map_err(|error| match &error {
+        KafkaError::ClientConfig(_, why, name, _) => {
+            Error::Config { name: "kafka", why: format!("librdkafka refuses {name}: {why}") }
+        }
+        // The rest is what only appears when a client runs.
+        _ => away::unavailable("making a client", &error, None),
+    })
+}
+
+/// A client that makes and describes topics, and deletes records.
+pub type Admin = AdminClient<Context>;
+
+/// A new one.
+pub fn admin(config: &Config) -> Result<Admin, Error> {
+    create(&base(config)?)
+}
+
+/// How long an administrative request may take.
+pub fn patience(config: &Config) -> AdminOptions {
+    let longest = Some(Duration::from_millis(config.answer_ms_max));
+    AdminOptions::new().request_timeout(longest).operation_timeout(longest)
+}
+
+/// Deletes every record before these places.
+pub fn delete_records(admin: &Admin, names: &Names, config: &Config, floor: &Cut) -> Result<(), Error> {
+    const DOING: &str = "deleting records";
+    let list = names.list(floor.iter().map(|(at, next)| (at, offset(next))))?;
+    let deleted = block_on(admin.delete_records(&list, &patience(config)));
+    let deleted = deleted.map_err(|error| away::unavailable(DOING, &error, admin.inner().context().last_error()))?;
+    for part in deleted.elements() {
+        part.error().map_err(|error| {
+            away::unavailable(DOING, &error, Some(format!("{}/{}", part.topic(), part.partition())))
+        })?;
+    }
+    Ok(())
+}
+
+/// Receives what clients say beside their answers.
+#[derive(Default)]
+pub struct Context {
+    last_error: Mutex<Option<String>>,
+}
+
+impl Context {
+    /// Why the brokers could not be reached, if that was so lately.
+    pub fn last_error(&self) -> Option<String> {
+        lock(&self.last_error).take()
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            // What stands in the way is told by who wanted something; a client repeats it at every attempt.
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning
+            | RDKafkaLogLevel::Notice
+            | RDKafkaLogLevel::Info => tracing::debug!(facility, message, "librdkafka"),
+            RDKafkaLogLevel::Debug => tracing::trace!(facility, message, "librdkafka"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut last = lock(&self.last_error);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::PartitionEOF) => {}
+            // It says less than what was said of the brokers one by one.
+            Some(RDKafkaErrorCode::AllBrokersDown) if last.is_some() => {}
+            _ => *last = Some(reason.to_owned()),
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for an administrative request; each has a limit of its own.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = TaskContext::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Appends records: an idempotent producer, whose delivery reports are counted for each append. Not for placing records,
+//! and not for waiting: what would wait too long is refused.
+//!
+//! A broker keeps the order within a partition only. So an append's records go a topic after the other, in the order of the
+//! topics, each when the ones before are acknowledged: then no snapshot has the order without the product that stands
+//! before it. Meanwhile other appends wait at the gate. Most have one topic, and hold up nobody.
+
+use super::client::{self, Context, Names, number};
+use super::{Config, away};
+use crate::Error;
+use crate::log::{Partitions, Record, Watchers, lock};
+use dataflows::port::{AppendError, Appended};
+use dataflows::topic::{Origin, Topic, TopicPartition};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What waits for its acknowledgement.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    records: usize,
+    bytes: usize,
+}
+
+/// An append that is under way.
+struct Append {
+    inner: Arc<Inner>,
+    size: Waiting,
+    /// Whether it has records of more than one topic.
+    is_staged: bool,
+    state: Mutex<State>,
+}
+
+/// Records of one topic, each with its number in the append.
+type Stage = Vec<(usize, TopicPartition, Record)>;
+
+struct State {
+    /// What is not sent yet, in the order of the topics.
+    stages: VecDeque<Stage>,
+    /// How many records of the last stage have no report yet.
+    left: usize,
+    /// Whether other appends wait for it.
+    holds_gate: bool,
+    origins: Vec<Origin>,
+    error: Option<AppendError>,
+    done: Option<Appended>,
+}
+
+impl Append {
+    fn new(inner: Arc<Inner>, records: Vec<(TopicPartition, Record)>, size: Waiting, done: Appended) -> Append {
+        let origin = |at: &TopicPartition| Origin { topic: at.topic, partition: at.partition, offset: 0 };
+        let origins = records.iter().map(|(at, _)| origin(at)).collect();
+        let mut by_topic: BTreeMap<Topic, Stage> = BTreeMap::new();
+        for (number, (at, record)) in records.into_iter().enumerate() {
+            by_topic.entry(stage_of(at.topic)).or_default().push((number, at, record));
+        }
+        let stages: VecDeque<Stage> = by_topic.into_values().collect();
+        let is_staged = stages.len() > 1;
+        let state = State { stages, left: 0, holds_gate: is_staged, origins, error: None, done: Some(done) };
+        Append { inner, size, is_staged, state: Mutex::new(state) }
+    }
+}
+
+/// Outputs say by themselves which epoch they are of, so that all of them go at once.
+fn stage_of(topic: Topic) -> Topic {
+    match topic {
+        Topic::Events(_) | Topic::View(_) | Topic::Progress | Topic::DeadLetters => Topic::DeadLetters,
+        Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders | Topic::Epochs => topic,
+    }
+}
+
+/// Holds appends back while the records of one of them are on their way a topic after the other, so that none overtakes.
+#[derive(Default)]
+struct Gate {
+    is_held: bool,
+    is_emptied: bool,
+    waiting: VecDeque<Arc<Append>>,
+}
+
+/// A record of an append.
+type Ticket = Box<(Arc<Append>, usize)>;
+
+/// Receives the reports.
+#[derive(Default)]
+struct Reports {
+    context: Context,
+    /// Whether the producer can never go on.
+    is_broken: AtomicBool,
+}
+
+impl Reports {
+    /// A fatal error stays with its producer.
+    fn notice(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.is_broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.notice(&error);
+        self.context.error(error, reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Ticket;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, ticket: Ticket) {
+        let (append, number) = *ticket;
+        let landed = match report {
+            Ok(message) => match u64::try_from(message.offset()) {
+                Ok(offset) => Ok(Some((number, offset))),
+                // So old a repeat that the broker knows only that it has the record.
+                Err(_) => Err(AppendError::Unavailable("the broker does not say where a record stands".to_owned())),
+            },
+            Err((error, _)) => {
+                self.notice(error);
+                Err(away::refused(error))
+            }
+        };
+        append.inner.report(&append, 1, landed);
+    }
+}
+
+type Connection = ThreadedProducer<Reports>;
+
+/// Publishes records.
+pub struct Publisher(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    names: Names,
+    watchers: Watchers,
+    waiting: Mutex<Waiting>,
+    gate: Mutex<Gate>,
+    connection: Mutex<Option<Arc<Connection>>>,
+    is_closed: AtomicBool,
+}
+
+impl Publisher {
+    /// One that connects when there is something to append.
+    pub fn new(config: Config, names: Names, watchers: Watchers) -> Publisher {
+        let (waiting, gate, connection, is_closed) = Default::default();
+        Publisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection, is_closed }))
+    }
+
+    /// See [`crate::log::Log::append`].
+    pub fn append(&self, partitions: &Partitions, records: Vec<(TopicPartition, Record)>, done: Appended) {
+        if let Some((at, _)) = records.iter().find(|(at, _)| !partitions.contains(*at)) {
+            return done(Err(AppendError::Unavailable(format!("the log has no partition {at}"))));
+        }
+        if records.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        let bytes = records.iter().map(|(_, record)| record.bytes()).sum();
+        let size = Waiting { records: records.len(), bytes };
+        match self.0.admit(size) {
+            Err(error) => done(Err(error)),
+            Ok(()) => self.0.enter(Arc::new(Append::new(Arc::clone(&self.0), records, size, done))),
+        }
+    }
+}
+
+impl Inner {
+    /// Counts it among what waits, if there is room.
+    fn admit(&self, size: Waiting) -> Result<(), AppendError> {
+        let Config { append_bytes_max, waiting_records_max, waiting_bytes_max, .. } = &self.config;
+        if size.bytes > *append_bytes_max {
+            let why = format!("an append of {} bytes is over append_bytes_max, {append_bytes_max}", size.bytes);
+            return Err(AppendError::Unavailable(why));
+        }
+        let mut waiting = lock(&self.waiting);
+        let is_full =
+            waiting.records + size.records > *waiting_records_max || waiting.bytes + size.bytes > *waiting_bytes_max;
+        if waiting.records > 0 && is_full {
+            return Err(AppendError::Overloaded);
+        }
+        waiting.records += size.records;
+        waiting.bytes += size.bytes;
+        Ok(())
+    }
+
+    /// Begins with it, unless it has to wait for another.
+    fn enter(self: &Arc<Inner>, append: Arc<Append>) {
+        let mut gate = lock(&self.gate);
+        if gate.is_held || gate.is_emptied {
+            return gate.waiting.push_back(append);
+        }
+        gate.is_held = append.is_staged;
+        drop(gate);
+        self.go_on(&append);
+    }
+
+    /// Lets go of the gate, and begins with those that waited, up to the next that holds it.
+    fn release(self: &Arc<Inner>) {
+        let mut gate = lock(&self.gate);
+        gate.is_held = false;
+        if gate.is_emptied {
+            // This is within the loop below, or beside it; it goes on.
+            return;
+        }
+        gate.is_emptied = true;
+        while !gate.is_held
+            && let Some(next) = gate.waiting.pop_front()
+        {
+            gate.is_held = next.is_staged;
+            drop(gate);
+            self.go_on(&next);
+            gate = lock(&self.gate);
+        }
+        gate.is_emptied = false;
+    }
+
+    /// Sends the records of the next topic, those of the one before being acknowledged; ends the append after the last.
+    fn go_on(self: &Arc<Inner>, append: &Arc<Append>) {
+        let mut state = lock(&append.state);
+        let next = if state.error.is_none() { state.stages.pop_front() } else { None };
+        let releases = (next.is_none() || state.stages.is_empty()) && std::mem::take(&mut state.holds_gate);
+        match next {
+            Some(stage) => {
+                state.left = stage.len();
+                drop(state);
+                self.send(append, stage);
+            }
+            None => {
+                let (error, origins, done) =
+                    (state.error.take(), std::mem::take(&mut state.origins), state.done.take());
+                drop(state);
+                let mut waiting = lock(&self.waiting);
+                waiting.records -= append.size.records;
+                waiting.bytes -= append.size.bytes;
+                drop(waiting);
+                self.watchers.notify();
+                if let Some(done) = done {
+                    done(error.map_or(Ok(origins), Err));
+                }
+            }
+        }
+        if releases {
+            self.release();
+        }
+    }
+
+    /// Takes the reports of so many records, one of which may have its offset.
+    fn report(
+        self: &Arc<Inner>,
+        append: &Arc<Append>,
+        count: usize,
+        landed: Result<Option<(usize, u64)>, AppendError>,
+    ) {
+        let mut state = lock(&append.state);
+        match landed {
+            Ok(Some((number, offset))) => state.origins[number].offset = offset,
+            Ok(None) => {}
+            // The first error is the one to tell.
+            Err(error) => drop(state.error.get_or_insert(error)),
+        }
+        state.left -= count;
+        let is_over = state.left == 0;
+        drop(state);
+        if is_over {
+            self.go_on(append);
+        }
+    }
+
+    /// Hands records to the producer. What it does not take has its report at once.
+    fn send(self: &Arc<Inner>, append: &Arc<Append>, stage: Stage) {
+        let count = stage.len();
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => return self.report(append, count, Err(AppendError::Unavailable(error.to_string()))),
+        };
+        for (sent, (place, at, record)) in stage.into_iter().enumerate() {
+            let Record { key, value, headers, timestamp_ms } = record;
+            let ticket = Box::new((Arc::clone(append), place));
+            let mut message: BaseRecord<'_, [u8], [u8], Ticket> =
+                BaseRecord::with_opaque_to(self.names.of(at.topic), ticket).partition(number(at.partition));
+            message.key = key.as_deref();
+            message.payload = value.as_deref();
+            message.timestamp = Some(timestamp_ms);
+            if !headers.is_empty() {
+                let list = OwnedHeaders::new_with_capacity(headers.len());
+                message.headers = Some(
+                    headers
+                        .iter()
+                        .fold(list, |list, (name, value)| list.insert(Header { key: name, value: value.as_deref() })),
+                );
+            }
+            if let Err((error, refused)) = connection.send(message) {
+                drop(refused);
+                connection.client().context().notice(&error);
+                // Nothing after it is sent, so that what is in the log is the front of the append.
+                return self.report(append, count - sent, Err(away::refused(&error)));
+            }
+        }
+    }
+
+    /// The producer; another if the last one can never go on.
+    fn connection(&self) -> Result<Arc<Connection>, Error> {
+        let mut current = lock(&self.connection);
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Error::Unavailable("it is closed".to_owned()));
+        }
+        if let Some(connection) = &*current
+            && !connection.client().context().is_broken.load(Ordering::Relaxed)
+        {
+            return Ok(Arc::clone(connection));
+        }
+        if let Some(broken) = current.take() {
+            tracing::warn!(error = ?broken.client().fatal_error(), "a producer cannot go on and is replaced");
+            // Its reports may come while it goes, and this may be the thread that brings them.
+            std::thread::spawn(move || drop(broken));
+        }
+        let settings = client::producer(&self.config)?;
+        let made = Connection::from_config_and_context(&settings, Reports::default());
+        let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
+        Ok(Arc::clone(current.insert(Arc::new(made))))
+    }
+}
+
+#[cfg(test)]
+impl Publisher {
+    /// Lets its producer fail as if it could never go on.
+    pub fn break_down(&self) {
+        use rdkafka::bindings::{rd_kafka_resp_err_t as Code, rd_kafka_test_fatal_error};
+        let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        let connection = lock(&self.0.connection).clone().expect("something was appended");
+        // SAFETY: the client is alive while it is borrowed, and the text is only copied.
+        #[allow(unsafe_code)]
+        unsafe {
+            rd_kafka_test_fatal_error(connection.client().native_ptr(), code, c"injected".as_ptr());
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let inner = &self.0;
+        let deadline = Instant::now() + Duration::from_millis(inner.config.append_ms_max);
+        // An append of several topics sends some of its records only when others are acknowledged.
+        while lock(&inner.waiting).records > 0 && Instant::now() < deadline {
+            if let Some(connection) = lock(&inner.connection).clone()
+                && let Err(error) = connection.flush(deadline.saturating_duration_since(Instant::now()))
+            {
+                tracing::warn!(%error, "records are still on their way while the log is closed");
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        let connection = {
+            let mut connection = lock(&inner.connection);
+            inner.is_closed.store(true, Ordering::Relaxed);
+            connection.take()
+        };
+        // What is left is answered as it goes.
+        drop(connection);
+    }
+}

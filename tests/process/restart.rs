@@ -1,0 +1,249 @@
+//! A node that is killed again and again while it is written to: what it acknowledged is there, once, and any replay
+//! of its log gives the same.
+
+use super::{Api, TestEnv, Way, shop};
+use ingest::testing::broker::Broker;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+const THREADS: u64 = 4;
+/// So many of the scarce SKU: fewer than are asked for.
+const SCARCE: i64 = 20;
+
+/// What ends under the publishers' hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Node,
+    Broker,
+    Both,
+    /// The node is told to stop.
+    Stop,
+}
+
+/// Kills so many times what there is to be killed, and holds all that was acknowledged against what is there.
+pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
+    let mut random = Random(seed);
+    let workers = |count| Way { workers: Some(count), ..way.clone() };
+    let mut env = TestEnv::start_as(&workers(2));
+    shop::stock(&env, "SCARCE", "reserve", SCARCE);
+    shop::stock(&env, "PLENTY", "track_only", 0);
+    let mut publishers: Vec<_> = (0..THREADS).map(|thread| Publisher { thread, told: Vec::new() }).collect();
+    for kill in 0..=kills {
+        let enough = 1 + random.below(60);
+        let blow = match broker {
+            _ if kill == kills => Blow::Stop,
+            None => Blow::Node,
+            Some(_) => [Blow::Broker, Blow::Node, Blow::Both][usize::try_from(kill % 3).expect("it is small")],
+        };
+        publish_until(&mut env, &mut publishers, enough, |env| {
+            if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+                broker.kill();
+            }
+            match blow {
+                Blow::Node | Blow::Both => env.kill(),
+                Blow::Stop => drop(env.stop()),
+                Blow::Broker => {}
+            }
+        });
+        if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+            broker.restart();
+        }
+        if blow == Blow::Broker {
+            // A node goes on by itself.
+            env.until_ready(true);
+        } else {
+            env.restart(&workers(1 + u32::try_from(random.below(3)).expect("it is small")));
+        }
+        env.assert_sound();
+        if random.below(2) == 0 {
+            // From then on a restart begins there.
+            env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+        }
+    }
+    // What was under way at the last end is sent once more, so that each command has been acknowledged.
+    for publisher in &mut publishers {
+        publisher.publish(&env).expect("nobody ends the node now");
+    }
+    check(&env, &publishers);
+    let digests = env.digests();
+    for count in [1, 3] {
+        env.stop();
+        if count == 3 {
+            // Without what was kept, the whole log is replayed.
+            std::fs::remove_dir_all(env.data().join("checkpoints")).expect("checkpoints were taken");
+        }
+        env.restart(&workers(count));
+        assert_eq!(env.digests(), digests, "replayed with {count} workers");
+    }
+    check(&env, &publishers);
+}
+
+/// Lets all of them publish until so many commands are acknowledged, and then ends the node under their hands.
+fn publish_until(env: &mut TestEnv, publishers: &mut [Publisher], enough: u64, end: impl FnOnce(&mut TestEnv)) {
+    let (counts, more) = (Mutex::new(Counts { acknowledged: 0, publishing: publishers.len() }), Condvar::new());
+    std::thread::scope(|scope| {
+        for publisher in publishers {
+            let (api, left) = (env.client(), Left(&counts, &more));
+            scope.spawn(move || {
+                let Left(counts, more) = &left;
+                while publisher.publish(&api).is_some() {
+                    lock(counts).acknowledged += 1;
+                    more.notify_one();
+                }
+            });
+        }
+        let is_early = |counts: &mut Counts| counts.acknowledged < enough && counts.publishing > 0;
+        let waited = more.wait_timeout_while(lock(&counts), super::program::PATIENCE, is_early);
+        let Counts { acknowledged, publishing } = *waited.expect("nobody panics while holding this").0;
+        // First of all, since the publishers go on until then.
+        end(env);
+        let told = format!("{acknowledged} of {enough} commands were acknowledged, {publishing} publishers were left");
+        assert!(acknowledged >= enough, "{told}");
+    });
+}
+
+/// How far the publishers are.
+#[derive(Clone, Copy)]
+struct Counts {
+    acknowledged: u64,
+    publishing: usize,
+}
+
+fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    counts.lock().expect("nobody panics while holding this")
+}
+
+/// A publisher that counts until it goes, however it goes.
+struct Left<'a>(&'a Mutex<Counts>, &'a Condvar);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        lock(self.0).publishing -= 1;
+        self.1.notify_one();
+    }
+}
+
+/// Sends one command after the other, and goes on to the next when one is acknowledged.
+struct Publisher {
+    thread: u64,
+    /// What each command was answered with.
+    told: Vec<Told>,
+}
+
+/// An acknowledgement.
+struct Told {
+    command: Sent,
+    status: u16,
+    code: Option<String>,
+}
+
+/// A command that follows from who sends it, and its place.
+struct Sent {
+    id: String,
+    kind: Kind,
+    path: String,
+    body: Value,
+    is_async: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Scarce,
+    Plenty,
+    Cancel,
+    Receive,
+    Credit,
+}
+
+impl Sent {
+    fn of(thread: u64, n: u64) -> Sent {
+        let id = format!("{thread}-{n}");
+        let (kind, path, body) = match n % 5 {
+            0 => (Kind::Scarce, "orders".to_owned(), shop::order("SCARCE", 1)),
+            1 => (Kind::Plenty, "orders".to_owned(), shop::order("PLENTY", 2)),
+            // The order just placed.
+            2 => (Kind::Cancel, format!("orders/{thread}-{}/cancellations", n - 1), json!({})),
+            3 => (Kind::Receive, "stock/PLENTY/movements".to_owned(), shop::received(3)),
+            _ => (Kind::Credit, "credits".to_owned(), shop::credit(&format!("credit-{id}"), "PLENTY", 5)),
+        };
+        // The orders that are cancelled later, and the next ones not.
+        Sent { id, kind, path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
+    }
+}
+
+impl Publisher {
+    /// Sends the next command; nothing if it was not acknowledged.
+    fn publish(&mut self, api: &Api) -> Option<()> {
+        let command = Sent::of(self.thread, self.told.len() as u64);
+        let mut headers = vec![("idempotency-key", command.id.as_str()), ("content-type", "application/json")];
+        headers.push(("prefer", if command.is_async { "respond-async" } else { "wait=30" }));
+        let answer = api.send("POST", &command.path, &headers, Some(command.body.to_string().as_bytes())).ok()?;
+        let code = match answer.status {
+            200..=202 => None,
+            409 => Some(answer.problem().1),
+            // The node is about to end.
+            503 => return None,
+            _ => panic!("{} is answered with {answer:?}", command.id),
+        };
+        self.told.push(Told { status: answer.status, code, command });
+        Some(())
+    }
+}
+
+/// Asserts that all that was acknowledged is there, and each thing once.
+fn check(env: &TestEnv, publishers: &[Publisher]) {
+    wait_for_all(env, publishers);
+    let (rows, _) = env.rows("/api/v1/views/operations?limit=1000");
+    let operations: BTreeMap<&str, &Value> =
+        rows.iter().map(|row| (row["key"].as_str().expect("keys are text"), &row["value"])).collect();
+    let told: Vec<&Told> = publishers.iter().flat_map(|publisher| &publisher.told).collect();
+    assert_eq!(operations.len(), told.len() + 3, "no command but these, and those of the start");
+    let mut taken = BTreeMap::<Kind, i64>::new();
+    for Told { command, status, code } in told {
+        let operation = operations.get(command.id.as_str()).unwrap_or_else(|| panic!("{} is gone", command.id));
+        if *status != 202 {
+            let expected = if code.is_none() { "succeeded" } else { "rejected" };
+            assert_eq!((&operation["status"], &operation["code"]), (&json!(expected), &json!(code)), "{operation}");
+        }
+        *taken.entry(command.kind).or_default() += i64::from(operation["status"] == "succeeded");
+        let may_fail = matches!(command.kind, Kind::Scarce);
+        assert!(may_fail || operation["status"] == "succeeded", "{operation}");
+    }
+    let taken = |kind| taken.get(&kind).copied().unwrap_or_default();
+    let stock = |sku: &str| {
+        let stock = env.get(&format!("/api/v1/stock/{sku}")).ok().json();
+        (stock["on_hand"].as_i64().expect("a number"), stock["reserved"].as_i64().expect("a number"))
+    };
+    let asked =
+        publishers.iter().flat_map(|publisher| &publisher.told).filter(|told| told.command.kind == Kind::Scarce);
+    let scarce = SCARCE.min(i64::try_from(asked.count()).expect("it is small"));
+    assert_eq!(taken(Kind::Scarce), scarce, "neither more nor fewer were sold");
+    assert_eq!(stock("SCARCE"), (SCARCE, scarce));
+    let plenty = 3 * taken(Kind::Receive) + 5 * taken(Kind::Credit);
+    assert_eq!(stock("PLENTY"), (plenty, 2 * (taken(Kind::Plenty) - taken(Kind::Cancel))));
+    let (revenue, _) = env.rows("/api/v1/analytics/revenue?by=month");
+    let orders: i64 = revenue.iter().map(|row| row["orders"].as_i64().expect("a number")).sum();
+    assert_eq!(orders, taken(Kind::Scarce) + taken(Kind::Plenty));
+    env.assert_sound();
+}
+
+/// Waits until nothing acknowledged is undecided.
+fn wait_for_all(env: &TestEnv, publishers: &[Publisher]) {
+    for Told { command, .. } in publishers.iter().filter_map(|publisher| publisher.told.last()) {
+        let decided = env.decided(&command.id);
+        assert_ne!(decided.json()["status"], "pending");
+    }
+}
+
+/// Numbers that follow from a seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
