@@ -186,15 +186,15 @@ impl World {
         }
         match self.random.below(100) {
             0..20 => self.publish(node),
-            20..35 => drop(node.writer.step()),
-            35..40 => {
-                node.outputs_writer.step();
-                drop(node.publisher.step());
-            }
+            20..32 => drop(node.writer.step()),
+            32..40 => self.publish_outputs(node, 8),
             40..55 => self.close(node),
             55..75 => drop(node.engine.work()),
             // Without faults there are fewer lives, which are to pass every point often.
-            82..90 if self.plan != Plan::Faults => drop(node.keeper.take()),
+            82..90 if self.plan != Plan::Faults => {
+                self.publish_outputs(node, 200);
+                drop(node.keeper.take());
+            }
             75..90 => {
                 let messages_max = if self.plan == Plan::Faults && self.one_in(3) {
                     self.count("sink slow");
@@ -205,7 +205,10 @@ impl World {
                 node.engine.collect(messages_max);
             }
             90..93 => drop(node.letters.flush()),
-            93..95 => drop(node.keeper.take()),
+            93..95 => {
+                self.publish_outputs(node, 40);
+                drop(node.keeper.take());
+            }
             95..97 => self.faults.release(),
             _ => self.pass_time(),
         }
@@ -214,6 +217,17 @@ impl World {
     fn close(&mut self, node: &mut Node) {
         if let Err(error) = node.closer.step() {
             assert!(!error.is_fatal() || self.disk.is_stopped(), "no epoch can be closed: {error}");
+        }
+    }
+
+    /// A checkpoint waits for what is published.
+    fn publish_outputs(&self, node: &mut Node, turns: usize) {
+        for _ in 0..turns {
+            if node.outbox.waiting() == 0 || self.disk.is_stopped() {
+                return;
+            }
+            drop(node.publisher.step());
+            node.outputs_writer.step();
         }
     }
 
