@@ -187,11 +187,11 @@ fn a_node_bears_that_its_broker_goes() {
     env.assert_sound();
 }
 
-/// Broker, node and both are killed in turn. `TRADEWIND_TEST_KILLS=150` is 50 of each.
+/// Broker, node and both are killed in turn. `TRADEWIND_TEST_KAFKA_KILLS=150` is 50 of each.
 #[test]
 fn what_was_acknowledged_outlives_broker_and_node() {
-    let kills = match std::env::var("TRADEWIND_TEST_KILLS") {
-        Ok(kills) => kills.parse().expect("TRADEWIND_TEST_KILLS is a whole number"),
+    let kills = match std::env::var("TRADEWIND_TEST_KAFKA_KILLS") {
+        Ok(kills) => kills.parse().expect("TRADEWIND_TEST_KAFKA_KILLS is a whole number"),
         Err(_) => 9,
     };
     for_each_seed("process::kafka", seeds(1, 1), |seed| {
