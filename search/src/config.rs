@@ -1,0 +1,78 @@
+//! The limits of the search room, and what ranks. Ranking changes no index: it is applied when a query is answered.
+
+use crate::text::synonyms::Synonyms;
+
+/// How much this room takes, keeps and tries.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The products of a commit, about: more epochs are not put together.
+    pub commit_changes_max: usize,
+    /// The commits' worth of changes that may wait before epochs are put together without that limit.
+    pub commits_waiting_max: usize,
+    /// The memory in which documents are collected for a commit.
+    pub writer_bytes: usize,
+    /// How often the index notes its epoch while no product changes.
+    pub progress_ms: u64,
+    /// How long to wait before the index is written again when it could not be.
+    pub retry_ms: u64,
+    /// Older snapshots that next pages may want.
+    pub older_max: usize,
+    /// How long after its last page a snapshot is kept.
+    pub older_ms_max: u64,
+    /// The limits of a query.
+    pub query: Limits,
+    /// What stands for what.
+    pub synonyms: Synonyms,
+}
+
+/// The limits of a query. What is over them is left out of the query, which still answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of its text.
+    pub text_bytes_max: usize,
+    /// Its words.
+    pub words_max: usize,
+    /// Everything that is looked up for a word: synonyms, completions, corrections.
+    pub finds_per_word_max: usize,
+    /// The completions of its last word.
+    pub completions_max: usize,
+    /// The places of words that are read; words and guesses behind them count as not found.
+    pub postings_max: u64,
+    /// The facets of a request.
+    pub facets_max: usize,
+    /// The values of a facet.
+    pub facet_values_max: usize,
+    /// The products that a suggestion is made from.
+    pub suggest_products_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            commit_changes_max: 2_000,
+            commits_waiting_max: 64,
+            writer_bytes: 32 << 20,
+            progress_ms: 1_000,
+            retry_ms: 1_000,
+            older_max: 64,
+            older_ms_max: 60_000,
+            query: Limits::default(),
+            synonyms: Synonyms::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            text_bytes_max: 512,
+            words_max: 24,
+            finds_per_word_max: 8,
+            completions_max: 64,
+            postings_max: 20_000_000,
+            facets_max: 16,
+            facet_values_max: 100,
+            suggest_products_max: 500,
+        }
+    }
+}
