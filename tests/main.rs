@@ -11,5 +11,6 @@ mod model;
 mod process;
 mod restore;
 mod rule_s;
+mod search;
 mod simulate;
 mod support;

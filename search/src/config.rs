@@ -23,6 +23,59 @@ pub struct Config {
     pub query: Limits,
     /// What stands for what.
     pub synonyms: Synonyms,
+    /// What counts how much.
+    pub ranking: Ranking,
+}
+
+/// What counts how much. `tests/search/ranking.rs` measures what each of these brings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranking {
+    /// A find in the title.
+    pub title: f64,
+    /// In the brand.
+    pub brand: f64,
+    /// In the category path.
+    pub category: f64,
+    /// In an id or a SKU.
+    pub code: f64,
+    /// In the value of an attribute.
+    pub attributes: f64,
+    /// In the description.
+    pub description: f64,
+    /// How much longer texts count less: 0 not at all, 1 in proportion.
+    pub length: f64,
+    /// How soon more of the same word adds nothing.
+    pub saturation: f64,
+    /// The power of the part of the words that were found.
+    pub all_words: i32,
+    /// A product without one of the words is a hit only if fewer than this have all of them.
+    pub enough: usize,
+    /// A word that only begins like the last one typed; looked for if fewer than `enough` products have that itself.
+    pub prefix: f64,
+    /// What selling a million units adds.
+    pub popularity: f64,
+    /// What a product that cannot be promised keeps.
+    pub sold_out: f64,
+}
+
+impl Default for Ranking {
+    fn default() -> Self {
+        Ranking {
+            title: 1.0,
+            brand: 0.3,
+            category: 0.3,
+            code: 1.0,
+            attributes: 0.2,
+            description: 0.5,
+            length: 0.7,
+            saturation: 0.8,
+            all_words: 1,
+            enough: 20,
+            prefix: 0.3,
+            popularity: 0.2,
+            sold_out: 0.8,
+        }
+    }
 }
 
 /// The limits of a query. What is over them is left out of the query, which still answers.
@@ -58,6 +111,7 @@ impl Default for Config {
             older_ms_max: 60_000,
             query: Limits::default(),
             synonyms: Synonyms::default(),
+            ranking: Ranking::default(),
         }
     }
 }

@@ -17,7 +17,10 @@ mod index;
 mod query;
 mod text;
 
-pub use config::{Config, Limits};
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, Limits, Ranking};
 pub use error::Error;
 pub use index::IndexSink;
 pub use query::ProductIndex;

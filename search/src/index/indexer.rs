@@ -140,10 +140,10 @@ impl Indexer {
             }
             if self.not_before.is_none_or(|not_before| not_before <= Instant::now()) {
                 let written = self.write(false);
-                self.not_before = written.is_err().then(|| Instant::now() + Duration::from_millis(self.config.retry_ms));
+                self.not_before =
+                    written.is_err().then(|| Instant::now() + Duration::from_millis(self.config.retry_ms));
                 if let Err(error) = &written {
-                    // After an error the writer is of no use: the next attempt opens the files again.
-                    self.open = None;
+                    self.close();
                     self.shelf.stalled(Some(chain(error)));
                 } else {
                     self.shelf.stalled(None);
@@ -152,7 +152,13 @@ impl Indexer {
         }
     }
 
-    fn take(&mut self, batch: Batch) {
+    /// Closes the files: after an error a writer is of no use, and the next attempt opens them again.
+    pub fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Takes a batch into the catalogue.
+    pub fn take(&mut self, batch: Batch) {
         (self.upto, self.digest) = (batch.upto, batch.digest);
         self.catalogue.apply(batch, &mut self.changed);
         let Some(resume) = &self.resume else { return };
@@ -175,7 +181,7 @@ impl Indexer {
     }
 
     /// Brings files and shelf to where the catalogue is.
-    fn write(&mut self, is_last: bool) -> Result<(), Error> {
+    pub fn write(&mut self, is_last: bool) -> Result<(), Error> {
         if self.resume.is_some() || self.upto == Epoch(0) {
             return Ok(());
         }

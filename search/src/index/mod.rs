@@ -14,6 +14,8 @@ mod snapshot;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin;
 
 pub use catalogue::Listed;
 pub use shelf::{Shelf, Shelved};

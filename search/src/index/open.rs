@@ -89,10 +89,6 @@ fn is_unreadable(error: &Error) -> bool {
                 | TantivyError::IncompatibleIndex(_)
                 | TantivyError::FieldNotFound(_)
         ),
-        Error::Folder { .. }
-        | Error::Synonyms { .. }
-        | Error::File(_)
-        | Error::Thread(_)
-        | Error::Strange => false,
+        Error::Folder { .. } | Error::Synonyms { .. } | Error::File(_) | Error::Thread(_) | Error::Strange => false,
     }
 }

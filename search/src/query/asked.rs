@@ -107,13 +107,14 @@ struct Part<'a> {
     is_quoted: bool,
 }
 
-/// The words of a text. `is_typing` says whether its last word may be the beginning of a longer one.
-pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms, is_typing: bool) -> Vec<Asked> {
+/// The words of a text. Its last word may be the beginning of a longer one, unless something follows it.
+pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
     let text = start(text, limits.text_bytes_max);
     let parts = parts(text);
     let mut all: Vec<Asked> = Vec::new();
     for part in &parts {
-        let more = if part.is_quoted { quoted(part.text).into_iter().collect() } else { loose(part.text, limits, synonyms) };
+        let more =
+            if part.is_quoted { quoted(part.text).into_iter().collect() } else { loose(part.text, limits, synonyms) };
         for one in more {
             if all.len() < limits.words_max && all.iter().all(|known| known.plain != one.plain) {
                 all.push(one);
@@ -121,7 +122,7 @@ pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms, is_typing: bool) 
         }
     }
     let ends_in_word = text.chars().next_back().is_some_and(char::is_alphanumeric);
-    let is_typing = is_typing && ends_in_word && parts.last().is_some_and(|part| !part.is_quoted);
+    let is_typing = ends_in_word && parts.last().is_some_and(|part| !part.is_quoted);
     if is_typing && let Some(last) = all.last_mut() {
         if let [word] = last.plain.as_slice() {
             last.finds.push(Find::new(What::Beginning(word.clone()), By::Prefix));
@@ -221,7 +222,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<String> {
         let synonyms = Synonyms::parse("tv, television\nsolid state drive, ssd").unwrap();
-        let all = asked(text, &Limits::default(), &synonyms, true);
+        let all = asked(text, &Limits::default(), &synonyms);
         let show = |find: &Find| format!("{}:{}", find.by.name(), find.what.text());
         all.iter().map(|asked| asked.finds.iter().map(show).collect::<Vec<_>>().join(" ")).collect()
     }

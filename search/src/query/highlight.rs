@@ -101,13 +101,16 @@ mod tests {
     use crate::text::synonyms::Synonyms;
 
     fn marked(query: &str, text: &str) -> Option<String> {
-        Marks::of(&asked(query, &Limits::default(), &Synonyms::default(), true)).marked(text)
+        Marks::of(&asked(query, &Limits::default(), &Synonyms::default())).marked(text)
     }
 
     #[test]
     fn words_are_marked_as_they_stand_and_the_rest_is_escaped() {
         let text = "Über-Kabel <b>5 m</b> & cables";
-        assert_eq!(marked("5m cable", text).unwrap(), "Über-Kabel &lt;b&gt;<em>5 m</em>&lt;/b&gt; &amp; <em>cables</em>");
+        assert_eq!(
+            marked("5m cable", text).unwrap(),
+            "Über-Kabel &lt;b&gt;<em>5 m</em>&lt;/b&gt; &amp; <em>cables</em>"
+        );
         assert_eq!(marked("uberkabel", text).unwrap(), "<em>Über-Kabel</em> &lt;b&gt;5 m&lt;/b&gt; &amp; cables");
         assert_eq!(marked("mouse", text), None);
     }

@@ -3,6 +3,7 @@
 
 use super::asked::What;
 use crate::Error;
+use crate::config::{Config, Ranking};
 use crate::document::Text;
 use crate::index::{Segment, Snapshot};
 use std::collections::BTreeMap;
@@ -10,19 +11,6 @@ use std::rc::Rc;
 use tantivy::postings::{Postings, SegmentPostings};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, TERMINATED, Term};
-
-/// How much a find in each text counts.
-pub const WEIGHTS: [(Text, f64); Text::ALL.len()] = [
-    (Text::Title, 1.0),
-    (Text::Brand, 0.3),
-    (Text::Category, 0.3),
-    (Text::Code, 1.0),
-    (Text::Attributes, 0.2),
-    (Text::Description, 0.5),
-];
-
-/// How much longer texts count less: 0 not at all, 1 in proportion.
-pub const LENGTH: f64 = 0.7;
 
 /// The texts whose words correct others and complete them.
 pub const VOCABULARY: [Text; 3] = [Text::Title, Text::Brand, Text::Category];
@@ -55,6 +43,7 @@ impl List {
 /// The lists that a query has read.
 pub struct Lists<'a> {
     snapshot: &'a Snapshot,
+    ranking: &'a Ranking,
     completions_max: usize,
     known: BTreeMap<What, Rc<List>>,
     budget: u64,
@@ -62,9 +51,11 @@ pub struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// None yet; `postings_max` is how much may be read.
-    pub fn new(snapshot: &'a Snapshot, postings_max: u64, completions_max: usize) -> Lists<'a> {
-        Lists { snapshot, completions_max, known: BTreeMap::new(), budget: postings_max, scratch: Vec::new() }
+    /// None yet.
+    pub fn new(snapshot: &'a Snapshot, config: &'a Config) -> Lists<'a> {
+        let (budget, completions_max) = (config.query.postings_max, config.query.completions_max);
+        let known = BTreeMap::new();
+        Lists { snapshot, ranking: &config.ranking, completions_max, known, budget, scratch: Vec::new() }
     }
 
     /// The products that have that.
@@ -98,8 +89,12 @@ impl<'a> Lists<'a> {
         for segment in &self.snapshot.segments {
             let mut found: Vec<DocId> = Vec::new();
             self.scratch.resize((segment.reader.max_doc() as usize).max(self.scratch.len()), 0.0);
-            for (text, weight) in WEIGHTS {
-                let lengths = segment.reader.get_fieldnorms_reader(self.snapshot.fields.of(text)).map_err(Error::from)?;
+            for text in Text::ALL {
+                let weight = weight(self.ranking, text);
+                if weight == 0.0 {
+                    continue;
+                }
+                let lengths = segment.reader.get_fieldnorms_reader(self.snapshot.fields.of(text))?;
                 let mean = self.snapshot.mean_length(text);
                 for word in words {
                     let Some(mut postings) =
@@ -115,7 +110,7 @@ impl<'a> Lists<'a> {
                         if *place == 0.0 {
                             found.push(doc);
                         }
-                        *place += weight * times / (1.0 - LENGTH + LENGTH * length);
+                        *place += weight * times / (1.0 - self.ranking.length + self.ranking.length * length);
                         postings.advance();
                     }
                 }
@@ -137,9 +132,10 @@ impl<'a> Lists<'a> {
         let both = |segment: usize, doc: DocId, least: f64| {
             others.iter().try_fold(least, |least, other| Some(least.min(other.frequency(segment, doc)?)))
         };
-        let segments = first.segments.iter().enumerate().map(|(at, list)| {
-            list.iter().filter_map(|(doc, least)| Some((*doc, both(at, *doc, *least)?))).collect()
-        });
+        let segments =
+            first.segments.iter().enumerate().map(|(at, list)| {
+                list.iter().filter_map(|(doc, least)| Some((*doc, both(at, *doc, *least)?))).collect()
+            });
         Ok(List::of(segments.collect()))
     }
 
@@ -213,6 +209,18 @@ impl<'a> Lists<'a> {
             }
         }
         Ok(words.into_iter().take(self.completions_max).collect())
+    }
+}
+
+/// How much a find in a text counts.
+const fn weight(ranking: &Ranking, text: Text) -> f64 {
+    match text {
+        Text::Title => ranking.title,
+        Text::Brand => ranking.brand,
+        Text::Category => ranking.category,
+        Text::Code => ranking.code,
+        Text::Attributes => ranking.attributes,
+        Text::Description => ranking.description,
     }
 }
 

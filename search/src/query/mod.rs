@@ -16,6 +16,9 @@ mod offer;
 mod order;
 mod suggest;
 
+#[cfg(test)]
+mod tests;
+
 use crate::Error;
 use crate::config::Config;
 use crate::index::{Listed, Shelf, Shelved, Snapshot};
@@ -95,18 +98,17 @@ fn failed(error: Error) -> FindError {
 }
 
 /// The words of a text with all that was found for them: guesses only where no product has all words.
-pub fn scores(
+fn scores<'a>(
     snapshot: &Snapshot,
-    config: &Config,
+    config: &'a Config,
     lists: &mut Lists<'_>,
     text: &str,
-    is_typing: bool,
-) -> Result<(Vec<Asked>, Scores, Vec<Fit>), Error> {
-    let mut asked = asked::asked(text, &config.query, &config.synonyms, is_typing);
-    let mut scores = Scores::of(&asked, lists, snapshot.products)?;
+) -> Result<(Vec<Asked>, Scores<'a>, Vec<Fit>), Error> {
+    let mut asked = asked::asked(text, &config.query, &config.synonyms);
+    let mut scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
     let (mut fits, has_all) = scores.fits(snapshot.segments.len());
     if !has_all && guess::guess(&mut asked, snapshot, lists)? {
-        scores = Scores::of(&asked, lists, snapshot.products)?;
+        scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
         fits = scores.fits(snapshot.segments.len()).0;
     }
     Ok((asked, scores, fits))
@@ -128,11 +130,11 @@ struct Candidate<'a> {
 }
 
 fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, Error> {
-    let mut lists = Lists::new(snapshot, config.query.postings_max, config.query.completions_max);
+    let mut lists = Lists::new(snapshot, config);
     let (asked, scores, fits) = if wanted.text.trim().is_empty() {
-        (Vec::new(), Scores::none(), everything(snapshot))
+        (Vec::new(), Scores::none(&config.ranking), everything(snapshot))
     } else {
-        scores(snapshot, config, &mut lists, &wanted.text, true)?
+        scores(snapshot, config, &mut lists, &wanted.text)?
     };
     let mut counting: Vec<Counting<'_>> =
         wanted.facets.iter().take(config.query.facets_max).map(Counting::new).collect();
@@ -143,7 +145,8 @@ fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt
         let Some(offer) = offer(listed, wanted, shop) else { continue };
         total += 1;
         counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price));
-        let factors = (score::popularity(listed.sold), score::availability(offer.is_available));
+        let factors =
+            (score::popularity(&config.ranking, listed.sold), score::availability(&config.ranking, offer.is_available));
         let score = fit.text * factors.0 * factors.1;
         let place = Place::of(wanted.sort, listed, score, offer.price);
         if after.as_ref().is_none_or(|after| *after < place) {

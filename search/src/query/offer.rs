@@ -23,7 +23,8 @@ pub fn offer(listed: &Listed, wanted: &Wanted, shop: &dyn ShopAt) -> Option<Offe
     let mut offer: Option<Offer> = None;
     for variant in &product.variants {
         let price = i64::try_from(variant.price_at(shop.now()).amount).unwrap_or(i64::MAX);
-        let is_priced = wanted.price_min.is_none_or(|min| min <= price) && wanted.price_max.is_none_or(|max| price <= max);
+        let is_priced =
+            wanted.price_min.is_none_or(|min| min <= price) && wanted.price_max.is_none_or(|max| price <= max);
         if !is_priced {
             continue;
         }

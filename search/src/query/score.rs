@@ -1,35 +1,25 @@
 //! Ranking: which products have enough of the words, and how well each fits. BM25F over the texts, times the part of
 //! the words that were found, times what is known of the product. Not for filters, order and pages.
-//!
-//! What each signal brought, in NDCG@10 over the 60 judged queries that can be scored (`tests/ranking.rs` measures it):
-//! see `notes` at the end of this file.
 
-use super::asked::{Asked, Find};
+use super::asked::{Asked, By, Find};
 use super::lists::{List, Lists};
 use crate::Error;
+use crate::config::Ranking;
 use dataflows::finder::{Explanation, WordExplanation};
 use std::rc::Rc;
 use tantivy::DocId;
-
-/// How soon more of the same word adds nothing.
-const SATURATION: f64 = 1.0;
-/// A word that a product does not have is made up for by others only if fewer products than this have all of them.
-const ENOUGH: usize = 20;
-/// What selling a million units adds.
-const POPULARITY: f64 = 0.2;
-/// What a product that cannot be promised keeps.
-const SOLD_OUT: f64 = 0.8;
 
 /// A find with the products that have it.
 struct Scored {
     find: Find,
     list: Rc<List>,
     rarity: f64,
+    saturation: f64,
 }
 
 impl Scored {
     fn score(&self, frequency: f64) -> f64 {
-        self.find.weight * self.rarity * frequency * (SATURATION + 1.0) / (frequency + SATURATION)
+        self.find.weight * self.rarity * frequency * (self.saturation + 1.0) / (frequency + self.saturation)
     }
 }
 
@@ -75,32 +65,48 @@ impl Fit {
 }
 
 /// The words of a query with what was found for them.
-pub struct Scores {
+pub struct Scores<'a> {
+    ranking: &'a Ranking,
     words: Vec<Word>,
 }
 
-impl Scores {
+impl<'a> Scores<'a> {
     /// Of a blank text.
-    pub const fn none() -> Scores {
-        Scores { words: Vec::new() }
+    pub const fn none(ranking: &'a Ranking) -> Scores<'a> {
+        Scores { ranking, words: Vec::new() }
     }
 
     /// Looks everything up.
-    pub fn of(asked: &[Asked], lists: &mut Lists<'_>, products: u64) -> Result<Scores, Error> {
+    pub fn of(
+        ranking: &'a Ranking,
+        asked: &[Asked],
+        lists: &mut Lists<'_>,
+        products: u64,
+    ) -> Result<Scores<'a>, Error> {
         let mut words = Vec::with_capacity(asked.len());
         for Asked { word, plain: _, finds, is_required } in asked {
             let mut scored = Vec::with_capacity(finds.len());
+            let mut best = 0;
             for find in finds {
+                let mut find = find.clone();
+                if find.by == By::Prefix {
+                    find.weight = ranking.prefix;
+                    // Who typed a whole word means it, not one that begins like it.
+                    if best >= ranking.enough as u64 {
+                        continue;
+                    }
+                }
                 let list = lists.of(&find.what)?;
+                best = best.max(list.products);
                 if list.products > 0 {
                     let (all, with) = (products as f64, list.products as f64);
                     let rarity = (1.0 + (all - with + 0.5) / (with + 0.5)).ln();
-                    scored.push(Scored { find: find.clone(), list, rarity });
+                    scored.push(Scored { find, list, rarity, saturation: ranking.saturation });
                 }
             }
             words.push(Word { word: word.clone(), is_required: *is_required, finds: scored });
         }
-        Ok(Scores { words })
+        Ok(Scores { ranking, words })
     }
 
     /// The products that have enough of the words, and whether any has all of them.
@@ -112,7 +118,7 @@ impl Scores {
         let all = self.words.len() as u32;
         let with = |words: u32| fits.iter().filter(|fit| fit.words >= words).count();
         let has_all = with(all) > 0;
-        let enough = (2..=all).rev().find(|words| with(*words) >= ENOUGH).unwrap_or(1);
+        let enough = (2..=all).rev().find(|words| with(*words) >= self.ranking.enough).unwrap_or(1);
         fits.retain(|fit| fit.words >= enough);
         (fits, has_all)
     }
@@ -149,7 +155,8 @@ impl Scores {
         for (doc, (text, words)) in text.into_iter().zip(words).enumerate() {
             let doc = doc as DocId;
             if words > 0 && has_required(doc) {
-                fits.push(Fit { segment, doc, text: text * f64::from(words) / all, words });
+                let part = (f64::from(words) / all).powi(self.ranking.all_words);
+                fits.push(Fit { segment, doc, text: text * part, words });
             }
         }
     }
@@ -168,19 +175,20 @@ impl Scores {
                 score,
             })
             .collect();
-        let all_words = if self.words.is_empty() { 1.0 } else { words.len() as f64 / self.words.len() as f64 };
+        let part = if self.words.is_empty() { 1.0 } else { words.len() as f64 / self.words.len() as f64 };
+        let all_words = part.powi(self.ranking.all_words);
         let text = if self.words.is_empty() { 1.0 } else { words.iter().map(|word| word.score).sum() };
         Explanation { text, all_words, popularity, availability, words }
     }
 }
 
 /// The factor for how much of a product was sold: each doubling adds the same.
-pub fn popularity(sold: u64) -> f64 {
+pub fn popularity(ranking: &Ranking, sold: u64) -> f64 {
     let doublings = ((sold.saturating_add(1)) as f64).log2();
-    1.0 + POPULARITY * (doublings / 20.0).min(1.0)
+    1.0 + ranking.popularity * (doublings / 20.0).min(1.0)
 }
 
 /// The factor for whether a product can be bought now.
-pub const fn availability(is_available: bool) -> f64 {
-    if is_available { 1.0 } else { SOLD_OUT }
+pub const fn availability(ranking: &Ranking, is_available: bool) -> f64 {
+    if is_available { 1.0 } else { ranking.sold_out }
 }

@@ -17,29 +17,28 @@ const FURTHER: f64 = 0.5;
 
 /// What the text may become.
 pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -> Result<Vec<String>, Error> {
-    let mut lists = Lists::new(snapshot, config.query.postings_max, config.query.completions_max);
-    let mut asked = super::asked::asked(text, &config.query, &config.synonyms, true);
-    let products_max = config.query.suggest_products_max;
-    let fits = whole(&asked, snapshot, &mut lists, products_max)?;
+    let mut lists = Lists::new(snapshot, config);
+    let mut asked = super::asked::asked(text, &config.query, &config.synonyms);
+    let fits = whole(&asked, snapshot, &mut lists, config)?;
     let mut counted = Counted::default();
     counted.add_all(&asked, snapshot, &fits);
     if counted.0.is_empty() && correct(&mut asked, snapshot, &mut lists)? {
-        let fits = whole(&asked, snapshot, &mut lists, products_max)?;
+        let fits = whole(&asked, snapshot, &mut lists, config)?;
         counted.add_all(&asked, snapshot, &fits);
     }
     Ok(counted.first(limit))
 }
 
 /// The products that have all words; of many those that sell most, then those that fit best.
-fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, products_max: usize) -> Result<Vec<Fit>, Error> {
+fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &Config) -> Result<Vec<Fit>, Error> {
+    let products_max = config.query.suggest_products_max;
     let required: Vec<Asked> = asked.iter().cloned().map(|asked| Asked { is_required: true, ..asked }).collect();
-    let scores = Scores::of(&required, lists, snapshot.products)?;
+    let scores = Scores::of(&config.ranking, &required, lists, snapshot.products)?;
     let (mut fits, _) = scores.fits(snapshot.segments.len());
     let sold = |fit: &Fit| snapshot.listed(fit.segment, fit.doc).map_or(0, |listed| listed.sold);
     let id = |fit: &Fit| snapshot.listed(fit.segment, fit.doc).map(|listed| &listed.product.product_id);
-    let order = |a: &Fit, b: &Fit| {
-        sold(b).cmp(&sold(a)).then(b.text.total_cmp(&a.text)).then_with(|| id(a).cmp(&id(b)))
-    };
+    let order =
+        |a: &Fit, b: &Fit| sold(b).cmp(&sold(a)).then(b.text.total_cmp(&a.text)).then_with(|| id(a).cmp(&id(b)));
     if fits.len() > products_max {
         fits.select_nth_unstable_by(products_max, order);
         fits.truncate(products_max);

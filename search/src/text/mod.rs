@@ -112,7 +112,8 @@ fn joined(runs: &[Run], position: u32) -> Option<Word> {
         return None;
     }
     let text: String = parts.iter().map(|run| run.folded.as_str()).collect();
-    let is_model = text.bytes().any(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_model =
+        text.bytes().any(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let is_hyphened = parts.iter().skip(1).all(|run| run.glue == Some('-'));
     let is_number = |run: &Run| run.folded.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let has_unit = parts.windows(2).any(|pair| is_number(&pair[0]) && units::unit(&pair[1].folded).is_some());
@@ -203,7 +204,10 @@ mod tests {
 
     #[test]
     fn accents_marks_and_plurals_fold_away() {
-        assert_eq!(plain("Children's CAFÉ Batteries – Intel® Core™2"), ["children", "cafe", "battery", "intel", "core", "2"]);
+        assert_eq!(
+            plain("Children's CAFÉ Batteries – Intel® Core™2"),
+            ["children", "cafe", "battery", "intel", "core", "2"]
+        );
         assert_eq!(plain("\u{0}\u{1b}[31m ,,, \"\" ~"), ["31m"]);
         assert_eq!(plain(""), Vec::<String>::new());
     }
@@ -211,7 +215,8 @@ mod tests {
     #[test]
     fn words_know_where_they_stand() {
         let text = "Über-Kabel 5 m";
-        let shown: Vec<_> = words(text).into_iter().map(|word| (text[word.from..word.to].to_owned(), word.position)).collect();
+        let shown: Vec<_> =
+            words(text).into_iter().map(|word| (text[word.from..word.to].to_owned(), word.position)).collect();
         let expected = [("Über-Kabel", 0), ("Über", 0), ("Kabel", 1), ("5 m", 2), ("5 m", 2)];
         assert_eq!(shown, expected.map(|(text, position)| (text.to_owned(), position)));
     }
