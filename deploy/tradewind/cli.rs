@@ -79,6 +79,14 @@ enum Import {
         #[arg(long, value_name = "URL", default_value = client::NODE)]
         to: String,
     },
+    /// Imports a file of products with prices in EUR (Parquet, the columns of the Icecat catalogue); safe to repeat
+    Catalog {
+        /// The file
+        file: PathBuf,
+        /// The node
+        #[arg(long, value_name = "URL", default_value = client::NODE)]
+        to: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -193,6 +201,7 @@ impl Cli {
                 roles::up::run(config, demo)
             }
             Command::Import(Import::OnlineRetail { file, to }) => importers::online_retail::run(&file, &to),
+            Command::Import(Import::Catalog { file, to }) => importers::catalog::run(&file, &to),
             Command::Simulate(Simulate { rate, seconds, seed, to, json }) => {
                 roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
             }

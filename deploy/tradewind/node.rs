@@ -6,6 +6,7 @@ use crate::gateway::{self, Gateway};
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
+use dataflows::finder::Finder;
 use dataflows::port::{CommandLog, Sink, Source};
 use dataflows::topic::Topic;
 use ingest::checkpoint::{self, Checkpoints, Manifest};
@@ -33,6 +34,8 @@ pub struct Node {
     pub vitals: VitalsSource,
     /// The last epoch that the log held at the start.
     pub replay_to: Epoch,
+    /// What finds products.
+    pub finder: Arc<dyn Finder>,
     /// What keeps its state.
     pub checkpoints: Arc<Checkpoints>,
     sequencer: Sequencer,
@@ -70,7 +73,9 @@ impl Node {
         let commands: Arc<dyn CommandLog> =
             Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway)];
+        let (index, finder) = search::open(search::Config::default(), &config.log.data_dir.join("search"), replay_to)?;
+        let finder: Arc<dyn Finder> = Arc::new(finder);
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway), Box::new(index)];
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
         let behind_ms = Arc::new(AtomicU64::new(0));
@@ -95,7 +100,7 @@ impl Node {
         let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
         let checkpoints = Arc::new(checkpoints);
         let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
-        Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine })
+        Ok(Node { shop, commands, vitals, replay_to, finder, checkpoints, sequencer, engine })
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.

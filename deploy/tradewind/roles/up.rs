@@ -42,6 +42,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         log: Arc::clone(&node.commands),
         vitals: Arc::clone(&node.vitals),
         keeper: Arc::new(OperatorCheckpoints(Arc::clone(&node.checkpoints))),
+        finder: Arc::clone(&node.finder),
         entropy: os_entropy(),
     };
     let (stop, mut stopped) = watch::channel(false);

@@ -123,10 +123,10 @@ pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
     }
     let ends_in_word = text.chars().next_back().is_some_and(char::is_alphanumeric);
     let is_typing = ends_in_word && parts.last().is_some_and(|part| !part.is_quoted);
-    if is_typing && let Some(last) = all.last_mut() {
-        if let [word] = last.plain.as_slice() {
-            last.finds.push(Find::new(What::Beginning(word.clone()), By::Prefix));
-        }
+    if let Some(last) = all.last_mut().filter(|_| is_typing)
+        && let [word] = last.plain.as_slice()
+    {
+        last.finds.push(Find::new(What::Beginning(word.clone()), By::Prefix));
     }
     all
 }

@@ -11,6 +11,7 @@ use crate::routes;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use axum::Router;
+use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub vitals: VitalsSource,
     /// What keeps the state.
     pub keeper: Arc<dyn Keeper>,
+    /// What finds products.
+    pub finder: Arc<dyn Finder>,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
 }
@@ -49,7 +52,8 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, finder, entropy } = parts;
+    let searches_max = config.searches_max;
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         config,
@@ -57,6 +61,8 @@ pub fn service(parts: Parts) -> Router {
         log,
         vitals,
         keeper,
+        finder,
+        searches: Arc::new(Semaphore::new(searches_max)),
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),

@@ -188,6 +188,12 @@ impl Route {
         self
     }
 
+    /// The same, with parameters of its own.
+    pub const fn with(mut self, params: &'static [Param]) -> Route {
+        self.params = params;
+        self
+    }
+
     /// The same, where the path may name what is not there.
     pub const fn or_not_found(mut self) -> Route {
         self.missing = Some("not_found");
