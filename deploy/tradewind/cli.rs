@@ -171,6 +171,18 @@ pub enum Bench {
     Commands(BenchFlags),
     /// How fast point reads are answered, beside an empty handler
     Reads(BenchFlags),
+    /// How fast products are found, and how soon a changed one is
+    Search {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// A file of products, as `import catalog` takes it [default: a made-up catalogue]
+        #[arg(long, value_name = "FILE")]
+        products: Option<PathBuf>,
+        /// A file with a query at the start of each line but the first [default: words of the titles]
+        #[arg(long, value_name = "FILE")]
+        queries: Option<PathBuf>,
+    },
 }
 
 /// What every measurement takes.

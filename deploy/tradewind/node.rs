@@ -6,7 +6,7 @@ use crate::gateway::{self, Gateway};
 use anyhow::{Context, Result};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
-use dataflows::finder::Finder;
+use dataflows::finder::{Finder, IndexStanding};
 use dataflows::port::{CommandLog, Sink, Source};
 use dataflows::topic::Topic;
 use ingest::checkpoint::{self, Checkpoints, Manifest};
@@ -73,7 +73,7 @@ impl Node {
         let commands: Arc<dyn CommandLog> =
             Arc::new(LogCommands::new(Arc::clone(&log), clock.clone(), ingest.command_log.clone()));
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
-        let (index, finder) = search::open(search::Config::default(), &config.log.data_dir.join("search"), replay_to)?;
+        let (index, finder) = search::open(config.search()?, &config.log.data_dir.join("search"), replay_to)?;
         let finder: Arc<dyn Finder> = Arc::new(finder);
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(gateway), Box::new(index)];
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
@@ -99,7 +99,7 @@ impl Node {
         let holder = Arc::new(shop.clone());
         let checkpoints = Checkpoints::start(kept, holder, &*log, place, last, log_bytes, ingest.checkpoint)?;
         let checkpoints = Arc::new(checkpoints);
-        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints);
+        let vitals = vitals(log, folder, behind_ms, stall, replay_to, &checkpoints, Arc::clone(&finder));
         Ok(Node { shop, commands, vitals, replay_to, finder, checkpoints, sequencer, engine })
     }
 
@@ -129,6 +129,7 @@ fn vitals(
     stall: Stall,
     replay_to: Epoch,
     checkpoints: &Arc<Checkpoints>,
+    finder: Arc<dyn Finder>,
 ) -> VitalsSource {
     let checkpoints = Arc::downgrade(checkpoints);
     Arc::new(move || Vitals {
@@ -156,8 +157,21 @@ fn vitals(
         ]
         .into_iter()
         .flatten()
+        .chain(index_gauges(&finder.standing()))
         .collect(),
     })
+}
+
+/// How the product index stands.
+fn index_gauges(standing: &IndexStanding) -> [Gauge; 4] {
+    let IndexStanding { epoch, products, bytes, stalled } = standing;
+    let gauge = |name, help, value| Gauge { name, help, value };
+    [
+        gauge("search_epoch", "the newest epoch that searches are answered at", epoch.0 as f64),
+        gauge("search_products", "the products that can be found", *products as f64),
+        gauge("search_index_bytes", "the bytes of the product index", *bytes as f64),
+        gauge("search_stalled", "1 while the product index cannot be written", f64::from(u8::from(stalled.is_some()))),
+    ]
 }
 
 /// Where the topics end that epochs cut; nothing while the log cannot say.

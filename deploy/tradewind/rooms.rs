@@ -1,6 +1,7 @@
 //! The configuration of the process as the configurations of its rooms.
 
 use crate::config::Config;
+use search::Synonyms;
 use serving::store::Limits;
 
 impl Config {
@@ -23,6 +24,13 @@ impl Config {
         room.sequencer.retry_ms_min = epochs.retry_ms_min;
         room.sequencer.retry_ms_max = epochs.retry_ms_max;
         room
+    }
+
+    /// The limits of the search room, and the synonyms of `<data>/synonyms.txt`, if that is there.
+    pub fn search(&self) -> Result<search::Config, search::Error> {
+        let file = self.log.data_dir.join("synonyms.txt");
+        let synonyms = if file.exists() { Synonyms::read(&file)? } else { Synonyms::default() };
+        Ok(search::Config { synonyms, ..search::Config::default() })
     }
 
     /// The limits of the serving room.

@@ -10,6 +10,7 @@ mod http;
 mod online_retail;
 mod program;
 mod restart;
+mod search;
 mod shop;
 mod tour;
 

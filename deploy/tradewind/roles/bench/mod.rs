@@ -5,6 +5,7 @@ mod commands;
 mod ingest_rates;
 pub mod load;
 mod reads;
+mod search;
 mod workload;
 
 use crate::cli::{Bench, BenchFlags};
@@ -21,6 +22,10 @@ pub fn run(bench: Bench) -> Result<()> {
         Bench::Ingest(flags) => print(&flags, "ingest", &ingest_rates::measure(folder.path())?),
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
         Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),
+        Bench::Search { flags, products, queries } => {
+            let figures = search::measure(folder.path(), products.as_deref(), queries.as_deref())?;
+            print(&flags, "search", &figures)
+        }
     }
 }
 
