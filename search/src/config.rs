@@ -87,6 +87,8 @@ pub struct Limits {
     pub words_max: usize,
     /// Everything that is looked up for a word: synonyms, completions, corrections.
     pub finds_per_word_max: usize,
+    /// Its words that are guessed at, if no product has them.
+    pub guessed_words_max: usize,
     /// The completions of its last word.
     pub completions_max: usize,
     /// The places of words that are read; words and guesses behind them count as not found.
@@ -122,6 +124,7 @@ impl Default for Limits {
             text_bytes_max: 512,
             words_max: 24,
             finds_per_word_max: 8,
+            guessed_words_max: 6,
             completions_max: 64,
             postings_max: 20_000_000,
             facets_max: 16,

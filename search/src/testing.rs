@@ -5,7 +5,7 @@ use dataflows::command::InventoryPolicy;
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::finder::ShopAt;
 use dataflows::money::Currency;
-use dataflows::rows::{Product, Variant, View};
+use dataflows::rows::{Order, OrderLine, OrderStatus, Product, Row, Variant, View};
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -117,6 +117,38 @@ pub fn product(random: &mut Random, id: u64) -> Product {
 pub struct Shop {
     pub epoch: u64,
     pub products: BTreeMap<SmolStr, Arc<Product>>,
+    pub orders: BTreeMap<SmolStr, Arc<Order>>,
+}
+
+/// An order of one line.
+pub fn order(id: &str, status: OrderStatus, sku: &str, quantity: i64, returned: i64) -> Order {
+    let line = OrderLine {
+        sku: sku.into(),
+        category: "".into(),
+        quantity,
+        unit_price: 0,
+        amount: 0,
+        returned,
+        taken: Default::default(),
+    };
+    Order {
+        order_id: id.into(),
+        status,
+        code: None,
+        customer_id: None,
+        country: "GB".into(),
+        currency: Currency::parse("EUR").unwrap(),
+        lines: vec![line],
+        total: 0,
+        captured: 0,
+        refunded: 0,
+        payment: None,
+        shipment: None,
+        history: Default::default(),
+        placed_at: Timestamp::from_micros(0),
+        money_back_ids: Vec::new(),
+        memo: Default::default(),
+    }
 }
 
 impl Shop {
@@ -144,10 +176,23 @@ impl Shop {
         self.changes(changes)
     }
 
+    /// The next epoch, with an order that became another.
+    pub fn order(&mut self, before: Option<Order>, after: Order) -> Arc<Changes> {
+        self.epoch += 1;
+        self.orders.insert(after.order_id.clone(), Arc::new(after.clone()));
+        let changes = self.changes(Vec::new());
+        let order = Change { before: before.map(Arc::new), after: Some(Arc::new(after)) };
+        let rows = Rows { orders: vec![order], ..Rows::default() };
+        Arc::new(Changes { rows: Arc::new(rows), ..Changes::clone(&changes) })
+    }
+
     /// The state as the engine gives it first after a restart from a checkpoint.
     pub fn base(&self) -> Arc<Changes> {
         let rows = self.products.values().map(|row| Change { before: None, after: Some(Arc::clone(row)) });
-        self.changes(rows.collect())
+        let changes = self.changes(rows.collect());
+        let orders = self.orders.values().map(|row| Change { before: None, after: Some(Arc::clone(row)) });
+        let rows = Rows { orders: orders.collect(), ..Rows::clone(&changes.rows) };
+        Arc::new(Changes { rows: Arc::new(rows), ..Changes::clone(&changes) })
     }
 
     fn changes(&self, products: Vec<Change<Product>>) -> Arc<Changes> {
@@ -156,7 +201,8 @@ impl Shop {
         let now = Timestamp::from_micros(self.epoch as i64);
         let record = EpochRecord { v: 1, epoch: Epoch(self.epoch), now, rules: 1, cut: Cut::default() };
         // Not the digest of the contract, but as good: it depends on the rows alone.
-        let digest = self.products.values().map(|row| xxhash_of(row)).fold(0, u128::wrapping_add);
+        let products = self.products.values().map(|row| hash_of(row.as_ref()));
+        let digest = products.chain(self.orders.values().map(|row| hash_of(row.as_ref()))).fold(0, u128::wrapping_add);
         let standing = Standing { rows: self.products.len() as u64, digest };
         Arc::new(Changes {
             record: Arc::new(record),
@@ -169,9 +215,8 @@ impl Shop {
     }
 }
 
-fn xxhash_of(row: &Product) -> u128 {
-    use dataflows::rows::Row;
-    dataflows::changes::row_hash(View::Products, &row.key(), &row.value())
+fn hash_of<R: Row>(row: &R) -> u128 {
+    dataflows::changes::row_hash(R::VIEW, &row.key(), &row.value())
 }
 
 /// What is in stock: of every third SKU nothing.

@@ -11,12 +11,12 @@ use super::{IndexSink, open_at};
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;
-use crate::testing::{Random, Shop, for_each_seed};
+use crate::testing::{Random, Shop, for_each_seed, order, product};
 use dataflows::changes::Changes;
 use dataflows::epoch::Epoch;
 use dataflows::finder::NotThere;
 use dataflows::port::Sink;
-use dataflows::rows::Product;
+use dataflows::rows::{OrderStatus, Product};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +204,48 @@ fn an_index_of_another_log_is_made_anew() {
 }
 
 #[test]
+fn what_is_sold_counts_until_it_comes_back_also_after_a_restart() {
+    use OrderStatus::{Cancelled, Paid, PartlyReturned, PendingPayment};
+    let (mut shop, mut random) = (Shop::default(), Random(1));
+    let products = (0..3).map(|id| Product { archived: false, ..product(&mut random, id) });
+    let mut epochs = vec![shop.put(products.collect())];
+    let placed = order("o1", PendingPayment, "sku-0-0", 100, 0);
+    let paid = order("o1", Paid, "sku-0-0", 100, 0);
+    epochs.push(shop.order(None, placed.clone()));
+    epochs.push(shop.order(Some(placed), paid.clone()));
+    epochs.push(shop.order(Some(paid), order("o1", PartlyReturned, "sku-0-0", 100, 97)));
+    epochs.push(shop.order(None, order("o2", Paid, "sku-1-0", 7, 0)));
+    let in_half = shop.clone();
+    epochs.push(shop.order(Some(order("o2", Paid, "sku-1-0", 7, 0)), order("o2", Cancelled, "sku-1-0", 7, 0)));
+    let sold = |shelf: &Shelf, epoch| -> Vec<u64> {
+        let (shelved, _) = shelf.newest(Epoch(epoch), WAIT).unwrap();
+        let snapshot = &shelved.snapshot;
+        let docs = snapshot
+            .segments
+            .iter()
+            .enumerate()
+            .flat_map(|(at, segment)| segment.reader.doc_ids_alive().map(move |doc| (at, doc)).collect::<Vec<_>>());
+        let sold = docs.filter_map(|(at, doc)| snapshot.listed(at, doc));
+        sold.map(|listed| (listed.product.product_id.clone(), listed.sold))
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect()
+    };
+    let expected = [[0, 0, 0], [0, 0, 0], [100, 0, 0], [3, 0, 0], [3, 7, 0], [3, 0, 0]];
+    let twin = Twin::sound();
+    let mut env = Env::open(&twin, Epoch(0)).unwrap();
+    for (changes, expected) in epochs.iter().zip(expected) {
+        env.apply(changes).unwrap();
+        assert_eq!(sold(&env.shelf, changes.epoch().0), expected);
+    }
+    drop(env);
+    let mut env = Env::open(&twin.restarted(), Epoch(6)).unwrap();
+    env.apply(&in_half.base()).unwrap();
+    env.apply(&epochs[5]).unwrap();
+    assert_eq!((env.resumed, sold(&env.shelf, 6)), (Epoch(6), vec![3, 0, 0]));
+}
+
+#[test]
 fn an_index_of_another_form_is_made_anew() {
     let (twin, fields) = (Twin::sound(), Fields::new());
     let (mut open, _) = Open::at(&twin, &fields, 32 << 20).unwrap();
@@ -244,7 +286,7 @@ fn a_snapshot_that_a_next_page_wants_stays_and_others_do_not() {
     let (mut sink, shelf) = open_at(&config, Box::new(twin), Epoch(0)).unwrap();
     let (mut shop, mut random) = (Shop::default(), Random(1));
     let mut put = |epoch: u64| {
-        sink.apply(&shop.put(vec![crate::testing::product(&mut random, epoch)]));
+        sink.apply(&shop.put(vec![product(&mut random, epoch)]));
         shelf.newest(Epoch(epoch), WAIT).unwrap()
     };
     let (first, epoch) = put(1);

@@ -21,14 +21,15 @@ const CANDIDATES_MAX: usize = 64;
 const HALF_BYTES_MIN: usize = 3;
 
 /// Adds guesses to the words; says whether there were any.
-pub fn guess(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>) -> Result<bool, Error> {
-    let mut guessed = false;
+pub fn guess(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, words_max: usize) -> Result<bool, Error> {
+    let (mut guessed, mut left) = (false, words_max);
     for at in 0..asked.len() {
         guessed |= join(asked, at, lists)?;
         let Some(word) = single(&asked[at]).map(str::to_owned) else { continue };
-        if is_known(&asked[at], lists)? {
+        if left == 0 || is_known(&asked[at], lists)? {
             continue;
         }
+        left -= 1;
         let mut more = split(&word, lists)?;
         let corrections = corrections(&word, snapshot, lists)?;
         more.extend(corrections.into_iter().map(|word| Find::new(What::All(vec![word]), By::Typo)));

@@ -107,7 +107,7 @@ fn scores<'a>(
     let mut asked = asked::asked(text, &config.query, &config.synonyms);
     let mut scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
     let (mut fits, has_all) = scores.fits(snapshot.segments.len());
-    if !has_all && guess::guess(&mut asked, snapshot, lists)? {
+    if !has_all && guess::guess(&mut asked, snapshot, lists, config.query.guessed_words_max)? {
         scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
         fits = scores.fits(snapshot.segments.len()).0;
     }

@@ -22,7 +22,7 @@ pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -
     let fits = whole(&asked, snapshot, &mut lists, config)?;
     let mut counted = Counted::default();
     counted.add_all(&asked, snapshot, &fits);
-    if counted.0.is_empty() && correct(&mut asked, snapshot, &mut lists)? {
+    if counted.0.is_empty() && correct(&mut asked, snapshot, &mut lists, config.query.guessed_words_max)? {
         let fits = whole(&asked, snapshot, &mut lists, config)?;
         counted.add_all(&asked, snapshot, &fits);
     }
@@ -48,17 +48,18 @@ fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &C
 }
 
 /// Takes the likeliest correction of each word that no product has.
-fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>) -> Result<bool, Error> {
-    let mut corrected = false;
+fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, words_max: usize) -> Result<bool, Error> {
+    let (mut corrected, mut left) = (false, words_max);
     for asked in asked {
         let [word] = asked.plain.as_slice() else { continue };
         let mut is_known = false;
         for find in &asked.finds {
             is_known |= lists.of(&find.what)?.products > 0;
         }
-        if is_known {
+        if is_known || left == 0 {
             continue;
         }
+        left -= 1;
         if let Some(better) = corrections(word, snapshot, lists)?.into_iter().next() {
             asked.finds = vec![Find::new(What::All(vec![better.clone()]), By::Typo)];
             asked.plain = vec![better];
