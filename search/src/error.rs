@@ -27,6 +27,9 @@ pub enum Error {
     /// A file of the index could not be read.
     #[error("a file of the index cannot be read")]
     File(#[from] std::io::Error),
+    /// A file of the index is not what was written.
+    #[error("a file of the index is damaged")]
+    Damaged,
     /// A document of the index is of no product.
     #[error("the index has a document of a product that is not there")]
     Strange,

@@ -1,10 +1,11 @@
 //! Where the index lives: a folder, and in tests a place that fails on demand. Not for what is in it.
 
+use super::disk::Disk;
 use crate::Error;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use tantivy::directory::{Directory, MmapDirectory};
+use tantivy::directory::Directory;
 
 /// A place for an index.
 pub trait Home: Send {
@@ -31,8 +32,7 @@ impl Folder {
 impl Home for Folder {
     fn directory(&self) -> Result<Box<dyn Directory>, Error> {
         fs::create_dir_all(&self.0).map_err(self.fail())?;
-        let directory = MmapDirectory::open(&self.0).map_err(tantivy::TantivyError::from)?;
-        Ok(Box::new(directory))
+        Ok(Box::new(Disk::open(&self.0)?))
     }
 
     fn clear(&self) -> Result<(), Error> {

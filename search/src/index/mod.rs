@@ -6,6 +6,7 @@
 
 mod batch;
 mod catalogue;
+mod disk;
 mod home;
 mod indexer;
 mod open;

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::document::{FORMAT, Fields};
 use dataflows::epoch::Epoch;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use tantivy::directory::error::OpenReadError;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
@@ -50,6 +51,10 @@ impl Open {
 
     fn existing(home: &dyn Home, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
         let index = Index::open_or_create(home.directory()?, fields.schema.clone())?;
+        // Commits are not synced, so a power cut may have left a part of one: see `disk`.
+        if !index.validate_checksum()?.is_empty() {
+            return Err(Error::Damaged);
+        }
         let payload = index.load_metas()?.payload;
         let mark = payload.and_then(|payload| serde_json::from_str::<Mark>(&payload).ok());
         Ok((Open::of(&index, writer_bytes)?, mark.filter(|mark| mark.format == FORMAT)))
@@ -79,8 +84,12 @@ impl Open {
 
 /// Whether the files are there and make no sense, so that only new ones help.
 fn is_unreadable(error: &Error) -> bool {
+    let is_garbage = |error: &std::io::Error| matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof);
     match error {
-        Error::Index(TantivyError::OpenReadError(OpenReadError::IoError { .. })) => false,
+        Error::Damaged => true,
+        Error::File(error) => is_garbage(error),
+        Error::Index(TantivyError::IoError(error)) => is_garbage(error),
+        Error::Index(TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })) => is_garbage(io_error),
         Error::Index(error) => matches!(
             error,
             TantivyError::OpenReadError(_)
@@ -89,6 +98,6 @@ fn is_unreadable(error: &Error) -> bool {
                 | TantivyError::IncompatibleIndex(_)
                 | TantivyError::FieldNotFound(_)
         ),
-        Error::Folder { .. } | Error::Synonyms { .. } | Error::File(_) | Error::Thread(_) | Error::Strange => false,
+        Error::Folder { .. } | Error::Synonyms { .. } | Error::Thread(_) | Error::Strange => false,
     }
 }

@@ -304,3 +304,37 @@ fn a_snapshot_that_a_next_page_wants_stays_and_others_do_not() {
     let short = Duration::from_millis(1);
     assert_eq!(shelf.at(Epoch(5), short).err(), Some(NotThere::NotYet { newest: Epoch(4) }));
 }
+
+#[test]
+fn an_index_of_which_a_power_cut_left_a_part_is_made_anew() {
+    let (mut shop, mut random) = (Shop::default(), Random(9));
+    let epochs: Vec<_> = (0..6).map(|_| shop.put((0..3).map(|_| product(&mut random, 5)).take(1).collect())).collect();
+    let written = tempfile::tempdir().unwrap();
+    let fed = |folder: &std::path::Path, end| {
+        let (mut sink, shelf): (IndexSink, _) = super::open(&Config::default(), folder, Epoch(end)).unwrap();
+        epochs.iter().for_each(|changes| sink.apply(changes));
+        held(&shelf, Epoch(6))
+    };
+    assert_eq!(fed(written.path(), 0), listed(&shop));
+    let names: Vec<_> = std::fs::read_dir(written.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes.truncate(bytes.len() / 2),
+        |bytes| bytes.clear(),
+        |bytes| {
+            let middle = bytes.len() / 2;
+            bytes.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
+        },
+    ];
+    for name in names.iter().filter(|name| !name.to_string_lossy().ends_with(".lock")) {
+        for damage in damages {
+            let folder = tempfile::tempdir().unwrap();
+            for file in &names {
+                std::fs::copy(written.path().join(file), folder.path().join(file)).unwrap();
+            }
+            let mut bytes = std::fs::read(folder.path().join(name)).unwrap();
+            damage(&mut bytes);
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+            assert_eq!(fed(folder.path(), 6), listed(&shop), "{name:?}");
+        }
+    }
+}
