@@ -27,7 +27,25 @@ pub struct Config {
     pub ranking: Ranking,
 }
 
-/// What counts how much. `tests/search/ranking.rs` measures what each of these brings.
+/// What counts how much.
+///
+/// On the judged queries of the Icecat catalogue (60 that can be scored) the first page has an NDCG@10 of 0.799; plain
+/// BM25 reaches 0.699. `tests/search/ranking.rs` measures what is lost without each signal:
+///
+/// | without | NDCG@10 |
+/// |---|---|
+/// | the length of texts | −0.093 |
+/// | descriptions | −0.054 |
+/// | plurals made singular (measured before this was written, on the same texts) | −0.049 |
+/// | hits that lack a word, where fewer than `enough` products have all | −0.031 |
+/// | values of attributes | −0.021 |
+/// | the part of the words that were found | −0.009 |
+/// | leaving out hits that lack a word, where `enough` products have all | −0.005 |
+/// | brands, completions of a known last word | 0.000 |
+///
+/// What was tried and brought nothing there: words in a row in the title, newer or dearer products first, synonyms for
+/// words that are found anyway, and Porter's stemmer in place of plurals. Popularity and availability cannot be
+/// measured there, since nothing was sold; they are kept small, so that they order what fits alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
     /// A find in the title.
