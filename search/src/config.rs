@@ -9,6 +9,9 @@ pub struct Config {
     pub commit_changes_max: usize,
     /// The commits' worth of changes that may wait before epochs are put together without that limit.
     pub commits_waiting_max: usize,
+    /// How long the index rests after a commit, at most: as long as that took. While many products change, others need
+    /// the core too.
+    pub rest_ms_max: u64,
     /// The memory in which documents are collected for a commit.
     pub writer_bytes: usize,
     /// How often the index notes its epoch while no product changes.
@@ -124,6 +127,7 @@ impl Default for Config {
         Config {
             commit_changes_max: 2_000,
             commits_waiting_max: 64,
+            rest_ms_max: 20,
             writer_bytes: 32 << 20,
             progress_ms: 1_000,
             retry_ms: 1_000,

@@ -132,6 +132,41 @@ fn assert_each_is_found_once(api: &Api) {
 }
 
 #[test]
+fn a_kill_while_the_index_is_written_loses_and_doubles_nothing() {
+    let mut env = TestEnv::start();
+    for id in 0..PRODUCTS {
+        put(&env, id, 0);
+    }
+    for round in 1..=5 {
+        let api = env.client();
+        let newest = env.get("/api/v1/epochs/latest").epoch();
+        std::thread::scope(|scope| {
+            // Until nobody answers.
+            scope.spawn(move || {
+                for n in 0.. {
+                    let (id, version) = (n % PRODUCTS, round * 1_000_000 + n);
+                    let (path, key) = (format!("/api/v1/products/p{id}"), format!("put-{id}-{version}"));
+                    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+                    if api.send("PUT", &path, &headers, Some(product(id, version).to_string().as_bytes())).is_err() {
+                        break;
+                    }
+                }
+            });
+            let later = (newest + 10 * round).to_string();
+            env.get_with("/api/v1/search?q=usb", &[("tradewind-min-epoch", &later), ("prefer", "wait=30")]).ok();
+            env.kill();
+        });
+        env.restart(&Way::default());
+        assert_each_is_found_once(&env);
+        let epoch = env.get("/api/v1/epochs/latest").epoch();
+        let at = [("tradewind-min-epoch", &*epoch.to_string())];
+        let found = env.get_with("/api/v1/search?limit=100&facets=price", &at).ok();
+        assert_eq!(assert_exact(&env, &found.json(), "relevance", found.epoch()) as u64, PRODUCTS);
+    }
+    env.stop();
+}
+
+#[test]
 fn a_real_catalogue_is_imported_and_found() {
     let Some(data) = test_data() else { return };
     let file = data.join("search/products.parquet").display().to_string();

@@ -52,6 +52,11 @@ impl Link {
         self.moved.notify_one();
     }
 
+    /// Waits that long, unless nothing more comes.
+    fn rest(&self, wait: Duration) {
+        drop(self.moved.wait_timeout_while(self.inner(), wait, |(_, stopped)| !*stopped));
+    }
+
     fn next(&self, wait: Duration) -> Next {
         let is_idle = |(waiting, stopped): &mut (Waiting, bool)| waiting.is_empty() && !*stopped;
         let waited = self.moved.wait_timeout_while(self.inner(), wait, is_idle);
@@ -139,7 +144,11 @@ impl Indexer {
                 }
             }
             if self.not_before.is_none_or(|not_before| not_before <= Instant::now()) {
+                let (started, commit) = (Instant::now(), self.committed);
                 let written = self.write(false);
+                if self.committed != commit {
+                    link.rest(started.elapsed().min(Duration::from_millis(self.config.rest_ms_max)));
+                }
                 self.not_before =
                     written.is_err().then(|| Instant::now() + Duration::from_millis(self.config.retry_ms));
                 if let Err(error) = &written {
