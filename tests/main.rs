@@ -12,6 +12,7 @@ mod outputs;
 mod process;
 mod restore;
 mod rule_s;
+mod search;
 mod simulate;
 mod simulation;
 mod support;

@@ -19,6 +19,7 @@ pub mod decider;
 pub mod engine;
 pub mod epoch;
 pub mod event;
+pub mod finder;
 mod graph;
 mod json;
 pub mod money;

@@ -86,6 +86,14 @@ enum Import {
         #[arg(long, value_name = "URL", default_value = client::NODE)]
         to: String,
     },
+    /// Imports a file of products with prices in EUR (Parquet, the columns of the Icecat catalogue); safe to repeat
+    Catalog {
+        /// The file
+        file: PathBuf,
+        /// The node
+        #[arg(long, value_name = "URL", default_value = client::NODE)]
+        to: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -272,6 +280,18 @@ pub enum Bench {
             value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         orders: Vec<u64>,
     },
+    /// How fast products are found, and how soon a changed one is
+    Search {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// A file of products, as `import catalog` takes it [default: a made-up catalogue]
+        #[arg(long, value_name = "FILE")]
+        products: Option<PathBuf>,
+        /// A file with a query at the start of each line but the first [default: words of the titles]
+        #[arg(long, value_name = "FILE")]
+        queries: Option<PathBuf>,
+    },
 }
 
 /// What every measurement takes.
@@ -302,6 +322,7 @@ impl Cli {
                 roles::up::run(config, demo)
             }
             Command::Import(Import::OnlineRetail { file, to }) => importers::online_retail::run(&file, &to),
+            Command::Import(Import::Catalog { file, to }) => importers::catalog::run(&file, &to),
             Command::Simulate(Simulate { rate, seconds, seed, to, json }) => {
                 roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
             }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
 use dataflows::epoch::Epoch;
+use dataflows::finder::{Finder, IndexAt, IndexStanding, NotThere};
 use dataflows::port::{CommandLog, Sink, Source};
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::command_log::LogCommands;
@@ -39,6 +40,8 @@ pub struct Node {
     pub vitals: VitalsSource,
     /// The last epoch that the log held at the start.
     pub replay_to: Epoch,
+    /// What finds products.
+    pub finder: Arc<dyn Finder>,
     /// What keeps its state.
     pub checkpoints: Arc<Checkpoints>,
     sequencer: Sequencer,
@@ -71,6 +74,22 @@ pub struct Opened {
 pub struct Late {
     checkpoints: OnceLock<Weak<Checkpoints>>,
     replay_to: OnceLock<Epoch>,
+    finder: OnceLock<Arc<dyn Finder>>,
+}
+
+/// Until the index is open, it has nothing.
+impl Finder for Late {
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.newest(least, wait)
+    }
+
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.at(epoch, wait)
+    }
+
+    fn standing(&self) -> IndexStanding {
+        self.finder.get().map(|finder| finder.standing()).unwrap_or_default()
+    }
 }
 
 impl Late {
@@ -117,6 +136,7 @@ impl Opened {
             vitals: Arc::clone(&self.vitals),
             keeper: Arc::new(OperatorCheckpoints(Arc::clone(&self.late))),
             letters: Arc::new(OperatorLetters { letters: self.letters.clone(), log: Arc::clone(&self.log) }),
+            finder: Arc::clone(&self.late) as Arc<dyn Finder>,
             entropy: os_entropy(),
         }
     }
@@ -172,7 +192,9 @@ impl Opened {
         // which waits for them.
         let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(letters.clone())];
         sinks.extend(outbox.clone().map(|outbox| -> Box<dyn Sink> { Box::new(outbox) }));
-        sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway)]);
+        let (index, finder) = search::open(config.search()?, &config.log.data_dir.join("search"), replay_to)?;
+        late.finder.get_or_init(|| Arc::new(finder));
+        sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway), Box::new(index)]);
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
         let clock_behind = Arc::new(move |behind: Duration| {
@@ -190,7 +212,8 @@ impl Opened {
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
         let publishing = outputs.map(|outputs| outputs.start()).transpose()?;
-        Ok(Node { shop, commands, vitals, replay_to, checkpoints, sequencer, engine, flusher, publishing })
+        let finder: Arc<dyn Finder> = late;
+        Ok(Node { shop, commands, vitals, replay_to, finder, checkpoints, sequencer, engine, flusher, publishing })
     }
 }
 
@@ -265,8 +288,21 @@ impl Seen {
             let behind = self.shop.applied().0.saturating_sub(outbox.published().0);
             gauges.push(gauge("outputs_lag_epochs", "epochs that are not published yet", behind as f64));
         }
+        gauges.extend(index_gauges(&self.late.standing()));
         gauges
     }
+}
+
+/// How the product index stands.
+fn index_gauges(standing: &IndexStanding) -> [Gauge; 4] {
+    let IndexStanding { epoch, products, bytes, stalled } = standing;
+    let gauge = |name, help, value| Gauge { name, help, value };
+    [
+        gauge("search_epoch", "the newest epoch that searches are answered at", epoch.0 as f64),
+        gauge("search_products", "the products that can be found", *products as f64),
+        gauge("search_index_bytes", "the bytes of the product index", *bytes as f64),
+        gauge("search_stalled", "1 while the product index cannot be written", f64::from(u8::from(stalled.is_some()))),
+    ]
 }
 
 /// The bytes of the files in a folder.

@@ -1,6 +1,7 @@
 //! The configuration of the process as the configurations of its rooms.
 
 use crate::config::{Config, Kafka};
+use search::Synonyms;
 use serving::store::Limits;
 
 impl Config {
@@ -47,6 +48,13 @@ impl Config {
         let Kafka { partitions, replication, .. } = self.kafka;
         let min_insync_replicas = replication.saturating_sub(1).clamp(1, 2);
         ingest::kafka::topics::Layout { partitions, replication, min_insync_replicas }
+    }
+
+    /// The limits of the search room, and the synonyms of `<data>/synonyms.txt`, if that is there.
+    pub fn search(&self) -> Result<search::Config, search::Error> {
+        let file = self.log.data_dir.join("synonyms.txt");
+        let synonyms = if file.exists() { Synonyms::read(&file)? } else { Synonyms::default() };
+        Ok(search::Config { synonyms, ..search::Config::default() })
     }
 
     /// The limits of the serving room.

@@ -7,9 +7,11 @@ use crate::keeper::Keeper;
 use crate::letters::Letters;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
+use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// Makes ids for commands that came without one: 16 random bytes, or why there are none.
 pub type Entropy = Arc<dyn Fn() -> Result<[u8; 16], String> + Send + Sync>;
@@ -30,6 +32,10 @@ pub struct App {
     pub keeper: Arc<dyn Keeper>,
     /// What keeps dead letters.
     pub letters: Arc<dyn Letters>,
+    /// What finds products.
+    pub finder: Arc<dyn Finder>,
+    /// Room for searches: they keep a core busy.
+    pub searches: Arc<Semaphore>,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.

@@ -43,6 +43,18 @@ pub struct Config {
     pub follow_rows_at_once: usize,
     /// How often a stream without changes says how far it is complete.
     pub follow_progress_ms: u64,
+    /// Searches at once.
+    pub searches_max: usize,
+    /// Hits of a page of a search unless the request says.
+    pub hits_default: usize,
+    /// Hits of a page of a search.
+    pub hits_max: usize,
+    /// What a search counts at once.
+    pub facets_max: usize,
+    /// Suggestions unless the request says.
+    pub suggestions_default: usize,
+    /// Suggestions.
+    pub suggestions_max: usize,
     /// Rows of a page unless the request says.
     pub page_rows_default: usize,
     /// Rows of a page.
@@ -85,6 +97,12 @@ impl Default for Config {
             followers_max: 10_000,
             follow_rows_at_once: 256,
             follow_progress_ms: 1_000,
+            searches_max: 64,
+            hits_default: 20,
+            hits_max: 100,
+            facets_max: 16,
+            suggestions_default: 10,
+            suggestions_max: 20,
             page_rows_default: 50,
             page_rows_max: 200,
             page_rows_max_wide: 1_000,

@@ -224,6 +224,8 @@ fn problems(route: &Route) -> Vec<(u16, &'static str)> {
         Kind::Plain => Vec::new(),
     };
     if matches!(route.kind, Kind::Read | Kind::List | Kind::Stream) {
+        let has_cursor = route.params.iter().any(|param| param.name == "cursor");
+        problems.extend(has_cursor.then(|| (Fault::BadCursor.status(), Fault::BadCursor.as_str())));
         problems.push((422, Code::Invalid.as_str()));
         problems.extend(route.missing.map(|code| (404, code)));
     }

@@ -12,6 +12,7 @@ pub mod operations;
 pub mod orders;
 pub mod policy;
 pub mod products;
+pub mod search;
 pub mod status;
 pub mod stock;
 pub mod views;
@@ -74,6 +75,8 @@ pub fn all() -> Vec<Route> {
         Route::read("/api/v1/adjustments/{id}", "An adjustment", "Adjustment", run(documents::get_adjustment)).or_not_found(),
         Route::command(Post, "/api/v1/payments/{order_id}/results", "Says what became of a payment", C::RecordPaymentResult),
         Route::list("/api/v1/analytics/revenue", "Revenue by period and currency", "RevenueRow", &[BY, GROUP, FROM, TO], run(analytics::revenue)).wide(),
+        Route::read("/api/v1/search", "Products that fit a text", "SearchPage", run(search::search)).with(search::PARAMS),
+        Route::read("/api/v1/search/suggest", "What a text may become", "Suggestions", run(search::suggest)).with(search::SUGGEST_PARAMS),
         Route::read("/api/v1/operations/{command_id}", "What became of a command", "Operation", run(operations::get)).or_not_found(),
         Route::read("/api/v1/epochs/latest", "The newest epoch", "Epoch", run(epochs::latest)),
         Route::read("/api/v1/epochs/{n}", "An epoch", "Epoch", run(epochs::get)).or_not_found(),

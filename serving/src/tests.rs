@@ -6,5 +6,6 @@ mod document;
 mod env;
 mod reads;
 mod revenue;
+mod search;
 mod shop;
 mod sockets;

@@ -14,6 +14,7 @@ mod kills;
 mod online_retail;
 mod program;
 mod restart;
+mod search;
 mod shop;
 mod tour;
 

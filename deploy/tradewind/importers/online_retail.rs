@@ -8,9 +8,9 @@ pub mod mapping;
 pub mod rows;
 
 use crate::client::Client;
+use crate::importers::report::{progress, report};
 use crate::importers::sender::{HttpNode, Sender, Tally};
-use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use anyhow::Result;
 use mapping::Mapping;
 use rows::Rows;
 use std::path::Path;
@@ -41,27 +41,6 @@ fn send(rows: &Rows, mut sender: Sender<HttpNode<'_>>, sent: &dyn Fn(u64)) -> Re
         sent(invoice.lines as u64);
     }
     sender.finish()
-}
-
-fn progress(rows: u64) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rows  {rate}  {eta} left  {msg}")
-        .context("the progress bar's template is wrong")?;
-    let style = style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
-        // A bar that cannot be written is no reason to stop.
-        let _ = write!(to, "{:.0} rows/s", state.per_sec());
-    });
-    Ok(ProgressBar::new(rows).with_style(style))
-}
-
-fn report(tally: &Tally, rows: u64, seconds: f64) -> Result<()> {
-    let Tally { decided, replayed, rejected, refusals } = tally;
-    let rate = rows as f64 / seconds.max(0.001);
-    println!("{rows} rows in {seconds:.1} s ({rate:.0} rows/s): {decided} commands, {replayed} of them decided before");
-    for refusal in refusals {
-        eprintln!("refused: {refusal}");
-    }
-    ensure!(*rejected == 0, "{rejected} commands were refused");
-    Ok(())
 }
 
 #[cfg(test)]

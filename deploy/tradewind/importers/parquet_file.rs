@@ -117,6 +117,39 @@ impl ParquetFile {
         read.iter().map(|bytes| bytes.as_ref().map(|bytes| as_text(bytes, texts)).transpose()).collect()
     }
 
+    /// A column of lists of texts; an absent list is an empty one.
+    pub fn text_lists(&self, group: usize, column: &str) -> Result<Vec<Vec<String>>> {
+        let columns = self.reader.metadata().file_metadata().schema_descr().columns();
+        let is_of = |path: &str| path.strip_prefix(column).is_some_and(|rest| rest.starts_with('.'));
+        let found = columns.iter().enumerate().find(|(_, described)| is_of(&described.path().string()));
+        let Some((at, described)) = found.filter(|(_, described)| described.max_rep_level() == 1) else {
+            bail!("{} has no column {column} of lists", self.name);
+        };
+        let ColumnReader::ByteArrayColumnReader(mut reader) =
+            self.reader.get_row_group(group)?.get_column_reader(at)?
+        else {
+            return Err(self.wrong_type(described, "lists of texts"));
+        };
+        let (mut there, mut starts, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        reader
+            .read_records(usize::MAX, Some(&mut there), Some(&mut starts), &mut values)
+            .with_context(|| format!("{}: column {column} cannot be read", self.name))?;
+        let (mut lists, mut values) = (Vec::new(), values.into_iter());
+        for (level, start) in there.into_iter().zip(starts) {
+            if start == 0 {
+                lists.push(Vec::new());
+            }
+            if level == described.max_def_level()
+                && let (Some(list), Some(value)) = (lists.last_mut(), values.next())
+            {
+                let text = std::str::from_utf8(value.data());
+                let text = text.with_context(|| format!("{}: {column} has a text that is not UTF-8", self.name))?;
+                list.push(text.to_owned());
+            }
+        }
+        Ok(lists)
+    }
+
     /// That each value is there.
     pub fn all_there<T>(&self, column: &str, values: Vec<Option<T>>) -> Result<Vec<T>> {
         let there: Option<Vec<T>> = values.into_iter().collect();

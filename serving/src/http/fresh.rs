@@ -10,23 +10,28 @@ use crate::store::NotReadable;
 use dataflows::epoch::Epoch;
 use std::time::Duration;
 
-/// The epoch that a request is to be answered at, held readable.
-pub async fn reading<'a>(app: &'a App, call: &Call) -> Result<Reading<'a>, Problem> {
-    let min_epoch = call.min_epoch()?;
-    match call.query.number("as_of")? {
-        Some(_) if min_epoch.is_some() => {
-            Err(Problem::new(Fault::AsOfWithMinEpoch, "send either as_of or Tradewind-Min-Epoch"))
-        }
-        Some(epoch) => at(app, Epoch(epoch)),
-        None => newest(app, call, min_epoch).await,
-    }
+/// When a request is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At that epoch.
+    At(Epoch),
+    /// At the newest, not before that one.
+    Newest(Option<Epoch>),
 }
 
-/// The same for a page of a list: a cursor's epoch is that of all its pages.
-pub async fn page<'a>(app: &'a App, call: &Call, cursor: Option<&Cursor>) -> Result<Reading<'a>, Problem> {
-    let Some(cursor) = cursor else { return reading(app, call).await };
+/// When a request is to be answered; a cursor's epoch is that of all its pages.
+pub fn when(call: &Call, cursor: Option<&Cursor>) -> Result<When, Problem> {
     let as_of = call.query.number("as_of")?.map(Epoch);
     let min_epoch = call.min_epoch()?;
+    let Some(cursor) = cursor else {
+        return match (as_of, min_epoch) {
+            (Some(_), Some(_)) => {
+                Err(Problem::new(Fault::AsOfWithMinEpoch, "send either as_of or Tradewind-Min-Epoch"))
+            }
+            (Some(epoch), None) => Ok(When::At(epoch)),
+            (None, least) => Ok(When::Newest(least)),
+        };
+    };
     match (as_of, min_epoch) {
         (Some(_), Some(_)) => Err(Problem::new(Fault::AsOfWithMinEpoch, "send either as_of or Tradewind-Min-Epoch")),
         (Some(as_of), None) if as_of != cursor.epoch => {
@@ -35,7 +40,20 @@ pub async fn page<'a>(app: &'a App, call: &Call, cursor: Option<&Cursor>) -> Res
         (None, Some(least)) if least > cursor.epoch => {
             Err(Problem::new(Fault::BadCursor, format!("the cursor is of epoch {}, before that", cursor.epoch)))
         }
-        (Some(_), None) | (None, Some(_) | None) => at(app, cursor.epoch),
+        (Some(_), None) | (None, Some(_) | None) => Ok(When::At(cursor.epoch)),
+    }
+}
+
+/// The epoch that a request is to be answered at, held readable.
+pub async fn reading<'a>(app: &'a App, call: &Call) -> Result<Reading<'a>, Problem> {
+    page(app, call, None).await
+}
+
+/// The same for a page of a list.
+pub async fn page<'a>(app: &'a App, call: &Call, cursor: Option<&Cursor>) -> Result<Reading<'a>, Problem> {
+    match when(call, cursor)? {
+        When::At(epoch) => at(app, epoch),
+        When::Newest(least) => newest(app, call, least).await,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::routes;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use axum::Router;
+use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,6 +38,8 @@ pub struct Parts {
     pub keeper: Arc<dyn Keeper>,
     /// What keeps dead letters.
     pub letters: Arc<dyn Letters>,
+    /// What finds products.
+    pub finder: Arc<dyn Finder>,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
 }
@@ -52,7 +55,8 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, letters, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, letters, finder, entropy } = parts;
+    let searches_max = config.searches_max;
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         config,
@@ -61,6 +65,8 @@ pub fn service(parts: Parts) -> Router {
         vitals,
         keeper,
         letters,
+        finder,
+        searches: Arc::new(Semaphore::new(searches_max)),
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),

@@ -15,7 +15,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 /// A product as its `GET` shows it: the row with prices and stock as of the epoch.
-struct ProductJson<'a>(&'a Product, &'a Reading<'a>);
+pub struct ProductJson<'a>(pub &'a Product, pub &'a Reading<'a>);
 struct VariantsJson<'a>(&'a [Variant], &'a Reading<'a>);
 struct VariantJson<'a>(&'a Variant, &'a Reading<'a>);
 

@@ -191,7 +191,7 @@ impl Route {
         self
     }
 
-    /// The same, with parameters.
+    /// The same, with parameters of its own.
     pub const fn with(mut self, params: &'static [Param]) -> Route {
         self.params = params;
         self

@@ -1,7 +1,7 @@
 //! What the tests share: a service over a log that decides when it is told to.
 
 use crate::shop::Shop;
-use crate::{Config, NoKeeper, NoLetters, Parts, Vitals, service};
+use crate::{Config, NoFinder, NoKeeper, NoLetters, Parts, Vitals, service};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
@@ -9,6 +9,7 @@ use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
 use dataflows::command::Command;
 use dataflows::decider::Decider;
 use dataflows::epoch::{Cut, Epoch, Epochs};
+use dataflows::finder::Finder;
 use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, Sink};
 use dataflows::rows::Row;
 use dataflows::time::Timestamp;
@@ -260,6 +261,17 @@ impl TestEnv {
         env
     }
 
+    /// A shop as [`TestEnv::stocked`], with a product index.
+    pub async fn finding(finder: Arc<dyn Finder>) -> TestEnv {
+        let (mut parts, log, now_ms) = TestEnv::build(Config { searches_max: 1, ..Config::default() });
+        parts.finder = finder;
+        let env = TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) };
+        env.shop.caught_up();
+        env.log.cut();
+        env.stock().await;
+        env
+    }
+
     /// The parts of a service whose log stays empty.
     pub fn parts(config: Config) -> Parts {
         TestEnv::build(config).0
@@ -289,6 +301,7 @@ impl TestEnv {
             vitals: Arc::new(|| Vitals { kafka: Some("127.0.0.1:9092".to_owned()), ..Vitals::default() }),
             keeper: Arc::new(NoKeeper),
             letters: Arc::new(NoLetters),
+            finder: Arc::new(NoFinder),
             entropy: Arc::new(move || Ok(u128::from(made.fetch_add(1, Ordering::Relaxed)).to_be_bytes())),
         };
         (parts, log, now_ms)
@@ -297,11 +310,15 @@ impl TestEnv {
     /// A shop with the product `p1`: SKU `A` at 12.50 GBP with 10 in stock, and `B`, digital, at 3 GBP.
     pub async fn stocked() -> TestEnv {
         let env = TestEnv::new();
-        let put = env.call("PUT", "/api/v1/products/p1", &[], PRODUCT).await;
+        env.stock().await;
+        env
+    }
+
+    async fn stock(&self) {
+        let put = self.call("PUT", "/api/v1/products/p1", &[], PRODUCT).await;
         assert_eq!(put.status, 201, "{put:?}");
         let movement = r#"{"quantity":10,"reason":"received"}"#;
-        assert_eq!(env.call("POST", "/api/v1/stock/A/movements", &[], movement).await.status, 201);
-        env
+        assert_eq!(self.call("POST", "/api/v1/stock/A/movements", &[], movement).await.status, 201);
     }
 
     pub fn set_mode(&self, mode: Mode) {

@@ -7,6 +7,7 @@ mod live;
 pub mod load;
 mod reads;
 mod restart;
+mod search;
 mod workload;
 
 use crate::cli::{Bench, BenchFlags};
@@ -24,6 +25,10 @@ pub fn run(bench: Bench) -> Result<()> {
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
         Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),
         Bench::Restart { flags, orders } => print(&flags, "restart", &restart::measure(folder.path(), &orders)?),
+        Bench::Search { flags, products, queries } => {
+            let figures = search::measure(folder.path(), products.as_deref(), queries.as_deref())?;
+            print(&flags, "search", &figures)
+        }
     }
 }
 

@@ -44,6 +44,7 @@ async fn compare(config: &crate::config::Config, node: &Node) -> Result<Figures>
         vitals: Arc::clone(&node.vitals),
         keeper: Arc::new(serving::NoKeeper),
         letters: Arc::new(serving::NoLetters),
+        finder: Arc::new(serving::NoFinder),
         entropy: os_entropy(),
     };
     let (ours, empty) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);

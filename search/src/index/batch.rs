@@ -1,0 +1,116 @@
+//! Changes on their way to the index: epochs put together, so that the engine never waits for the index and memory is
+//! bounded by the catalogue. Not for applying them.
+
+use dataflows::changes::{Change, Changes, Rows};
+use dataflows::epoch::Epoch;
+use dataflows::rows::{Order, OrderStatus, Product};
+use smol_str::SmolStr;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Consecutive epochs, put together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The last of them.
+    pub upto: Epoch,
+    /// The digest of all views after it.
+    pub digest: u128,
+    /// Each product that changed, as it is after it.
+    pub products: HashMap<SmolStr, Option<Arc<Product>>>,
+    /// What was sold of each SKU more than before.
+    pub sold: HashMap<SmolStr, i64>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.products.len() + self.sold.len()
+    }
+
+    fn add(&mut self, changes: &Changes) {
+        let Changes { record, rows, events: _, dead_letters: _, imbalances: _, standings } = changes;
+        let Rows {
+            products,
+            stock: _,
+            orders,
+            payments: _,
+            credits: _,
+            adjustments: _,
+            operations: _,
+            policy: _,
+            revenue: _,
+            invariants: _,
+        } = rows.as_ref();
+        self.upto = record.epoch;
+        self.digest = standings.digest();
+        for change in products {
+            self.products.insert(change.key_text(), change.after.clone());
+        }
+        for Change { before, after } in orders {
+            self.count(before.as_deref(), -1);
+            self.count(after.as_deref(), 1);
+        }
+    }
+
+    fn count(&mut self, order: Option<&Order>, sign: i64) {
+        let Some(order) = order.filter(|order| is_sold(order.status)) else { return };
+        for line in &order.lines {
+            let units = line.quantity.saturating_sub(line.returned).saturating_mul(sign);
+            match self.sold.get_mut(&line.sku) {
+                Some(sold) => *sold = sold.saturating_add(units),
+                None => {
+                    self.sold.insert(line.sku.clone(), units);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the goods of such an order count as sold.
+const fn is_sold(status: OrderStatus) -> bool {
+    match status {
+        OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned => true,
+        OrderStatus::PendingPayment | OrderStatus::Returned | OrderStatus::Cancelled | OrderStatus::Rejected => false,
+    }
+}
+
+/// The batches that wait.
+#[derive(Debug)]
+pub struct Waiting {
+    batches: VecDeque<Batch>,
+    /// A batch ends with this epoch.
+    ends_at: Epoch,
+    changes_max: usize,
+    batches_max: usize,
+}
+
+impl Waiting {
+    /// None yet. Epochs go into one batch until it has that many changes; the last of so many batches takes the rest.
+    pub const fn new(ends_at: Epoch, changes_max: usize, batches_max: usize) -> Waiting {
+        Waiting { batches: VecDeque::new(), ends_at, changes_max, batches_max }
+    }
+
+    /// Takes an epoch in.
+    pub fn add(&mut self, changes: &Changes) {
+        let is_many = self.batches.len() >= self.batches_max;
+        let is_open = |batch: &Batch| {
+            let is_replayed = batch.upto < self.ends_at;
+            batch.upto != self.ends_at && (is_replayed || is_many || batch.len() < self.changes_max)
+        };
+        if !self.batches.back().is_some_and(is_open) {
+            self.batches.push_back(Batch::default());
+        }
+        if let Some(batch) = self.batches.back_mut() {
+            batch.add(changes);
+        }
+    }
+
+    /// The next batch.
+    pub fn take(&mut self) -> Option<Batch> {
+        self.batches.pop_front()
+    }
+
+    /// Whether there is one.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+}

@@ -1,0 +1,121 @@
+//! The snapshots that can be asked: the newest, and for a while those that a next page may want. Says at which epochs
+//! each is exact, and lets requests wait for an epoch. Not for opening them.
+
+use super::snapshot::Snapshot;
+use dataflows::epoch::Epoch;
+use dataflows::finder::{IndexStanding, NotThere};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A snapshot, with the epochs that it is exact for.
+pub struct Shelved {
+    /// It.
+    pub snapshot: Snapshot,
+    /// Whether a next page may want it.
+    is_wanted: AtomicBool,
+}
+
+impl Shelved {
+    /// Says that a next page may want it.
+    pub fn want(&self) {
+        self.is_wanted.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Kept {
+    shelved: Arc<Shelved>,
+    from: Epoch,
+    upto: Epoch,
+    used: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    newest: Option<Kept>,
+    older: VecDeque<Kept>,
+    standing: IndexStanding,
+}
+
+/// The snapshots.
+pub struct Shelf {
+    state: Mutex<State>,
+    moved: Condvar,
+    older_max: usize,
+    older_age_max: Duration,
+}
+
+impl Shelf {
+    /// Nothing yet.
+    pub fn new(older_max: usize, older_age_max: Duration) -> Shelf {
+        Shelf { state: Mutex::default(), moved: Condvar::new(), older_max, older_age_max }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A reader that panicked left nothing half done: every change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a new snapshot in front, exact from that epoch on.
+    pub fn put(&self, snapshot: Snapshot, epoch: Epoch, bytes: u64) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.standing.products = snapshot.products;
+        state.standing.bytes = bytes;
+        state.standing.epoch = epoch;
+        let shelved = Arc::new(Shelved { snapshot, is_wanted: AtomicBool::new(false) });
+        let before = state.newest.replace(Kept { shelved, from: epoch, upto: epoch, used: now });
+        state.older.extend(before.filter(|kept| kept.shelved.is_wanted.load(Ordering::Relaxed)));
+        let is_old = |kept: &Kept| now.duration_since(kept.used) > self.older_age_max;
+        state.older.retain(|kept| !is_old(kept));
+        let over = state.older.len().saturating_sub(self.older_max);
+        state.older.drain(..over);
+        self.moved.notify_all();
+    }
+
+    /// Says that the newest snapshot is exact up to that epoch too: no product changed.
+    pub fn extend(&self, epoch: Epoch) {
+        let mut state = self.state();
+        if let Some(newest) = &mut state.newest {
+            newest.upto = epoch;
+            state.standing.epoch = epoch;
+            self.moved.notify_all();
+        }
+    }
+
+    /// Says why the index cannot go on, or that it can.
+    pub fn stalled(&self, why: Option<String>) {
+        self.state().standing.stalled = why;
+    }
+
+    /// How the index stands.
+    pub fn standing(&self) -> IndexStanding {
+        self.state().standing.clone()
+    }
+
+    /// The newest snapshot, once it is not before that epoch.
+    pub fn newest(&self, least: Epoch, wait: Duration) -> Result<(Arc<Shelved>, Epoch), NotThere> {
+        let state = self.wait_for(least, wait)?;
+        let newest = state.newest.as_ref().ok_or(NotThere::NotYet { newest: Epoch(0) })?;
+        Ok((Arc::clone(&newest.shelved), newest.upto))
+    }
+
+    /// The snapshot that is exact for that epoch.
+    pub fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<Shelved>, NotThere> {
+        let mut state = self.wait_for(epoch, wait)?;
+        let forgotten = NotThere::Forgotten { newest: state.standing.epoch };
+        let State { newest, older, standing: _ } = &mut *state;
+        let mut all = newest.iter_mut().chain(older.iter_mut());
+        let kept = all.find(|kept| kept.from <= epoch && epoch <= kept.upto).ok_or(forgotten)?;
+        kept.used = Instant::now();
+        Ok(Arc::clone(&kept.shelved))
+    }
+
+    fn wait_for(&self, epoch: Epoch, wait: Duration) -> Result<MutexGuard<'_, State>, NotThere> {
+        let is_before = |state: &mut State| state.newest.as_ref().is_none_or(|newest| newest.upto < epoch);
+        let waited = self.moved.wait_timeout_while(self.state(), wait, is_before);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() { Err(NotThere::NotYet { newest: state.standing.epoch }) } else { Ok(state) }
+    }
+}

@@ -1,0 +1,180 @@
+//! Queries: what somebody typed becomes a page of products, exact for the epoch of the index. Not for the index itself.
+//!
+//! ```text
+//! text ─▶ asked: words and what may be found for them ─▶ lists: products that have it ─▶ score ─▶ filters ─▶ page
+//!              ▲ guess, if no product has all words ◀──────────┘
+//! ```
+
+pub mod asked;
+pub mod guess;
+pub mod lists;
+pub mod score;
+
+mod facets;
+mod highlight;
+mod offer;
+mod order;
+mod suggest;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
+use crate::config::Config;
+use crate::index::{Listed, Shelf, Shelved, Snapshot};
+use asked::Asked;
+use dataflows::epoch::Epoch;
+use dataflows::finder::{FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Wanted};
+use facets::Counting;
+use highlight::Marks;
+use lists::Lists;
+use offer::offer;
+use order::Place;
+use score::{Fit, Scores};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The product index, for those who ask.
+pub struct ProductIndex {
+    config: Arc<Config>,
+    shelf: Arc<Shelf>,
+}
+
+impl ProductIndex {
+    /// Answers from that shelf.
+    pub const fn new(config: Arc<Config>, shelf: Arc<Shelf>) -> ProductIndex {
+        ProductIndex { config, shelf }
+    }
+
+    fn asking(&self, shelved: Arc<Shelved>, epoch: Epoch) -> Arc<dyn IndexAt> {
+        Arc::new(Asking { config: Arc::clone(&self.config), shelved, epoch })
+    }
+}
+
+impl Finder for ProductIndex {
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        let (shelved, epoch) = self.shelf.newest(least, wait)?;
+        Ok(self.asking(shelved, epoch))
+    }
+
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        let shelved = self.shelf.at(epoch, wait)?;
+        Ok(self.asking(shelved, epoch))
+    }
+
+    fn standing(&self) -> IndexStanding {
+        self.shelf.standing()
+    }
+}
+
+/// A snapshot that is asked.
+struct Asking {
+    config: Arc<Config>,
+    shelved: Arc<Shelved>,
+    epoch: Epoch,
+}
+
+impl IndexAt for Asking {
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn find(&self, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, FindError> {
+        let found = find(&self.shelved.snapshot, &self.config, wanted, shop).map_err(failed)?;
+        if found.has_more {
+            self.shelved.want();
+        }
+        Ok(found)
+    }
+
+    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, FindError> {
+        suggest::suggest(&self.shelved.snapshot, &self.config, text, limit).map_err(failed)
+    }
+}
+
+fn failed(error: Error) -> FindError {
+    let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    FindError(format!("{error}{source}"))
+}
+
+/// The words of a text with all that was found for them: guesses only where no product has all words.
+fn scores<'a>(
+    snapshot: &Snapshot,
+    config: &'a Config,
+    lists: &mut Lists<'_>,
+    text: &str,
+) -> Result<(Vec<Asked>, Scores<'a>, Vec<Fit>), Error> {
+    let mut asked = asked::asked(text, &config.query, &config.synonyms);
+    let mut scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
+    let (mut fits, has_all) = scores.fits(snapshot.segments.len());
+    if !has_all && guess::guess(&mut asked, snapshot, lists, config.query.guessed_words_max)? {
+        scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
+        fits = scores.fits(snapshot.segments.len()).0;
+    }
+    Ok((asked, scores, fits))
+}
+
+/// Every product, for a text that is blank.
+fn everything(snapshot: &Snapshot) -> Vec<Fit> {
+    let segments = snapshot.segments.iter().enumerate();
+    segments.flat_map(|(at, segment)| segment.reader.doc_ids_alive().map(move |doc| Fit::any(at, doc))).collect()
+}
+
+/// A product that fits and passes the filters, with its place.
+struct Candidate<'a> {
+    place: Place,
+    fit: Fit,
+    listed: &'a Listed,
+    score: f64,
+    factors: (f64, f64),
+}
+
+fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, Error> {
+    let mut lists = Lists::new(snapshot, config);
+    let (asked, scores, fits) = if wanted.text.trim().is_empty() {
+        (Vec::new(), Scores::none(&config.ranking), everything(snapshot))
+    } else {
+        scores(snapshot, config, &mut lists, &wanted.text)?
+    };
+    let mut counting: Vec<Counting<'_>> =
+        wanted.facets.iter().take(config.query.facets_max).map(Counting::new).collect();
+    let after = wanted.after.as_deref().and_then(Place::read);
+    let (mut total, mut candidates) = (0, Vec::new());
+    for fit in fits {
+        let Some(listed) = snapshot.listed(fit.segment, fit.doc) else { continue };
+        let Some(offer) = offer(listed, wanted, shop) else { continue };
+        total += 1;
+        counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price));
+        let factors =
+            (score::popularity(&config.ranking, listed.sold), score::availability(&config.ranking, offer.is_available));
+        let score = fit.text * factors.0 * factors.1;
+        let place = Place::of(wanted.sort, listed, score, offer.price);
+        if after.as_ref().is_none_or(|after| *after < place) {
+            candidates.push(Candidate { place, fit, listed, score, factors });
+        }
+    }
+    let has_more = first(&mut candidates, wanted.limit);
+    let marks = Marks::of(&asked);
+    let hit = |candidate: Candidate<'_>| Hit {
+        product_id: candidate.listed.product.product_id.clone(),
+        score: candidate.score,
+        highlights: marks.highlights(&candidate.listed.product),
+        explain: wanted.explain.then(|| scores.explain(candidate.fit, candidate.factors.0, candidate.factors.1)),
+        place: candidate.place.text(),
+    };
+    let hits = candidates.into_iter().map(hit).collect();
+    let facets = wanted.facets.iter().map(|by| by.name());
+    let counts = counting.into_iter().map(|counting| counting.counts(config.query.facet_values_max));
+    Ok(Found { hits, facets: facets.zip(counts).collect(), total, has_more })
+}
+
+/// Keeps the first so many candidates, in order; says whether there were more.
+fn first(candidates: &mut Vec<Candidate<'_>>, limit: usize) -> bool {
+    let has_more = candidates.len() > limit;
+    if has_more {
+        candidates.select_nth_unstable_by(limit, |a, b| a.place.cmp(&b.place));
+        candidates.truncate(limit);
+    }
+    candidates.sort_unstable_by(|a, b| a.place.cmp(&b.place));
+    has_more
+}

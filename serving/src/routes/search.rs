@@ -1,0 +1,270 @@
+//! Product search: hits, facets and suggestions from the index, products with prices and stock from the store, both at
+//! the epoch of the index. Not for finding: that is behind the port.
+
+use super::Param;
+use super::products::ProductJson;
+use crate::app::App;
+use crate::http::answer::{Answer, Kind};
+use crate::http::call::Call;
+use crate::http::cursor::Cursor;
+use crate::http::fresh::{self, When};
+use crate::http::list::internal;
+use crate::http::problem::{Fault, Problem};
+use crate::shop::Reading;
+use axum::http::header::LINK;
+use axum::http::{HeaderValue, StatusCode};
+use dataflows::command::InventoryPolicy;
+use dataflows::epoch::Epoch;
+use dataflows::finder::{Explanation, FacetBy, FacetCount, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted};
+use dataflows::money::parse_decimal;
+use dataflows::time::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const Q: Param = Param { name: "q", kind: "string", about: "what somebody typed; every product if it is blank" };
+const LIMIT: Param = Param { name: "limit", kind: "integer", about: "how many at most" };
+
+/// What a search may be asked.
+pub const PARAMS: &[Param] = &[
+    Q,
+    Param { name: "brand", kind: "string", about: "only this brand" },
+    Param { name: "category", kind: "string", about: "a category path, joined by `/`, or its start" },
+    Param { name: "price_min", kind: "string", about: "only with a variant that costs at least this" },
+    Param { name: "price_max", kind: "string", about: "only with a variant that costs at most this" },
+    Param { name: "in_stock", kind: "boolean", about: "`true`: only with a variant that can be bought now" },
+    Param {
+        name: "sort",
+        kind: "string",
+        about: "`relevance` (default), `price`, `-price`, `newest` (by the attribute `date_released`) or `popularity`",
+    },
+    Param {
+        name: "facets",
+        kind: "string",
+        about: "what to count: `brand`, `category`, `price`, `attributes.<name>`, joined by commas",
+    },
+    Param { name: "explain", kind: "boolean", about: "`true`: say how each score came about" },
+    LIMIT,
+    Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before" },
+];
+
+/// What suggestions may be asked.
+pub const SUGGEST_PARAMS: &[Param] = &[Q, LIMIT];
+
+/// The store at the epoch of the index.
+impl ShopAt for Reading<'_> {
+    fn now(&self) -> Timestamp {
+        Reading::now(self)
+    }
+
+    fn available(&self, sku: &str, policy: InventoryPolicy) -> Option<i64> {
+        Reading::available(self, sku, policy)
+    }
+}
+
+#[derive(Serialize)]
+struct HitJson<'a> {
+    product: ProductJson<'a>,
+    score: f64,
+    highlights: &'a BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a Explanation>,
+}
+
+struct Facets<'a>(&'a [(String, Vec<FacetCount>)]);
+
+impl Serialize for Facets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, counts) in self.0 {
+            map.serialize_entry(name, counts)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct PageJson<'a> {
+    data: Vec<HitJson<'a>>,
+    facets: Facets<'a>,
+    total: u64,
+    next_cursor: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Suggestion {
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Suggestions {
+    data: Vec<Suggestion>,
+}
+
+/// `GET /search`
+pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let mut wanted = wanted(&app, &call)?;
+    let list = format!("{}?{}", call.uri.path(), call.query.filter());
+    let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list)).transpose()?;
+    let asked = Asked::of(&app, &call, cursor.as_ref()).await?;
+    wanted.after = cursor.map(|cursor| cursor.after);
+    let (call, answer) = beside(&app, move |app| {
+        let (index, reading) = asked.open(app)?;
+        let found = index.find(&wanted, &reading).map_err(broken)?;
+        let answer = page(&found, &reading, &list, &call)?;
+        Ok((call, fresh::exact(&reading, answer)?))
+    })
+    .await?;
+    Ok(answer.tagged(call.if_none_match()))
+}
+
+/// `GET /search/suggest`
+pub async fn suggest(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let limit = limit(&call, app.config.suggestions_default, app.config.suggestions_max)?;
+    let text = call.query.get("q").unwrap_or_default().to_owned();
+    let asked = Asked::of(&app, &call, None).await?;
+    let answer = beside(&app, move |app| {
+        let (index, reading) = asked.open(app)?;
+        let texts = index.suggest(&text, limit).map_err(broken)?;
+        let data = texts.into_iter().map(|text| Suggestion { text }).collect();
+        fresh::exact(&reading, Answer::json(&Suggestions { data }))
+    })
+    .await?;
+    Ok(answer.tagged(call.if_none_match()))
+}
+
+/// When a search is to be answered, once the store has that epoch.
+#[derive(Clone, Copy)]
+struct Asked {
+    when: When,
+    wait: Duration,
+}
+
+impl Asked {
+    async fn of(app: &App, call: &Call, cursor: Option<&Cursor>) -> Result<Asked, Problem> {
+        let when = fresh::when(call, cursor)?;
+        match when {
+            When::At(epoch) => drop(fresh::at(app, epoch)?),
+            When::Newest(least) => drop(fresh::newest(app, call, least).await?),
+        }
+        Ok(Asked { when, wait: app.wait(call.prefer().wait_s) })
+    }
+
+    /// The index and the store at one epoch. May wait for the index, which comes behind the store.
+    fn open(self, app: &App) -> Result<(Arc<dyn IndexAt>, Reading<'_>), Problem> {
+        let late = |newest: Epoch| Problem::new(Fault::NotYetFresh, format!("the product index has epoch {newest}"));
+        let index = match self.when {
+            When::At(epoch) => app.finder.at(epoch, self.wait),
+            When::Newest(least) => app.finder.newest(least.or_else(|| app.shop.floor()).unwrap_or_default(), self.wait),
+        };
+        let index = index.map_err(|why| match why {
+            NotThere::NotYet { newest } => late(newest),
+            NotThere::Forgotten { newest } => {
+                let detail = format!("searches reach back to pages that were asked for lately; the newest is {newest}");
+                Problem::new(Fault::EpochForgotten, detail)
+            }
+        })?;
+        match (app.shop.read_at(index.epoch()), self.when) {
+            (Ok(reading), _) => Ok((index, reading)),
+            (Err(_), When::Newest(_)) => Err(late(index.epoch())),
+            (Err(_), When::At(epoch)) => Err(fresh::at(app, epoch).err().unwrap_or_else(|| late(index.epoch()))),
+        }
+    }
+}
+
+/// Does what keeps a core busy beside the other requests.
+async fn beside<T: Send + 'static>(
+    app: &Arc<App>,
+    act: impl FnOnce(&App) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let permit = Arc::clone(&app.searches).try_acquire_owned();
+    let permit = permit.map_err(|_| Problem::new(Fault::Overloaded, "too many searches run at once"))?;
+    let app = Arc::clone(app);
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        act(&app)
+    });
+    done.await.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?
+}
+
+fn broken(error: dataflows::finder::FindError) -> Problem {
+    Problem::new(Fault::Internal, error.to_string())
+}
+
+fn page(found: &Found, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
+    let Found { hits, facets, total, has_more } = found;
+    let mut products = Vec::with_capacity(hits.len());
+    for hit in hits {
+        // The index and the store are at one epoch, unless it was forgotten meanwhile.
+        let gone = || Problem::new(Fault::EpochForgotten, "the epoch was forgotten while it was read");
+        products.push(reading.product(&hit.product_id).ok_or_else(gone)?);
+    }
+    let after = hits.last().filter(|_| *has_more).map(|hit| hit.place.clone());
+    let next = after.map(|after| Cursor { epoch: reading.epoch(), after }.text(list));
+    let row = |(hit, product)| {
+        let Hit { product_id: _, score, highlights, explain, place: _ }: &Hit = hit;
+        HitJson { product: ProductJson(product, reading), score: *score, highlights, explain: explain.as_ref() }
+    };
+    let data = hits.iter().zip(products.iter().map(AsRef::as_ref)).map(row).collect();
+    let json = PageJson { data, facets: Facets(facets), total: *total, next_cursor: next.as_deref() };
+    let mut answer = Answer::new(StatusCode::OK, Kind::Json, serde_json::to_vec(&json).map_err(internal)?);
+    if let Some(next) = &next {
+        let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(next));
+        answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
+    }
+    Ok(answer)
+}
+
+fn wanted(app: &App, call: &Call) -> Result<Wanted, Problem> {
+    let text = |name: &str| call.query.get(name).map(str::to_owned);
+    let sort = call.query.get("sort").map(|name| {
+        Sort::parse(name).ok_or_else(|| {
+            Problem::invalid("/sort", "sort is `relevance`, `price`, `-price`, `newest` or `popularity`".to_owned())
+        })
+    });
+    let names = call.query.get("facets").into_iter().flat_map(|names| names.split(','));
+    let facet = |name: &str| {
+        let wrong = || "a facet is `brand`, `category`, `price` or `attributes.<name>`".to_owned();
+        FacetBy::parse(name.trim()).ok_or_else(|| Problem::invalid("/facets", wrong()))
+    };
+    let facets = names.map(facet).collect::<Result<Vec<_>, _>>()?;
+    if facets.len() > app.config.facets_max {
+        return Err(Problem::invalid("/facets", format!("at most {} facets are counted", app.config.facets_max)));
+    }
+    Ok(Wanted {
+        text: text("q").unwrap_or_default(),
+        brand: text("brand"),
+        category: text("category"),
+        price_min: price(call, "price_min")?,
+        price_max: price(call, "price_max")?,
+        in_stock: flag(call, "in_stock")?,
+        sort: sort.transpose()?.unwrap_or_default(),
+        facets,
+        explain: flag(call, "explain")?,
+        limit: limit(call, app.config.hits_default, app.config.hits_max)?,
+        after: None,
+    })
+}
+
+fn limit(call: &Call, default: usize, most: usize) -> Result<usize, Problem> {
+    match call.query.number("limit")? {
+        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
+        Some(_) => Err(Problem::invalid("/limit", format!("limit is 1 to {most}"))),
+        None => Ok(default),
+    }
+}
+
+fn price(call: &Call, name: &'static str) -> Result<Option<i64>, Problem> {
+    let wrong = |why| Problem::invalid(format!("/{name}"), format!("{name} is a number like 12.50: {why}"));
+    call.query.get(name).map(|text| parse_decimal(text).map_err(wrong)).transpose()
+}
+
+fn flag(call: &Call, name: &'static str) -> Result<bool, Problem> {
+    match call.query.get(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::invalid(format!("/{name}"), format!("{name} is `true` or `false`"))),
+    }
+}

@@ -1,0 +1,3 @@
+//! Product search through more than one room: the real catalogue, ranked.
+
+mod ranking;
