@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// How many records of others are taken in at once while no epoch can be due.
+const FOLLOWED_MAX: usize = 256;
+
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -91,6 +94,7 @@ impl Sequencer {
             backlog,
             closed: None,
             is_clock_behind: false,
+            is_hurried: false,
             config,
         };
         let thread = std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || run.run());
@@ -186,6 +190,8 @@ struct Run {
     /// When the last epoch was seen, whoever closed it; none before the first since the start.
     closed: Option<Instant>,
     is_clock_behind: bool,
+    /// Whether more waited than the last epoch had room for.
+    is_hurried: bool,
     config: Config,
 }
 
@@ -223,6 +229,18 @@ impl Run {
 
     /// Follows `epochs` to its end, then closes an epoch if one is due.
     fn step(&mut self) -> Result<Due, Error> {
+        if let (false, Some(closed)) = (self.is_hurried, self.closed) {
+            let left = Duration::from_millis(self.config.epoch_ms_min).saturating_sub(closed.elapsed());
+            if !left.is_zero() {
+                // Nothing can be due yet, and the ends may be far away to ask for: what others closed is here by itself.
+                let mut any = false;
+                self.follower.poll(FOLLOWED_MAX, &mut |_| any = true)?;
+                if any {
+                    self.closed = Some(Instant::now());
+                }
+                return Ok(Due::Idle(left));
+            }
+        }
         let ends = self.log.ends()?;
         let mut any = false;
         let own_end = ends.get(TopicPartition::EPOCHS).unwrap_or(0);
@@ -240,6 +258,7 @@ impl Run {
         } else {
             Waiting::Some
         };
+        self.is_hurried = waiting == Waiting::MoreThanAnEpoch;
         let due = self.config.due(self.closed.map(|closed| closed.elapsed()), waiting);
         if due == Due::Now {
             self.close(&cut)?;

@@ -168,8 +168,12 @@ pub fn reader(config: &Config, partitions: usize) -> Result<ClientConfig, Error>
     client.set("enable.partition.eof", "true");
     // By default a queue that was full is looked at again only after a second.
     client.set("fetch.queue.backoff.ms", "5");
-    // A question for partitions that are read to their end holds up those for others, so it must not wait long.
-    client.set("fetch.wait.max.ms", "50");
+    if partitions > 1 {
+        // A question names every partition, and is not cheap for a broker: it waits a little for more than one record. It
+        // does not wait long, since meanwhile no other question is under way, for partitions that were left out of it.
+        client.set("fetch.min.bytes", FETCH_BYTES_MIN.to_string());
+        client.set("fetch.wait.max.ms", config.fetch_wait_ms.to_string());
+    }
     // These hold for each partition, or for each answer about one. A larger record comes all the same.
     let share = (config.read_ahead_bytes_max / partitions.max(1)).clamp(FETCH_BYTES_MIN, FETCH_BYTES_MAX);
     client.set("fetch.message.max.bytes", share.to_string());
