@@ -176,6 +176,10 @@ pub trait LogReader: Send {
 
     /// Calls the waker whenever there may be more to read. Replaces the waker before.
     fn wake(&mut self, waker: Waker);
+
+    /// What stands before these places is wanted first: a log that can choose gives nothing behind them while any of it is
+    /// still to come. Replaces what was wanted before.
+    fn want(&mut self, _first: &Cut) {}
 }
 
 /// Keeps a waker registered; drop it to end that.

@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// How many records of others are taken in at once while no epoch can be due.
+const FOLLOWED_MAX: usize = 256;
+
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -230,6 +233,8 @@ pub struct Closer {
     silent: Option<Instant>,
     /// As it was reported.
     clock_behind: Duration,
+    /// Whether more waited than the last epoch had room for.
+    is_hurried: bool,
     config: Config,
 }
 
@@ -258,6 +263,7 @@ impl Closer {
             appended: None,
             silent: None,
             clock_behind: Duration::ZERO,
+            is_hurried: false,
             config,
         })
     }
@@ -280,9 +286,20 @@ impl Closer {
                 Some(Ok(_)) => {}
             }
         }
+        let before = self.follower.epochs().last;
+        if let (None, false, Some(closed)) = (&self.appended, self.is_hurried, self.closed) {
+            let left = Duration::from_millis(self.config.epoch_ms_min).saturating_sub(closed.elapsed());
+            if !left.is_zero() {
+                // Nothing can be due yet, and the ends may be far away to ask for: what others closed is here by itself.
+                self.follower.poll(FOLLOWED_MAX, &mut |_| {})?;
+                if self.follower.epochs().last > before {
+                    self.closed = Some(Instant::now());
+                }
+                return Ok(Due::Idle(left));
+            }
+        }
         let ends = self.log.ends()?;
         let own_end = ends.get(TopicPartition::EPOCHS).unwrap_or(0);
-        let before = self.follower.epochs().last;
         if !self.follower.follow(own_end)? {
             let silent = *self.silent.get_or_insert_with(Instant::now);
             if silent.elapsed() < STALL_MAX {
@@ -312,6 +329,7 @@ impl Closer {
         } else {
             Waiting::Some
         };
+        self.is_hurried = waiting == Waiting::MoreThanAnEpoch;
         let due = self.config.due(self.closed.map(|closed| closed.elapsed()), waiting);
         if due == Due::Now {
             self.close(&cut)?;

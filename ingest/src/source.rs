@@ -88,6 +88,8 @@ pub struct LogSource {
     sealed: VecDeque<Arc<EpochRecord>>,
     /// Whether the reader reads only partitions that are behind the cuts.
     is_focused: bool,
+    /// Whether the reader knows where the last sealed epoch ends.
+    is_told: bool,
     waker: Option<Waker>,
     last: Option<Epoch>,
     given: Epoch,
@@ -135,6 +137,7 @@ impl LogSource {
             parts,
             sealed: VecDeque::new(),
             is_focused: false,
+            is_told: false,
             waker: None,
             last: None,
             given: start.epochs.last,
@@ -181,7 +184,7 @@ impl LogSource {
 
     /// Follows `epochs`, within the limits.
     fn take_in_epochs(&mut self) -> Result<(), Error> {
-        let LogSource { follower, parts, sealed, config, last, refused, .. } = self;
+        let LogSource { follower, parts, sealed, config, last, refused, is_told, .. } = self;
         let covered = |parts: &[Part]| parts.iter().map(|part| part.sealed - part.given).sum::<u64>();
         while refused.is_none()
             && (sealed.is_empty()
@@ -197,6 +200,7 @@ impl LogSource {
                     }
                 }
                 sealed.push_back(Arc::new(record));
+                *is_told = false;
             };
             match follower.poll(1, &mut taken) {
                 Ok(true) => {}
@@ -251,6 +255,10 @@ impl LogSource {
             self.reader = self.reader_of(|_| true)?;
             self.is_focused = false;
         }
+        if is_behind && !std::mem::replace(&mut self.is_told, true) {
+            // Live, records are here before their epoch; in a replay they are told apart from those of much later ones.
+            self.reader.want(&ends(&self.parts));
+        }
         let (records_max, bytes_max) = (self.config.read_records_max, self.config.read_bytes_max);
         let mut records = std::mem::take(&mut self.records);
         let before: u64 = self.parts.iter().map(|part| part.position).sum();
@@ -289,11 +297,12 @@ impl LogSource {
         Ok(())
     }
 
-    fn reader_of(&self, wanted: impl Fn(&Part) -> bool) -> Result<Box<dyn LogReader>, Error> {
+    fn reader_of(&mut self, wanted: impl Fn(&Part) -> bool) -> Result<Box<dyn LogReader>, Error> {
         let mut reader = self.log.reader(&starts(&self.parts, wanted))?;
         if let Some(waker) = &self.waker {
             reader.wake(Arc::clone(waker));
         }
+        self.is_told = false;
         Ok(reader)
     }
 }
@@ -304,6 +313,13 @@ fn starts(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> Cut {
         starts.set(part.at, part.position);
     }
     starts
+}
+
+/// Where the last sealed epoch ends.
+fn ends(parts: &[Part]) -> Cut {
+    let mut ends = Cut::default();
+    parts.iter().for_each(|part| ends.set(part.at, part.sealed));
+    ends
 }
 
 impl Source for LogSource {

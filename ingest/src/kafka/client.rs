@@ -150,8 +150,12 @@ pub fn producer(config: &Config) -> Result<ClientConfig, Error> {
     Ok(client)
 }
 
+/// The least and the most of a partition that a broker is asked for at once.
+const FETCH_BYTES_MIN: usize = 64 << 10;
+const FETCH_BYTES_MAX: usize = 1 << 20;
+
 /// The settings of a consumer that reads from given places, in a thread of its own.
-pub fn reader(config: &Config) -> Result<ClientConfig, Error> {
+pub fn reader(config: &Config, partitions: usize) -> Result<ClientConfig, Error> {
     let mut client = asker(config)?;
     // Needed for an assignment; no group is ever joined, no offset committed.
     client.set("group.id", "tradewind");
@@ -161,10 +165,17 @@ pub fn reader(config: &Config) -> Result<ClientConfig, Error> {
     client.set("enable.partition.eof", "true");
     // By default a queue that was full is looked at again only after a second.
     client.set("fetch.queue.backoff.ms", "5");
-    client.set("fetch.wait.max.ms", "500");
-    client.set("fetch.message.max.bytes", "1048576");
-    client.set("queued.min.messages", config.read_ahead_records_max.clamp(1, 10_000_000).to_string());
-    client.set("queued.max.messages.kbytes", (config.read_ahead_bytes_max / 1024).clamp(1, 2_097_151).to_string());
+    if partitions > 1 {
+        // A question names every partition, and is not cheap for a broker: it waits a little for more than one record. It
+        // does not wait long, since meanwhile no other question is under way, for partitions that were left out of it.
+        client.set("fetch.min.bytes", FETCH_BYTES_MIN.to_string());
+        client.set("fetch.wait.max.ms", config.fetch_wait_ms.to_string());
+    }
+    // These hold for each partition, or for each answer about one. A larger record comes all the same.
+    let share = (config.read_ahead_bytes_max / partitions.max(1)).clamp(FETCH_BYTES_MIN, FETCH_BYTES_MAX);
+    client.set("fetch.message.max.bytes", share.to_string());
+    client.set("queued.max.messages.kbytes", (share / 1024).to_string());
+    client.set("queued.min.messages", "2000");
     Ok(client)
 }
 

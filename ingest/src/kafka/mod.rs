@@ -60,6 +60,8 @@ pub struct Config {
     pub read_ahead_records_max: usize,
     /// How many bytes a reader holds that were not asked for yet; its client holds as many again.
     pub read_ahead_bytes_max: usize,
+    /// How long a broker waits for more records before it gives a reader of several partitions what there is.
+    pub fetch_wait_ms: u64,
     /// How often the ends are looked at when no reader says that they moved.
     pub watch_ms: u64,
 }
@@ -77,6 +79,7 @@ impl Default for Config {
             append_bytes_max: 64 << 20,
             read_ahead_records_max: 20_000,
             read_ahead_bytes_max: 8 << 20,
+            fetch_wait_ms: 5,
             watch_ms: 100,
         }
     }

@@ -1,6 +1,9 @@
 //! Reads some partitions: a client and a thread of its own, which hands records on through a bounded queue. Not for
 //! knowing what they mean.
 //!
+//! Each partition has a queue of its own in the client, so that none gets far ahead of the others: they are read in turn,
+//! a little of each, and while any has not reached what is wanted first, only those.
+//!
 //! Offsets have holes, where transactions ended or were aborted. At the end of a partition the client says how far it is,
 //! so a position passes what holds nothing. What is deleted before it was read is never passed: the reader fails.
 
@@ -13,6 +16,7 @@ use dataflows::epoch::Cut;
 use dataflows::port::Waker;
 use dataflows::topic::{Origin, TopicPartition};
 use rdkafka::Offset;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -27,6 +31,8 @@ const WAIT: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many messages it takes before it hands them on.
 pub const AT_ONCE: usize = 512;
+/// How many of them from one partition.
+const OF_ONE: usize = 64;
 
 enum Item {
     Record(LogRecord),
@@ -52,6 +58,10 @@ impl From<Failure> for Error {
 
 #[derive(Default)]
 struct Ahead {
+    /// Of each partition, in their order: whether its queue in the client may have something.
+    ready: Vec<bool>,
+    /// Of each partition: what stands before is wanted first.
+    wanted: Vec<u64>,
     items: VecDeque<Item>,
     bytes: usize,
     failure: Option<Failure>,
@@ -63,7 +73,8 @@ struct Ahead {
 #[derive(Default)]
 struct Queue {
     ahead: Mutex<Ahead>,
-    room: Condvar,
+    /// Rung when there is room, something to take, something wanted, or no reader any more.
+    moved: Condvar,
 }
 
 /// See [`LogReader`].
@@ -75,15 +86,30 @@ pub struct Reader {
 impl Reader {
     /// Starts reading from these places.
     pub fn start(shared: &Arc<Shared>, starts: &Cut) -> Result<Reader, Error> {
-        let consumer: BaseConsumer<Context> = client::create(&client::reader(&shared.config)?)?;
         let positions: BTreeMap<TopicPartition, u64> = starts.iter().collect();
-        let queue = Arc::new(Queue::default());
-        let mut run = Run {
+        let consumer: BaseConsumer<Context> = client::create(&client::reader(&shared.config, positions.len())?)?;
+        let (consumer, queue) = (Arc::new(consumer), Arc::new(Queue::default()));
+        let mut parts = Vec::with_capacity(positions.len());
+        // Before anything is assigned, so that nothing comes by another way.
+        for (slot, (at, next)) in positions.iter().enumerate() {
+            let split = consumer.split_partition_queue(shared.names.of(at.topic), client::number(at.partition));
+            let mut messages = split.ok_or_else(|| Error::Unavailable(format!("{at} cannot be read by itself")))?;
+            let of_slot = Arc::clone(&queue);
+            messages.set_nonempty_callback(move || of_slot.is_ready(slot));
+            parts.push(Part { at: *at, next: *next, messages });
+        }
+        {
+            let mut ahead = lock(&queue.ahead);
+            ahead.ready = vec![true; parts.len()];
+            ahead.wanted = vec![0; parts.len()];
+        }
+        let run = Run {
+            parts,
             consumer,
             names: shared.names.clone(),
             watchers: shared.watchers.clone(),
             queue: Arc::clone(&queue),
-            next: positions.clone(),
+            turn: 0,
             records_max: shared.config.read_ahead_records_max.max(1),
             bytes_max: shared.config.read_ahead_bytes_max.max(1),
             longest: Duration::from_millis(shared.config.answer_ms_max),
@@ -93,6 +119,15 @@ impl Reader {
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread.spawn(move || run.run()).map_err(Error::io("starting", "kafka-reader"))?;
         Ok(Reader { queue, positions })
+    }
+}
+
+impl Queue {
+    fn is_ready(&self, slot: usize) {
+        if let Some(ready) = lock(&self.ahead).ready.get_mut(slot) {
+            *ready = true;
+        }
+        self.moved.notify_all();
     }
 }
 
@@ -107,7 +142,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         lock(&self.queue.ahead).is_over = true;
-        self.queue.room.notify_all();
+        self.queue.moved.notify_all();
     }
 }
 
@@ -131,7 +166,7 @@ impl LogReader for Reader {
             }
         }
         drop(ahead);
-        self.queue.room.notify_all();
+        self.queue.moved.notify_all();
         Ok(())
     }
 
@@ -142,16 +177,32 @@ impl LogReader for Reader {
     fn wake(&mut self, waker: Waker) {
         lock(&self.queue.ahead).waker = Some(waker);
     }
+
+    fn want(&mut self, first: &Cut) {
+        let wanted = self.positions.keys().map(|at| first.get(*at).unwrap_or(0)).collect();
+        lock(&self.queue.ahead).wanted = wanted;
+        self.queue.moved.notify_all();
+    }
+}
+
+/// A partition.
+struct Part {
+    at: TopicPartition,
+    /// Where it is handed on up to.
+    next: u64,
+    messages: PartitionQueue<Context>,
 }
 
 /// What the thread has.
 struct Run {
-    consumer: BaseConsumer<Context>,
+    /// In their order.
+    parts: Vec<Part>,
+    consumer: Arc<BaseConsumer<Context>>,
     names: Names,
     watchers: Watchers,
     queue: Arc<Queue>,
-    /// Where each partition is handed on up to.
-    next: BTreeMap<TopicPartition, u64>,
+    /// Whose turn it is.
+    turn: usize,
     records_max: usize,
     bytes_max: usize,
     longest: Duration,
@@ -170,8 +221,18 @@ struct Taken {
 
 impl Run {
     fn run(mut self) {
-        while self.wait_for_room() {
-            let mut taken = self.take();
+        while let Some(slots) = self.wait() {
+            // What the client says beside messages.
+            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+                tracing::debug!(%error, "a client cannot read now");
+            }
+            let mut taken = Taken::default();
+            for (slot, wanted) in slots {
+                self.take(slot, wanted, &mut taken);
+                if taken.items.len() >= AT_ONCE || taken.bytes >= self.bytes_max {
+                    break;
+                }
+            }
             if taken.is_at_end {
                 self.pass_holes(&mut taken.items);
             }
@@ -186,62 +247,81 @@ impl Run {
     }
 
     /// Tells the client where to read.
-    fn assign(&mut self) -> Result<(), Error> {
-        let list = self.names.list(self.next.iter().map(|(at, next)| (*at, client::offset(*next))))?;
+    fn assign(&self) -> Result<(), Error> {
+        let list = self.names.list(self.parts.iter().map(|part| (part.at, client::offset(part.next))))?;
         let assigned = self.consumer.assign(&list);
         assigned.map_err(|error| super::away::unavailable("beginning to read", &error, None))
     }
 
-    /// False when the reader is gone.
-    fn wait_for_room(&self) -> bool {
-        let is_full = |ahead: &mut Ahead| {
-            !ahead.is_over && (ahead.items.len() >= self.records_max || ahead.bytes >= self.bytes_max)
-        };
-        let ahead = self.queue.room.wait_while(lock(&self.queue.ahead), is_full);
-        !ahead.unwrap_or_else(PoisonError::into_inner).is_over
-    }
-
-    /// Waits for a message, and takes it and those that are there already.
-    fn take(&mut self) -> Taken {
-        let (mut taken, mut wait) = (Taken::default(), WAIT);
-        for _ in 0..AT_ONCE {
-            let message = match self.consumer.poll(wait) {
-                None => break,
-                Some(Ok(message)) => message,
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    taken.is_at_end = true;
-                    wait = Duration::ZERO;
-                    continue;
-                }
-                Some(Err(error)) => {
-                    match error.rdkafka_error_code() {
-                        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                            taken.is_out_of_range = true;
-                        }
-                        // The client tries again by itself. An error that repeats must not keep a core busy.
-                        _ => {
-                            tracing::debug!(%error, "a partition cannot be read now");
-                            std::thread::park_timeout(PAUSE);
-                        }
-                    }
-                    break;
-                }
-            };
-            wait = Duration::ZERO;
-            if let Some(record) = record(&self.names, &message) {
-                let at = record.origin.topic_partition();
-                // A client that began again may give what it gave before.
-                if self.next.get(&at).is_some_and(|next| *next <= record.origin.offset) {
-                    self.next.insert(at, record.origin.offset + 1);
-                    taken.bytes += record.record.bytes();
-                    taken.items.push(Item::Record(record));
-                }
+    /// Waits for something to take and room for it; which partitions are to be looked at, and how far each is wanted
+    /// first. None when the reader is gone.
+    fn wait(&mut self) -> Option<Vec<(usize, u64)>> {
+        let queue = Arc::clone(&self.queue);
+        let mut ahead = lock(&queue.ahead);
+        loop {
+            if ahead.is_over {
+                return None;
             }
-            if taken.bytes >= self.bytes_max {
-                break;
+            let is_full = ahead.items.len() >= self.records_max || ahead.bytes >= self.bytes_max;
+            let slots = if is_full { Vec::new() } else { self.choose(&ahead) };
+            if !slots.is_empty() {
+                return Some(slots);
+            }
+            let waited = queue.moved.wait_timeout(ahead, WAIT).unwrap_or_else(PoisonError::into_inner);
+            ahead = waited.0;
+            if waited.1.timed_out() {
+                // Should a ring ever be missed, it is made up for here.
+                ahead.ready.fill(true);
             }
         }
-        taken
+    }
+
+    /// In turn: those that are behind what is wanted, if any is, else all; of them those that may have something.
+    fn choose(&mut self, ahead: &Ahead) -> Vec<(usize, u64)> {
+        let count = self.parts.len();
+        self.turn = (self.turn + 1) % count.max(1);
+        let is_behind = |slot: usize| self.parts[slot].next < ahead.wanted[slot];
+        let any_behind = (0..count).any(is_behind);
+        let in_turn = (self.turn..count).chain(0..self.turn);
+        let chosen = in_turn.filter(|slot| ahead.ready[*slot] && (!any_behind || is_behind(*slot)));
+        chosen.map(|slot| (slot, if any_behind { ahead.wanted[slot] } else { u64::MAX })).collect()
+    }
+
+    /// Takes some of what a partition has there already.
+    fn take(&mut self, slot: usize, wanted: u64, taken: &mut Taken) {
+        let part = &mut self.parts[slot];
+        for _ in 0..OF_ONE {
+            if part.next >= wanted || taken.bytes >= self.bytes_max {
+                return;
+            }
+            match part.messages.poll(Duration::ZERO) {
+                None => {
+                    // Said before the last look, so that what comes between is not missed.
+                    let was_ready = std::mem::take(&mut lock(&self.queue.ahead).ready[slot]);
+                    if !was_ready {
+                        return;
+                    }
+                }
+                Some(Ok(message)) => {
+                    let Some(record) = record(part.at, &message) else { continue };
+                    // A client that began again may give what it gave before.
+                    if part.next <= record.origin.offset {
+                        part.next = record.origin.offset + 1;
+                        taken.bytes += record.record.bytes();
+                        taken.items.push(Item::Record(record));
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => taken.is_at_end = true,
+                Some(Err(error)) => match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                        taken.is_out_of_range = true;
+                        return;
+                    }
+                    // The client tries again by itself.
+                    _ => tracing::debug!(%error, at = %part.at, "a partition cannot be read now"),
+                },
+            }
+        }
     }
 
     /// Asks the client how far it is.
@@ -251,33 +331,35 @@ impl Run {
             let at = self.names.topic(part.topic()).zip(u32::try_from(part.partition()).ok());
             let (Some((topic, partition)), Offset::Offset(position)) = (at, part.offset()) else { continue };
             let (at, position) = (TopicPartition::new(topic, partition), u64::try_from(position).unwrap_or(0));
-            if self.next.get(&at).is_some_and(|next| *next < position) {
-                self.next.insert(at, position);
+            let Ok(slot) = self.parts.binary_search_by_key(&at, |part| part.at) else { continue };
+            if self.parts[slot].next < position {
+                self.parts[slot].next = position;
                 items.push(Item::Passed(at, position));
             }
         }
     }
 
     /// What the log does not have that the client asked it for. If it has all, reading begins again there.
-    fn diagnose(&mut self) -> Option<Failure> {
-        let mut bounds = Vec::new();
-        for which in [Offset::Beginning, Offset::End] {
-            let list = self.names.list(self.next.keys().map(|at| (*at, which))).ok()?;
-            // Without an answer the client is told again where to read, and says again that it cannot.
-            bounds.push(self.consumer.offsets_for_times(list, self.longest).ok());
-        }
-        let place = |bound: &Option<rdkafka::TopicPartitionList>, at: TopicPartition| {
-            let part = bound.as_ref()?.find_partition(self.names.of(at.topic), client::number(at.partition))?;
+    fn diagnose(&self) -> Option<Failure> {
+        let ask = |which: Offset| {
+            let list = self.names.list(self.parts.iter().map(|part| (part.at, which))).ok()?;
+            self.consumer.offsets_for_times(list, self.longest).ok()
+        };
+        // Without an answer the client is told again where to read, and says again that it cannot.
+        let (starts, ends) = (ask(Offset::Beginning), ask(Offset::End));
+        let place = |of: &Option<rdkafka::TopicPartitionList>, at: TopicPartition| {
+            let part = of.as_ref()?.find_partition(self.names.of(at.topic), client::number(at.partition))?;
             match (part.error(), part.offset()) {
                 (Ok(()), Offset::Offset(offset)) => u64::try_from(offset).ok(),
                 _ => None,
             }
         };
-        for (at, asked) in self.next.iter().map(|(at, next)| (*at, *next)) {
-            if let Some(start) = place(&bounds[0], at).filter(|start| asked < *start) {
+        for Part { at, next: asked, messages: _ } in &self.parts {
+            let (at, asked) = (*at, *asked);
+            if let Some(start) = place(&starts, at).filter(|start| asked < *start) {
                 return Some(Failure::Deleted { at, asked, start });
             }
-            if let Some(end) = place(&bounds[1], at).filter(|end| *end < asked) {
+            if let Some(end) = place(&ends, at).filter(|end| *end < asked) {
                 return Some(Failure::Beyond { at, asked, end });
             }
         }
@@ -303,10 +385,8 @@ impl Run {
 }
 
 /// A message as a record; its bytes are copied once, into one piece.
-fn record(names: &Names, message: &BorrowedMessage<'_>) -> Option<LogRecord> {
-    let partition = u32::try_from(message.partition()).ok()?;
-    let origin =
-        Origin { topic: names.topic(message.topic())?, partition, offset: u64::try_from(message.offset()).ok()? };
+fn record(at: TopicPartition, message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+    let origin = Origin { topic: at.topic, partition: at.partition, offset: u64::try_from(message.offset()).ok()? };
     let (key, value, headers) = (message.key(), message.payload(), headers::of(message));
     let parts = || [key, value].into_iter().chain(headers.iter().map(|(_, value)| *value));
     let mut piece = BytesMut::with_capacity(parts().flatten().map(<[u8]>::len).sum());

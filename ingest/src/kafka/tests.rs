@@ -203,3 +203,22 @@ fn a_producer_that_can_never_go_on_is_replaced() {
     let read = read_to(&mut *log.reader(&beginning(&log)).unwrap(), &log.ends().unwrap());
     assert_eq!(values(&read), ["before", "after"]);
 }
+
+#[test]
+fn what_is_wanted_comes_first_and_then_the_rest() {
+    let Some(broker) = Broker::shared() else { return };
+    let log = made(&config(broker));
+    let places: Vec<TopicPartition> = (0..3).map(|partition| TopicPartition::new(Topic::Orders, partition)).collect();
+    let records: Vec<_> =
+        places.iter().flat_map(|at| (0..3_000).map(|number| (*at, text(&number.to_string())))).collect();
+    append(&log, records).unwrap();
+    let (mut wanted, mut reader) = (Cut::default(), log.reader(&beginning(&log)).unwrap());
+    places.iter().zip([50, 0, 900]).for_each(|(at, next)| wanted.set(*at, next));
+    reader.want(&wanted);
+    let found = read_to(&mut *reader, &log.ends().unwrap());
+    // The reader may have looked at its partitions before it was told.
+    let first = &found[found.len().min(3 * reader::AT_ONCE)..];
+    let late = first.iter().filter(|read| wanted.get(read.origin.topic_partition()) > Some(read.origin.offset)).count();
+    assert_eq!((late, found.len()), (0, 9_000));
+    assert!(by_partition(&found).values().all(|found| found.iter().map(|(offset, _)| *offset).eq(0..3_000)));
+}
