@@ -107,8 +107,10 @@ fn every_key_is_whole_and_counts() {
     for key in KEYS {
         assert!(!key.doc.is_empty() && !key.section().is_empty(), "{}", key.name);
         // Any other value that is allowed makes another configuration, so the key is read.
-        let candidates = ["1", "2", "30", "1073741824", "1048576", "1024", "999", "127.0.0.1:1", "json", "trace"];
-        let changed = candidates.iter().any(|value| {
+        let numbers = ["1", "2", "30", "1073741824", "1048576", "1024", "999"];
+        let texts = ["127.0.0.1:1", "json", "trace", "ssl", "PLAIN"];
+        let mut candidates = numbers.iter().chain(&texts);
+        let changed = candidates.any(|value| {
             let set = loaded("", &[(&key.variable(), value)], Flags::default());
             set.is_ok_and(|set| set.config() != defaults.config())
         });
