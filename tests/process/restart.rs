@@ -24,7 +24,10 @@ enum Blow {
 /// Kills so many times what there is to be killed, and holds all that was acknowledged against what is there.
 pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
     let mut random = Random(seed);
-    let workers = |count| Way { workers: Some(count), ..way.clone() };
+    // The log is replayed from its beginning at the end.
+    let whole = ("TRADEWIND_CHECKPOINTS_LOG_KEPT", "all".to_owned());
+    let variables = way.variables.iter().cloned().chain([whole]).collect::<Vec<_>>();
+    let workers = |count| Way { workers: Some(count), variables: variables.clone(), ..way.clone() };
     let mut env = TestEnv::start_as(&workers(2));
     shop::stock(&env, "SCARCE", "reserve", SCARCE);
     shop::stock(&env, "PLENTY", "track_only", 0);

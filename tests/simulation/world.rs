@@ -204,12 +204,12 @@ impl World {
                 };
                 node.engine.collect(messages_max);
             }
-            90..93 => drop(node.letters.flush()),
-            93..95 => {
+            90..92 => drop(node.letters.flush()),
+            92..96 => {
                 self.publish_outputs(node, 40);
                 drop(node.keeper.take());
             }
-            95..97 => self.faults.release(),
+            96..98 => self.faults.release(),
             _ => self.pass_time(),
         }
     }

@@ -130,9 +130,13 @@ impl Log for FaultyLog {
     }
 
     fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
-        self.faults.check("delete_before fails first")?;
+        let what = "delete_before fails";
+        // Before anything is deleted, or after all of it is.
+        if self.faults.strikes(what) && self.faults.below(2) == 0 {
+            return Err(Error::Unavailable(format!("injected: {what}")));
+        }
         self.inner.delete_before(floor)?;
-        self.faults.check("delete_before fails last")
+        self.faults.check(what)
     }
 
     fn watch(&self, waker: Waker) -> Watch {
