@@ -110,7 +110,8 @@ fn properties(schema: &Schema, rows: usize) -> Result<WriterProperties, ParquetE
 pub fn write(schema: &Schema, rows: &[Row]) -> Result<Written, Error> {
     let arrow = arrow_schema(&schema.columns);
     // The Arrow schema within the file tells readers nothing that the Parquet schema does not.
-    let options = ArrowWriterOptions::new().with_properties(properties(schema, rows.len())?).with_skip_arrow_metadata(true);
+    let options =
+        ArrowWriterOptions::new().with_properties(properties(schema, rows.len())?).with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&arrow), options)?;
     for rows in rows.chunks(BATCH_ROWS) {
         let arrays = schema.columns.iter().enumerate().map(|(at, column)| array(column.kind, at, rows));

@@ -140,7 +140,8 @@ pub const DATE: &str = "date";
 impl Schema {
     /// A table; it is sorted by the columns that are named.
     pub fn new(table: impl Into<String>, columns: Vec<Column>, is_dated: bool, sort: &[&str]) -> Schema {
-        let place = |name: &&str| columns.iter().position(|column| column.name == *name).expect("a column of the table");
+        let place =
+            |name: &&str| columns.iter().position(|column| column.name == *name).expect("a column of the table");
         let sort = sort.iter().map(place).collect();
         Schema { table: table.into(), columns, is_dated, sort }
     }
@@ -159,6 +160,8 @@ impl Schema {
     /// Puts rows in the order of the files.
     pub fn sort(&self, rows: &mut [Row]) {
         // Stable: rows that agree in all of these are in the order of the log.
-        rows.sort_by(|a, b| self.sort.iter().map(|at| a[*at].cmp(&b[*at])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+        rows.sort_by(|a, b| {
+            self.sort.iter().map(|at| a[*at].cmp(&b[*at])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+        });
     }
 }

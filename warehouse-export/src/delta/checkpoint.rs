@@ -5,9 +5,7 @@ use crate::parquet_file::batches;
 use arrow_array::builder::{ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
@@ -66,7 +64,12 @@ impl<'a, A: 'a> Column<'a, A> {
         self.field(name, array)
     }
 
-    fn map<V>(self, name: &'static str, get: fn(&A) -> Option<&BTreeMap<String, V>>, value: fn(&V) -> Option<&str>) -> Result<Self, ParquetError> {
+    fn map<V>(
+        self,
+        name: &'static str,
+        get: fn(&A) -> Option<&BTreeMap<String, V>>,
+        value: fn(&V) -> Option<&str>,
+    ) -> Result<Self, ParquetError> {
         let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
         for map in self.parts().map(|part| part.and_then(get)) {
@@ -89,7 +92,8 @@ impl<'a, A: 'a> Column<'a, A> {
 
     fn array(self) -> Result<StructArray, ParquetError> {
         let there = NullBuffer::from_iter(self.parts().map(|part| part.is_some()));
-        let typed = |(name, array): (&'static str, ArrayRef)| (Field::new(name, array.data_type().clone(), true), array);
+        let typed =
+            |(name, array): (&'static str, ArrayRef)| (Field::new(name, array.data_type().clone(), true), array);
         let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = self.fields.into_iter().map(typed).unzip();
         Ok(StructArray::try_new(Fields::from(fields), arrays, Some(there))?)
     }

@@ -7,8 +7,10 @@ mod checkpoint;
 mod state;
 mod stats;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use state::State;
 pub use stats::{ReadStats, Stats};
-pub use table::{About, CHECKPOINT_COMMITS, Table, millis};
 pub(crate) use table::put;
+pub use table::{About, CHECKPOINT_COMMITS, Table, millis};

@@ -151,7 +151,10 @@ impl Table {
         let mut why = None;
         for version in listed.checkpoints.iter().rev() {
             let path = self.log(&format!("{version:020}.checkpoint.parquet"));
-            match self.read_file(&path).and_then(|bytes| checkpoint::read(bytes).map_err(|why| self.damaged(&path, why))) {
+            match self
+                .read_file(&path)
+                .and_then(|bytes| checkpoint::read(bytes).map_err(|why| self.damaged(&path, why)))
+            {
                 Ok(actions) => {
                     actions.into_iter().for_each(|action| self.state.apply(action));
                     (self.version, self.checkpointed, from) = (*version, Some(*version), version + 1);
@@ -163,7 +166,9 @@ impl Table {
         for (expected, version) in (from..).zip(listed.commits.iter().copied().filter(|version| *version >= from)) {
             let path = self.log(&format!("{version:020}.json"));
             if version != expected {
-                return Err(why.unwrap_or_else(|| self.damaged(&path, format!("version {expected} before it is not there"))));
+                return Err(
+                    why.unwrap_or_else(|| self.damaged(&path, format!("version {expected} before it is not there")))
+                );
             }
             let bytes = self.read_file(&path)?;
             let lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<Action>();
@@ -179,8 +184,8 @@ impl Table {
     fn meta_data(&self) -> MetaData {
         let id = format!("{:032x}", xxh3_128(self.app_id().as_bytes()));
         let id = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]].join("-");
-        let configuration =
-            [("delta.checkpointInterval", "50"), ("delta.enableDeletionVectors", "false")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let configuration = [("delta.checkpointInterval", "50"), ("delta.enableDeletionVectors", "false")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
         MetaData {
             id,
             name: Some(self.schema.table.clone()),
@@ -201,10 +206,12 @@ impl Table {
             let Protocol { min_reader_version: reader, min_writer_version: writer } = *protocol;
             return Err(Error::Protocol { table: table(), reader, writer });
         }
-        let found = self.state.meta_data.as_ref().ok_or_else(|| self.damaged(&folder, "it says not what the table is"))?;
+        let found =
+            self.state.meta_data.as_ref().ok_or_else(|| self.damaged(&folder, "it says not what the table is"))?;
         let ours = self.meta_data();
         if found.partition_columns != ours.partition_columns {
-            let why = format!("it is partitioned by {:?}, and not by {:?}", found.partition_columns, ours.partition_columns);
+            let why =
+                format!("it is partitioned by {:?}, and not by {:?}", found.partition_columns, ours.partition_columns);
             return Err(Error::Schema { table: table(), why });
         }
         let fields = |schema: &Value| {
@@ -212,12 +219,17 @@ impl Table {
             let columns = fields.into_iter().filter(|field| field["name"] != DATE);
             columns.map(|field| (field["name"].clone(), field["type"].clone())).collect::<Vec<_>>()
         };
-        let schema = serde_json::from_str(&found.schema_string).map_err(|error| self.damaged(&folder, error.to_string()))?;
+        let schema =
+            serde_json::from_str(&found.schema_string).map_err(|error| self.damaged(&folder, error.to_string()))?;
         let (theirs, new) = (fields(&schema), fields(&self.schema.delta()));
         if !new.starts_with(&theirs) {
-            let (at, field) = theirs.iter().enumerate().find(|(at, field)| new.get(*at) != Some(*field)).expect("one differs");
+            let (at, field) =
+                theirs.iter().enumerate().find(|(at, field)| new.get(*at) != Some(*field)).expect("one differs");
             let (name, kind) = field;
-            return Err(Error::Schema { table: table(), why: format!("column {} there is {name} of type {kind}", at + 1) });
+            return Err(Error::Schema {
+                table: table(),
+                why: format!("column {} there is {name} of type {kind}", at + 1),
+            });
         }
         if new.len() > theirs.len() {
             let meta_data = MetaData { schema_string: ours.schema_string, ..found.clone() };
@@ -227,7 +239,14 @@ impl Table {
     }
 
     /// Writes the rows of a day, or of a table without days, as a file that a commit can then add. They are put in order.
-    pub fn write_rows(&self, name: &str, date: Option<Date>, rows: &mut [Row], now_ms: i64, data_change: bool) -> Result<Add, Error> {
+    pub fn write_rows(
+        &self,
+        name: &str,
+        date: Option<Date>,
+        rows: &mut [Row],
+        now_ms: i64,
+        data_change: bool,
+    ) -> Result<Add, Error> {
         self.schema.sort(rows);
         let written = crate::parquet_file::write(&self.schema, rows)?;
         let path = date.map_or_else(|| format!("{name}.parquet"), |date| format!("{DATE}={date}/{name}.parquet"));

@@ -2,11 +2,13 @@
 
 use super::{Config, Exporter};
 use crate::Error;
+use crate::delta::CHECKPOINT_COMMITS;
 use crate::input::EpochInput;
 use crate::place::{Folder, Place};
 use crate::schema::{Cell, Row};
 use crate::tables::{FACTS, row};
 use crate::testing::flaky::{Death, Flaky};
+use crate::testing::readers;
 use crate::testing::shop::{Numbers, Shop};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
@@ -104,7 +106,7 @@ fn every_row_stands_once_in_the_table_where_it_belongs() {
     // Given a shop, when its epochs are exported, then the tables hold what the input says, and more than one file each.
     let home = tempfile::tempdir().unwrap();
     let (shop, epochs) = epochs(11, 300);
-    let exporter = export(folder(home.path()), CONFIG, &epochs).unwrap();
+    let exporter = export(folder(home.path()), Config { commit_s: 10, ..CONFIG }, &epochs).unwrap();
     assert_holds_all(&exporter, &epochs, "plain");
     assert!(!shop.rows.is_empty() && exporter.committed() > Epoch(280), "{:?}", exporter.committed());
     let files = |name: &str| exporter.tables().find(|table| table.schema().table == name).unwrap().state().adds.len();
@@ -116,7 +118,7 @@ fn every_row_stands_once_in_the_table_where_it_belongs() {
 fn opened_again_it_goes_on_and_writes_the_same_bytes() {
     // Given tables written in one go, and others written by a process that was opened again after every epoch.
     let (one, many) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (_, epochs) = epochs(12, 120);
+    let (_, epochs) = epochs(12, 60);
     export(folder(one.path()), CONFIG, &epochs).unwrap();
     for end in 1..=epochs.len() {
         export(folder(many.path()), CONFIG, &epochs[..end]).unwrap();
@@ -160,25 +162,27 @@ fn a_crash_at_any_step_leaves_no_gap_and_no_overlap() {
 
 #[test]
 fn every_single_step_of_a_commit_may_be_the_last() {
-    // Given tables with one commit, when the process dies at each step of the next in turn, then it ends as if it had not.
-    let (_, epochs) = epochs(15, 24);
-    let home = tempfile::tempdir().unwrap();
+    // Given new tables, when the process dies at each step of their first commits in turn, then it ends as if it had not.
+    let (_, epochs) = epochs(15, 10);
+    let (empty, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    Exporter::open(folder(empty.path()), CONFIG).unwrap();
     export(folder(home.path()), CONFIG, &epochs).unwrap();
     let whole = files(home.path());
-    for death in [Death::Midst, Death::After] {
-        let mut step = 0;
-        loop {
-            let home = tempfile::tempdir().unwrap();
-            let came_through = export(Arc::new(Flaky::new(home.path(), step, death)), CONFIG, &epochs).is_ok();
-            export(folder(home.path()), CONFIG, &epochs).unwrap();
-            assert!(files(home.path()) == whole, "{death:?} at step {step}");
-            if came_through {
-                break;
-            }
-            // Making the tables is many equal steps.
-            step += if step < 75 { 13 } else { 1 };
+    // What is all or nothing is not done when it dies in its midst, and done when it dies in that of the next step.
+    for step in 0.. {
+        let home = tempfile::tempdir().unwrap();
+        for (path, bytes) in files(empty.path()) {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
         }
-        assert!(step > 100, "there were {step} steps");
+        let came_through = export(Arc::new(Flaky::new(home.path(), step, Death::Midst)), CONFIG, &epochs).is_ok();
+        export(folder(home.path()), CONFIG, &epochs).unwrap();
+        assert!(files(home.path()) == whole, "at step {step}");
+        if came_through {
+            assert!(step > 20, "there were {step} steps");
+            break;
+        }
     }
 }
 
@@ -186,7 +190,7 @@ fn every_single_step_of_a_commit_may_be_the_last() {
 fn other_limits_after_a_crash_leave_every_row_once() {
     // Given a crash between the tables of a commit, when files are cut otherwise from then on.
     let (_, epochs) = epochs(16, 80);
-    for steps in (70..190).step_by(11) {
+    for steps in (60..150).step_by(13) {
         let home = tempfile::tempdir().unwrap();
         let place = Arc::new(Flaky::new(home.path(), steps, Death::After));
         export(place, CONFIG, &epochs).err().unwrap();
@@ -239,4 +243,28 @@ fn a_record_that_is_not_of_its_shape_stops_the_export_by_name() {
     event.data = bytes::Bytes::from_static(br#"{"cause":7}"#);
     let error = export(folder(home.path()), CONFIG, &epochs).err().unwrap().to_string();
     assert!(error.starts_with("event ") && error.contains(" 1 of epoch "), "{error}");
+}
+
+#[test]
+fn readers_outside_see_the_same_rows() {
+    if let Some(why) = readers::missing() {
+        println!("SKIPPED: no Delta readers: {why}");
+        return;
+    }
+    // Given tables with a checkpoint in their logs.
+    let home = tempfile::tempdir().unwrap();
+    let (_, epochs) = epochs(20, 300);
+    let exporter = export(folder(home.path()), Config { commit_s: 10, ..CONFIG }, &epochs).unwrap();
+    assert_holds_all(&exporter, &epochs, "before the readers");
+    println!("{}", readers::compare(home.path(), &exporter).unwrap());
+    // When the commits before it are gone, then it speaks for them, to us and to others.
+    let log = home.path().join("events/_delta_log");
+    let events = exporter.tables().find(|table| table.schema().table == "events").unwrap();
+    let checkpointed = events.version() - events.version() % CHECKPOINT_COMMITS;
+    assert!(log.join(format!("{checkpointed:020}.checkpoint.parquet")).exists());
+    for version in 0..checkpointed {
+        std::fs::remove_file(log.join(format!("{version:020}.json"))).unwrap();
+    }
+    let exporter = Exporter::open(folder(home.path()), CONFIG).unwrap();
+    println!("{}", readers::compare(home.path(), &exporter).unwrap());
 }

@@ -58,7 +58,10 @@ impl ViewTables {
         let changes = Table::open(Arc::clone(place), changes)?;
         let current = Table::open(Arc::clone(place), current)?;
         if changes.epoch() < current.epoch() {
-            return Err(Error::Pair { changes: changes.schema().table.clone(), current: current.schema().table.clone() });
+            return Err(Error::Pair {
+                changes: changes.schema().table.clone(),
+                current: current.schema().table.clone(),
+            });
         }
         Ok(ViewTables { changes, current, waiting: BTreeMap::new() })
     }
@@ -97,7 +100,8 @@ impl ViewTables {
         };
         let table = &self.current.schema().table;
         let range = |(path, add): (&String, &Add)| {
-            let damaged = || Error::Damaged { file: format!("{table}/{path}"), why: "its range of keys is not known".to_owned() };
+            let damaged =
+                || Error::Damaged { file: format!("{table}/{path}"), why: "its range of keys is not known".to_owned() };
             of(path, add.stats.as_deref()).ok_or_else(damaged)
         };
         let mut ranges = self.current.state().adds.iter().map(range).collect::<Result<Vec<_>, _>>()?;

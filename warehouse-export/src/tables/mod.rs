@@ -6,6 +6,8 @@ mod events;
 mod order_lines;
 mod payments;
 mod stock_movements;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use crate::schema::{Cell, Column, Date, Row, Schema};
@@ -32,6 +34,9 @@ pub struct Event<'a> {
     pub data: &'a str,
 }
 
+/// Adds the rows that an event makes, each with its day.
+pub type RowsOf = fn(&Event<'_>, &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error>;
+
 /// A table of facts: rows that are added and never change.
 #[derive(Debug)]
 pub struct Fact {
@@ -42,7 +47,7 @@ pub struct Fact {
     /// What its files are sorted by, within a day.
     pub sort: &'static [&'static str],
     /// The rows that an event adds, each with its day.
-    pub rows: fn(&Event<'_>, &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error>,
+    pub rows: RowsOf,
 }
 
 /// Every table of facts.

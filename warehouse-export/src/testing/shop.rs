@@ -66,7 +66,13 @@ impl Shop {
     }
 
     /// A row that is set, or taken away.
-    fn change(&mut self, changes: &mut BTreeMap<(View, SmolStr), Option<Bytes>>, view: View, key: &str, value: Option<Value>) {
+    fn change(
+        &mut self,
+        changes: &mut BTreeMap<(View, SmolStr), Option<Bytes>>,
+        view: View,
+        key: &str,
+        value: Option<Value>,
+    ) {
         let (at, value) = ((view, SmolStr::from(key)), value.map(|value| Bytes::from(value.to_string())));
         match &value {
             Some(value) => self.rows.insert(at.clone(), value.clone()),
@@ -93,10 +99,13 @@ impl Shop {
                 1 => {
                     let id = format!("o-{}", self.numbers.below(40));
                     let amount = money(self.numbers.below(100_000));
-                    let data = json!({"order_id": id, "payment_id": id, "refund_id": null, "amount": amount, "reason": null});
+                    let data =
+                        json!({"order_id": id, "payment_id": id, "refund_id": null, "amount": amount, "reason": null});
                     self.event(&mut events, "PaymentProcessed", &id, data);
                     let old = self.rows.keys().find(|(view, _)| *view == View::Orders).map(|(_, key)| key.clone());
-                    if let Some(old) = old.filter(|old| !changes.contains_key(&(View::Orders, old.clone()))) {
+                    let is_gone = self.numbers.below(4) == 0;
+                    if let Some(old) = old.filter(|old| is_gone && !changes.contains_key(&(View::Orders, old.clone())))
+                    {
                         self.change(&mut changes, View::Orders, &old, None);
                     }
                 }
@@ -105,7 +114,8 @@ impl Shop {
                     let on_hand = self.stock.entry(sku).or_default();
                     *on_hand += quantity;
                     let (on_hand, sku) = (*on_hand, format!("s-{sku}"));
-                    let row = json!({"sku": sku, "on_hand": on_hand, "reserved": 0, "available": on_hand, "locations": []});
+                    let row =
+                        json!({"sku": sku, "on_hand": on_hand, "reserved": 0, "available": on_hand, "locations": []});
                     let data = json!({"sku": sku, "location": "main", "quantity": quantity, "reason": "adjusted",
                         "reference": null, "line": null, "on_hand": on_hand, "reserved": 0});
                     self.event(&mut events, "StockUpdated", &sku, data);

@@ -139,3 +139,9 @@ pub fn row(view: View, key: &SmolStr, value: &[u8]) -> Result<Row, String> {
     let cells = columns(view).iter().map(|column| field(&fields, column));
     std::iter::once(Ok(Cell::Text(key.clone()))).chain(cells).collect()
 }
+
+/// The fields of a view's row that have columns.
+#[cfg(test)]
+pub(super) fn fields(view: View) -> std::collections::BTreeSet<&'static str> {
+    columns(view).iter().filter_map(|column| column.path.first().copied()).collect()
+}
