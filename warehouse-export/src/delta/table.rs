@@ -121,6 +121,11 @@ impl Table {
         Epoch(txn.and_then(|txn| u64::try_from(txn.version).ok()).unwrap_or(0))
     }
 
+    /// The milliseconds of that epoch's `now`.
+    pub fn now_ms(&self) -> i64 {
+        self.state.txns.get(&self.app_id()).and_then(|txn| txn.last_updated).unwrap_or(0)
+    }
+
     /// The paths of all Parquet files in its folder, whether they belong to it or not.
     pub fn data_files(&self) -> Result<Vec<String>, Error> {
         let list = |folder: &str| self.place.list(folder).map_err(io_error(&*self.place, "listing", folder));

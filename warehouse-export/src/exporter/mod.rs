@@ -7,6 +7,8 @@
 mod progress;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+mod verify;
 mod view;
 
 use crate::Error;
@@ -22,6 +24,9 @@ use progress::Progress;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::ViewTables;
+
+pub use upkeep::Standing;
+pub use verify::Problem;
 
 /// The limits. They decide where files end; a table whose files were cut by others stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -268,3 +268,53 @@ fn readers_outside_see_the_same_rows() {
     let exporter = Exporter::open(folder(home.path()), CONFIG).unwrap();
     println!("{}", readers::compare(home.path(), &exporter).unwrap());
 }
+
+#[test]
+fn merged_files_hold_the_same_rows_and_what_is_not_needed_is_deleted() {
+    // Given tables of many small files.
+    let home = tempfile::tempdir().unwrap();
+    let (_, epochs) = epochs(21, 120);
+    let mut exporter = export(folder(home.path()), CONFIG, &epochs[..100]).unwrap();
+    assert_eq!(exporter.verify(), []);
+    let count = |exporter: &Exporter| exporter.standings().iter().map(|standing| standing.files).sum::<usize>();
+    let before = count(&exporter);
+    // When they are merged, then a day has one file, and the rows are the same, for us and for others.
+    let fewer = exporter.compact().unwrap();
+    assert!(fewer > 10 && count(&exporter) == before - fewer, "{before} files, {fewer} fewer");
+    assert_eq!(exporter.compact().unwrap(), 0);
+    assert_eq!(exporter.verify(), []);
+    assert_holds_all(&exporter, &epochs, "merged");
+    // When what is no longer needed is deleted, then only what is young stays, and then nothing of it.
+    let week = 7 * 86_400_000;
+    let parquet = |home: &Path| files(home).keys().filter(|path| path.to_string_lossy().contains(".parquet")).count();
+    let orphans = parquet(home.path()) - count(&exporter);
+    assert_eq!(exporter.vacuum(week).unwrap(), 0);
+    assert_eq!(exporter.vacuum(-1).unwrap(), orphans);
+    // Then it goes on, opened again.
+    drop(exporter);
+    let exporter = export(folder(home.path()), CONFIG, &epochs).unwrap();
+    assert_holds_all(&exporter, &epochs, "after it");
+    assert_eq!(exporter.verify(), []);
+    if readers::missing().is_none() {
+        readers::compare(home.path(), &exporter).unwrap();
+    }
+}
+
+#[test]
+fn a_lost_file_and_a_lost_row_are_found_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let (_, epochs) = epochs(22, 60);
+    let exporter = export(folder(home.path()), CONFIG, &epochs).unwrap();
+    let lost = |name: &str| {
+        let table = exporter.tables().find(|table| table.schema().table == name).unwrap();
+        let path = table.state().adds.keys().next().unwrap().clone();
+        std::fs::remove_file(home.path().join(name).join(&path)).unwrap();
+        path
+    };
+    let (payments, stock) = (lost("payments"), lost("stock_changes"));
+    let problems = exporter.verify();
+    let of = |table: &str, part: &str| problems.iter().any(|p| p.table == table && p.why.contains(part));
+    assert!(of("stock_changes", &stock) && of("stock_current", "not the sum of the changes"), "{problems:?}");
+    assert!(of("payments", "not what the events make") && of("payments", &payments), "{problems:?}");
+    assert_eq!(problems.len(), 4, "{problems:?}");
+}

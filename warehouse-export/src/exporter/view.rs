@@ -25,7 +25,7 @@ struct Change {
 
 /// The tables of a view.
 pub struct ViewTables {
-    changes: Table,
+    pub(super) changes: Table,
     current: Table,
     /// By key, in the order of epochs.
     waiting: BTreeMap<SmolStr, Vec<Change>>,
