@@ -1,0 +1,105 @@
+//! What a table does with a log that others have touched, and with one of its own that is damaged.
+
+use super::{About, CHECKPOINT_COMMITS, Table};
+use crate::Error;
+use crate::place::{Folder, Place};
+use crate::schema::{Cell, Column, Date, Kind, Schema};
+use dataflows::epoch::Epoch;
+use dataflows::time::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+
+fn schema(columns: &[Column]) -> Schema {
+    Schema::new("facts", columns.to_vec(), true, &["id"])
+}
+
+const COLUMNS: [Column; 2] = [Column::id("id"), Column::new("quantity", Kind::Long)];
+
+fn open(home: &Path, columns: &[Column]) -> Result<Table, Error> {
+    Table::open(Arc::new(Folder::new(home)), schema(columns))
+}
+
+fn commit(table: &mut Table, epoch: u64) -> Result<(), Error> {
+    let date = Date::of(Timestamp::parse("2026-01-02T03:04:05Z").unwrap());
+    let mut rows = vec![vec![Cell::text(format!("f-{epoch}")), Cell::Number(epoch as i64)]];
+    let add = table.write_rows(&format!("facts-{epoch}"), Some(date), &mut rows, 7, true)?;
+    table.commit(About { operation: "WRITE", epoch: Epoch(epoch), now_ms: 7 }, vec![add.into()])
+}
+
+fn write_commit(home: &Path, version: u64, text: &str) {
+    std::fs::write(home.join(format!("facts/_delta_log/{version:020}.json")), text).unwrap();
+}
+
+#[test]
+fn a_protocol_that_somebody_raised_stops_the_writer_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    commit(&mut open(home.path(), &COLUMNS).unwrap(), 1).unwrap();
+    let raised = r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"]}}"#;
+    write_commit(home.path(), 2, raised);
+    let error = open(home.path(), &COLUMNS).err().unwrap();
+    assert!(matches!(error, Error::Protocol { reader: 3, writer: 7, .. }), "{error}");
+    assert!(error.to_string().starts_with("the table facts asks for reader version 3 and writer version 7"), "{error}");
+}
+
+#[test]
+fn another_writers_commit_is_noticed_and_then_kept_to() {
+    // Given a table that is open, when somebody else commits, then the next commit is refused, and nothing replaced.
+    let home = tempfile::tempdir().unwrap();
+    let mut table = open(home.path(), &COLUMNS).unwrap();
+    commit(&mut table, 1).unwrap();
+    let path = table.state().adds.keys().next().unwrap().clone();
+    write_commit(home.path(), 2, &format!(r#"{{"remove":{{"path":"{path}","dataChange":false}}}}"#));
+    assert!(matches!(commit(&mut table, 2), Err(Error::Raced { version: 2, .. })));
+    // When it is opened again, then it goes on behind that commit.
+    let mut table = open(home.path(), &COLUMNS).unwrap();
+    assert_eq!((table.epoch(), table.state().adds.len()), (Epoch(1), 0));
+    commit(&mut table, 2).unwrap();
+    assert_eq!((table.version(), table.state().adds.len()), (3, 1));
+}
+
+#[test]
+fn a_table_gets_columns_and_loses_none() {
+    let home = tempfile::tempdir().unwrap();
+    commit(&mut open(home.path(), &COLUMNS).unwrap(), 1).unwrap();
+    let more = [COLUMNS[0], COLUMNS[1], Column::new("reason", Kind::Text)];
+    let table = open(home.path(), &more).unwrap();
+    let path = table.state().adds.keys().next().unwrap();
+    assert_eq!(table.read_rows(path).unwrap(), [[Cell::text("f-1"), Cell::Number(1), Cell::Null]]);
+    assert_eq!((table.version(), table.epoch()), (2, Epoch(1)), "the new columns are in the log");
+    let error = open(home.path(), &COLUMNS).err().unwrap();
+    assert!(error.to_string().contains(r#"column 3 there is "reason" of type "string""#), "{error}");
+    let other = [COLUMNS[0], Column::new("quantity", Kind::Text), more[2]];
+    assert!(matches!(open(home.path(), &other), Err(Error::Schema { .. })));
+}
+
+#[test]
+fn a_checkpoint_is_the_state_and_a_damaged_one_is_not_needed_while_the_commits_are_there() {
+    let home = tempfile::tempdir().unwrap();
+    let mut table = open(home.path(), &COLUMNS).unwrap();
+    for epoch in 1..=CHECKPOINT_COMMITS + 3 {
+        commit(&mut table, epoch).unwrap();
+    }
+    let (state, version) = (table.state().clone(), table.version());
+    let of_disk = || open(home.path(), &COLUMNS).map(|table| (table.state().clone(), table.version()));
+    assert_eq!(of_disk().unwrap(), (state.clone(), version));
+    let checkpoint = home.path().join(format!("facts/_delta_log/{CHECKPOINT_COMMITS:020}.checkpoint.parquet"));
+    std::fs::write(&checkpoint, b"PAR1").unwrap();
+    assert_eq!(of_disk().unwrap(), (state, version));
+    // When a commit is gone as well, then the table is not read wrongly, and the file is named.
+    std::fs::remove_file(home.path().join(format!("facts/_delta_log/{:020}.json", 1))).unwrap();
+    let error = of_disk().err().unwrap().to_string();
+    assert!(error.contains("00050.checkpoint.parquet cannot be read"), "{error}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_not_taken_again() {
+    let home = tempfile::tempdir().unwrap();
+    let place = Folder::new(home.path());
+    for (bytes, is_new) in [(b"one", true), (b"two", false)] {
+        place.stage("log/1", bytes).unwrap();
+        assert_eq!(place.publish_new("log/1").unwrap(), is_new);
+    }
+    assert_eq!(place.read("log/1").unwrap(), b"one");
+    assert_eq!(place.list("log").unwrap(), ["1"]);
+    assert_eq!(place.list("_staging").unwrap(), [""; 0]);
+}

@@ -1,0 +1,233 @@
+//! The exporter: takes whole epochs in order, cuts them into files where the log says so, and commits. Opened again after
+//! any crash or error, it goes on where the tables end. Not for reading the log.
+//!
+//! A cut is at the first epoch whose `now` crosses a multiple of `commit_s`, or with which the records since the last cut
+//! pass `commit_rows` or `commit_bytes`. So cuts are a function of the log, as the names and the bytes of files are.
+
+mod progress;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod verify;
+mod view;
+
+use crate::Error;
+use crate::delta::action::{Action, Add};
+use crate::delta::{About, Table, millis};
+use crate::input::{EpochInput, EventInput};
+use crate::place::Place;
+use crate::schema::{Date, Row};
+use crate::tables::{Event, FACTS, Fact};
+use dataflows::epoch::Epoch;
+use dataflows::rows::View;
+use progress::Progress;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use view::ViewTables;
+
+pub use upkeep::Standing;
+pub use verify::Problem;
+
+/// The limits. They decide where files end; a table whose files were cut by others stays right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A cut is where the epochs' time crosses a multiple of that many seconds; at least 1.
+    pub commit_s: u32,
+    /// How many records there may be between cuts, but for those of one epoch.
+    pub commit_rows: u64,
+    /// How many bytes may be in them.
+    pub commit_bytes: u64,
+    /// How many rows a file of `<view>_current` may have; at least 1. A commit writes every such file anew in whose range
+    /// of keys something changed.
+    pub current_rows_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { commit_s: 30, commit_rows: 250_000, commit_bytes: 64 << 20, current_rows_max: 65_536 }
+    }
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The newest epoch that all tables hold.
+    pub epoch: Epoch,
+    /// How many tables got something.
+    pub tables: usize,
+    /// How many rows were added to facts and changes.
+    pub rows: u64,
+}
+
+/// A table of facts, and the rows that wait for the next cut.
+struct FactTable {
+    fact: &'static Fact,
+    table: Table,
+    rows: BTreeMap<Date, Vec<Row>>,
+}
+
+/// The exporter.
+pub struct Exporter {
+    place: Arc<dyn Place>,
+    config: Config,
+    facts: Vec<FactTable>,
+    views: BTreeMap<View, ViewTables>,
+    /// The newest epoch that all tables hold, and the milliseconds of its `now`; epoch 0 before the first.
+    cut: (Epoch, Option<i64>),
+    /// The same of the newest epoch that was taken.
+    taken: (Epoch, Option<i64>),
+    /// How many records were taken since the cut, and their bytes.
+    size: (u64, u64),
+}
+
+/// The range of epochs of a commit, as it stands in the names of its files.
+fn file_name(table: &Table, after: Epoch, last: Epoch) -> String {
+    format!("{}-{:012}-{:012}", table.schema().table, after.next().0, last.0)
+}
+
+/// Writes rows as a file a day, and commits them.
+fn commit_rows(table: &mut Table, after: Epoch, about: About, days: BTreeMap<Date, Vec<Row>>) -> Result<u64, Error> {
+    let name = file_name(table, after, about.epoch);
+    let mut count = 0;
+    let mut actions = Vec::new();
+    for (date, mut rows) in days {
+        count += rows.len() as u64;
+        let add: Add = table.write_rows(&name, Some(date), &mut rows, about.now_ms, true)?;
+        actions.push(Action::from(add));
+    }
+    table.commit(about, actions)?;
+    Ok(count)
+}
+
+impl Exporter {
+    /// Opens the tables, and makes those that are not there.
+    pub fn open(place: Arc<dyn Place>, config: Config) -> Result<Exporter, Error> {
+        place.clear_staging().map_err(|source| Error::Io {
+            doing: "clearing",
+            file: place.describe("_staging"),
+            source,
+        })?;
+        let mut facts = Vec::with_capacity(FACTS.len());
+        for fact in FACTS {
+            let table = Table::open(Arc::clone(&place), fact.schema())?;
+            facts.push(FactTable { fact, table, rows: BTreeMap::new() });
+        }
+        let mut views = BTreeMap::new();
+        for view in View::ALL.iter().copied() {
+            views.insert(view, ViewTables::open(&place, view)?);
+        }
+        let mut exporter =
+            Exporter { place, config, facts, views, cut: (Epoch(0), None), taken: (Epoch(0), None), size: (0, 0) };
+        exporter.delete_uncommitted()?;
+        let held = exporter.held();
+        if let Some(progress) = Progress::read(&*exporter.place)?.filter(|progress| progress.covers(&held)) {
+            exporter.cut = (progress.epoch, Some(progress.now_ms));
+            exporter.taken = exporter.cut;
+        }
+        Ok(exporter)
+    }
+
+    /// Every table.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        let facts = self.facts.iter().map(|fact| &fact.table);
+        facts.chain(self.views.values().flat_map(ViewTables::tables))
+    }
+
+    /// The newest epoch that all tables hold; 0 before the first.
+    pub fn committed(&self) -> Epoch {
+        self.cut.0
+    }
+
+    /// The epoch that is to be taken next.
+    pub fn next(&self) -> Epoch {
+        self.taken.0.next()
+    }
+
+    /// How far each table is by its own log.
+    fn held(&self) -> BTreeMap<String, Epoch> {
+        self.tables().map(|table| (table.schema().table.clone(), table.epoch())).collect()
+    }
+
+    /// Deletes files that an attempt wrote and did not commit: should files be cut otherwise now, they would stay, and
+    /// who reads the folder without the log would see their rows twice.
+    fn delete_uncommitted(&self) -> Result<(), Error> {
+        self.tables().filter(|table| table.schema().is_dated).try_for_each(|table| {
+            let begin = format!("{}-", table.schema().table);
+            for path in table.data_files()? {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                let range = name.strip_prefix(&begin).and_then(|range| range.strip_suffix(".parquet"));
+                let last = range.and_then(|range| range.split_once('-')?.1.parse().ok()).map(Epoch);
+                if last.is_some_and(|last| last > table.epoch()) && !table.state().adds.contains_key(&path) {
+                    table.delete_file(&path)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes an epoch; one that is held is passed by. Commits if it ends at a cut. After an error the exporter is opened
+    /// again.
+    pub fn take(&mut self, input: &EpochInput) -> Result<Option<Committed>, Error> {
+        let expected = self.next();
+        if input.epoch < expected {
+            return Ok(None);
+        }
+        if input.epoch > expected {
+            return Err(Error::Gap { expected, found: input.epoch });
+        }
+        for event in &input.events {
+            self.take_event(input, event)?;
+        }
+        for change in &input.changes {
+            let tables = self.views.get_mut(&change.view).expect("every view has its tables");
+            tables.take(input, change)?;
+        }
+        let (records, bytes) = input.size();
+        self.size = (self.size.0 + records, self.size.1 + bytes);
+        let now_ms = millis(input.now);
+        let period = |ms: i64| ms.div_euclid(i64::from(self.config.commit_s.max(1)) * 1000);
+        let crosses = self.taken.1.is_some_and(|before| period(before) < period(now_ms));
+        self.taken = (input.epoch, Some(now_ms));
+        let is_full = self.size.0 > self.config.commit_rows || self.size.1 > self.config.commit_bytes;
+        if crosses || is_full { self.commit(now_ms).map(Some) } else { Ok(None) }
+    }
+
+    fn take_event(&mut self, input: &EpochInput, event: &EventInput) -> Result<(), Error> {
+        let EventInput { n, name, key, data } = event;
+        let wrong = |why: String| Error::Input { record: format!("event {name} {n}"), epoch: input.epoch, why };
+        let data = str::from_utf8(data).map_err(|error| wrong(error.to_string()))?;
+        let event = Event { epoch: input.epoch, n: *n, name, key, data };
+        let mut rows = Vec::new();
+        for FactTable { fact, table, rows: waiting } in &mut self.facts {
+            if table.epoch() < input.epoch {
+                (fact.rows)(&event, &mut rows).map_err(|error| wrong(error.to_string()))?;
+                rows.drain(..).for_each(|(date, row)| waiting.entry(date).or_default().push(row));
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits everything that was taken.
+    fn commit(&mut self, now_ms: i64) -> Result<Committed, Error> {
+        let (after, epoch) = (self.cut.0, self.taken.0);
+        let about = About { operation: "WRITE", epoch, now_ms };
+        let mut committed = Committed { epoch, ..Committed::default() };
+        for FactTable { fact: _, table, rows } in &mut self.facts {
+            if !rows.is_empty() {
+                let after = after.max(table.epoch());
+                committed.rows += commit_rows(table, after, about, std::mem::take(rows))?;
+                committed.tables += 1;
+            }
+        }
+        for tables in self.views.values_mut() {
+            if tables.is_waiting() {
+                committed.rows += tables.commit(after, about, self.config.current_rows_max.max(1))?;
+                committed.tables += 2;
+            }
+        }
+        Progress { epoch, now_ms, tables: self.held() }.write(&*self.place)?;
+        self.cut = (epoch, Some(now_ms));
+        self.size = (0, 0);
+        Ok(committed)
+    }
+}
