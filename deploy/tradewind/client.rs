@@ -11,9 +11,9 @@ pub const NODE: &str = "http://127.0.0.1:8080";
 
 /// How long a connection may take to be made.
 const CONNECT_S_MAX: u64 = 5;
-/// How long an answer may take beyond the wait that was asked for.
 /// How long what takes long may take.
 const LONG_S_MAX: u64 = 600;
+/// How long an answer may take beyond the wait that was asked for.
 const ANSWER_S_MAX: u64 = 30;
 /// How large an answer may be.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -198,6 +198,6 @@ fn what_was_acknowledged_outlives_broker_and_node() {
         let Some(broker) = Broker::start() else { return };
         let mut way = way(&broker);
         way.variables.push(("TRADEWIND_KAFKA_APPEND_MS_MAX", "3000".to_owned()));
-        outlives(seed, kills, &way, Some(&broker));
+        outlives(seed, kills, &way, &broker);
     });
 }

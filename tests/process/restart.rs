@@ -1,5 +1,5 @@
-//! A node that is killed again and again while it is written to: what it acknowledged is there, once, and any replay
-//! of its log gives the same.
+//! A node and its broker that are killed again and again while they are written to: what was acknowledged is there, once,
+//! and any replay of the log gives the same. Not for a node with a log of its own: see `kills`.
 
 use super::{Api, TestEnv, Way, shop};
 use ingest::testing::broker::Broker;
@@ -22,7 +22,7 @@ enum Blow {
 }
 
 /// Kills so many times what there is to be killed, and holds all that was acknowledged against what is there.
-pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
+pub fn outlives(seed: u64, kills: u64, way: &Way, broker: &Broker) {
     let mut random = Random(seed);
     // The log is replayed from its beginning at the end.
     let whole = ("TRADEWIND_CHECKPOINTS_LOG_KEPT", "all".to_owned());
@@ -34,13 +34,13 @@ pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
     let mut publishers: Vec<_> = (0..THREADS).map(|thread| Publisher { thread, told: Vec::new() }).collect();
     for kill in 0..=kills {
         let enough = 1 + random.below(60);
-        let blow = match broker {
-            _ if kill == kills => Blow::Stop,
-            None => Blow::Node,
-            Some(_) => [Blow::Broker, Blow::Node, Blow::Both][usize::try_from(kill % 3).expect("it is small")],
+        let blow = if kill == kills {
+            Blow::Stop
+        } else {
+            [Blow::Broker, Blow::Node, Blow::Both][usize::try_from(kill % 3).expect("it is small")]
         };
         publish_until(&mut env, &mut publishers, enough, |env| {
-            if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+            if matches!(blow, Blow::Broker | Blow::Both) {
                 broker.kill();
             }
             match blow {
@@ -49,7 +49,7 @@ pub fn outlives(seed: u64, kills: u64, way: &Way, broker: Option<&Broker>) {
                 Blow::Broker => {}
             }
         });
-        if let (Blow::Broker | Blow::Both, Some(broker)) = (blow, broker) {
+        if matches!(blow, Blow::Broker | Blow::Both) {
             broker.restart();
         }
         if blow == Blow::Broker {
