@@ -1,6 +1,7 @@
 //! The listener seen over sockets: the contract of every log with librdkafka as the client, requests that are right byte
 //! for byte, and bytes that are no requests. Not for real clients in other languages: see tests/process/listener.rs.
 
+mod groups;
 mod protocol;
 
 use super::*;

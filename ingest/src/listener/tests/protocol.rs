@@ -20,22 +20,22 @@ use std::time::Instant;
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 1);
 
 /// A socket of a client.
-struct Client(TcpStream);
+pub struct Client(TcpStream);
 
 impl Client {
-    fn of(served: &Served) -> Client {
+    pub fn of(served: &Served) -> Client {
         let stream = TcpStream::connect(served.address).unwrap();
         stream.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
         Client(stream)
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         // It may have been sent away already.
         let _ = self.0.write_all(bytes);
     }
 
     /// The bytes of the next answer; none if there is none and never will be.
-    fn answer(&mut self) -> Option<Bytes> {
+    pub fn answer(&mut self) -> Option<Bytes> {
         let mut length = [0; 4];
         self.0.read_exact(&mut length).ok()?;
         let mut answer = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
@@ -43,7 +43,7 @@ impl Client {
         Some(Bytes::from(answer))
     }
 
-    fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+    pub fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         self.send(&framed(version, request));
         let mut answer = self.answer().expect("an answer");
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version)).unwrap();
@@ -54,7 +54,7 @@ impl Client {
     }
 }
 
-fn framed<R: Request>(version: i16, request: &R) -> Vec<u8> {
+pub fn framed<R: Request>(version: i16, request: &R) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
@@ -68,7 +68,7 @@ fn framed<R: Request>(version: i16, request: &R) -> Vec<u8> {
     frame
 }
 
-fn topic(name: &'static str) -> TopicName {
+pub fn topic(name: &'static str) -> TopicName {
     TopicName(StrBytes::from_static_str(name))
 }
 
