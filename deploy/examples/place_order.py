@@ -9,9 +9,11 @@ producer.produce("tradewind.orders.commands", key=order_id, value=json.dumps(dat
 producer.flush()
 consumer = Consumer({"bootstrap.servers": kafka, "group.id": f"example-{order_id}", "auto.offset.reset": "earliest"})
 consumer.subscribe(["tradewind.orders.events"])
-while True:
+for _ in range(60):
     event = consumer.poll(1.0)
     if event and not event.error() and event.key().decode() == order_id and dict(event.headers())["ce_type"] in (b"tradewind.OrderCreated.v1", b"tradewind.OrderRejected.v1"):
         print(dict(event.headers())["ce_type"].decode(), json.loads(event.value())["order"]["status"] if b"Created" in dict(event.headers())["ce_type"] else json.loads(event.value())["code"])
         break
+else:
+    sys.exit("nothing was decided")
 consumer.close()
