@@ -114,7 +114,9 @@ impl Groups {
         group.used = now;
         let mut id = request.member_id.to_string();
         let is_known = group.members.contains_key(&id);
-        if !is_known && group.members.len() + group.promised.len() >= self.config.members_max {
+        // Who was given a name has its place already.
+        let has_place = is_known || group.promised.contains_key(&id);
+        if !has_place && group.members.len() + group.promised.len() >= self.config.members_max {
             return Some((code::GROUP_MAX_SIZE_REACHED, request.member_id.clone()));
         }
         if !group.takes(&id, &request.protocol_type, &member) {
