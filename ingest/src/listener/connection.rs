@@ -5,10 +5,10 @@ use super::fetch::Reading;
 use super::{Shared, admin, code, fetch, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsResponse, DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, ProduceRequest, ResponseHeader, SyncGroupRequest,
+    ApiKey, DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
+    ResponseHeader, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use std::net::SocketAddr;
@@ -50,6 +50,14 @@ struct Front {
     version: i16,
     correlation: i32,
     client: String,
+}
+
+/// The bytes of an answer. A macro, since requests and answers differ in their types.
+macro_rules! answer {
+    ($front:expr, $body:expr, $request:ty, $asked:ident => $answer:expr) => {{
+        let $asked: $request = decoded($front.api, $front.version, $body)?;
+        encoded($front.correlation, $front.version, &$answer)?
+    }};
 }
 
 /// A client.
@@ -135,7 +143,7 @@ impl Connection {
         if !api.has(version) {
             if matches!(api.key, ApiKey::ApiVersions) {
                 // Whatever version was asked for, this one is understood, and says which others are.
-                let refused = self.versions(0).with_error_code(code::UNSUPPORTED_VERSION);
+                let refused = admin::versions(self.shared.access).with_error_code(code::UNSUPPORTED_VERSION);
                 return Ok(Some(encoded(correlation, 0, &refused)?));
             }
             return Err(broken(format!("version {version} of {:?} is not answered", api.key)));
@@ -147,95 +155,76 @@ impl Connection {
     }
 
     async fn dispatch(&mut self, front: Front, body: Bytes) -> Result<Option<Bytes>, Ended> {
-        let Front { api, version, correlation, client } = front;
         let shared = Arc::clone(&self.shared);
-        // What each answers; the arms differ in the types of their requests.
-        macro_rules! answer {
-            ($request:ty, $answer:expr) => {{
-                let request: $request = decoded(api, version, body)?;
-                let answer = $answer;
-                encoded(correlation, version, &answer(request).await)?
-            }};
-        }
-        let answer = match api.key {
-            ApiKey::Produce => {
-                let request: ProduceRequest = decoded(api, version, body)?;
-                let acks = request.acks;
-                let answer = produce::produce(&shared, request).await;
-                if acks == 0 {
-                    // Who wants no answer learns of an error by the end of the connection.
-                    let is_bad = |topic: &kafka_protocol::messages::produce_response::TopicProduceResponse| {
-                        topic.partition_responses.iter().any(|partition| partition.error_code != code::NONE)
-                    };
-                    let failed = answer.responses.iter().any(is_bad);
-                    return if failed {
-                        Err(broken("records without acknowledgement were not taken"))
-                    } else {
-                        Ok(None)
-                    };
-                }
-                encoded(correlation, version, &answer)?
-            }
+        let at = self.address;
+        let answer = match front.api.key {
+            ApiKey::Produce => return produced(&shared, &front, body).await,
             ApiKey::Fetch => {
-                let request: FetchRequest = decoded(api, version, body)?;
-                let answer = fetch::fetch(&shared, &mut self.reading, request).await;
-                encoded(correlation, version, &answer)?
+                answer!(front, body, FetchRequest, asked => fetch::fetch(&shared, &mut self.reading, asked).await)
             }
-            ApiKey::ListOffsets => answer!(ListOffsetsRequest, |request| shared.list_offsets(request)),
+            ApiKey::ListOffsets => answer!(front, body, ListOffsetsRequest, asked => shared.list_offsets(asked).await),
             ApiKey::Metadata => {
-                let request: MetadataRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.metadata(self.address, version, request))?
+                answer!(front, body, MetadataRequest, asked => shared.metadata(at, front.version, asked))
             }
-            ApiKey::OffsetCommit => answer!(OffsetCommitRequest, |request| shared.commit_offsets(request)),
-            ApiKey::OffsetFetch => {
-                let request: OffsetFetchRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.fetch_offsets(request))?
-            }
-            ApiKey::FindCoordinator => {
-                let request: FindCoordinatorRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &admin::coordinator(self.address, request))?
-            }
-            ApiKey::JoinGroup => {
-                let host = format!("/{}", self.peer.ip());
-                answer!(JoinGroupRequest, |request| shared.groups.join(request, version, client, host))
-            }
-            ApiKey::SyncGroup => answer!(SyncGroupRequest, |request| shared.groups.sync(request)),
-            ApiKey::Heartbeat => {
-                let request: HeartbeatRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.groups.heartbeat(request))?
-            }
-            ApiKey::LeaveGroup => {
-                let request: LeaveGroupRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.groups.leave(request))?
-            }
-            ApiKey::DescribeGroups => {
-                let request: DescribeGroupsRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.describe_groups(request))?
-            }
-            ApiKey::ListGroups => {
-                let request: ListGroupsRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.list_groups(request))?
-            }
-            ApiKey::DeleteGroups => answer!(DeleteGroupsRequest, |request| shared.delete_groups(request)),
-            ApiKey::ApiVersions => encoded(correlation, version, &self.versions(version))?,
+            ApiKey::ApiVersions => encoded(front.correlation, front.version, &admin::versions(shared.access))?,
             ApiKey::InitProducerId => {
-                let request: InitProducerIdRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.producers.init(&request))?
+                answer!(front, body, InitProducerIdRequest, asked => shared.producers.init(&asked))
             }
             ApiKey::DescribeConfigs => {
-                let request: DescribeConfigsRequest = decoded(api, version, body)?;
-                encoded(correlation, version, &shared.describe_configs(request))?
+                answer!(front, body, DescribeConfigsRequest, asked => shared.describe_configs(asked))
             }
-            ApiKey::DescribeCluster => encoded(correlation, version, &admin::cluster(self.address))?,
-            ApiKey::DeleteRecords => answer!(DeleteRecordsRequest, |request| shared.delete_records(request)),
-            other => return Err(broken(format!("{other:?} is not answered"))),
+            ApiKey::DescribeCluster => encoded(front.correlation, front.version, &admin::cluster(at))?,
+            ApiKey::DeleteRecords => {
+                answer!(front, body, DeleteRecordsRequest, asked => shared.delete_records(asked).await)
+            }
+            _ => return self.dispatch_of_groups(front, body).await.map(Some),
         };
         Ok(Some(answer))
     }
 
-    fn versions(&self, _version: i16) -> ApiVersionsResponse {
-        admin::versions(self.shared.access)
+    async fn dispatch_of_groups(&mut self, front: Front, body: Bytes) -> Result<Bytes, Ended> {
+        let shared = &self.shared;
+        Ok(match front.api.key {
+            ApiKey::OffsetCommit => {
+                answer!(front, body, OffsetCommitRequest, asked => shared.commit_offsets(asked).await)
+            }
+            ApiKey::OffsetFetch => answer!(front, body, OffsetFetchRequest, asked => shared.fetch_offsets(asked)),
+            ApiKey::FindCoordinator => {
+                answer!(front, body, FindCoordinatorRequest, asked => admin::coordinator(self.address, asked))
+            }
+            ApiKey::JoinGroup => {
+                let (client, host) = (front.client.clone(), format!("/{}", self.peer.ip()));
+                let version = front.version;
+                answer!(front, body, JoinGroupRequest, asked => shared.groups.join(asked, version, client, host).await)
+            }
+            ApiKey::SyncGroup => answer!(front, body, SyncGroupRequest, asked => shared.groups.sync(asked).await),
+            ApiKey::Heartbeat => answer!(front, body, HeartbeatRequest, asked => shared.groups.heartbeat(asked)),
+            ApiKey::LeaveGroup => answer!(front, body, LeaveGroupRequest, asked => shared.groups.leave(asked)),
+            ApiKey::DescribeGroups => {
+                answer!(front, body, DescribeGroupsRequest, asked => shared.describe_groups(asked))
+            }
+            ApiKey::ListGroups => answer!(front, body, ListGroupsRequest, asked => shared.list_groups(asked)),
+            ApiKey::DeleteGroups => {
+                answer!(front, body, DeleteGroupsRequest, asked => shared.delete_groups(asked).await)
+            }
+            other => return Err(broken(format!("{other:?} is not answered"))),
+        })
     }
+}
+
+/// Appends; who wants no answer gets none, and learns of an error by the end of the connection.
+async fn produced(shared: &Shared, front: &Front, body: Bytes) -> Result<Option<Bytes>, Ended> {
+    let request: ProduceRequest = decoded(front.api, front.version, body)?;
+    let acks = request.acks;
+    let answer = produce::produce(shared, request).await;
+    if acks != 0 {
+        return encoded(front.correlation, front.version, &answer).map(Some);
+    }
+    let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    if partitions.any(|partition| partition.error_code != code::NONE) {
+        return Err(broken("records without acknowledgement were not taken"));
+    }
+    Ok(None)
 }
 
 /// The kind of a request, its version, and its number.

@@ -370,7 +370,9 @@ impl Group {
             if let Some(member) = self.members.get_mut(&id) {
                 member.seen = now;
                 // Who is gone meanwhile is missed when its time is over.
-                let _ = member.joining.take().map(|joining| joining.send(answer));
+                if let Some(joining) = member.joining.take() {
+                    drop(joining.send(answer));
+                }
             }
         }
     }
@@ -392,7 +394,9 @@ impl Group {
         for (id, member) in &mut self.members {
             member.assignment = shares.remove(id).unwrap_or_default();
             let share = SyncGroupResponse::default().with_assignment(member.assignment.clone());
-            let _ = member.syncing.take().map(|syncing| syncing.send(share));
+            if let Some(syncing) = member.syncing.take() {
+                drop(syncing.send(share));
+            }
         }
         self.phase = Phase::Stable;
     }
