@@ -71,6 +71,9 @@ pub struct ConfigFlags {
     /// The brokers whose topics are the log [default: the embedded log]
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
+    /// Where Kafka clients reach the embedded log; none: nowhere [default: 127.0.0.1:9092, or a free port]
+    #[arg(long, value_name = "ADDR")]
+    kafka_listen: Option<String>,
     /// A file of configuration (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -304,8 +307,8 @@ pub struct BenchFlags {
 
 impl ConfigFlags {
     fn settings(self) -> Result<Settings> {
-        let ConfigFlags { data, listen, workers, kafka, config } = self;
-        let flags = Flags { data, listen, workers, kafka };
+        let ConfigFlags { data, listen, workers, kafka, kafka_listen, config } = self;
+        let flags = Flags { data, listen, workers, kafka, kafka_listen };
         Ok(Settings::load(config.as_deref(), &config::environment(), flags)?)
     }
 }

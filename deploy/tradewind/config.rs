@@ -127,12 +127,24 @@ pub struct Outputs {
 #[expect(missing_docs, reason = "the table of keys documents them")]
 pub struct Kafka {
     pub bootstrap: String,
+    pub listen: Option<KafkaListen>,
+    pub listen_connections_max: usize,
+    pub listen_groups_max: usize,
     pub topic_prefix: String,
     pub partitions: u32,
     pub replication: u32,
     pub security: ingest::kafka::Security,
     pub answer_ms_max: u64,
     pub append_ms_max: u64,
+}
+
+/// Where Kafka clients are listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KafkaListen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether nobody asked for it, so that another port will do.
+    pub is_default: bool,
 }
 
 /// `[epochs]`; see [`KEYS`] for what each means.
@@ -270,6 +282,9 @@ impl Settings {
         let small = |name: &str| u32::try_from(self.number(name)).expect("the table bounds it");
         Kafka {
             bootstrap: text("kafka.bootstrap"),
+            listen: self.kafka_listen(),
+            listen_connections_max: self.count("kafka.listen_connections_max"),
+            listen_groups_max: self.count("kafka.listen_groups_max"),
             topic_prefix: text("kafka.topic_prefix"),
             partitions: small("kafka.partitions"),
             replication: small("kafka.replication"),
@@ -283,6 +298,12 @@ impl Settings {
             answer_ms_max: self.number("kafka.answer_ms_max"),
             append_ms_max: self.number("kafka.append_ms_max"),
         }
+    }
+
+    /// Where nothing can be read as an address, nobody listens.
+    fn kafka_listen(&self) -> Option<KafkaListen> {
+        let address = self.text("kafka.listen").parse().ok()?;
+        Some(KafkaListen { address, is_default: self.get("kafka.listen").1 == Origin::Default })
     }
 
     fn serving(&self) -> Serving {

@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 pub mod gateway;
 pub mod importers;
+mod kafka_listener;
 pub mod log;
 pub mod node;
 pub mod numbers;

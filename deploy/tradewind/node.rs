@@ -3,10 +3,10 @@
 
 use crate::config::Config;
 use crate::gateway::{self, Gateway};
-use crate::log;
 use crate::outputs::Outputs;
 use crate::roles::checkpoint::OperatorCheckpoints;
 use crate::roles::dlq::OperatorLetters;
+use crate::{kafka_listener, log};
 use anyhow::{Context, Result};
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
@@ -16,6 +16,7 @@ use dataflows::port::{CommandLog, Sink, Source};
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::command_log::LogCommands;
 use ingest::dead_letters::{DeadLetters, Flusher};
+use ingest::listener::Listener;
 use ingest::log::Log;
 use ingest::publisher::{Outbox, Publishing};
 use ingest::sealed::{Place, Sealed};
@@ -25,6 +26,7 @@ use ingest::storage::Folder;
 use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
 use serving::{Gauge, Parts, Shop, Vitals, VitalsSource, os_entropy};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -75,6 +77,7 @@ pub struct Late {
     checkpoints: OnceLock<Weak<Checkpoints>>,
     replay_to: OnceLock<Epoch>,
     finder: OnceLock<Arc<dyn Finder>>,
+    kafka_listen: OnceLock<SocketAddr>,
 }
 
 /// Until the index is open, it has nothing.
@@ -139,6 +142,13 @@ impl Opened {
             finder: Arc::clone(&self.late) as Arc<dyn Finder>,
             entropy: os_entropy(),
         }
+    }
+
+    /// Opens what Kafka clients at that address are served by.
+    pub fn kafka_listener(&self, config: &Config, address: SocketAddr) -> Result<Listener> {
+        let listener = kafka_listener::open(config, &self.log, self.outputs.as_ref().map(|outputs| &outputs.log))?;
+        self.late.kafka_listen.get_or_init(|| address);
+        Ok(listener)
     }
 
     /// Says why the node cannot be asked yet.
@@ -262,7 +272,7 @@ impl Seen {
             ends: (self.opened.ends)(),
             log_bytes: bytes_in(&self.folder),
             replay_to: self.late.replay_to.get().copied(),
-            kafka: self.opened.kafka.clone(),
+            kafka: self.opened.kafka.clone().or_else(|| Some(self.late.kafka_listen.get()?.to_string())),
             stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             gauges: self.gauges(),
         }

@@ -15,6 +15,8 @@ impl Config {
         room.journal.waiting_appends_max = log.appends_waiting_max;
         room.journal.waiting_bytes_max = log.bytes_waiting_max;
         room.journal.read_window_bytes = log.read_window_bytes;
+        room.listener.connections_max = self.kafka.listen_connections_max;
+        room.listener.groups_max = self.kafka.listen_groups_max;
         room.checkpoint.clone_from(&self.checkpoints);
         room.dead_letters.clone_from(&self.dead_letters);
         room.command_log.commands_in_flight_max = log.commands_waiting_max;
@@ -29,8 +31,7 @@ impl Config {
 
     /// The log of a cluster, if that is the log.
     pub fn kafka(&self) -> Option<ingest::kafka::Config> {
-        let Kafka { bootstrap, topic_prefix, partitions: _, replication: _, security, answer_ms_max, append_ms_max } =
-            &self.kafka;
+        let Kafka { bootstrap, topic_prefix, security, answer_ms_max, append_ms_max, .. } = &self.kafka;
         (!bootstrap.is_empty()).then(|| ingest::kafka::Config {
             bootstrap: bootstrap.clone(),
             topic_prefix: topic_prefix.clone(),

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`log::Log`] is what a log must be; [`journal::Journal`] is the embedded one, [`kafka::KafkaLog`] is Apache Kafka behind
-//! the same port. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
+//! the same port, and [`listener::Listener`] lets Kafka clients at the embedded one. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
 //! checked; the sequencer and every worker's source begin from it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
@@ -19,6 +19,7 @@ pub mod dead_letters;
 mod error;
 pub mod journal;
 pub mod kafka;
+pub mod listener;
 pub mod log;
 pub mod partition;
 pub mod publisher;
@@ -57,6 +58,8 @@ pub struct Config {
     pub dead_letters: dead_letters::Config,
     /// What of the outputs may wait.
     pub publisher: publisher::Config,
+    /// Kafka clients before the embedded log.
+    pub listener: listener::Config,
     /// What publishers wait for.
     pub command_log: command_log::Config,
 }

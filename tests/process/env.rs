@@ -14,6 +14,8 @@ pub struct Way {
     pub workers: Option<u32>,
     /// An address; a free port unless given.
     pub listen: Option<String>,
+    /// An address or `none`; a free port unless given.
+    pub kafka_listen: Option<String>,
     /// Environment variables.
     pub variables: Vec<(&'static str, String)>,
     /// A line of shell that puts the binary, `"$0" "$@"`, in its own place.
@@ -157,10 +159,12 @@ pub fn assert_sound(body: &Value, epoch: u64) {
 }
 
 fn spawn(data: &Path, way: &Way) -> Program {
-    let Way { workers, listen, variables, shell } = way;
+    let Way { workers, listen, kafka_listen, variables, shell } = way;
     let (data, workers) = (data.display().to_string(), workers.map(|workers| workers.to_string()));
     let listen = listen.as_deref().unwrap_or("127.0.0.1:0");
     let mut arguments = vec!["up", "--data", &data, "--listen", listen];
+    // Any number of nodes are tested at once, and none takes a port that somebody else may want.
+    arguments.extend(["--kafka-listen", kafka_listen.as_deref().unwrap_or("127.0.0.1:0")]);
     if let Some(workers) = &workers {
         arguments.extend(["--workers", workers]);
     }

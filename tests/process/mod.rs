@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod kafka;
 mod kills;
+mod listener;
 mod online_retail;
 mod program;
 mod restart;

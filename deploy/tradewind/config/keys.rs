@@ -31,6 +31,8 @@ pub enum Allowed {
     Word(&'static [&'static str]),
     /// Brokers; none by default.
     Brokers,
+    /// A loopback address and a port, or `none`.
+    Listener(&'static str),
     /// Letters, digits, `.`, `_` and `-`.
     Prefix(&'static str),
     /// Anything; nothing by default.
@@ -47,6 +49,11 @@ pub enum Value {
     /// A folder, an address or a word.
     Text(String),
 }
+
+/// Where Kafka clients are listened to by default.
+pub const KAFKA_LISTEN: &str = "127.0.0.1:9092";
+/// Where nobody listens.
+pub const NOWHERE: &str = "none";
 
 /// The most workers.
 pub const WORKERS_MAX: u64 = 256;
@@ -65,7 +72,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 54] = [
+pub const KEYS: [Key; 57] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -107,6 +114,14 @@ pub const KEYS: [Key; 54] = [
     number("log.read_window_bytes", "bytes", (64 * KIB, GIB), MIB, "read at once by each reader"),
     key("kafka.bootstrap", "addresses", Allowed::Brokers, "brokers of the log; the log is the embedded one if empty"),
     key("kafka.topic_prefix", "", Allowed::Prefix("tradewind."), "that the names of all topics begin with"),
+    key(
+        "kafka.listen",
+        "address",
+        Allowed::Listener(KAFKA_LISTEN),
+        "where Kafka clients reach the embedded log; the default port taken: a free one; none: nowhere",
+    ),
+    number("kafka.listen_connections_max", "connections", (1, 100_000), 256, "of Kafka clients open at once"),
+    number("kafka.listen_groups_max", "groups", (1, 100_000), 1_000, "of consumers whose offsets are kept"),
     number("kafka.partitions", "partitions", (1, 1_024), 32, "of each topic; fixed when the topics are made"),
     number("kafka.replication", "replicas", (1, 16), 3, "of each partition, when topics are made"),
     key(
@@ -236,6 +251,7 @@ impl Allowed {
             Allowed::OneACore(most) => format!("a whole number from 1 to {most}"),
             Allowed::Folder(_) => "a folder".to_owned(),
             Allowed::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
+            Allowed::Listener(_) => "a loopback address and a port, like 127.0.0.1:9092, or none".to_owned(),
             Allowed::Word(words) => format!("one of {}", words.join(", ")),
             Allowed::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
             Allowed::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
@@ -248,7 +264,9 @@ impl Allowed {
         match self {
             Allowed::Number(_, _, default) => Value::Number(*default),
             Allowed::OneACore(most) => Value::Number(cores.clamp(1, *most)),
-            Allowed::Folder(default) | Allowed::Address(default) => Value::Text((*default).to_owned()),
+            Allowed::Folder(default) | Allowed::Address(default) | Allowed::Listener(default) => {
+                Value::Text((*default).to_owned())
+            }
             Allowed::Word(words) => Value::Text(words[0].to_owned()),
             Allowed::Prefix(default) => Value::Text((*default).to_owned()),
             Allowed::Brokers | Allowed::Anything | Allowed::Secret => Value::Text(String::new()),
@@ -259,7 +277,7 @@ impl Allowed {
     pub fn is_number(&self) -> bool {
         match self {
             Allowed::Number(..) | Allowed::OneACore(_) => true,
-            Allowed::Folder(_) | Allowed::Address(_) | Allowed::Word(_) => false,
+            Allowed::Folder(_) | Allowed::Address(_) | Allowed::Listener(_) | Allowed::Word(_) => false,
             Allowed::Brokers | Allowed::Prefix(_) | Allowed::Anything | Allowed::Secret => false,
         }
     }
@@ -275,6 +293,7 @@ impl Allowed {
             Allowed::OneACore(most) => number(1, *most),
             Allowed::Folder(_) => text_if(!text.is_empty()),
             Allowed::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
+            Allowed::Listener(_) => text_if(text == NOWHERE || is_loopback(text)),
             Allowed::Word(words) => text_if(words.contains(&text)),
             Allowed::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
             Allowed::Prefix(_) => {
@@ -284,6 +303,11 @@ impl Allowed {
             Allowed::Anything | Allowed::Secret => text_if(true),
         }
     }
+}
+
+/// Whether it is an address that only this machine reaches.
+fn is_loopback(text: &str) -> bool {
+    text.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
 }
 
 /// Whether it is a host and a port.

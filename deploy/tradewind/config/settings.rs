@@ -19,6 +19,8 @@ pub struct Flags {
     pub workers: Option<u64>,
     /// `--kafka`
     pub kafka: Option<String>,
+    /// `--kafka-listen`
+    pub kafka_listen: Option<String>,
 }
 
 /// Where a value comes from.
@@ -113,12 +115,13 @@ impl Settings {
     }
 
     pub(super) fn take_flags(&mut self, flags: Flags) -> Result<(), Error> {
-        let Flags { data, listen, workers, kafka } = flags;
+        let Flags { data, listen, workers, kafka, kafka_listen } = flags;
         let texts = [
             ("log.data_dir", "--data", data.map(|data| data.display().to_string())),
             ("serving.listen", "--listen", listen.map(|listen| listen.to_string())),
             ("engine.workers", "--workers", workers.map(|workers| workers.to_string())),
             ("kafka.bootstrap", "--kafka", kafka),
+            ("kafka.listen", "--kafka-listen", kafka_listen),
         ];
         for (name, flag, text) in texts {
             if let Some(text) = text {

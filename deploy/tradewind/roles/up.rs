@@ -1,8 +1,8 @@
 //! `tradewind up`: everything in one process.
 
 use crate::config::Config;
-use crate::demo;
 use crate::node::Opened;
+use crate::{demo, kafka_listener};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Fatal, WallClock};
@@ -31,6 +31,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
     let address = listener.local_addr()?;
+    let kafka = kafka_listener::bind(&config).await?;
     let fatal: Fatal = Arc::new(|error| {
         tracing::error!(%error, "the node cannot go on");
         exit(1);
@@ -41,16 +42,18 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
         tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
     };
     let parts = opened.parts(&config);
-    let server = tokio::spawn(serve(listener, parts, {
-        let mut stopped = stopped.clone();
-        async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
+    let server = tokio::spawn(serve(listener, parts, until(stopped.clone())));
+    let kafka_address = kafka.as_ref().map(TcpListener::local_addr).transpose()?;
+    let kafka_server = match kafka.zip(kafka_address) {
+        Some((socket, at)) => {
+            Some(tokio::spawn(opened.kafka_listener(&config, at)?.serve(socket, until(stopped.clone()))))
         }
-    }));
+        None => None,
+    };
     let node = tokio::task::spawn_blocking(move || opened.start(&config, &fatal)).await??;
 
     let (stop_demo, demo_stopped) = mpsc::channel();
-    let announced = Announced { replay_to: node.replay_to.0, started, address, with_demo };
+    let announced = Announced { replay_to: node.replay_to.0, started, address, kafka_address, with_demo };
     let ready = tokio::spawn(announce(node.shop.clone(), announced, stopped));
     if with_demo {
         let base = format!("http://{address}");
@@ -62,12 +65,20 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
     }
 
     let served = server.await?;
+    if let Some(server) = kafka_server {
+        server.await?;
+    }
     drop(stop_demo);
     ready.abort();
     stopping.abort();
     node.shop.set_ready(false, "stopping");
     tokio::task::spawn_blocking(move || node.stop()).await?;
     served.context("serving")
+}
+
+/// Waits until all is told to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Tells the server to stop at the first signal, and ends the process at the second.
@@ -92,12 +103,13 @@ struct Announced {
     replay_to: u64,
     started: Instant,
     address: SocketAddr,
+    kafka_address: Option<SocketAddr>,
     with_demo: bool,
 }
 
 /// Shows the replay, and says when the node may be asked; and when it no longer may.
 async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver<bool>) {
-    let Announced { replay_to, started, address, with_demo } = announced;
+    let Announced { replay_to, started, address, kafka_address, with_demo } = announced;
     let bar = if replay_to > 0 && std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} epochs, {per_sec}, {eta} left");
         ProgressBar::new(replay_to).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -111,7 +123,9 @@ async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver
     }
     bar.finish_and_clear();
     shop.set_ready(true, "");
-    tracing::info!(epochs = replay_to, seconds = started.elapsed().as_secs_f64(), "ready at http://{address}");
+    let kafka = kafka_address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(epochs = replay_to, seconds, kafka, "ready at http://{address}");
     if with_demo {
         println!("{}", demo::welcome(&format!("http://{address}")));
     }

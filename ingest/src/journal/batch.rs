@@ -13,6 +13,8 @@ const LENGTH_END: usize = 12;
 /// Where the part begins that the batch's checksum covers.
 const CHECKED_FROM: usize = 21;
 const MAGIC: u8 = 2;
+/// Every record has at least so many bytes.
+const RECORD_BYTES_MIN: usize = 7;
 
 /// Why bytes are no record batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,8 +127,8 @@ pub fn header(bytes: &[u8]) -> Result<BatchHeader, BadBatch> {
     if count == 0 || i64::from(i32_at(23)) != i64::from(count) - 1 {
         return Err(BadBatch("its count is not that of its offsets"));
     }
-    // Every record has at least seven bytes, so a count beyond that is a lie.
-    if count as usize > (size - HEADER_BYTES) / 7 {
+    // A count beyond that is a lie.
+    if count as usize > (size - HEADER_BYTES) / RECORD_BYTES_MIN {
         return Err(BadBatch("its count does not fit its length"));
     }
     Ok(BatchHeader { base_offset, bytes: size, count, base_timestamp_ms: i64_at(27) })
@@ -150,6 +152,15 @@ impl Records {
     pub fn of(batch: Bytes) -> Result<Records, BadBatch> {
         let header = header(&batch)?;
         Ok(Records { cursor: Cursor::new(batch.slice(HEADER_BYTES..header.bytes)), header, given: 0 })
+    }
+
+    /// The records that the bytes are, without the front of a batch, counted from offset 0.
+    pub fn within(bytes: Bytes, count: u32, base_timestamp_ms: i64) -> Result<Records, BadBatch> {
+        if count as usize > bytes.len() / RECORD_BYTES_MIN {
+            return Err(BadBatch("its count does not fit its length"));
+        }
+        let header = BatchHeader { base_offset: 0, bytes: bytes.len() + HEADER_BYTES, count, base_timestamp_ms };
+        Ok(Records { cursor: Cursor::new(bytes), header, given: 0 })
     }
 
     /// The next record with its offset; none after the last.

@@ -1,0 +1,44 @@
+//! Kafka clients before the embedded log: where they are listened to. Not for a log that is a cluster's, which has
+//! brokers of its own.
+
+use crate::config::{Config, KafkaListen};
+use anyhow::{Context, Result};
+use ingest::listener::{Access, Listener, Parts};
+use ingest::log::Log;
+use ingest::storage::Folder;
+use ingest::{Clock, WallClock};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// A place to listen at, if there is to be one.
+pub async fn bind(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(KafkaListen { address, is_default }) = config.kafka.listen.filter(|_| config.kafka().is_none()) else {
+        return Ok(None);
+    };
+    let bound = match TcpListener::bind(address).await {
+        // Nobody asked for this port, so that any will do; which one is said.
+        Err(error) if is_default && error.kind() == ErrorKind::AddrInUse => {
+            TcpListener::bind(SocketAddr::new(address.ip(), 0)).await
+        }
+        bound => bound,
+    };
+    bound.map(Some).with_context(|| format!("listening for Kafka clients at {address}"))
+}
+
+/// Opens the listener before these logs.
+pub fn open(config: &Config, inputs: &Arc<dyn Log>, outputs: Option<&Arc<dyn Log>>) -> Result<Listener> {
+    let folder = config.log.data_dir.join("kafka-listener");
+    let storage = Folder::at(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let parts = Parts {
+        inputs: Arc::clone(inputs),
+        outputs: outputs.map(Arc::clone),
+        topic_prefix: config.kafka.topic_prefix.clone(),
+        access: Access::Client,
+        storage: Arc::new(storage),
+        clock: Arc::new(WallClock) as Arc<dyn Clock>,
+    };
+    Listener::open(parts, config.ingest().listener)
+        .with_context(|| format!("opening the offsets of consumer groups in {}", folder.display()))
+}

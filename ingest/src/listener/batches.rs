@@ -1,0 +1,159 @@
+//! Record batches as clients send them: checked, and their records taken out, whatever they are compressed with. And
+//! records as batches for who reads. Not for keeping them: the journal makes batches of its own.
+
+use super::code;
+use crate::journal::batch::{self, HEADER_BYTES, Records};
+use crate::log::{LogRecord, Record};
+use bytes::Bytes;
+use std::io::{Cursor, Read};
+
+/// A batch that a client has sent.
+#[derive(Debug)]
+pub struct Batch {
+    /// Who made it, if sequences are to be kept.
+    pub producer: Option<Stamp>,
+    /// Its records; at least one.
+    pub records: Vec<Record>,
+}
+
+/// The place of a batch among those that a producer sends to a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The producer.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The number of the first record.
+    pub first: i32,
+    /// The number of the last one.
+    pub last: i32,
+}
+
+/// Why a batch is not taken: a code of the protocol, and words for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub i16, pub &'static str);
+
+const CODEC: i16 = 0x07;
+const APPEND_TIME: i16 = 0x08;
+const TRANSACTIONAL: i16 = 0x10;
+const CONTROL: i16 = 0x20;
+
+/// Reads what a client sends for one partition: one batch, as the protocol has it since version 3.
+pub fn read(bytes: &Bytes, bytes_max: usize, records_bytes_max: usize) -> Result<Batch, Refused> {
+    const TORN: Refused = Refused(code::CORRUPT_MESSAGE, "the batch is not whole");
+    if bytes.len() > bytes_max {
+        return Err(Refused(code::MESSAGE_TOO_LARGE, "the batch is larger than max.message.bytes"));
+    }
+    let header = bytes.get(..HEADER_BYTES).ok_or(TORN)?;
+    let i16_at = |at: usize| i16::from_be_bytes([header[at], header[at + 1]]);
+    let i32_at = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let i64_at = |at: usize| (i64::from(i32_at(at)) << 32) | i64::from(i32_at(at + 4).cast_unsigned());
+    if header[16] != 2 {
+        return Err(Refused(code::UNSUPPORTED_FOR_MESSAGE_FORMAT, "only record batches of version 2 are taken"));
+    }
+    if usize::try_from(i32_at(8)).ok().map(|length| length + 12) != Some(bytes.len()) {
+        return Err(Refused(code::INVALID_RECORD, "there must be one batch for each partition"));
+    }
+    if !batch::checksum_is_right(bytes) {
+        return Err(Refused(code::CORRUPT_MESSAGE, "the checksum is wrong"));
+    }
+    let (attributes, count) = (i16_at(21), i32_at(57));
+    if attributes & (TRANSACTIONAL | CONTROL | APPEND_TIME) != 0 {
+        return Err(Refused(code::INVALID_RECORD, "there are no transactions here, and times are the producer's"));
+    }
+    if count < 1 || i32_at(23) != count - 1 {
+        return Err(Refused(code::INVALID_RECORD, "the number of records is not that of its offsets"));
+    }
+    let (producer_id, epoch, first) = (i64_at(43), i16_at(51), i32_at(53));
+    let producer = (producer_id >= 0).then(|| Stamp { producer_id, epoch, first, last: after(first, count - 1) });
+    if producer.is_some_and(|stamp| stamp.epoch < 0 || stamp.first < 0) {
+        return Err(Refused(code::INVALID_RECORD, "a producer id goes with an epoch and a sequence"));
+    }
+    let body = decompressed(attributes & CODEC, bytes.slice(HEADER_BYTES..), records_bytes_max)?;
+    let records = records(body, count.unsigned_abs(), i64_at(27))?;
+    Ok(Batch { producer, records })
+}
+
+/// The number that many records later; after the largest comes 0.
+pub fn after(sequence: i32, records: i32) -> i32 {
+    let wrapped = (i64::from(sequence) + i64::from(records)) % (i64::from(i32::MAX) + 1);
+    i32::try_from(wrapped).unwrap_or(0)
+}
+
+fn records(body: Bytes, count: u32, base_timestamp_ms: i64) -> Result<Vec<Record>, Refused> {
+    const BAD: Refused = Refused(code::INVALID_RECORD, "a record is not well formed");
+    let mut read = Records::within(body, count, base_timestamp_ms).map_err(|_| BAD)?;
+    let mut records = Vec::new();
+    while let Some((_, record)) = read.next_record().map_err(|_| BAD)? {
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// The bytes of the records. No more than the limit is ever made of them.
+fn decompressed(codec: i16, bytes: Bytes, bytes_max: usize) -> Result<Bytes, Refused> {
+    const BAD: Refused = Refused(code::CORRUPT_MESSAGE, "the records cannot be decompressed");
+    match codec {
+        0 => Ok(bytes),
+        1 => bounded(flate2::read::MultiGzDecoder::new(Cursor::new(bytes)), bytes_max),
+        2 => snappy(&bytes, bytes_max),
+        3 => bounded(lz4_flex::frame::FrameDecoder::new(Cursor::new(bytes)), bytes_max),
+        4 => bounded(zstd::stream::read::Decoder::new(Cursor::new(bytes)).map_err(|_| BAD)?, bytes_max),
+        _ => Err(Refused(code::UNSUPPORTED_COMPRESSION_TYPE, "none, gzip, snappy, lz4 and zstd are read")),
+    }
+}
+
+const EXPANDED: Refused = Refused(code::MESSAGE_TOO_LARGE, "the records are too large when decompressed");
+
+fn bounded(read: impl Read, bytes_max: usize) -> Result<Bytes, Refused> {
+    let mut to = Vec::new();
+    let read = read.take(bytes_max as u64 + 1).read_to_end(&mut to);
+    read.map_err(|_| Refused(code::CORRUPT_MESSAGE, "the records cannot be decompressed"))?;
+    if to.len() > bytes_max { Err(EXPANDED) } else { Ok(Bytes::from(to)) }
+}
+
+/// Either one block, or the blocks of the Java library behind its own header.
+fn snappy(bytes: &[u8], bytes_max: usize) -> Result<Bytes, Refused> {
+    const BAD: Refused = Refused(code::CORRUPT_MESSAGE, "the records cannot be decompressed");
+    const MAGIC: &[u8] = b"\x82SNAPPY\0";
+    const HEADER: usize = 16;
+    let mut decoder = snap::raw::Decoder::new();
+    let mut to = Vec::new();
+    let mut block = |block: &[u8]| {
+        let length = snap::raw::decompress_len(block).map_err(|_| BAD)?;
+        if to.len() + length > bytes_max {
+            return Err(EXPANDED);
+        }
+        to.extend_from_slice(&decoder.decompress_vec(block).map_err(|_| BAD)?);
+        Ok(())
+    };
+    if bytes.starts_with(MAGIC) {
+        let mut rest = bytes.get(HEADER..).ok_or(BAD)?;
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| BAD)?;
+            let (one, after) = after.split_at_checked(length).ok_or(BAD)?;
+            block(one)?;
+            rest = after;
+        }
+        if !rest.is_empty() {
+            return Err(BAD);
+        }
+    } else {
+        block(bytes)?;
+    }
+    Ok(Bytes::from(to))
+}
+
+/// Appends records of one partition as batches at their offsets: one, and another behind each hole.
+pub fn write(records: &[LogRecord], to: &mut Vec<u8>) {
+    for run in records.chunk_by(|one, next| one.origin.offset + 1 == next.origin.offset) {
+        let (Some(first), begin) = (run.first(), to.len()) else { continue };
+        batch::encode(run.iter().map(|record| &record.record), to);
+        batch::place(&mut to[begin..], first.origin.offset);
+        // One node has no leader epochs, and who hears of none does not ask about them. The checksum does not cover it.
+        to[begin + 12..begin + 16].copy_from_slice(&(-1_i32).to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

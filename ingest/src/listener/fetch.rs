@@ -1,0 +1,221 @@
+//! Gives clients the records that are durable, or waits until there are some. Not for keeping sessions: each request says
+//! all that it wants.
+
+use super::topics::{as_i64, failed};
+use super::{Shared, batches, code};
+use crate::Error;
+use crate::log::{Log, LogReader, LogRecord, ReadLimit};
+use bytes::Bytes;
+use dataflows::epoch::Cut;
+use dataflows::topic::TopicPartition;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The readers of one connection: who goes on where the last answer ended goes on with the same one.
+#[derive(Default)]
+pub struct Reading {
+    /// By the number of the log: where the next record of each partition is, and who reads it.
+    readers: BTreeMap<usize, (Cut, Box<dyn LogReader>)>,
+}
+
+/// What a request wants of one partition.
+struct Wanted {
+    /// None if there is no such partition.
+    at: Option<(TopicPartition, usize)>,
+    offset: i64,
+    bytes_max: i32,
+}
+
+/// How a partition is.
+#[derive(Clone, Copy)]
+struct Found {
+    start: u64,
+    end: u64,
+    error: i16,
+}
+
+/// What is known so far.
+struct Answer {
+    wanted: Vec<Wanted>,
+    found: Vec<Found>,
+    records: BTreeMap<TopicPartition, Vec<LogRecord>>,
+    bytes: usize,
+}
+
+/// Answers a request.
+pub async fn fetch(shared: &Shared, reading: &mut Reading, request: FetchRequest) -> FetchResponse {
+    if request.session_id != 0 {
+        return FetchResponse::default().with_error_code(code::FETCH_SESSION_ID_NOT_FOUND);
+    }
+    let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(shared.config.fetch_wait_ms_max);
+    let deadline = Instant::now() + Duration::from_millis(wait_ms);
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    let mut answer = Answer::to(shared, &request);
+    let limit = answer.limit(shared, request.max_bytes);
+    let mut moved = shared.moved.subscribe();
+    loop {
+        moved.mark_unchanged();
+        answer.look(shared);
+        answer.read(shared, reading, limit).await;
+        let is_enough = answer.bytes >= enough || answer.bytes >= limit.bytes_max || answer.has_error();
+        if is_enough || !matches!(timeout_at(deadline, moved.changed()).await, Ok(Ok(()))) {
+            break;
+        }
+    }
+    answer.into_response(request)
+}
+
+impl Answer {
+    fn to(shared: &Shared, request: &FetchRequest) -> Answer {
+        let mut wanted = Vec::new();
+        for topic in &request.topics {
+            for asked in &topic.partitions {
+                let at = shared.partition(&topic.topic, asked.partition).map(|(at, _)| {
+                    let is_input = shared.inputs.partitions().count(at.topic) > 0;
+                    (at, usize::from(!is_input))
+                });
+                wanted.push(Wanted { at, offset: asked.fetch_offset, bytes_max: asked.partition_max_bytes });
+            }
+        }
+        Answer { wanted, found: Vec::new(), records: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// How much is read: no more than any one partition may have, so that all can be given.
+    fn limit(&self, shared: &Shared, bytes_max: i32) -> ReadLimit {
+        let bounds = self.wanted.iter().map(|wanted| wanted.bytes_max).chain([bytes_max]);
+        let asked = bounds.min().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        let config = &shared.config;
+        ReadLimit { records_max: config.fetch_records_max.max(1), bytes_max: asked.clamp(1, config.fetch_bytes_max) }
+    }
+
+    /// Looks where the partitions begin and end now.
+    fn look(&mut self, shared: &Shared) {
+        let bounds: Vec<Option<(Cut, Cut)>> =
+            shared.logs().map(|log| Some((log.starts().ok()?, log.ends().ok()?))).collect();
+        let found = |wanted: &Wanted| {
+            let missing = |error| Found { start: 0, end: 0, error };
+            let Some((at, log)) = wanted.at else { return missing(code::UNKNOWN_TOPIC_OR_PARTITION) };
+            let Some((starts, ends)) = bounds.get(log).and_then(Option::as_ref) else {
+                return missing(code::KAFKA_STORAGE_ERROR);
+            };
+            let (start, end) = (starts.get(at).unwrap_or(0), ends.get(at).unwrap_or(0));
+            let is_there = u64::try_from(wanted.offset).is_ok_and(|offset| (start..=end).contains(&offset));
+            Found { start, end, error: if is_there { code::NONE } else { code::OFFSET_OUT_OF_RANGE } }
+        };
+        // What was read before may be deleted since; it is given all the same.
+        self.found = self.wanted.iter().map(found).collect();
+    }
+
+    fn has_error(&self) -> bool {
+        self.found.iter().any(|found| found.error != code::NONE)
+    }
+
+    /// Where each partition of that log goes on that has more.
+    fn next(&self, log: usize) -> (Cut, bool) {
+        let (mut next, mut has_more) = (Cut::default(), false);
+        for (wanted, found) in self.wanted.iter().zip(&self.found) {
+            let Some((at, _)) = wanted.at.filter(|(_, of)| *of == log && found.error == code::NONE) else { continue };
+            let read = self.records.get(&at).and_then(|records| records.last());
+            let offset = u64::try_from(wanted.offset).unwrap_or(0);
+            let offset = read.map_or(offset, |last| last.origin.offset + 1);
+            has_more |= offset < found.end;
+            next.set(at, offset);
+        }
+        (next, has_more)
+    }
+
+    /// Reads what there is, up to the limit.
+    async fn read(&mut self, shared: &Shared, reading: &mut Reading, limit: ReadLimit) {
+        let logs: Vec<Arc<dyn Log>> = shared.logs().map(Arc::clone).collect();
+        for (number, log) in logs.into_iter().enumerate() {
+            let (next, has_more) = self.next(number);
+            if !has_more || self.bytes >= limit.bytes_max {
+                continue;
+            }
+            let left = ReadLimit { bytes_max: limit.bytes_max - self.bytes, ..limit };
+            let kept = reading.readers.remove(&number).filter(|(at, _)| *at == next).map(|(_, reader)| reader);
+            let place = Arc::clone(&shared.reads).acquire_owned().await;
+            // A reader of files may have to wait for the disk.
+            let read = tokio::task::spawn_blocking(move || {
+                let read = read(&*log, kept, next, left);
+                drop(place);
+                read
+            });
+            match read.await {
+                Ok(Ok((records, next, reader))) => {
+                    reading.readers.insert(number, (next, reader));
+                    for record in records {
+                        self.bytes += record.record.bytes();
+                        self.records.entry(record.origin.topic_partition()).or_default().push(record);
+                    }
+                }
+                Ok(Err(error)) => self.fail(number, &error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Says of the partitions of a log why they cannot be read.
+    fn fail(&mut self, log: usize, error: &Error) {
+        let (only, code) = match error {
+            // Deleted since we looked where it begins.
+            Error::Deleted { at, .. } | Error::OutOfRange { at, .. } => (Some(*at), code::OFFSET_OUT_OF_RANGE),
+            other => (None, failed("reading the log", other)),
+        };
+        for (wanted, found) in self.wanted.iter().zip(&mut self.found) {
+            if wanted.at.is_some_and(|(at, of)| of == log && only.is_none_or(|only| only == at)) {
+                found.error = code;
+            }
+        }
+    }
+
+    fn into_response(mut self, request: FetchRequest) -> FetchResponse {
+        let mut answered = self.wanted.iter().zip(&self.found);
+        let mut responses = Vec::new();
+        for topic in request.topics {
+            let mut partitions = Vec::new();
+            for asked in topic.partitions {
+                let Some((wanted, found)) = answered.next() else { break };
+                let records = wanted.at.and_then(|(at, _)| self.records.remove(&at)).unwrap_or_default();
+                let mut bytes = Vec::new();
+                batches::write(&records, &mut bytes);
+                let end = if found.error == code::NONE { as_i64(found.end) } else { -1 };
+                let start = if found.error == code::NONE { as_i64(found.start) } else { -1 };
+                partitions.push(
+                    PartitionData::default()
+                        .with_partition_index(asked.partition)
+                        .with_error_code(found.error)
+                        .with_high_watermark(end)
+                        .with_last_stable_offset(end)
+                        .with_log_start_offset(start)
+                        .with_aborted_transactions(None)
+                        .with_preferred_read_replica(BrokerId(-1))
+                        .with_records(Some(Bytes::from(bytes))),
+                );
+            }
+            responses.push(FetchableTopicResponse::default().with_topic(topic.topic).with_partitions(partitions));
+        }
+        FetchResponse::default().with_responses(responses)
+    }
+}
+
+/// Some records, where reading goes on, and who does it.
+type Read = (Vec<LogRecord>, Cut, Box<dyn LogReader>);
+
+/// Reads with the reader that is there, or another one.
+fn read(log: &dyn Log, reader: Option<Box<dyn LogReader>>, from: Cut, limit: ReadLimit) -> Result<Read, Error> {
+    let mut reader = match reader {
+        Some(reader) => reader,
+        None => log.reader(&from)?,
+    };
+    let (mut records, mut next) = (Vec::new(), from);
+    reader.poll(limit, &mut records)?;
+    for LogRecord { origin, record: _ } in &records {
+        next.set(origin.topic_partition(), origin.offset + 1);
+    }
+    Ok((records, next, reader))
+}

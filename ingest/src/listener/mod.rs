@@ -1,0 +1,242 @@
+//! A front before the embedded log that speaks Kafka's protocol, so that any Kafka client can publish commands and follow
+//! what is published. Not a broker: there is one node, and no transactions, no access control, no topics of others.
+//!
+//! ```text
+//! client ──▶ connection ──▶ apis: is it whole? ──▶ produce ─▶ Log::append
+//!                                             ├──▶ fetch, topics ─▶ Log::reader, ends, starts
+//!                                             └──▶ groups, offsets ─▶ a small file
+//! ```
+//!
+//! A connection's requests are answered one after the other. What is not answered is not announced. A request that is
+//! not whole, or of a version that was not announced, ends its connection and nobody else's.
+
+mod admin;
+mod apis;
+mod batches;
+mod code;
+mod connection;
+mod fetch;
+mod groups;
+mod offsets;
+mod produce;
+mod producers;
+mod topics;
+
+#[cfg(test)]
+mod tests;
+
+use crate::log::{Log, Watch};
+use crate::storage::Storage;
+use crate::{Clock, Error};
+use connection::Connection;
+use groups::Groups;
+use offsets::Offsets;
+use producers::Producers;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// The listener's limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How many connections may be open; a further one waits to be accepted.
+    pub connections_max: usize,
+    /// A larger request ends its connection.
+    pub request_bytes_max: usize,
+    /// How many topics, partitions, members and so on a request may name.
+    pub request_items_max: usize,
+    /// How many requests over 64 KiB may be read or answered at once; others wait.
+    pub large_requests_max: usize,
+    /// How long a connection may be silent.
+    pub idle_ms_max: u64,
+    /// How long a request may take to come once it has begun.
+    pub request_ms_max: u64,
+    /// How long a client may take for an answer.
+    pub write_ms_max: u64,
+    /// A larger batch of records is refused.
+    pub batch_bytes_max: usize,
+    /// A batch whose records are larger when decompressed is refused.
+    pub records_bytes_max: usize,
+    /// How many bytes of records one answer has at most, unless one record is larger.
+    pub fetch_bytes_max: usize,
+    /// How many records one answer has at most.
+    pub fetch_records_max: usize,
+    /// How long a client may have itself wait for records.
+    pub fetch_wait_ms_max: u64,
+    /// How many reads of the log go on at once; others wait.
+    pub reads_max: usize,
+    /// How long the place of a time is looked for.
+    pub lookup_ms_max: u64,
+    /// How many producers are remembered by their numbers; the one that was silent longest is forgotten for another.
+    pub producers_max: usize,
+    /// How many consumer groups there may be; the one that was silent longest is forgotten for another, if it is empty.
+    pub groups_max: usize,
+    /// How many members a group may have.
+    pub members_max: usize,
+    /// How many bytes a member may say of itself, or be told.
+    pub member_bytes_max: usize,
+    /// The shortest time after which a silent member is gone.
+    pub session_ms_min: u64,
+    /// The longest.
+    pub session_ms_max: u64,
+    /// How long a group waits at most for its members to join again.
+    pub rebalance_ms_max: u64,
+    /// How long a new group waits for further members.
+    pub first_join_ms: u64,
+    /// How many bytes may be kept beside a committed offset.
+    pub offset_metadata_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            connections_max: 256,
+            request_bytes_max: 8 << 20,
+            request_items_max: 50_000,
+            large_requests_max: 32,
+            idle_ms_max: 600_000,
+            request_ms_max: 30_000,
+            write_ms_max: 30_000,
+            batch_bytes_max: 2 << 20,
+            records_bytes_max: 16 << 20,
+            fetch_bytes_max: 8 << 20,
+            fetch_records_max: 50_000,
+            fetch_wait_ms_max: 30_000,
+            reads_max: 8,
+            lookup_ms_max: 10_000,
+            producers_max: 10_000,
+            groups_max: 1_000,
+            members_max: 250,
+            member_bytes_max: 256 << 10,
+            session_ms_min: 1_000,
+            session_ms_max: 1_800_000,
+            rebalance_ms_max: 300_000,
+            first_join_ms: 100,
+            offset_metadata_bytes_max: 4_096,
+        }
+    }
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Append to the topics of commands, and read all.
+    Client,
+    /// Do with the inputs what the log itself can: append epochs too, and delete.
+    Owner,
+}
+
+/// What is served.
+pub struct Parts {
+    /// The inputs.
+    pub inputs: Arc<dyn Log>,
+    /// The outputs, if they are published. Nobody may append to them.
+    pub outputs: Option<Arc<dyn Log>>,
+    /// What the names of all topics begin with.
+    pub topic_prefix: String,
+    /// What a client may do.
+    pub access: Access,
+    /// Where the offsets of groups are kept.
+    pub storage: Arc<dyn Storage>,
+    /// Where the numbers of producers come from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What all connections share.
+struct Shared {
+    config: Config,
+    inputs: Arc<dyn Log>,
+    outputs: Option<Arc<dyn Log>>,
+    topic_prefix: String,
+    access: Access,
+    /// Changes whenever there may be more to read.
+    moved: watch::Sender<u64>,
+    producers: Producers,
+    groups: Groups,
+    offsets: Offsets,
+    reads: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// How often it is looked whether members of groups are gone.
+const TICK: Duration = Duration::from_millis(20);
+/// How long to wait after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener whose parts are open.
+pub struct Listener {
+    shared: Arc<Shared>,
+    _watches: Vec<Watch>,
+}
+
+impl Listener {
+    /// Reads what was kept of groups.
+    pub fn open(parts: Parts, config: Config) -> Result<Listener, Error> {
+        let Parts { inputs, outputs, topic_prefix, access, storage, clock } = parts;
+        let (moved, _) = watch::channel(0_u64);
+        let watch = |log: &Arc<dyn Log>| {
+            let moved = moved.clone();
+            log.watch(Arc::new(move || moved.send_modify(|count| *count = count.wrapping_add(1))))
+        };
+        let watches = [Some(&inputs), outputs.as_ref()].into_iter().flatten().map(watch).collect();
+        let shared = Shared {
+            moved: moved.clone(),
+            producers: Producers::new(clock.now().micros(), config.producers_max),
+            groups: Groups::new(config.clone()),
+            offsets: Offsets::open(storage, config.groups_max)?,
+            reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
+            large: Arc::new(Semaphore::new(config.large_requests_max.max(1))),
+            config,
+            inputs,
+            outputs,
+            topic_prefix,
+            access,
+        };
+        Ok(Listener { shared: Arc::new(shared), _watches: watches })
+    }
+
+    /// Serves until told to stop; what was asked before is not answered then.
+    pub async fn serve(self, socket: TcpListener, stop: impl Future<Output = ()>) {
+        let room = Arc::new(Semaphore::new(self.shared.config.connections_max.max(1)));
+        let mut connections = JoinSet::new();
+        let mut tick = tokio::time::interval(TICK);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = tick.tick() => self.shared.groups.expire(),
+                Some(_) = connections.join_next() => {}
+                accepted = accept(&socket, &room) => {
+                    let Some((stream, peer, place)) = accepted else { continue };
+                    let connection = Connection::new(Arc::clone(&self.shared), peer);
+                    connections.spawn(async move {
+                        connection.run(stream).await;
+                        drop(place);
+                    });
+                }
+            }
+        }
+        connections.shutdown().await;
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    socket: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    match socket.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
+        Err(error) => {
+            tracing::warn!(%error, "a Kafka client cannot be accepted");
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The listener seen over sockets: the contract of every log with librdkafka as the client, requests that are right byte
+//! for byte, and bytes that are no requests. Not for real clients in other languages: see tests/process/listener.rs.
+
+mod groups;
+mod protocol;
+
+use super::*;
+use crate::WallClock;
+use crate::contract_tests::{self, PARTITIONS};
+use crate::journal::{self, Journal};
+use crate::kafka::KafkaLog;
+use crate::log::Partitions;
+use crate::storage::Folder;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+const PREFIX: &str = "test.";
+
+/// A listener before journals of its own, with a thread of its own.
+struct Served {
+    address: SocketAddr,
+    inputs: Arc<dyn Log>,
+    outputs: Arc<dyn Log>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+impl Served {
+    fn start(access: Access, config: Config) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str, partitions: &Partitions| -> Arc<dyn Log> {
+            // Segments so small that deleting has something to delete.
+            let config = journal::Config { segment_bytes: 20_000, ..journal::Config::default() };
+            Arc::new(Journal::open(&folder.path().join(name), partitions, config).unwrap())
+        };
+        let inputs = open("inputs", &Partitions::uniform(PARTITIONS));
+        let outputs = open("outputs", &Partitions::outputs(PARTITIONS));
+        let parts = Parts {
+            inputs: Arc::clone(&inputs),
+            outputs: Some(Arc::clone(&outputs)),
+            topic_prefix: PREFIX.to_owned(),
+            access,
+            storage: Arc::new(Folder::at(folder.path().join("groups")).unwrap()),
+            clock: Arc::new(WallClock),
+        };
+        let listener = Listener::open(parts, config).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let socket = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(listener.serve(socket, async {
+                let _ = stopped.await;
+            }));
+        });
+        Served { address, inputs, outputs, stop: Some(stop), thread: Some(thread), _folder: folder }
+    }
+
+    /// The log that it serves, as a client sees it.
+    fn client(&self) -> KafkaLog {
+        let config = crate::kafka::Config {
+            bootstrap: self.address.to_string(),
+            topic_prefix: PREFIX.to_owned(),
+            ..crate::kafka::Config::default()
+        };
+        KafkaLog::open(config, &Partitions::uniform(PARTITIONS)).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        drop(self.thread.take().map(std::thread::JoinHandle::join));
+    }
+}
+
+#[test]
+fn it_keeps_the_contract_of_every_log() {
+    let mut served = Vec::new();
+    contract_tests::run_all(|| {
+        served.push(Served::start(Access::Owner, Config::default()));
+        Arc::new(served.last().unwrap().client())
+    });
+}

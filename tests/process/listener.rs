@@ -1,0 +1,142 @@
+//! Kafka clients of other makers at a real node: kcat, confluent-kafka, kafka-python and aiokafka publish, read, and share
+//! a topic in groups; an example service places an order. Not for the protocol: see `ingest/src/listener/tests`.
+//!
+//! The Python clients are installed into the folder of all that is built. A client that cannot be had is told as skipped,
+//! and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
+
+use super::{TestEnv, Way, shop};
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+const PACKAGES: [&str; 3] = ["confluent-kafka==2.16.1", "kafka-python==3.0.12", "aiokafka==0.14.0"];
+
+/// Says that a client is not to be had, or fails where none may be missing.
+fn skipped(why: &str) {
+    assert!(std::env::var_os("TRADEWIND_TEST_NO_SKIP").is_none_or(|value| value != "1"), "{why}");
+    // Written past the test harness, which keeps what passing tests print to itself.
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+}
+
+/// What a program said, if it ended well.
+fn run(command: &mut Command) -> Result<Output, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    Err(format!("{name}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A Python with the clients, made once; none if it cannot be had, which is then told.
+fn python() -> Option<PathBuf> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let made = PYTHON.get_or_init(|| {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        // A test is `target/debug/deps/NAME`.
+        let folder = program.ancestors().nth(3).ok_or("there is no folder of all that is built")?.join("kafka-clients");
+        let python = folder.join("bin/python");
+        if !python.exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        }
+        run(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
+        Ok(python)
+    });
+    made.as_ref().map_err(|why| skipped(&format!("there are no Kafka clients in Python: {why}"))).ok().cloned()
+}
+
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Where Kafka clients find the node.
+fn kafka(env: &TestEnv) -> String {
+    env.get("/health/ready").ok().json()["kafka"].as_str().expect("an address").to_owned()
+}
+
+/// Runs a client to its end.
+fn library(name: &str, address: &str) {
+    let Some(python) = python() else { return };
+    let script = file("tests/process/listener/clients.py");
+    let run_name = format!("run-{name}");
+    let output = run(Command::new(python).arg(script).args([name, address, &run_name]));
+    let output = output.unwrap_or_else(|why| panic!("{name}: {why}"));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("all well\n"), "{output:?}");
+}
+
+#[test]
+fn confluent_kafka_publishes_with_every_codec_and_reads_in_a_group() {
+    library("confluent-kafka", &kafka(&TestEnv::start()));
+}
+
+#[test]
+fn kafka_python_publishes_and_reads_in_a_group() {
+    library("kafka-python", &kafka(&TestEnv::start()));
+}
+
+#[test]
+fn aiokafka_publishes_and_reads_in_a_group() {
+    library("aiokafka", &kafka(&TestEnv::start()));
+}
+
+#[test]
+fn kcat_publishes_with_every_codec_and_reads_it_back() {
+    let env = TestEnv::start();
+    let address = kafka(&env);
+    if let Err(why) = run(Command::new("kcat").arg("-V")) {
+        return skipped(&format!("there is no kcat: {why}"));
+    }
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let line = "printf 'key:value-%s\\n' \"$1\" | kcat -b \"$0\" -P -t tradewind.stock.commands -K: -z \"$1\"";
+        run(Command::new("sh").args(["-c", line, &address, codec])).expect("kcat publishes");
+    }
+    let read = ["-b", &address, "-C", "-t", "tradewind.stock.commands", "-o", "beginning", "-e", "-q", "-f", "%k=%s\n"];
+    let read = run(Command::new("kcat").args(read)).expect("kcat reads");
+    let text = String::from_utf8_lossy(&read.stdout).into_owned();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["gzip", "lz4", "none", "snappy", "zstd"].map(|codec| format!("key=value-{codec}")));
+}
+
+/// The service of `deploy/examples` publishes a command and reads the event; a restart keeps all of it.
+#[test]
+fn an_example_service_places_an_order() {
+    let Some(python) = python() else { return };
+    let mut env = TestEnv::start();
+    shop::stock(&env, "A", "reserve", 1);
+    let place = |env: &TestEnv, order: &str| {
+        let script = file("deploy/examples/place_order.py");
+        let output = run(Command::new(&python).arg(script).args([&kafka(env), order, "A"])).expect("the example ends");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    };
+    assert_eq!(place(&env, "o1"), "tradewind.OrderCreated.v1 paid");
+    assert_eq!(env.get("/api/v1/orders/o1").ok().json()["status"], "paid");
+    assert_eq!(place(&env, "o2"), "tradewind.OrderRejected.v1 out_of_stock");
+    env.stop();
+    env.restart(&Way::default());
+    assert_eq!(place(&env, "o3"), "tradewind.OrderRejected.v1 out_of_stock", "nothing was forgotten");
+    assert_eq!(env.get("/api/v1/stock/A").ok().json()["reserved"], 1);
+    env.assert_sound();
+}
+
+#[test]
+fn the_listener_is_where_it_is_told_to_be() {
+    let nowhere = TestEnv::start_as(&Way { kafka_listen: Some("none".to_owned()), ..Way::default() });
+    assert_eq!(nowhere.get("/health/ready").ok().json()["kafka"], Value::Null);
+
+    // Free again at the end of the statement.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let taken = free.expect("a free port").to_string();
+    let env = TestEnv::start_as(&Way { kafka_listen: Some(taken.clone()), ..Way::default() });
+    assert_eq!(kafka(&env), taken);
+
+    for (listen, why) in [(taken.as_str(), "listening for Kafka clients at"), ("0.0.0.0:0", "a loopback address")] {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let data = folder.path().display().to_string();
+        let arguments = ["up", "--data", &data, "--listen", "127.0.0.1:0", "--kafka-listen", listen];
+        let ended = super::Program::run(&arguments);
+        assert!(ended.code != Some(0) && ended.stderr.contains(why), "{ended:?}");
+    }
+}
