@@ -42,6 +42,8 @@ pub struct App {
     pub traffic: Vec<(&'static str, &'static str, Arc<Traffic>)>,
     /// The document of the routes, as it is served.
     pub openapi: Vec<u8>,
+    /// The document of the topics, as it is served.
+    pub asyncapi: Vec<u8>,
     /// When the process started.
     pub started: Instant,
 }

@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
 mod app;
+pub mod asyncapi;
 mod commands;
 mod config;
 mod error;

@@ -41,10 +41,6 @@ pub fn document(routes: &[Route]) -> Value {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.name().to_lowercase()] = operation(route);
     }
-    let mut schemas: Value = serde_json::from_str(include_str!("openapi/schemas.json")).expect("a test reads the file");
-    let codes: Vec<_> =
-        Fault::ALL.iter().map(|fault| fault.as_str()).chain(Code::ALL.iter().map(|code| code.as_str())).collect();
-    schemas["Problem"]["properties"]["code"] = json!({ "type": "string", "enum": codes });
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -55,8 +51,17 @@ pub fn document(routes: &[Route]) -> Value {
                 `method_not_allowed`, another path with 404 `not_found`."
         },
         "paths": paths,
-        "components": { "schemas": schemas }
+        "components": { "schemas": schemas() }
     })
+}
+
+/// What bodies and records look like, by name.
+pub fn schemas() -> Value {
+    let mut schemas: Value = serde_json::from_str(include_str!("openapi/schemas.json")).expect("a test reads the file");
+    let codes: Vec<_> =
+        Fault::ALL.iter().map(|fault| fault.as_str()).chain(Code::ALL.iter().map(|code| code.as_str())).collect();
+    schemas["Problem"]["properties"]["code"] = json!({ "type": "string", "enum": codes });
+    schemas
 }
 
 fn operation(route: &Route) -> Value {

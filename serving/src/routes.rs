@@ -97,6 +97,7 @@ pub fn all() -> Vec<Route> {
         Route::plain(Get, "/health/ready", "Whether the node may be asked; 503 if not", "Ready", run(health::ready)),
         Route::plain(Get, "/metrics", "Figures for Prometheus", "", run(metrics::get)),
         Route::plain(Get, "/openapi.json", "This document", "", run(health::openapi)),
+        Route::plain(Get, "/asyncapi.json", "The topics and their records, as AsyncAPI", "", run(health::asyncapi)),
         Route::plain(Get, "/docs", "This document, to read", "", run(health::docs)),
     ]
 }

@@ -4,6 +4,12 @@
 //! A broker keeps the order within a partition only. So an append's records go a topic after the other, in the order of the
 //! topics, each when the ones before are acknowledged: then no snapshot has the order without the product that stands
 //! before it. Meanwhile other appends wait at the gate. Most have one topic, and hold up nobody.
+//!
+//! **Twice.** A record whose acknowledgement was lost is sent again under its number, so that the broker knows it. But when
+//! a record gives up (`append_ms_max`), librdkafka gives all that still wait new numbers, and those that the broker had
+//! already written come a second time, in their order and before anything newer. Waiting for ever instead would let an order
+//! appear long after its customer was told that it failed. Nothing here rests on it: commands are decided once by their id,
+//! epochs by their number, and what is published is taken by its epoch and place.
 
 use super::client::{self, Context, Names, number};
 use super::{Config, away};

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
 const LAYOUT: Layout = Layout { partitions: contract_tests::PARTITIONS, replication: 1, min_insync_replicas: 1 };
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A configuration for topics that no other test has.
 fn config(broker: &Broker) -> Config {

@@ -7,10 +7,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
-use crate::openapi;
 use crate::routes;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
+use crate::{asyncapi, openapi};
 use axum::Router;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
@@ -70,6 +70,7 @@ pub fn service(parts: Parts) -> Router {
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),
+        asyncapi: Answer::json(&asyncapi::document()).into_body(),
         started: Instant::now(),
     });
     routes::router(&app, routes)

@@ -51,6 +51,11 @@ pub async fn openapi(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     Ok(Answer::new(StatusCode::OK, Kind::Json, app.openapi.clone()))
 }
 
+/// `GET /asyncapi.json`
+pub async fn asyncapi(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    Ok(Answer::new(StatusCode::OK, Kind::Json, app.asyncapi.clone()))
+}
+
 /// `GET /docs`
 pub async fn docs(_app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     Ok(Answer::new(StatusCode::OK, Kind::Html, include_bytes!("../openapi/docs.html").to_vec()))

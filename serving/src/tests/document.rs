@@ -1,10 +1,13 @@
-//! The OpenAPI document against the contract's routes and codes, and against what the code reads and writes.
+//! The OpenAPI and AsyncAPI documents against the contract's routes and codes, and against what the code reads and writes.
 
 use super::env::{PRODUCT, TestEnv, order};
 use crate::routes;
 use dataflows::command::{Command, CommandType};
+use dataflows::rows::View;
+use dataflows::topic::Topic;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The contract's routes that this room has so far.
 const ROUTES: &str = "
@@ -56,6 +59,7 @@ const ROUTES: &str = "
     GET /health/ready
     GET /metrics
     GET /openapi.json
+    GET /asyncapi.json
     GET /docs";
 
 /// The contract's codes and their statuses.
@@ -280,4 +284,46 @@ async fn an_answers_schema_is_what_is_written() {
     let result = env.call("POST", "/api/v1/commands", &ndjson, line).await;
     matches(schemas, &schemas["CommandResult"], &result.json(), "result");
     assert!(serde_json::from_str::<Value>(PRODUCT).is_ok());
+}
+
+/// Every record that is written is as the document of the topics says, field by field: the golden files are held against
+/// what the code writes.
+#[tokio::test]
+async fn the_document_of_the_topics_has_every_golden_record() {
+    let document = TestEnv::new().get("/asyncapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let named = |prefix: &str| -> BTreeMap<String, Value> {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/contract/golden")).unwrap();
+        let read = |path: &Path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        files
+            .map(|file| file.unwrap().path())
+            .filter_map(|path| {
+                let name = path.file_name()?.to_str()?.strip_prefix(prefix)?.strip_suffix(".v1.json")?.to_owned();
+                Some((name, read(&path)))
+            })
+            .collect()
+    };
+    let messages = |channel: &str| document["channels"][channel]["messages"].as_object().unwrap().clone();
+    let described = |channels: &[&str]| -> BTreeMap<String, Value> {
+        channels.iter().flat_map(|channel| messages(channel)).collect()
+    };
+    let events = described(&["catalog_events", "stock_events", "orders_events", "payments_events"]);
+    let golden = named("event.");
+    assert_eq!(golden.keys().collect::<Vec<_>>(), events.keys().collect::<Vec<_>>());
+    for (name, record) in &golden {
+        matches(schemas, &events[name]["payload"], &record["data"], name);
+    }
+    let commands = described(&["policy_commands", "catalog_commands", "stock_commands", "orders_commands"]);
+    assert_eq!(named("command.").keys().collect::<Vec<_>>(), commands.keys().collect::<Vec<_>>());
+    let rows = named("view.");
+    assert_eq!(rows.len(), View::ALL.len());
+    for (view, record) in rows {
+        matches(schemas, &messages(&format!("views_{view}"))["row"]["payload"], &record["value"], &view);
+    }
+    assert_eq!(document["channels"].as_object().unwrap().len(), Topic::ALL.len() + Topic::outputs().count());
+    let text = document.to_string();
+    for named in text.split("\"#/").skip(1) {
+        let pointer = format!("/{}", named.split('"').next().unwrap());
+        assert!(document.pointer(&pointer).is_some(), "{pointer}");
+    }
 }
