@@ -4,8 +4,9 @@
 //! The Python clients are installed into the folder of all that is built. A client that cannot be had is told as skipped,
 //! and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
 
-use super::{TestEnv, Way, shop};
-use serde_json::Value;
+use super::{Program, TestEnv, Way, shop};
+use ingest::testing::broker::Broker;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -100,25 +101,49 @@ fn kcat_publishes_with_every_codec_and_reads_it_back() {
     assert_eq!(lines, ["gzip", "lz4", "none", "snappy", "zstd"].map(|codec| format!("key=value-{codec}")));
 }
 
-/// The service of `deploy/examples` publishes a command and reads the event; a restart keeps all of it.
+/// The service of `deploy/examples` publishes a command and reads the event: its type, and its data.
+fn place_order(python: &Path, kafka: &str, order: &str) -> (String, Value) {
+    let output = run(Command::new(python).arg(file("deploy/examples/place_order.py")).args([kafka, order, "A"]));
+    let text = String::from_utf8(output.expect("the example ends").stdout).expect("it prints text");
+    let (name, data) = text.split_once(' ').expect("a type and data");
+    (name.to_owned(), serde_json::from_str(data).expect("data is JSON"))
+}
+
+/// What the example prints on a shop with one piece, before and after a restart.
+fn the_example_places_orders(python: &Path, mut env: TestEnv, way: &Way) {
+    shop::stock(&env, "A", "reserve", 1);
+    let created = place_order(python, &kafka(&env), "o1");
+    assert_eq!((created.0.as_str(), &created.1["order"]["status"]), ("tradewind.OrderCreated.v1", &json!("paid")));
+    assert_eq!(env.get("/api/v1/orders/o1").ok().json()["status"], "paid");
+    env.stop();
+    env.restart(way);
+    let refused = place_order(python, &kafka(&env), "o2");
+    let expected = ("tradewind.OrderRejected.v1", &json!("out_of_stock"));
+    assert_eq!((refused.0.as_str(), &refused.1["code"]), expected, "nothing was forgotten");
+    assert_eq!(env.get("/api/v1/stock/A").ok().json()["reserved"], 1);
+    env.assert_sound();
+}
+
 #[test]
 fn an_example_service_places_an_order() {
     let Some(python) = python() else { return };
-    let mut env = TestEnv::start();
-    shop::stock(&env, "A", "reserve", 1);
-    let place = |env: &TestEnv, order: &str| {
-        let script = file("deploy/examples/place_order.py");
-        let output = run(Command::new(&python).arg(script).args([&kafka(env), order, "A"])).expect("the example ends");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-    };
-    assert_eq!(place(&env, "o1"), "tradewind.OrderCreated.v1 paid");
-    assert_eq!(env.get("/api/v1/orders/o1").ok().json()["status"], "paid");
-    assert_eq!(place(&env, "o2"), "tradewind.OrderRejected.v1 out_of_stock");
-    env.stop();
-    env.restart(&Way::default());
-    assert_eq!(place(&env, "o3"), "tradewind.OrderRejected.v1 out_of_stock", "nothing was forgotten");
-    assert_eq!(env.get("/api/v1/stock/A").ok().json()["reserved"], 1);
-    env.assert_sound();
+    the_example_places_orders(&python, TestEnv::start(), &Way::default());
+}
+
+/// The same service over Apache Kafka, under the names that topics have by default.
+#[test]
+fn an_example_service_places_an_order_over_apache_kafka() {
+    let Some(python) = python() else { return };
+    let Some(broker) = Broker::start() else { return };
+    let variables = vec![
+        ("TRADEWIND_KAFKA_BOOTSTRAP", broker.address().to_owned()),
+        ("TRADEWIND_KAFKA_PARTITIONS", "4".to_owned()),
+        ("TRADEWIND_KAFKA_REPLICATION", "1".to_owned()),
+    ];
+    let way = Way { variables, ..Way::workers(2) };
+    let made = Program::start(&["topics", "create"], &way.variables).end();
+    assert_eq!(made.code, Some(0), "{}{}", made.stdout, made.stderr);
+    the_example_places_orders(&python, TestEnv::start_as(&way), &way);
 }
 
 #[test]
@@ -136,7 +161,7 @@ fn the_listener_is_where_it_is_told_to_be() {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let data = folder.path().display().to_string();
         let arguments = ["up", "--data", &data, "--listen", "127.0.0.1:0", "--kafka-listen", listen];
-        let ended = super::Program::run(&arguments);
+        let ended = Program::run(&arguments);
         assert!(ended.code != Some(0) && ended.stderr.contains(why), "{ended:?}");
     }
 }
