@@ -5,11 +5,13 @@
 //! topics, each when the ones before are acknowledged: then no snapshot has the order without the product that stands
 //! before it. Meanwhile other appends wait at the gate. Most have one topic, and hold up nobody.
 //!
-//! **Twice.** A record whose acknowledgement was lost is sent again under its number, so that the broker knows it. But when
-//! a record gives up (`append_ms_max`), librdkafka gives all that still wait new numbers, and those that the broker had
-//! already written come a second time, in their order and before anything newer. Waiting for ever instead would let an order
-//! appear long after its customer was told that it failed. Nothing here rests on it: commands are decided once by their id,
-//! epochs by their number, and what is published is taken by its epoch and place.
+//! **Twice.** A record whose acknowledgement was lost is sent again under its number, so that the broker knows it. There are
+//! two holes in that. When a record gives up (`append_ms_max`), librdkafka gives all that still wait new numbers, and what
+//! the broker had already written of them comes a second time. And a broker that was killed forgets the numbers of a
+//! producer whose last record is stamped more than a day ago (`producer.id.expiration.ms`), as outputs that are made again
+//! are. Nothing here rests on it: commands are decided once by their id, epochs by their number, and what is published is
+//! taken by its epoch and place. Waiting for ever instead of giving up would let an order appear long after its customer was
+//! told that it failed.
 
 use super::client::{self, Context, Names, number};
 use super::{Config, away};
