@@ -9,12 +9,15 @@ use dataflows::topic::{Topic, TopicPartition};
 use ingest::journal::Journal;
 use ingest::kafka::topics::{Layout, Topics};
 use ingest::kafka::{self, KafkaLog};
+use ingest::listener::{self, Listener};
 use ingest::log::{Log, Partitions, ReadLimit, Record};
 use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
-use ingest::{Config, codec};
+use ingest::storage::Folder;
+use ingest::{Config, WallClock, codec};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 
 const RECORDS: usize = 1_000_000;
 const APPEND: usize = 1000;
@@ -26,8 +29,13 @@ fn main() -> Result<(), Any> {
     let named: Vec<String> = std::env::args().skip(1).collect();
     match named.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--kafka", brokers] => kafka(brokers),
+        ["--listener", folder] => listener(folder),
         [folder] => embedded(folder),
-        _ => Err("name a folder that may be filled, or --kafka HOST:PORT, where topics may be made".into()),
+        _ => Err(
+            "name a folder that may be filled, alone for the journal or behind --listener for the journal as Kafka \
+                  clients have it; or --kafka HOST:PORT, where topics may be made"
+                .into(),
+        ),
     }
 }
 
@@ -48,6 +56,31 @@ fn embedded(folder: &str) -> Result<(), Any> {
     source(&log)?;
     single(&*log)?;
     drop(log);
+    Ok(std::fs::remove_dir_all(&folder)?)
+}
+
+/// The same through the listener, as a Kafka client in the same process.
+fn listener(folder: &str) -> Result<(), Any> {
+    let folder = std::path::Path::new(folder).join(format!("rates-{}", std::process::id()));
+    let journal = Journal::open(&folder, &Partitions::uniform(PARTITIONS), Config::default().journal)?;
+    let parts = listener::Parts {
+        inputs: Arc::new(journal),
+        outputs: None,
+        topic_prefix: kafka::Config::default().topic_prefix,
+        access: listener::Access::Owner,
+        storage: Arc::new(Folder::at(folder.join("groups"))?),
+        clock: Arc::new(WallClock),
+    };
+    let served = Listener::open(parts, Config::default().listener)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let socket = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let bootstrap = socket.local_addr()?.to_string();
+    runtime.spawn(served.serve(socket, std::future::pending()));
+    let config = kafka::Config { bootstrap, ..kafka::Config::default() };
+    let log: Arc<dyn Log> = Arc::new(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?);
+    commands(&log)?;
+    source(&log)?;
+    single(&*log)?;
     Ok(std::fs::remove_dir_all(&folder)?)
 }
 
