@@ -61,7 +61,7 @@ fn seal(log: &dyn Log, epochs: &mut Epochs, cut: &Cut) -> EpochRecord {
 /// A log with commands, dead letters, epochs and records that are none. Cuts lag behind the ends by any amount, each
 /// partition by its own, as a foreign sequencer or another log could have it.
 fn random_log(log: &dyn Log, random: &mut Random) -> (History, Vec<EpochRecord>) {
-    let places: Vec<TopicPartition> = log.partitions().commands().collect();
+    let places: Vec<TopicPartition> = log.partitions().covered().collect();
     let mut all: BTreeMap<TopicPartition, Vec<(Origin, Record)>> = BTreeMap::new();
     let (mut epochs, mut records) = (Epochs::default(), Vec::new());
     for step in 0..60 {
