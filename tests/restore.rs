@@ -36,6 +36,7 @@ impl Kept {
             operations,
             policy,
             revenue,
+            searches,
             invariants: _,
         } = &*changes.rows;
         self.put(Table::Products, products);
@@ -46,6 +47,10 @@ impl Kept {
         self.put(Table::Operations, operations);
         self.put(Table::Policy, policy);
         self.put(Table::Revenue, revenue);
+        self.put(Table::Searches, searches);
+        for (search_id, memo) in &changes.search_memory {
+            self.set(Table::SearchMemory, search_id.clone(), memo.as_deref());
+        }
         for of in &changes.imbalances {
             let sum: Option<&Imbalance> = (of.sum != 0).then_some(of);
             self.set(Table::Imbalances, of.key(), sum);

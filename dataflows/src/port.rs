@@ -113,6 +113,17 @@ pub enum Input {
     Dead(DeadLetter),
 }
 
+impl Input {
+    /// Where it was read.
+    pub fn origin(&self) -> Origin {
+        match self {
+            Input::Command(envelope) => envelope.origin,
+            Input::Observation(sighting) => sighting.origin,
+            Input::Dead(letter) => letter.origin,
+        }
+    }
+}
+
 /// Whole epochs, as one worker reads them: a stride.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stride {

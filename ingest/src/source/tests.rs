@@ -127,11 +127,7 @@ fn read_all(mut source: LogSource, last: Epoch, random: &mut Random, seed: u64) 
             assert!(uncovered < config.uncovered_records_max + config.read_records_max, "seed {seed}");
             epochs.extend(stride.epochs.iter().map(|record| (**record).clone()));
             for (epoch, input) in stride.inputs {
-                let origin = match &input {
-                    Input::Command(envelope) => envelope.origin,
-                    Input::Dead(letter) => letter.origin,
-                };
-                history.entry(origin.topic_partition()).or_default().push((epoch, input));
+                history.entry(input.origin().topic_partition()).or_default().push((epoch, input));
             }
         }
     });

@@ -140,6 +140,7 @@ impl State {
             events: decided.events.into_iter().map(Arc::new).collect(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            search_memory: Vec::new(),
             standings: self.standings.clone(),
         };
         self.shop.apply(&Arc::new(changes));
@@ -158,7 +159,7 @@ impl State {
         }
         each! {
             Products products, Stock stock, Orders orders, Payments payments, Credits credits,
-            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Invariants invariants,
+            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Searches searches, Invariants invariants,
         }
     }
 }
