@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 /// The tables as they are kept: rows by key, as bytes.
 #[derive(Default)]
-struct Kept {
+pub struct Kept {
     tables: BTreeMap<Table, BTreeMap<SmolStr, Vec<u8>>>,
     cut: Cut,
 }
 
 impl Kept {
-    fn apply(&mut self, changes: &Changes) {
+    pub fn apply(&mut self, changes: &Changes) {
         let Rows {
             products,
             stock,
@@ -77,7 +77,7 @@ impl Kept {
     }
 
     /// The state, read back in as many shards as there are tables.
-    fn load(&self, record: &EpochRecord) -> Arc<Changes> {
+    pub fn load(&self, record: &EpochRecord) -> Arc<Changes> {
         let shards = self.tables.iter().map(|(table, rows)| {
             let mut shard = Shard::default();
             load(*table, &rows.values().flatten().copied().collect::<Vec<_>>(), &mut shard).unwrap();

@@ -71,7 +71,13 @@ impl Activity {
             };
             let count = batch.len() as u64;
             let (send, receive) = oneshot::channel();
-            self.log.append(batch, Box::new(move |appended| drop(send.send(appended.is_ok()))));
+            self.log.append(
+                batch,
+                Box::new(move |appended| {
+                    // Who gave up has counted it.
+                    let _ = send.send(appended.is_ok());
+                }),
+            );
             let is_there = matches!(timeout(self.limits.append, receive).await, Ok(Ok(true)));
             let counter = if is_there { &self.published } else { &self.dropped };
             counter.fetch_add(count, Ordering::Relaxed);

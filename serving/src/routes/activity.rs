@@ -52,7 +52,13 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
         return Err(Problem::new(Fault::TooLarge, detail));
     }
     let (send, receive) = oneshot::channel();
-    app.log.append(vec![publication], Box::new(move |appended| drop(send.send(appended))));
+    app.log.append(
+        vec![publication],
+        Box::new(move |appended| {
+            // Who went away meanwhile needs no answer.
+            let _ = send.send(appended);
+        }),
+    );
     let away = |detail: &'static str| Problem::new(Fault::LogUnavailable, detail);
     let appended = timeout(Duration::from_millis(app.config.append_ms_max), receive).await;
     let appended = appended.map_err(|_| away("the log did not acknowledge in time"))?;
