@@ -13,6 +13,7 @@ mod process;
 mod restore;
 mod rule_s;
 mod search;
+mod searches;
 mod simulate;
 mod simulation;
 mod support;

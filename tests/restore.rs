@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 /// The tables as they are kept: rows by key, as bytes.
 #[derive(Default)]
-struct Kept {
+pub struct Kept {
     tables: BTreeMap<Table, BTreeMap<SmolStr, Vec<u8>>>,
     cut: Cut,
 }
 
 impl Kept {
-    fn apply(&mut self, changes: &Changes) {
+    pub fn apply(&mut self, changes: &Changes) {
         let Rows {
             products,
             stock,
@@ -36,6 +36,7 @@ impl Kept {
             operations,
             policy,
             revenue,
+            searches,
             invariants: _,
         } = &*changes.rows;
         self.put(Table::Products, products);
@@ -46,6 +47,10 @@ impl Kept {
         self.put(Table::Operations, operations);
         self.put(Table::Policy, policy);
         self.put(Table::Revenue, revenue);
+        self.put(Table::Searches, searches);
+        for (search_id, memo) in &changes.search_memory {
+            self.set(Table::SearchMemory, search_id.clone(), memo.as_deref());
+        }
         for of in &changes.imbalances {
             let sum: Option<&Imbalance> = (of.sum != 0).then_some(of);
             self.set(Table::Imbalances, of.key(), sum);
@@ -72,7 +77,7 @@ impl Kept {
     }
 
     /// The state, read back in as many shards as there are tables.
-    fn load(&self, record: &EpochRecord) -> Arc<Changes> {
+    pub fn load(&self, record: &EpochRecord) -> Arc<Changes> {
         let shards = self.tables.iter().map(|(table, rows)| {
             let mut shard = Shard::default();
             load(*table, &rows.values().flatten().copied().collect::<Vec<_>>(), &mut shard).unwrap();

@@ -4,7 +4,8 @@
 use crate::changes::{AnyChange, Change, Changes, Shard, Standings};
 use crate::epoch::EpochRecord;
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Stock,
+    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, SearchMemo,
+    Searches, Stock,
 };
 use crate::stored::{Store, Stored, Unreadable};
 use crate::views::invariants;
@@ -44,6 +45,8 @@ tables! {
     Policy "policy",
     Products "products",
     Revenue "revenue",
+    SearchMemory "search_memory",
+    Searches "searches",
     Stock "stock",
 }
 
@@ -66,6 +69,11 @@ pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), Unreada
             Table::Policy => shard.push(AnyChange::Policy(row::<Policy>(&mut from)?)),
             Table::Products => shard.push(AnyChange::Products(row::<Product>(&mut from)?)),
             Table::Revenue => shard.push(AnyChange::Revenue(row::<Revenue>(&mut from)?)),
+            Table::SearchMemory => {
+                let memo = SearchMemo::load(&mut from)?;
+                shard.search_memory.push((memo.search_id.clone(), Some(Arc::new(memo))));
+            }
+            Table::Searches => shard.push(AnyChange::Searches(row::<Searches>(&mut from)?)),
             Table::Stock => shard.push(AnyChange::Stock(row::<Stock>(&mut from)?)),
         }
     }

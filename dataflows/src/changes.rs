@@ -4,7 +4,8 @@ use crate::epoch::{Epoch, EpochRecord};
 use crate::event::Event;
 use crate::port::DeadLetter;
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row, Stock, View,
+    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row,
+    SearchMemoChange, Searches, Stock, View,
 };
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -222,6 +223,7 @@ changes! {
     operations Operations Operation,
     policy Policy Policy,
     revenue Revenue Revenue,
+    searches Searches Searches,
     invariants Invariants Invariant,
 }
 
@@ -236,6 +238,8 @@ pub struct Shard {
     pub dead_letters: Vec<DeadLetter>,
     /// The sums of checks that changed.
     pub imbalances: Vec<Imbalance>,
+    /// What is remembered of searches, where that changed.
+    pub search_memory: Vec<SearchMemoChange>,
     /// What its rows change in the standings.
     pub standings: Standings,
 }
@@ -260,6 +264,8 @@ pub struct Changes {
     pub dead_letters: Vec<DeadLetter>,
     /// The sums of checks that changed, as they are now.
     pub imbalances: Vec<Imbalance>,
+    /// What is remembered of searches, where that changed, by their ids.
+    pub search_memory: Vec<SearchMemoChange>,
     /// How every view stands after it.
     pub standings: Standings,
 }
@@ -274,8 +280,10 @@ impl Changes {
     pub fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
         let mut rows = Rows::default();
         let (mut events, mut dead_letters, mut imbalances) = (Vec::new(), Vec::new(), Vec::new());
+        let mut search_memory = Vec::new();
         for shard in shards {
             imbalances.extend(shard.imbalances);
+            search_memory.extend(shard.search_memory);
             rows.append(shard.rows);
             events.extend(shard.events);
             dead_letters.extend(shard.dead_letters);
@@ -285,6 +293,7 @@ impl Changes {
         events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
         dead_letters.sort_unstable();
         imbalances.sort_unstable_by(|a: &Imbalance, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
-        Changes { record, rows: Arc::new(rows), events, dead_letters, imbalances, standings }
+        search_memory.sort_unstable_by(|(one, _): &SearchMemoChange, (other, _)| one.cmp(other));
+        Changes { record, rows: Arc::new(rows), events, dead_letters, imbalances, search_memory, standings }
     }
 }

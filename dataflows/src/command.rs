@@ -555,7 +555,7 @@ impl CommandType {
 }
 
 /// Reads JSON as a `T`, or says at which pointer it is not one.
-fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Unreadable> {
+pub(crate) fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Unreadable> {
     // The fast way first: the path is only worth tracking for what turns out to be wrong.
     match serde_json::from_slice(data) {
         Ok(value) => Ok(value),

@@ -23,6 +23,7 @@ pub mod finder;
 mod graph;
 mod json;
 pub mod money;
+pub mod observation;
 mod operators;
 mod pipeline;
 pub mod port;

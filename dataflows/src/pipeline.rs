@@ -2,9 +2,11 @@
 //! of the partitions; an epoch leaves when all have finished it.
 
 use crate::engine::Config;
+use crate::epoch::Epoch;
 use crate::graph::Feed;
-use crate::operators::{Fed, Local};
+use crate::operators::{Fed, Local, Seen};
 use crate::port::{Input, Polled, Source, Stride};
+use crate::views::searches::minute_of;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -82,22 +84,29 @@ impl Feeding {
 
 /// Feeds whole epochs. The time moves once a stride; each input keeps its own epoch beside it.
 fn feed_stride(feed: &mut Feed, stride: Stride, worker: usize) {
-    let Some(last) = stride.epochs.last().map(|record| record.epoch) else { return };
-    if worker == 0 {
-        for record in stride.epochs {
-            let epoch = record.epoch.0;
-            feed.send((Local(Fed::Epoch(record)), epoch));
+    let (Some(first), Some(last)) = (stride.epochs.first(), stride.epochs.last()) else { return };
+    let (first, last) = (first.epoch.0, last.epoch.0);
+    // The epochs of a stride are consecutive.
+    let now_of = |epoch: Epoch| stride.epochs[(epoch.0 - first) as usize].now;
+    for (epoch, input) in stride.inputs {
+        match input {
+            Input::Command(envelope) => feed.fed.send((Local(Fed::Command(envelope)), epoch.0)),
+            Input::Dead(letter) => feed.fed.send((Local(Fed::Dead(letter)), epoch.0)),
+            Input::Observation(sighting) => {
+                feed.seen.send((Local(Seen::Sighting { sighting, now: now_of(epoch) }), epoch.0));
+            }
         }
     }
-    for (epoch, input) in stride.inputs {
-        let fed = match input {
-            Input::Command(envelope) => Fed::Command(envelope),
-            Input::Dead(letter) => Fed::Dead(letter),
-        };
-        feed.send((Local(fed), epoch.0));
+    for record in stride.epochs {
+        let (epoch, minute) = (record.epoch.0, minute_of(record.now));
+        if feed.minute.replace(minute) != Some(minute) {
+            feed.seen.send((Local(Seen::Minute { minute, worker }), epoch));
+        }
+        if worker == 0 {
+            feed.fed.send((Local(Fed::Epoch(record)), epoch));
+        }
     }
-    feed.advance_to(last.0 + 1);
-    feed.flush();
+    feed.advance_to(last + 1);
 }
 
 /// What was fed and has not been applied.

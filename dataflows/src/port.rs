@@ -5,6 +5,7 @@ use crate::base::Table;
 use crate::changes::{Changes, Standings};
 use crate::command::{Command, CommandType};
 use crate::epoch::{Epoch, EpochRecord};
+use crate::observation::{Observation, ObservationType};
 use crate::topic::{Origin, Topic};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -23,19 +24,28 @@ pub struct Envelope {
     pub command: Command,
 }
 
+/// An observation that could be read, with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Where it was read.
+    pub origin: Origin,
+    /// What was observed.
+    pub observation: Observation,
+}
+
 /// Why a record is a dead letter. The texts are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterCode {
     /// The data is not of its type's shape, or the record is no CloudEvent.
     Unreadable,
-    /// No command of this topic has that type.
+    /// No command or observation of this topic has that type.
     UnknownType,
     /// There is no key, or it is not the id in the data.
     WrongKey,
     /// The value is over 1 MiB.
     TooLarge,
-    /// The command id is not 1 to 255 visible ASCII characters.
+    /// The id is not 1 to 255 visible ASCII characters.
     BadCommandId,
 }
 
@@ -92,13 +102,26 @@ pub struct DeadLetter {
     pub record: Arc<RawRecord>,
 }
 
-/// What became of a record of a command topic.
+/// What became of a record of an input topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A command.
     Command(Box<Envelope>),
+    /// An observation.
+    Observation(Box<Sighting>),
     /// A record that could not be read.
     Dead(DeadLetter),
+}
+
+impl Input {
+    /// Where it was read.
+    pub fn origin(&self) -> Origin {
+        match self {
+            Input::Command(envelope) => envelope.origin,
+            Input::Observation(sighting) => sighting.origin,
+            Input::Dead(letter) => letter.origin,
+        }
+    }
 }
 
 /// Whole epochs, as one worker reads them: a stride.
@@ -173,18 +196,37 @@ pub trait Holder: Send + Sync {
     fn hold(&self) -> Option<Box<dyn Held>>;
 }
 
-/// A command on its way to the log.
+/// What a record that we publish is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordType {
+    /// A command.
+    Command(CommandType),
+    /// An observation.
+    Observation(ObservationType),
+}
+
+impl RecordType {
+    /// Its name, as in `tradewind.<Name>.v1`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RecordType::Command(command_type) => command_type.name(),
+            RecordType::Observation(observation_type) => observation_type.name(),
+        }
+    }
+}
+
+/// A command or an observation on its way to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// The topic.
     pub topic: Topic,
-    /// The record's key: the id of the aggregate.
+    /// The record's key: the id of the aggregate, or of who was observed.
     pub key: SmolStr,
-    /// The command's id.
+    /// Its id.
     pub command_id: SmolStr,
-    /// The command's type.
-    pub command_type: CommandType,
-    /// The command's data, as JSON.
+    /// Its type.
+    pub record_type: RecordType,
+    /// Its data, as JSON.
     pub data: Vec<u8>,
 }
 
@@ -195,8 +237,19 @@ impl Publication {
             topic: command.command_type().topic(),
             key: command.id(),
             command_id: command_id.into(),
-            command_type: command.command_type(),
+            record_type: RecordType::Command(command.command_type()),
             data: command.data(),
+        }
+    }
+
+    /// The publication of `observation` as the event of that id.
+    pub fn observed(event_id: impl Into<SmolStr>, observation: &Observation) -> Publication {
+        Publication {
+            topic: Topic::Activity,
+            key: observation.key().clone(),
+            command_id: event_id.into(),
+            record_type: RecordType::Observation(observation.observation_type()),
+            data: observation.data(),
         }
     }
 }

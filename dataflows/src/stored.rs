@@ -368,6 +368,7 @@ impl Store for Topic {
             Topic::Stock => 2,
             Topic::Orders => 3,
             Topic::Epochs => 4,
+            Topic::Activity => 5,
             Topic::Events(_) | Topic::View(_) | Topic::Progress | Topic::DeadLetters => {
                 unreachable!("what is kept came in, and these go out")
             }
@@ -381,6 +382,7 @@ impl Store for Topic {
             2 => Ok(Topic::Stock),
             3 => Ok(Topic::Orders),
             4 => Ok(Topic::Epochs),
+            5 => Ok(Topic::Activity),
             _ => Err(Unreadable("no Topic has that number")),
         }
     }

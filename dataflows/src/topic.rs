@@ -16,6 +16,8 @@ pub enum Topic {
     Stock,
     /// `orders.commands`
     Orders,
+    /// `activity`: observations, which nothing is decided by.
+    Activity,
     /// `epochs`: the one partition that says where each epoch ends.
     Epochs,
     /// `<domain>.events`: what was decided.
@@ -30,9 +32,10 @@ pub enum Topic {
 
 impl Topic {
     /// Every input topic, in order.
-    pub const ALL: [Topic; 5] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders, Topic::Epochs];
-    /// The topics that carry commands, in the order of their phases.
-    pub const COMMANDS: [Topic; 4] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders];
+    pub const ALL: [Topic; 6] =
+        [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders, Topic::Activity, Topic::Epochs];
+    /// The topics of commands, in the order of their phases, and that of observations: what an epoch covers.
+    pub const COVERED: [Topic; 5] = [Topic::Policy, Topic::Catalog, Topic::Stock, Topic::Orders, Topic::Activity];
 
     /// The name without the deployment's prefix.
     pub const fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Topic {
             Topic::Catalog => "catalog.commands",
             Topic::Stock => "stock.commands",
             Topic::Orders => "orders.commands",
+            Topic::Activity => "activity",
             Topic::Epochs => "epochs",
             Topic::Events(domain) => domain.topic(),
             Topic::View(view) => view.topic(),

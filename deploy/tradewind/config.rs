@@ -92,6 +92,8 @@ pub struct Config {
     pub checkpoints: ingest::checkpoint::Config,
     /// What is published.
     pub outputs: Outputs,
+    /// What searches leave behind.
+    pub search: Search,
     /// How many dead letters may wait.
     pub dead_letters: ingest::dead_letters::Config,
     /// How the process logs.
@@ -120,6 +122,13 @@ pub struct Log {
 pub struct Outputs {
     /// Whether anything is published.
     pub publish: bool,
+}
+
+/// `[search]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// Whether searches are published as observations.
+    pub publish_activity: bool,
 }
 
 /// `[kafka]`; see [`KEYS`] for what each means.
@@ -254,6 +263,7 @@ impl Settings {
                 },
             },
             outputs: Outputs { publish: self.text("outputs.publish") == "all" },
+            search: Search { publish_activity: self.text("search.publish_activity") == "all" },
             dead_letters: ingest::dead_letters::Config {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
                 ..ingest::dead_letters::Config::default()

@@ -68,6 +68,7 @@ impl Config {
                 undo_bytes_max: usize::try_from(serving.history_bytes).unwrap_or(usize::MAX),
                 ..Limits::default()
             },
+            publishes_searches: self.search.publish_activity,
             body_bytes_max: serving.body_bytes_max,
             batch_bytes_max: serving.commands_bytes_max,
             batch_lines_max: serving.commands_lines_max,

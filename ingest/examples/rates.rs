@@ -226,7 +226,7 @@ fn seal(log: &dyn Log) -> Result<(), Any> {
             Box::new(move |result| done.send(result.is_ok()).expect("the rates wait for it")),
         );
         count += 1;
-        if Topic::COMMANDS.iter().all(|topic| ends.0.get(topic) == cut.0.get(topic)) {
+        if Topic::COVERED.iter().all(|topic| ends.0.get(topic) == cut.0.get(topic)) {
             break;
         }
     }

@@ -8,15 +8,17 @@
 //! 2. `unreadable`: no CloudEvent. A missing or other `specversion`, no `type`, no `source`, no data, one of these headers
 //!    twice (two readers could take different ones), a content type that is not JSON in UTF-8.
 //! 3. `bad_command_id`: the id is absent, or not 1 to 255 visible ASCII characters.
-//! 4. `unknown_type`: no command of this topic has that type.
+//! 4. `unknown_type`: no command or observation of this topic has that type.
 //! 5. `unreadable`: the data is not of the type's shape.
-//! 6. `wrong_key`: no key, or not the id in the data. An order that gives no `order_id` has any key, or none.
+//! 6. `wrong_key`: no key, or not the id in the data. An order that gives no `order_id` has any key, or none; an
+//!    observation that says neither customer nor session has any, but one.
 
 use crate::log::Record;
 use crate::structured;
 use bytes::Bytes;
 use dataflows::command::{Command, CommandType};
-use dataflows::port::{DeadLetter, DeadLetterCode, Envelope, Input, Publication};
+use dataflows::observation::{Observation, ObservationType};
+use dataflows::port::{DeadLetter, DeadLetterCode, Envelope, Input, Publication, Sighting};
 use dataflows::topic::{Origin, Topic};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -38,9 +40,9 @@ const SOURCE_HEADER: &str = "ce_source";
 const CONTENT_TYPE: &str = "content-type";
 const JSON: &str = "application/json";
 
-/// The record of a command that we publish.
+/// The record of a command or an observation that we publish.
 pub fn encode(publication: Publication, timestamp_ms: i64) -> Record {
-    let Publication { topic: _, key, command_id, command_type, data } = publication;
+    let Publication { topic: _, key, command_id, record_type, data } = publication;
     let header = |name: &'static str, value: Bytes| (SmolStr::new_static(name), Some(value));
     Record {
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
@@ -48,7 +50,7 @@ pub fn encode(publication: Publication, timestamp_ms: i64) -> Record {
         headers: vec![
             header(SPEC_VERSION, Bytes::from_static(b"1.0")),
             header(ID, Bytes::copy_from_slice(command_id.as_bytes())),
-            header(TYPE, Bytes::from(format!("tradewind.{}.v1", command_type.name()))),
+            header(TYPE, Bytes::from(format!("tradewind.{}.v1", record_type.name()))),
             header(SOURCE_HEADER, Bytes::from_static(SOURCE.as_bytes())),
             header(CONTENT_TYPE, Bytes::from_static(JSON.as_bytes())),
         ],
@@ -56,10 +58,10 @@ pub fn encode(publication: Publication, timestamp_ms: i64) -> Record {
     }
 }
 
-/// What a record of a command topic is.
+/// What a record of an input topic is.
 pub fn decode(origin: Origin, record: &Record) -> Input {
     match read(origin, record) {
-        Ok(envelope) => Input::Command(Box::new(envelope)),
+        Ok(input) => input,
         Err(Fault(code, detail)) => {
             let detail = match detail.char_indices().nth(DETAIL_CHARS_MAX) {
                 Some((end, _)) => format!("{}…", &detail[..end]),
@@ -85,7 +87,7 @@ pub(crate) struct Event<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
-fn read(origin: Origin, record: &Record) -> Result<Envelope, Fault> {
+fn read(origin: Origin, record: &Record) -> Result<Input, Fault> {
     let value = record.value.as_deref();
     if let Some(bytes) = value.map(<[u8]>::len).filter(|bytes| *bytes > VALUE_BYTES_MAX) {
         return Err(Fault(DeadLetterCode::TooLarge, format!("the value has {bytes} bytes, over {VALUE_BYTES_MAX}")));
@@ -97,11 +99,32 @@ fn read(origin: Origin, record: &Record) -> Result<Envelope, Fault> {
         Content::Binary => headers.event(value)?,
     };
     let command_id = command_id(event.id.as_deref())?;
+    if origin.topic == Topic::Activity {
+        return sighting(origin, record.key.as_deref(), &event);
+    }
     let command_type = command_type(&event.event_type, origin.topic)?;
     let command = Command::read(command_type, command_id, &event.data).map_err(|why| unreadable(why.to_string()))?;
     check_key(record.key.as_deref(), &command, command_id, &event.data)?;
     let fingerprint = command.fingerprint(record.key.as_deref().unwrap_or_default());
-    Ok(Envelope { origin, command_id: SmolStr::new(command_id), fingerprint, command })
+    Ok(Input::Command(Box::new(Envelope { origin, command_id: SmolStr::new(command_id), fingerprint, command })))
+}
+
+/// An observation has an id as every event has, but is not known by it: what it says tells it from others.
+fn sighting(origin: Origin, key: Option<&[u8]>, event: &Event<'_>) -> Result<Input, Fault> {
+    let known = name_of(&event.event_type).and_then(ObservationType::from_name);
+    let observation_type = known.ok_or_else(|| unknown_type(&event.event_type, origin.topic))?;
+    let read = Observation::read(observation_type, &event.data);
+    let observation = read.map_err(|why| unreadable(why.to_string()))?;
+    match key {
+        Some(key) if observation.may_have_key(key) => {}
+        key => {
+            let found = key.map(|key| format!("the key is {:?}", String::from_utf8_lossy(key)));
+            let found = found.unwrap_or_else(|| "there is no key".to_owned());
+            let detail = format!("{found}; it is the id of the customer or the session, {:?}", observation.key());
+            return Err(Fault(DeadLetterCode::WrongKey, detail));
+        }
+    }
+    Ok(Input::Observation(Box::new(Sighting { origin, observation })))
 }
 
 /// The headers that we look at. Any other may be there, and repeat.
@@ -208,13 +231,18 @@ fn command_id(id: Option<&[u8]>) -> Result<&str, Fault> {
 }
 
 fn command_type(event_type: &[u8], topic: Topic) -> Result<CommandType, Fault> {
-    let text = std::str::from_utf8(event_type).ok();
-    let name = text.and_then(|text| text.strip_prefix("tradewind.")?.strip_suffix(".v1"));
-    let known = name.and_then(CommandType::from_name).filter(|known| known.topic() == topic);
-    known.ok_or_else(|| {
-        let found = String::from_utf8_lossy(event_type);
-        Fault(DeadLetterCode::UnknownType, format!("{} has no type {found:?}", topic.name()))
-    })
+    let known = name_of(event_type).and_then(CommandType::from_name).filter(|known| known.topic() == topic);
+    known.ok_or_else(|| unknown_type(event_type, topic))
+}
+
+/// The name in `tradewind.<Name>.v1`.
+fn name_of(event_type: &[u8]) -> Option<&str> {
+    std::str::from_utf8(event_type).ok()?.strip_prefix("tradewind.")?.strip_suffix(".v1")
+}
+
+fn unknown_type(event_type: &[u8], topic: Topic) -> Fault {
+    let found = String::from_utf8_lossy(event_type);
+    Fault(DeadLetterCode::UnknownType, format!("{} has no type {found:?}", topic.name()))
 }
 
 fn check_key(key: Option<&[u8]>, command: &Command, command_id: &str, data: &[u8]) -> Result<(), Fault> {

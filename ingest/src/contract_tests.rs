@@ -228,7 +228,7 @@ fn snapshots_are_consistent(log: &Arc<dyn Log>) {
 /// Appends of all topics, many under way at once: no snapshot has a record without those of earlier topics before it, and
 /// no append overtakes another.
 fn appends_are_not_parted_wrongly(log: &Arc<dyn Log>) {
-    let places = Topic::COMMANDS.map(|topic| TopicPartition::new(topic, 1));
+    let places = Topic::COVERED.map(|topic| TopicPartition::new(topic, 1));
     let (done, landed) = mpsc::sync_channel(100);
     let send = |number: usize, places: &[TopicPartition], times: usize| {
         let record = |at: &TopicPartition| (*at, text(&number.to_string()));
@@ -333,7 +333,7 @@ fn wakers_are_called(log: &Arc<dyn Log>) {
 fn a_cut_after_is_near(log: &Arc<dyn Log>) {
     let mut random = Random::new(3);
     for _ in 0..200 {
-        let at = TopicPartition::new(Topic::COMMANDS[random.below(4)], u32::try_from(random.below(3)).unwrap_or(0));
+        let at = TopicPartition::new(Topic::COVERED[random.below(4)], u32::try_from(random.below(3)).unwrap_or(0));
         let records = (0..=random.below(20)).map(|_| (at, text("some text")));
         append(&**log, records.collect()).expect("the log takes records");
         append(&**log, vec![(TopicPartition::EPOCHS, text("e"))]).expect("the log takes records");

@@ -63,9 +63,9 @@ pub struct LogRecord {
 pub struct Partitions(BTreeMap<Topic, u32>);
 
 impl Partitions {
-    /// `count` partitions, at least one, for every command topic, and one for `epochs`.
+    /// `count` partitions, at least one, for every topic that an epoch covers, and one for `epochs`.
     pub fn uniform(count: u32) -> Partitions {
-        Partitions::of(Topic::COMMANDS.into_iter().map(|topic| (topic, count)))
+        Partitions::of(Topic::COVERED.into_iter().map(|topic| (topic, count)))
     }
 
     /// The given numbers of partitions, at least one each; a topic that is not named has one, and `epochs` always.
@@ -100,8 +100,8 @@ impl Partitions {
         self.0.iter().flat_map(|(topic, count)| (0..*count).map(|partition| TopicPartition::new(*topic, partition)))
     }
 
-    /// The partitions that carry commands, in order.
-    pub fn commands(&self) -> impl Iterator<Item = TopicPartition> {
+    /// The partitions of what an epoch covers, in order: all but that of `epochs`.
+    pub fn covered(&self) -> impl Iterator<Item = TopicPartition> {
         self.iter().filter(|at| at.topic != Topic::Epochs)
     }
 

@@ -126,7 +126,7 @@ impl LogSource {
             Part { at, queue: VecDeque::new(), position: from, sealed: from, given: from }
         };
         let is_ours = |(number, at): (usize, _)| (number % worker.peers.max(1) == worker.index).then_some(at);
-        let mut parts: Vec<Part> = log.partitions().commands().enumerate().filter_map(is_ours).map(part).collect();
+        let mut parts: Vec<Part> = log.partitions().covered().enumerate().filter_map(is_ours).map(part).collect();
         parts.sort_by_key(|part| part.at);
         let follower = Follower::new(&*log, start.clone())?;
         let reader = log.reader(&starts(&parts, |_| true))?;

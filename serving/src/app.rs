@@ -1,5 +1,6 @@
 //! What every handler has at hand.
 
+use crate::activity::Activity;
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::http::traffic::Traffic;
@@ -36,6 +37,8 @@ pub struct App {
     pub finder: Arc<dyn Finder>,
     /// Room for searches: they keep a core busy.
     pub searches: Arc<Semaphore>,
+    /// Observations of searches on their way to the log.
+    pub activity: Arc<Activity>,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.

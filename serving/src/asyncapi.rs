@@ -3,6 +3,7 @@
 
 use crate::openapi;
 use dataflows::command::CommandType;
+use dataflows::observation::ObservationType;
 use dataflows::rows::View;
 use dataflows::topic::Topic;
 use serde_json::{Map, Value, json};
@@ -44,7 +45,7 @@ pub fn document() -> Value {
         "operations": operations,
         "components": {
             "schemas": schemas,
-            "messageTraits": { "command": command_trait(), "event": event_trait(), "row": row_trait() }
+            "messageTraits": { "taken": taken_trait(), "event": event_trait(), "row": row_trait() }
         }
     })
 }
@@ -59,6 +60,9 @@ const fn traffic(topic: Topic) -> (&'static str, &'static str) {
         Topic::Catalog => ("receive", "Commands about products, keyed by product id"),
         Topic::Stock => ("receive", "Commands about goods, keyed by SKU"),
         Topic::Orders => ("receive", "Commands about orders, credits and adjustments, keyed by the id of each"),
+        Topic::Activity => {
+            ("receive", "What was observed, keyed by customer or session id: it is counted, not decided")
+        }
         Topic::Epochs => ("send", "Where each epoch ends; the shop's own, not to be written by others"),
         Topic::Events(_) => ("send", "What was decided, in order"),
         Topic::View(_) => ("send", "The changes of a view: a row as it is now, or null where it is gone"),
@@ -73,8 +77,9 @@ fn channel(topic: Topic, about: &str, events: &Events) -> Value {
     let messages: Map<String, Value> = match topic {
         Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders => {
             let of_topic = CommandType::ALL.iter().filter(|command_type| command_type.topic() == topic);
-            of_topic.map(|command_type| (command_type.name().to_owned(), command(command_type.name()))).collect()
+            of_topic.map(|command_type| taken(command_type.name())).collect()
         }
+        Topic::Activity => ObservationType::ALL.iter().map(|observation_type| taken(observation_type.name())).collect(),
         Topic::Events(_) => {
             let of_topic = events.get(topic.name()).into_iter().flatten();
             of_topic.map(|(name, own)| (name.clone(), event(name, own))).collect()
@@ -111,8 +116,9 @@ fn named(of: &str, name: &str, payload: Value) -> Value {
     message
 }
 
-fn command(name: &str) -> Value {
-    named("command", name, reference(name))
+/// What comes in is named by its type.
+fn taken(name: &str) -> (String, Value) {
+    (name.to_owned(), named("taken", name, reference(name)))
 }
 
 fn event(name: &str, own: &Map<String, Value>) -> Value {
@@ -142,6 +148,7 @@ const fn row(view: View) -> &'static str {
         View::Policy => "Policy",
         View::Products => "ProductRow",
         View::Revenue => "RevenueRow",
+        View::Searches => "SearchesRow",
         View::Stock => "Stock",
     }
 }
@@ -167,9 +174,8 @@ fn cloud_event(id: &str) -> Map<String, Value> {
     ])
 }
 
-fn command_trait() -> Value {
-    let about =
-        "the command id, 1 to 255 visible ASCII characters: a second record with it has the first one's outcome";
+fn taken_trait() -> Value {
+    let about = "1 to 255 visible ASCII characters; of a command its id: a second record with it has the first outcome";
     let properties = json!(cloud_event(about));
     json!({ "headers": headers(&properties, &["ce_specversion", "ce_id", "ce_type", "ce_source"]) })
 }

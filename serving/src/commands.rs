@@ -5,6 +5,8 @@ pub mod decision;
 pub mod flights;
 pub mod outcome;
 
+pub use decision::refusal_of as append_error;
+
 use crate::app::App;
 use crate::http::answer::{Answer, Kind};
 use crate::http::call::{Call, Prefer};
@@ -155,7 +157,7 @@ pub fn path_text(id: &str) -> String {
 }
 
 /// A new command id: a UUID of version 4.
-fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
+pub fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
     let mut bytes = (app.entropy)().map_err(|why| Problem::new(Fault::Internal, why))?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

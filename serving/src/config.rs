@@ -45,6 +45,14 @@ pub struct Config {
     pub follow_progress_ms: u64,
     /// Searches at once.
     pub searches_max: usize,
+    /// Whether searches are published as observations.
+    pub publishes_searches: bool,
+    /// Observations of searches that wait for the log; further ones are dropped.
+    pub activity_waiting_max: usize,
+    /// How long they are gathered before they are appended.
+    pub activity_gather_ms: u64,
+    /// Rows of searches that are summed up for one answer.
+    pub search_rows_max: usize,
     /// Hits of a page of a search unless the request says.
     pub hits_default: usize,
     /// Hits of a page of a search.
@@ -98,6 +106,10 @@ impl Default for Config {
             follow_rows_at_once: 256,
             follow_progress_ms: 1_000,
             searches_max: 64,
+            publishes_searches: true,
+            activity_waiting_max: 4_096,
+            activity_gather_ms: 20,
+            search_rows_max: 1_000_000,
             hits_default: 20,
             hits_max: 100,
             facets_max: 16,

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
+mod activity;
 mod app;
 pub mod asyncapi;
 mod commands;

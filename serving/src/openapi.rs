@@ -118,10 +118,14 @@ fn parameters(route: &Route) -> Vec<Value> {
     if route.kind == Kind::Read {
         all.push(header("If-None-Match", "string", "an ETag: 304 if the body is still that one"));
     }
-    if let Kind::Command(_) = route.kind {
-        all.push(header("Idempotency-Key", "string", "the command id, 1 to 255 visible ASCII characters"));
+    if matches!(route.kind, Kind::Command(_) | Kind::Observation) {
+        all.push(header(
+            "Idempotency-Key",
+            "string",
+            "the command id, or the observation's, 1 to 255 visible ASCII characters",
+        ));
     }
-    if route.kind != Kind::Plain {
+    if !matches!(route.kind, Kind::Plain | Kind::Observation) {
         all.push(header("Tradewind-Min-Epoch", "integer", "do not answer from before this epoch"));
         all.push(header("Prefer", "string", "`wait=S`: at most so many seconds; commands: `respond-async`"));
     }
@@ -142,9 +146,10 @@ fn request_body(route: &Route) -> Option<Value> {
             let content = json!({ "application/x-ndjson": { "schema": reference("CommandLine") } });
             Some(json!({ "required": true, "description": about, "content": content }))
         }
-        Kind::Read | Kind::List | Kind::Stream | Kind::Plain => {
+        Kind::Read | Kind::List | Kind::Stream | Kind::Observation | Kind::Plain => {
+            let required = route.kind == Kind::Observation;
             let content = |schema| json!({ "application/json": { "schema": reference(schema) } });
-            route.body.map(|schema| json!({ "required": false, "content": content(schema) }))
+            route.body.map(|schema| json!({ "required": required, "content": content(schema) }))
         }
     }
 }
@@ -200,6 +205,7 @@ fn answers(route: &Route) -> Answers {
         Kind::Batch => {
             vec![(200, "A line for each, in order", Some(("application/x-ndjson", reference(route.schema))))]
         }
+        Kind::Observation => vec![(202, "It is in the log", one())],
         Kind::Stream => {
             let about = "Server-sent events: `snapshot` `{epoch, rows:[{key, value}]}`, one or more; `change` `{epoch, \
                 key, value}`, the value null if the row is gone; `progress` `{epoch}` with the epoch as its id: all \
@@ -226,6 +232,11 @@ fn problems(route: &Route) -> Vec<(u16, &'static str)> {
             faults(COMMAND_FAULTS).into_iter().chain(refusals).collect()
         }
         Kind::Batch => faults(COMMAND_FAULTS),
+        Kind::Observation => {
+            let mut problems = faults(COMMAND_FAULTS);
+            problems.push((422, Code::Invalid.as_str()));
+            problems
+        }
         Kind::Plain => Vec::new(),
     };
     if matches!(route.kind, Kind::Read | Kind::List | Kind::Stream) {

@@ -1,5 +1,6 @@
 //! Every route, one a line: the router, the counters and the OpenAPI document are made from this list.
 
+pub mod activity;
 pub mod analytics;
 pub mod changes;
 pub mod checkpoints;
@@ -13,6 +14,7 @@ pub mod orders;
 pub mod policy;
 pub mod products;
 pub mod search;
+pub mod search_analytics;
 pub mod status;
 pub mod stock;
 pub mod views;
@@ -77,6 +79,8 @@ pub fn all() -> Vec<Route> {
         Route::list("/api/v1/analytics/revenue", "Revenue by period and currency", "RevenueRow", &[BY, GROUP, FROM, TO], run(analytics::revenue)).wide(),
         Route::read("/api/v1/search", "Products that fit a text", "SearchPage", run(search::search)).with(search::PARAMS),
         Route::read("/api/v1/search/suggest", "What a text may become", "Suggestions", run(search::suggest)).with(search::SUGGEST_PARAMS),
+        Route::read("/api/v1/analytics/search", "What was searched for, ranked", "RankedSearches", run(search_analytics::get)).with(search_analytics::PARAMS),
+        Route::observation("/api/v1/activity", "Takes what was observed", "ObservationTaken", run(activity::post)).taking("Observation"),
         Route::read("/api/v1/operations/{command_id}", "What became of a command", "Operation", run(operations::get)).or_not_found(),
         Route::read("/api/v1/epochs/latest", "The newest epoch", "Epoch", run(epochs::latest)),
         Route::read("/api/v1/epochs/{n}", "An epoch", "Epoch", run(epochs::get)).or_not_found(),

@@ -11,6 +11,7 @@ mod waiters;
 pub use feed::{Follower, Next};
 pub use figures::Rates;
 pub use reading::{Reading, StockOf};
+use views::Kept;
 pub use views::{CustomerOrder, RevenueSlot, Views};
 
 use crate::config::Config;
@@ -285,7 +286,7 @@ impl Inner {
 
 impl Sink for Shop {
     fn apply(&mut self, changes: &Arc<Changes>) {
-        let Changes { record, rows, events: _, dead_letters, imbalances, standings } = changes.as_ref();
+        let Changes { record, rows, events: _, dead_letters, imbalances, search_memory, standings } = changes.as_ref();
         let inner = &self.0;
         let mut writer = inner.writer.lock();
         let (last, dead_letters_before) =
@@ -294,7 +295,7 @@ impl Sink for Shop {
             return;
         }
         let step = inner.clock.step(record.epoch.0);
-        let undo_bytes = inner.views.apply(step, rows, imbalances);
+        let undo_bytes = inner.views.apply(step, rows, &Kept { imbalances, search_memory });
         inner.cut.lock().advance(&record.cut);
         inner.applied.store(record.epoch.0, Ordering::Release);
         let info = EpochInfo {

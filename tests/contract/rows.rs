@@ -6,8 +6,8 @@ use dataflows::code::{Code, Problem};
 use dataflows::command::CommandType;
 use dataflows::epoch::Epoch;
 use dataflows::rows::{
-    Check, Grain, HashMemo, Ids, Invariant, Operation, PaymentRow, Policy, Revenue, RevenueKey, Row, Stock,
-    StockLocation, Sums, View,
+    Check, Grain, HashMemo, Ids, Invariant, Operation, PaymentRow, Policy, Revenue, RevenueKey, Row, SearchKey,
+    SearchSums, Searches, Stock, StockLocation, Sums, View,
 };
 use dataflows::topic::{Origin, Topic};
 
@@ -23,6 +23,7 @@ pub fn row(view: View) -> (String, Vec<u8>) {
         View::Policy => bytes(&Policy::default()),
         View::Products => bytes(&*product()),
         View::Revenue => bytes(&revenue()),
+        View::Searches => bytes(&searches()),
         View::Stock => bytes(&stock()),
     }
 }
@@ -57,6 +58,11 @@ fn revenue() -> Revenue {
         RevenueKey { period: Grain::Hour.period(moment(0)), currency: currency(), country: text("EIRE"), category };
     let sums = Sums { gross: 250_000, returned: 125_000, adjusted: -5, orders: 1, units: 2, units_returned: 1 };
     Revenue { key, sums }
+}
+
+fn searches() -> Searches {
+    let key = SearchKey { day: Grain::Day.period(moment(0)), query: text("red \"café\" lamp") };
+    Searches { key, sums: SearchSums { searches: 7, without_results: 1, clicks: 4, searches_with_click: 3 } }
 }
 
 fn stock() -> Stock {

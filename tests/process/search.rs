@@ -190,3 +190,66 @@ fn a_real_catalogue_is_imported_and_found() {
     assert_eq!(texts["data"][0]["text"], "wireless", "{texts}");
     env.stop();
 }
+
+/// What was searched for, once that many searches and clicks are counted.
+fn ranked(env: &Api, by: &str, searches: i64, clicks: i64) -> Value {
+    for _ in 0..60 {
+        // An epoch later at least: they come once a second without anything to do.
+        let next = (env.get("/api/v1/epochs/latest").epoch() + 1).to_string();
+        let at = [("tradewind-min-epoch", next.as_str()), ("prefer", "wait=10")];
+        let found = env.get_with(&format!("/api/v1/analytics/search?by={by}"), &at).ok().json();
+        let sum = |name: &str| -> i64 {
+            found["data"].as_array().expect("rows").iter().filter_map(|row| row[name].as_i64()).sum()
+        };
+        if (sum("searches"), sum("clicks")) == (searches, clicks) || by == "without_results" {
+            return found["data"].clone();
+        }
+    }
+    panic!("{searches} searches and {clicks} clicks were never counted");
+}
+
+#[test]
+fn searches_and_clicks_are_counted_and_a_kill_changes_nothing_of_it() {
+    let mut env = TestEnv::start();
+    let last = put(&env, 1, 0).max(put(&env, 2, 0)).to_string();
+    let fresh = [("tradewind-min-epoch", last.as_str())];
+    let search = |env: &Api, query: &str| {
+        let found = env.get_with(&format!("/api/v1/search?q={query}"), &fresh).ok();
+        found.header("tradewind-search-id").to_owned()
+    };
+    let noun = pick(1_001, &NOUNS);
+    let first = search(&env, noun);
+    search(&env, &noun.to_uppercase());
+    search(&env, "zzyzzxq");
+    let further = env.get(&format!("/api/v1/search?q={noun}&explain=true")).ok();
+    assert_eq!((first.len(), further.header("tradewind-search-id")), (20, ""), "who asks for reasons has not searched");
+    let click = |env: &Api, product: &str| {
+        let data = json!({"search_id": first, "product_id": product, "position": 1});
+        env.post("/api/v1/activity", "click", &json!({"type": "SearchResultClicked", "data": data})).expect(202).json()
+    };
+    for product in ["p1", "p2", "p1"] {
+        assert_eq!(click(&env, product)["origin"]["topic"], "activity");
+    }
+    let both = json!([
+        {"query": noun, "searches": 2, "without_results": 0, "clicks": 2, "click_through": 0.5},
+        {"query": "zzyzzxq", "searches": 1, "without_results": 1, "clicks": 0, "click_through": 0.0},
+    ]);
+    assert_eq!(ranked(&env, "top", 3, 2), both);
+    assert_eq!(ranked(&env, "click_through", 3, 2), both);
+    assert_eq!(ranked(&env, "without_results", 1, 0), json!([both[1]]));
+
+    // What is remembered of a search is in the checkpoint: the repeated click does not count, the new one does.
+    env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    let digests = env.digests();
+    env.kill();
+    env.restart(&Way::workers(1));
+    assert_eq!(env.digests()["searches"], digests["searches"]);
+    for product in ["p2", "p9"] {
+        click(&env, product);
+    }
+    assert_eq!(ranked(&env, "top", 3, 3)[0]["clicks"], 3);
+    let wrong = json!({"type": "SearchResultClicked", "data": {"search_id": "s"}});
+    let refused = env.post("/api/v1/activity", "wrong", &wrong);
+    assert_eq!(refused.problem(), (422, "invalid".to_owned()));
+    env.stop();
+}

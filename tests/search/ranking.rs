@@ -77,6 +77,7 @@ fn changes(epoch: u64, products: Vec<Product>) -> Arc<Changes> {
         events: Vec::new(),
         dead_letters: Vec::new(),
         imbalances: Vec::new(),
+        search_memory: Vec::new(),
         standings: Standings::default(),
     })
 }

@@ -59,10 +59,7 @@ impl Source for Replay {
         let taken = &rest[..rest.len().min(epochs_max).min(self.way.stride)];
         self.at += taken.len();
         let ours = |input: &&Input| {
-            let origin = match input {
-                Input::Command(envelope) => envelope.origin,
-                Input::Dead(letter) => letter.origin,
-            };
+            let origin = input.origin();
             (origin.partition as usize + Topic::ALL.iter().position(|topic| *topic == origin.topic).unwrap_or(0))
                 % self.way.workers
                 == self.worker

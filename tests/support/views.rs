@@ -12,8 +12,19 @@ pub struct Views(pub BTreeMap<View, BTreeMap<String, Vec<u8>>>);
 impl Views {
     /// Applies an epoch; every change must fit what is there.
     pub fn apply(&mut self, changes: &Changes) {
-        let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
-            &*changes.rows;
+        let Rows {
+            products,
+            stock,
+            orders,
+            payments,
+            credits,
+            adjustments,
+            operations,
+            policy,
+            revenue,
+            searches,
+            invariants,
+        } = &*changes.rows;
         self.put(products);
         self.put(stock);
         self.put(orders);
@@ -23,6 +34,7 @@ impl Views {
         self.put(operations);
         self.put(policy);
         self.put(revenue);
+        self.put(searches);
         self.put(invariants);
     }
 

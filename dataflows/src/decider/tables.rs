@@ -50,6 +50,7 @@ impl Tables {
             policy,
             revenue: _,
             invariants: _,
+            searches: _,
         } = base;
         for product in rows(products) {
             self.own(product);

@@ -57,6 +57,7 @@ pub fn leave(
                     Decided::Event(event) => shard.events.push(event),
                     Decided::Dead(letter) => shard.dead_letters.push(letter),
                     Decided::Imbalance(imbalance) => shard.imbalances.push(imbalance),
+                    Decided::SearchMemo(memo) => shard.search_memory.push(memo),
                 }
             }
         });

@@ -13,8 +13,9 @@ pub use tally::{Sum, Summand, Tallied, tally};
 use crate::changes::AnyChange;
 use crate::epoch::EpochRecord;
 use crate::event::Event;
-use crate::port::DeadLetter;
-use crate::rows::Imbalance;
+use crate::port::{DeadLetter, Sighting};
+use crate::rows::{Imbalance, SearchMemoChange};
+use crate::time::Timestamp;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -36,6 +37,8 @@ pub enum Decided {
     Dead(DeadLetter),
     /// A sum of a check changed.
     Imbalance(Imbalance),
+    /// What is remembered of a search changed.
+    SearchMemo(SearchMemoChange),
 }
 
 impl Decided {
@@ -47,6 +50,36 @@ impl Decided {
             Decided::Event(event) => route(event.fact.key()),
             Decided::Dead(letter) => letter.origin.offset,
             Decided::Imbalance(imbalance) => route(imbalance.check.name()),
+            Decided::SearchMemo((search_id, _)) => route(search_id),
+        }
+    }
+}
+
+/// What the workers feed of observations. They pass by the decider: nothing of them is decided.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A fact from outside.
+    Sighting {
+        /// What, and where it was read.
+        sighting: Box<Sighting>,
+        /// The time of its epoch.
+        now: Timestamp,
+    },
+    /// A minute begins with an epoch. Every worker tells itself.
+    Minute {
+        /// The minute since 1970.
+        minute: i64,
+        /// The worker.
+        worker: usize,
+    },
+}
+
+impl Seen {
+    /// The worker that goes on with it: everything about one search stays together.
+    pub fn route(&self) -> u64 {
+        match self {
+            Seen::Sighting { sighting, now: _ } => route(sighting.observation.search_id()),
+            Seen::Minute { minute: _, worker } => *worker as u64,
         }
     }
 }

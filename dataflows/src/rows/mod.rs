@@ -9,6 +9,7 @@ mod order;
 mod payment;
 mod product;
 mod revenue;
+mod searches;
 mod stock;
 
 pub use documents::{Adjustment, Credit, CreditLine, Policy};
@@ -19,6 +20,7 @@ pub use order::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, 
 pub use payment::PaymentRow;
 pub use product::{Product, ScheduledPrice, Variant};
 pub use revenue::{Grain, Period, Revenue, RevenueKey, Sums};
+pub use searches::{Performed, SearchKey, SearchMemo, SearchMemoChange, SearchSums, Searches};
 pub use stock::{Stock, StockLocation};
 
 use serde::Serialize;
@@ -93,6 +95,7 @@ views! {
     Policy "policy",
     Products "products",
     Revenue "revenue",
+    Searches "searches",
     Stock "stock",
 }
 

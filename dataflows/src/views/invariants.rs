@@ -152,7 +152,8 @@ impl Weights {
                     self.count(check, 1);
                 }
             }
-            Decided::Epoch { record: _, first: false } | Decided::Dead(_) | Decided::Imbalance(_) => {}
+            Decided::Epoch { record: _, first: false } | Decided::Dead(_) => {}
+            Decided::Imbalance(_) | Decided::SearchMemo(_) => {}
             Decided::Event(event) => self.add_fact(&event.fact),
             Decided::Row(AnyChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
             Decided::Row(AnyChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),
@@ -168,6 +169,7 @@ impl Weights {
                 | AnyChange::Payments(_)
                 | AnyChange::Operations(_)
                 | AnyChange::Policy(_)
+                | AnyChange::Searches(_)
                 | AnyChange::Invariants(_),
             ) => {}
         }

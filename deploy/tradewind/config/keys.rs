@@ -72,7 +72,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 57] = [
+pub const KEYS: [Key; 58] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -180,6 +180,12 @@ pub const KEYS: [Key; 57] = [
         "",
         Allowed::Word(&["all", "none"]),
         "all: events, views and dead letters are published as topics; none: only answered over HTTP",
+    ),
+    key(
+        "search.publish_activity",
+        "",
+        Allowed::Word(&["all", "none"]),
+        "all: searches are published as observations, for analytics; none: only those that clients send are counted",
     ),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),

@@ -98,6 +98,7 @@ impl Shop {
             events: Vec::new(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            search_memory: Vec::new(),
             standings,
         })
     }

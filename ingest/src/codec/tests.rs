@@ -62,7 +62,7 @@ impl Given {
 
     fn dead(self) -> Option<DeadLetterCode> {
         match decode(ORDERS, &self.0) {
-            Input::Command(_) => None,
+            Input::Command(_) | Input::Observation(_) => None,
             Input::Dead(letter) => {
                 assert_eq!(letter.origin, ORDERS);
                 assert!(!letter.detail.is_empty() && letter.detail.chars().count() <= DETAIL_CHARS_MAX + 1);
@@ -74,7 +74,7 @@ impl Given {
     fn read(self) -> Envelope {
         match decode(ORDERS, &self.0) {
             Input::Command(envelope) => *envelope,
-            Input::Dead(letter) => panic!("{letter:?}"),
+            other @ (Input::Observation(_) | Input::Dead(_)) => panic!("{other:?}"),
         }
     }
 }
@@ -260,4 +260,65 @@ fn a_policy_has_the_key_policy() {
     assert!(matches!(decode(origin, &policy.0), Input::Command(_)));
     let other = policy.key(Some(b"Policy"));
     assert!(matches!(decode(origin, &other.0), Input::Dead(DeadLetter { code: WrongKey, .. })));
+}
+
+const ACTIVITY: Origin = Origin { topic: Topic::Activity, partition: 1, offset: 3 };
+const SEARCHED: &str = r#"{"search_id":"s-1","query":"Red Lamp","results":3,"customer_id":"c-1"}"#;
+const CLICKED: &str = r#"{"search_id":"s-1","product_id":"p-1","position":2}"#;
+
+fn searched() -> Given {
+    binary("tradewind.SearchPerformed.v1", "c-1", SEARCHED)
+}
+
+fn dead_observation(given: Given) -> Option<DeadLetterCode> {
+    match decode(ACTIVITY, &given.0) {
+        Input::Dead(letter) => Some(letter.code),
+        Input::Observation(_) => None,
+        Input::Command(envelope) => panic!("{envelope:?}"),
+    }
+}
+
+#[test]
+fn an_observation_has_the_documented_record_and_is_read_from_it() {
+    let observation = Observation::read(ObservationType::SearchPerformed, SEARCHED.as_bytes()).unwrap();
+    let publication = Publication::observed("e-1", &observation);
+    assert_eq!((publication.topic, publication.key.as_str()), (Topic::Activity, "c-1"));
+    let record = encode(publication, 5);
+    let header = |name: &str, value: &'static str| (SmolStr::new(name), Some(Bytes::from_static(value.as_bytes())));
+    let golden = Record {
+        key: Some(Bytes::from_static(b"c-1")),
+        value: Some(Bytes::from_static(
+            br#"{"search_id":"s-1","query":"Red Lamp","results":3,"epoch":null,"customer_id":"c-1","session_id":null,"occurred_at":null}"#,
+        )),
+        headers: vec![
+            header("ce_specversion", "1.0"),
+            header("ce_id", "e-1"),
+            header("ce_type", "tradewind.SearchPerformed.v1"),
+            header("ce_source", "/tradewind"),
+            header("content-type", "application/json"),
+        ],
+        timestamp_ms: 5,
+    };
+    assert_eq!(record, golden);
+    assert_eq!(decode(ACTIVITY, &record), Input::Observation(Box::new(Sighting { origin: ACTIVITY, observation })));
+}
+
+#[test]
+fn an_observation_that_cannot_be_read_says_why() {
+    assert_eq!(dead_observation(searched()), None);
+    assert_eq!(dead_observation(binary("tradewind.SearchResultClicked.v1", "anyone", CLICKED)), None);
+    assert_eq!(dead_observation(searched().key(Some(b"c-2"))), Some(WrongKey));
+    assert_eq!(dead_observation(searched().key(None)), Some(WrongKey));
+    assert_eq!(dead_observation(binary("tradewind.SearchResultClicked.v1", "", CLICKED).key(None)), Some(WrongKey));
+    assert_eq!(dead_observation(searched().value(r#"{"search_id":"s-1"}"#)), Some(Unreadable));
+    assert_eq!(dead_observation(searched().without("ce_id")), Some(BadCommandId));
+    assert_eq!(dead_observation(searched().value(vec![b' '; VALUE_BYTES_MAX + 1])), Some(TooLarge));
+    for other in ["tradewind.CancelOrder.v1", "tradewind.SearchPerformed.v2", "SearchPerformed"] {
+        assert_eq!(dead_observation(searched().with("ce_type", other)), Some(UnknownType), "{other}");
+    }
+}
+
+#[test]
+fn an_observation_on_a_topic_of_commands_is_of_an_unknown_type() {
+    assert_eq!(searched().dead(), Some(UnknownType));
 }

@@ -37,7 +37,7 @@ fn commands_go_to_the_partition_of_their_key_and_are_read_as_they_were() {
             Input::Command(envelope) => {
                 assert_eq!(Publication::of(envelope.command_id, &envelope.command), *publication)
             }
-            Input::Dead(letter) => panic!("{letter:?}"),
+            other @ (Input::Observation(_) | Input::Dead(_)) => panic!("{other:?}"),
         }
     }
 }

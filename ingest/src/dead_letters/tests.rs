@@ -32,7 +32,8 @@ fn epoch(number: u64, dead_letters: Vec<DeadLetter>) -> Arc<Changes> {
     let record = Arc::new(EpochRecord { v: 1, epoch: Epoch(number), now, rules: 1, cut: Cut::default() });
     let rows = Arc::new(Rows::default());
     let (events, imbalances, standings) = (Vec::new(), Vec::new(), Standings::default());
-    Arc::new(Changes { record, rows, events, dead_letters, imbalances, standings })
+    let search_memory = Vec::new();
+    Arc::new(Changes { record, rows, events, dead_letters, imbalances, search_memory, standings })
 }
 
 fn open(disk: &Disk) -> DeadLetters {

@@ -63,17 +63,44 @@ fn a_folder_of_the_first_format_opens_with_all_that_it_holds() {
     assert_eq!(by_partition(&found), expected);
 }
 
+/// What the first build that knew topics beside those of the golden folder made of its file `meta`: they stand behind.
+fn with_new_topics(meta: &[u8]) -> serde_json::Value {
+    let mut meta: serde_json::Value = serde_json::from_slice(meta).unwrap();
+    let new = serde_json::json!({"name": Topic::Activity.name(), "partitions": PARTITIONS});
+    meta["topics"].as_array_mut().unwrap().push(new);
+    meta
+}
+
 #[test]
 fn the_same_bytes_are_written_now() {
+    // The numbers of topics in entries are their places in `meta`.
     let disk = Disk::default();
+    let (_, meta) = FOLDER[5];
+    disk.put("meta", meta.to_vec());
     let journal = open(&disk);
     history().into_iter().for_each(|commit| drop(append(&journal, commit).unwrap()));
     drop(journal);
-    let files: Vec<(String, Vec<u8>)> =
-        disk.names().into_iter().map(|name| (name.clone(), disk.bytes(&name))).collect();
-    let golden: Vec<(String, Vec<u8>)> =
-        FOLDER.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
-    assert_eq!(files, golden);
+    assert_eq!(disk.names(), FOLDER.map(|(name, _)| name));
+    for (name, golden) in &FOLDER[..5] {
+        assert_eq!(disk.bytes(name), *golden, "{name}");
+    }
+    let found: serde_json::Value = serde_json::from_slice(&disk.bytes("meta")).unwrap();
+    assert_eq!(found, with_new_topics(meta));
+}
+
+#[test]
+fn a_topic_that_is_new_is_taken_in_behind_the_others_and_stays() {
+    let disk = golden();
+    let journal = open(&disk);
+    let at = TopicPartition::new(Topic::Activity, 2);
+    assert_eq!(journal.starts().unwrap().get(at), Some(0));
+    append(&journal, vec![(at, Record { value: Some(Bytes::from_static(b"seen")), ..Record::default() })]).unwrap();
+    drop(journal);
+    let journal = open(&disk);
+    assert_eq!(journal.ends().unwrap().get(at), Some(1));
+    let found = read_to(&mut *journal.reader(&beginning(&journal)).unwrap(), &journal.ends().unwrap());
+    let of_before = history().into_iter().flatten().count();
+    assert_eq!(found.len(), of_before + 1, "and what was there is there");
 }
 
 #[test]

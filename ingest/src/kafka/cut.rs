@@ -31,7 +31,7 @@ pub fn later(one: &Cut, other: &Cut) -> Cut {
 pub fn split(from: &Cut, ends: &Cut, records_max: u64) -> Cut {
     let mut cut = from.clone();
     let mut left = records_max.max(1);
-    for topic in Topic::COMMANDS {
+    for topic in Topic::COVERED {
         let parts: Vec<(TopicPartition, u64, u64)> = ends
             .iter()
             .filter(|(at, _)| at.topic == topic)
@@ -105,8 +105,8 @@ mod tests {
                 assert!(next.iter().all(|(at, next)| from.get(at) <= Some(next)), "seed {seed}: never back");
                 let is_whole = |topic| next.iter().all(|(at, next)| at.topic != topic || ends.get(at) == Some(next));
                 let is_begun = |topic| next.iter().any(|(at, next)| at.topic == topic && from.get(at) != Some(next));
-                for (number, topic) in Topic::COMMANDS.into_iter().enumerate() {
-                    let earlier = Topic::COMMANDS[..number].iter();
+                for (number, topic) in Topic::COVERED.into_iter().enumerate() {
+                    let earlier = Topic::COVERED[..number].iter();
                     assert!(!is_begun(topic) || earlier.copied().all(is_whole), "seed {seed}: {topic:?}");
                 }
                 assert_eq!(next.0[&Topic::Epochs], from.0[&Topic::Epochs], "seed {seed}");

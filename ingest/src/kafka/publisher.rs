@@ -79,7 +79,7 @@ impl Append {
 fn stage_of(topic: Topic) -> Topic {
     match topic {
         Topic::Events(_) | Topic::View(_) | Topic::Progress | Topic::DeadLetters => Topic::DeadLetters,
-        Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders | Topic::Epochs => topic,
+        Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders | Topic::Activity | Topic::Epochs => topic,
     }
 }
 

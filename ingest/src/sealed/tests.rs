@@ -17,7 +17,7 @@ fn open(disk: &Disk) -> Arc<dyn Log> {
 
 /// Forty epochs of a few commands, and the place after each; first the beginning.
 fn history(log: &dyn Log, random: &mut Random) -> Vec<Place> {
-    let commands: Vec<TopicPartition> = log.partitions().commands().collect();
+    let commands: Vec<TopicPartition> = log.partitions().covered().collect();
     let mut places = vec![Place::default()];
     let mut epochs = Epochs::default();
     for _ in 0..40 {
@@ -91,7 +91,7 @@ fn the_sequencer_goes_on_where_the_epochs_ended_before_the_deletion() {
     clock.set(1_000_000);
     let config = sequencer::Config { epoch_ms_min: 0, epoch_ms_max: 3_600_000, ..sequencer::Config::default() };
     let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, config).unwrap();
-    let at = log.partitions().commands().next().unwrap();
+    let at = log.partitions().covered().next().unwrap();
     let origin = append(&*log, vec![(at, text("another command"))]).unwrap()[0];
     let bell = Bell::default();
     let mut follower = Follower::new(&*log, last.clone()).unwrap();

@@ -61,7 +61,7 @@ fn seal(log: &dyn Log, epochs: &mut Epochs, cut: &Cut) -> EpochRecord {
 /// A log with commands, dead letters, epochs and records that are none. Cuts lag behind the ends by any amount, each
 /// partition by its own, as a foreign sequencer or another log could have it.
 fn random_log(log: &dyn Log, random: &mut Random) -> (History, Vec<EpochRecord>) {
-    let places: Vec<TopicPartition> = log.partitions().commands().collect();
+    let places: Vec<TopicPartition> = log.partitions().covered().collect();
     let mut all: BTreeMap<TopicPartition, Vec<(Origin, Record)>> = BTreeMap::new();
     let (mut epochs, mut records) = (Epochs::default(), Vec::new());
     for step in 0..60 {
@@ -127,11 +127,7 @@ fn read_all(mut source: LogSource, last: Epoch, random: &mut Random, seed: u64) 
             assert!(uncovered < config.uncovered_records_max + config.read_records_max, "seed {seed}");
             epochs.extend(stride.epochs.iter().map(|record| (**record).clone()));
             for (epoch, input) in stride.inputs {
-                let origin = match &input {
-                    Input::Command(envelope) => envelope.origin,
-                    Input::Dead(letter) => letter.origin,
-                };
-                history.entry(origin.topic_partition()).or_default().push((epoch, input));
+                history.entry(input.origin().topic_partition()).or_default().push((epoch, input));
             }
         }
     });

@@ -27,7 +27,7 @@ impl Batch {
     }
 
     fn add(&mut self, changes: &Changes) {
-        let Changes { record, rows, events: _, dead_letters: _, imbalances: _, standings } = changes;
+        let Changes { record, rows, events: _, dead_letters: _, imbalances: _, search_memory: _, standings } = changes;
         let Rows {
             products,
             stock: _,
@@ -38,6 +38,7 @@ impl Batch {
             operations: _,
             policy: _,
             revenue: _,
+            searches: _,
             invariants: _,
         } = rows.as_ref();
         self.upto = record.epoch;

@@ -107,7 +107,8 @@ async fn append(app: &Arc<App>, asked: &[&Asked], deadline: Instant) -> Result<V
     }
 }
 
-fn refusal_of(error: &AppendError) -> Problem {
+/// The problem of a log that did not take what was appended.
+pub fn refusal_of(error: &AppendError) -> Problem {
     let fault = match error {
         AppendError::Unavailable(_) => Fault::LogUnavailable,
         AppendError::Full(_) => Fault::StorageFull,

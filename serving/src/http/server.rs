@@ -1,6 +1,7 @@
 //! Takes connections and serves them: at most so many, none that only sits there, and an orderly end.
 
 use super::answer::Answer;
+use crate::activity::{Activity, Limits};
 use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
 use crate::config::Config;
@@ -57,8 +58,14 @@ pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
     let Parts { config, shop, log, vitals, keeper, letters, finder, entropy } = parts;
     let searches_max = config.searches_max;
+    let limits = Limits {
+        waiting_max: config.activity_waiting_max,
+        gather: Duration::from_millis(config.activity_gather_ms),
+        append: Duration::from_millis(config.append_ms_max),
+    };
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
+        activity: Arc::new(Activity::new(Arc::clone(&log), limits)),
         config,
         shop,
         log,

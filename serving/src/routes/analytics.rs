@@ -76,7 +76,7 @@ const fn example(grain: Grain) -> &'static str {
 }
 
 /// Reads a period as rows show it.
-fn period_of(grain: Grain, text: &str) -> Result<Period, ()> {
+pub fn period_of(grain: Grain, text: &str) -> Result<Period, ()> {
     let begin = match grain {
         Grain::Hour => text.strip_suffix('Z').map(|text| format!("{text}:00Z")),
         Grain::Day => Some(format!("{text}T00:00:00Z")),

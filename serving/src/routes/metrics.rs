@@ -69,6 +69,9 @@ fn outcomes(figures: &mut Figures, app: &App) {
     }
     let epochs = counted.epochs.load(std::sync::atomic::Ordering::Relaxed);
     figures.one("epochs_total", "counter", "epochs taken in since the start", epochs);
+    figures.head("search_observations_total", "counter", "searches answered here, by what became of their observation");
+    figures.value("search_observations_total", "{result=\"published\"}", app.activity.published());
+    figures.value("search_observations_total", "{result=\"dropped\"}", app.activity.dropped());
     figures.one("commands_in_flight", "gauge", "commands sent and not yet decided", app.flights.len());
     figures.one("waiting_requests", "gauge", "requests that wait for an epoch", app.shop.waiting());
 }

@@ -87,6 +87,8 @@ pub enum Kind {
     Command(CommandType),
     /// What became of many.
     Batch,
+    /// Where an observation stands.
+    Observation,
     /// Something beside the shop.
     Plain,
 }
@@ -152,6 +154,11 @@ impl Route {
     /// Sends things as they come.
     pub fn stream(path: &'static str, summary: &'static str, params: &'static [Param], run: Run) -> Route {
         Route { params, ..Route::new(Method::Get, path, summary, Kind::Stream, run) }
+    }
+
+    /// Takes an observation.
+    pub fn observation(path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
+        Route { schema, ..Route::new(Method::Post, path, summary, Kind::Observation, run) }
     }
 
     /// Takes a command.

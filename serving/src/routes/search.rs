@@ -12,20 +12,25 @@ use crate::http::list::internal;
 use crate::http::problem::{Fault, Problem};
 use crate::shop::Reading;
 use axum::http::header::LINK;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::command::InventoryPolicy;
 use dataflows::epoch::Epoch;
 use dataflows::finder::{Explanation, FacetBy, FacetCount, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted};
 use dataflows::money::parse_decimal;
+use dataflows::observation::{Observation, SearchPerformed, normalised};
 use dataflows::time::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 const Q: Param = Param { name: "q", kind: "string", about: "what somebody typed; every product if it is blank" };
 const LIMIT: Param = Param { name: "limit", kind: "integer", about: "how many at most" };
+
+/// The header by whose value clicks name a search.
+const SEARCH_ID: HeaderName = HeaderName::from_static("tradewind-search-id");
 
 /// What a search may be asked.
 pub const PARAMS: &[Param] = &[
@@ -108,16 +113,41 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let mut wanted = wanted(&app, &call)?;
     let list = format!("{}?{}", call.uri.path(), call.query.filter());
     let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list)).transpose()?;
+    // Who looks at a further page, into the past or at the reasons has not searched anew.
+    let is_search = cursor.is_none() && call.query.get("as_of").is_none() && !wanted.explain;
+    let query = (app.config.publishes_searches && is_search).then(|| normalised(&wanted.text));
+    let query = query.filter(|query| !query.is_empty());
     let asked = Asked::of(&app, &call, cursor.as_ref()).await?;
     wanted.after = cursor.map(|cursor| cursor.after);
-    let (call, answer) = beside(&app, move |app| {
+    let (call, mut answer, total) = beside(&app, move |app| {
         let (index, reading) = asked.open(app)?;
         let found = index.find(&wanted, &reading).map_err(broken)?;
         let answer = page(&found, &reading, &list, &call)?;
-        Ok((call, fresh::exact(&reading, answer)?))
+        Ok((call, fresh::exact(&reading, answer)?, found.total))
     })
     .await?;
+    if let Some(query) = query {
+        observe(&app, query, total, &mut answer);
+    }
     Ok(answer.tagged(call.if_none_match()))
+}
+
+/// Tells of a search, and the client by which id clicks name it. Without randomness nobody is told.
+fn observe(app: &App, query: SmolStr, results: u64, answer: &mut Answer) {
+    let Ok(random) = (app.entropy)() else { return };
+    // 80 bits, for an id that is remembered for an hour.
+    let search_id = format!("{:020x}", u128::from_be_bytes(random) & ((1 << 80) - 1));
+    let observation = Observation::SearchPerformed(SearchPerformed {
+        search_id: SmolStr::new(&search_id),
+        query,
+        results,
+        epoch: answer.epoch.map(|epoch| epoch.0),
+        customer_id: None,
+        session_id: None,
+        occurred_at: None,
+    });
+    app.activity.offer(&search_id, &observation);
+    answer.headers_extend(SEARCH_ID, HeaderValue::from_str(&search_id).ok());
 }
 
 /// `GET /search/suggest`

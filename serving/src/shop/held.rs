@@ -49,6 +49,8 @@ impl Held for HeldShop {
             Table::Policy => read(&views.policy, after, at, rows_max, out),
             Table::Products => read(&views.products, after, at, rows_max, out),
             Table::Revenue => read(&views.revenue, after, at, rows_max, out),
+            Table::SearchMemory => read(&views.search_memory, after, at, rows_max, out),
+            Table::Searches => read(&views.searches, after, at, rows_max, out),
             Table::Stock => read(&views.stock, after, at, rows_max, out),
         };
         if self.pin.is_valid() { Ok(read) } else { Err(Forgotten(Epoch(at))) }

@@ -6,7 +6,7 @@ use dataflows::changes::{Change, Rows};
 use dataflows::money::Currency;
 use dataflows::rows::{
     Adjustment, Credit, Grain, Imbalance, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue,
-    Row, Stock, View as Name,
+    Row, SearchKey, SearchMemo, SearchMemoChange, Searches, Stock, View as Name,
 };
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
@@ -49,10 +49,22 @@ pub struct Views {
     pub revenue: View<SmolStr, Revenue>,
     /// As lists show it.
     pub revenue_by_slot: View<RevenueSlot, Revenue>,
+    /// By the published key.
+    pub searches: View<SmolStr, Searches>,
+    /// By day, then query.
+    pub searches_by_day: View<SearchKey, Searches>,
+    /// What is remembered of searches, by their ids. Nobody sees it; a checkpoint keeps it.
+    pub search_memory: View<SmolStr, SearchMemo>,
     /// By name.
     pub invariants: View<SmolStr, Invariant>,
     /// The sums behind them, by what they are of. Nobody sees them; a checkpoint keeps them.
     pub imbalances: View<SmolStr, Imbalance>,
+}
+
+/// What an epoch changes that is no view's: a checkpoint keeps it.
+pub(super) struct Kept<'a> {
+    pub imbalances: &'a [Imbalance],
+    pub search_memory: &'a [SearchMemoChange],
 }
 
 /// About what a text of an id costs beyond its row.
@@ -104,15 +116,30 @@ impl Views {
             policy: View::new(sized),
             revenue: View::new(sized),
             revenue_by_slot: View::new(shared),
+            searches: View::new(sized),
+            searches_by_day: View::new(shared),
+            search_memory: View::new(sized),
             invariants: View::new(sized),
             imbalances: View::new(sized),
         }
     }
 
     /// Takes an epoch's changes in, and says how many bytes of history they left.
-    pub(super) fn apply(&self, step: Step, rows: &Rows, sums: &[Imbalance]) -> usize {
-        let Rows { products, stock, orders, payments, credits, adjustments, operations, policy, revenue, invariants } =
-            rows;
+    pub(super) fn apply(&self, step: Step, rows: &Rows, kept: &Kept<'_>) -> usize {
+        let Rows {
+            products,
+            stock,
+            orders,
+            payments,
+            credits,
+            adjustments,
+            operations,
+            policy,
+            revenue,
+            searches,
+            invariants,
+        } = rows;
+        let Kept { imbalances, search_memory } = kept;
         by_key(&self.products, step, products)
             + by_keys(&self.products_by_sku, step, products, skus)
             + by_key(&self.stock, step, stock)
@@ -126,8 +153,11 @@ impl Views {
             + by_key(&self.policy, step, policy)
             + by_key(&self.revenue, step, revenue)
             + by_keys(&self.revenue_by_slot, step, revenue, |row| [revenue_slot(row)])
+            + by_key(&self.searches, step, searches)
+            + by_keys(&self.searches_by_day, step, searches, |row| [row.key.clone()])
             + by_key(&self.invariants, step, invariants)
-            + self.imbalances.apply(step, &mut sums.iter().map(imbalance).collect())
+            + self.imbalances.apply(step, &mut imbalances.iter().map(imbalance).collect())
+            + self.search_memory.apply(step, &mut search_memory.to_vec())
     }
 
     /// Shows rows of a view from a key on, each with the bytes that are published, until told to stop.
@@ -150,12 +180,13 @@ impl Views {
             Name::Policy => show_rows(&self.policy, bounds, at, rows_max, show),
             Name::Products => show_rows(&self.products, bounds, at, rows_max, show),
             Name::Revenue => show_rows(&self.revenue, bounds, at, rows_max, show),
+            Name::Searches => show_rows(&self.searches, bounds, at, rows_max, show),
             Name::Stock => show_rows(&self.stock, bounds, at, rows_max, show),
         }
     }
 
     /// What each view and each further order holds.
-    pub fn stats(&self) -> [(&'static str, Stats); 15] {
+    pub fn stats(&self) -> [(&'static str, Stats); 18] {
         let Views {
             products,
             products_by_sku,
@@ -170,6 +201,9 @@ impl Views {
             policy,
             revenue,
             revenue_by_slot,
+            searches,
+            searches_by_day,
+            search_memory,
             invariants,
             imbalances,
         } = self;
@@ -187,6 +221,9 @@ impl Views {
             ("policy", policy.stats()),
             ("revenue", revenue.stats()),
             ("revenue_by_slot", revenue_by_slot.stats()),
+            ("searches", searches.stats()),
+            ("searches_by_day", searches_by_day.stats()),
+            ("search_memory", search_memory.stats()),
             ("invariants", invariants.stats()),
             ("imbalances", imbalances.stats()),
         ]

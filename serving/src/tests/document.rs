@@ -44,6 +44,8 @@ const ROUTES: &str = "
     POST /api/v1/payments/{order_id}/results
     GET /api/v1/orders/{id}/invoice
     GET /api/v1/analytics/revenue
+    GET /api/v1/analytics/search
+    POST /api/v1/activity
     GET /api/v1/search
     GET /api/v1/search/suggest
     GET /api/v1/operations/{command_id}

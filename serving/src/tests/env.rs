@@ -10,7 +10,7 @@ use dataflows::command::Command;
 use dataflows::decider::Decider;
 use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::finder::Finder;
-use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, Sink};
+use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, RecordType, Sink};
 use dataflows::rows::Row;
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic, TopicPartition};
@@ -48,6 +48,7 @@ struct State {
     waiting: Vec<Envelope>,
     standings: Standings,
     appends: usize,
+    observed: Vec<Publication>,
     passed_s: i64,
     /// Callbacks that were never called, kept so that they are not dropped either.
     silent: Vec<Appended>,
@@ -85,6 +86,11 @@ impl FakeLog {
         self.state.lock().close(rows);
     }
 
+    /// The observations that were appended.
+    pub fn observed(&self) -> Vec<Publication> {
+        self.state.lock().observed.clone()
+    }
+
     pub fn appends(&self) -> usize {
         self.state.lock().appends
     }
@@ -114,7 +120,14 @@ impl State {
         let offset = self.ends.get(at).unwrap_or(0);
         self.ends.set(at, offset + 1);
         let origin = Origin { topic: at.topic, partition: 0, offset };
-        let command = Command::read(publication.command_type, &publication.command_id, &publication.data).unwrap();
+        let command_type = match publication.record_type {
+            RecordType::Command(command_type) => command_type,
+            RecordType::Observation(_) => {
+                self.observed.push(publication);
+                return origin;
+            }
+        };
+        let command = Command::read(command_type, &publication.command_id, &publication.data).unwrap();
         assert_eq!(command.key(), publication.key);
         let fingerprint = command.fingerprint(publication.key.as_bytes());
         self.waiting.push(Envelope { origin, command_id: publication.command_id, fingerprint, command });
@@ -140,6 +153,7 @@ impl State {
             events: decided.events.into_iter().map(Arc::new).collect(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            search_memory: Vec::new(),
             standings: self.standings.clone(),
         };
         self.shop.apply(&Arc::new(changes));
@@ -158,7 +172,7 @@ impl State {
         }
         each! {
             Products products, Stock stock, Orders orders, Payments payments, Credits credits,
-            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Invariants invariants,
+            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Searches searches, Invariants invariants,
         }
     }
 }
@@ -289,6 +303,7 @@ impl TestEnv {
             waiting: Vec::new(),
             standings: Standings::default(),
             appends: 0,
+            observed: Vec::new(),
             passed_s: 0,
             silent: Vec::new(),
         };

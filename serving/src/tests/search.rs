@@ -1,14 +1,18 @@
 //! Searches over HTTP: what reaches the index, at which epoch, and what of its answer is shown. An index that is told
 //! what to find stands in for the real one.
 
-use super::env::TestEnv;
+use super::env::{Mode, TestEnv};
+use dataflows::changes::{Change, Rows};
 use dataflows::command::InventoryPolicy;
 use dataflows::epoch::Epoch;
 use dataflows::finder::{
     FacetBy, FacetCount, FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Sort, Wanted,
 };
+use dataflows::port::AppendError;
+use dataflows::rows::{Grain, SearchKey, SearchSums, Searches};
+use dataflows::time::Timestamp;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -198,4 +202,120 @@ async fn the_schemas_are_what_is_written() {
     super::document::matches(&document["components"]["schemas"], &json!({"$ref": "x/SearchPage"}), &found, "search");
     let texts = env.get("/api/v1/search/suggest?q=lamp").await.json();
     super::document::matches(&document["components"]["schemas"], &json!({"$ref": "x/Suggestions"}), &texts, "suggest");
+}
+
+/// Lets what was gathered go to the log; time runs by itself while nothing else is to do.
+async fn gathered(env: &TestEnv, count: usize) -> Vec<Value> {
+    for _ in 0..100 {
+        let observed = env.log.observed();
+        if observed.len() >= count {
+            return observed.iter().map(|publication| serde_json::from_slice(&publication.data).unwrap()).collect();
+        }
+        tokio::time::advance(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
+    }
+    panic!("{count} observations never came: {:?}", env.log.observed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_is_told_to_the_log_unless_it_is_none() {
+    let (env, _) = env().await;
+    let found = env.get("/api/v1/search?q=Red++LAMP").await;
+    let search_id = found.header("tradewind-search-id").to_owned();
+    assert_eq!(search_id.len(), 20);
+    let next = found.json()["next_cursor"].as_str().unwrap().to_owned();
+    for other in
+        [format!("q=Red++LAMP&cursor={next}"), "q=lamp&explain=true".into(), "q=lamp&as_of=3".into(), "q=+".into()]
+    {
+        let found = env.get(&format!("/api/v1/search?{other}")).await;
+        assert_eq!((found.status.as_u16(), found.header("tradewind-search-id")), (200, ""), "{other}");
+    }
+    env.get("/api/v1/search?q=usb").await;
+    let observed = gathered(&env, 2).await;
+    let expected = json!({"search_id": search_id, "query": "red lamp", "results": 2, "epoch": 3, "customer_id": null,
+        "session_id": null, "occurred_at": null});
+    assert_eq!((observed.len(), &observed[0], &observed[1]["query"]), (2, &expected, &json!("usb")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_away_costs_observations_and_no_search() {
+    let (env, _) = env().await;
+    for mode in [Mode::Fail(AppendError::Overloaded), Mode::Silent] {
+        env.set_mode(mode);
+        assert_eq!(env.get("/api/v1/search?q=lamp").await.status, 200);
+        // Longer than the log may take.
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+    let metrics = env.get("/metrics").await;
+    assert!(metrics.text().contains("search_observations_total{result=\"dropped\"} 2"), "{}", metrics.text());
+    env.set_mode(Mode::Hold);
+    env.get("/api/v1/search?q=lamp").await;
+    gathered(&env, 1).await;
+}
+
+#[tokio::test]
+async fn an_observation_of_a_client_is_acknowledged_by_the_log_or_refused_by_its_place() {
+    let (env, _) = env().await;
+    let post = |body: &'static str| env.call("POST", "/api/v1/activity", &[("idempotency-key", "e1")], body);
+    let taken =
+        post(r#"{"type":"SearchResultClicked","data":{"search_id":"s","product_id":"p1","session_id":"t"}}"#).await;
+    let origin = json!({"topic": "activity", "partition": 0, "offset": 0});
+    let expected = json!({"event_id": "e1", "type": "SearchResultClicked", "origin": origin});
+    assert_eq!((taken.status.as_u16(), taken.json()), (202, expected));
+    assert_eq!(env.log.observed()[0].key, "t");
+    for (body, pointer) in [
+        (r#"{"data":{}}"#, "/type"),
+        (r#"{"type":"PlaceOrder","data":{}}"#, "/type"),
+        (r#"{"type":"SearchPerformed"}"#, "/data"),
+        (r#"{"type":"SearchPerformed","data":{"search_id":"s","query":"q","results":-1}}"#, "/data/results"),
+    ] {
+        let refused = post(body).await;
+        assert_eq!(
+            (refused.problem(), &refused.json()["errors"][0]["pointer"]),
+            ((422, "invalid".to_owned()), &json!(pointer)),
+            "{body}"
+        );
+    }
+    env.set_mode(Mode::Fail(AppendError::Unavailable("gone".to_owned())));
+    let away = post(r#"{"type":"SearchResultClicked","data":{"search_id":"s","product_id":"p1"}}"#).await;
+    assert_eq!(away.problem(), (503, "log_unavailable".to_owned()));
+}
+
+fn searches(day: &str, query: &str, sums: [i64; 4]) -> Change<Searches> {
+    let at = Timestamp::parse(&format!("{day}T12:00:00Z")).unwrap();
+    let [searches, without_results, clicks, searches_with_click] = sums;
+    let sums = SearchSums { searches, without_results, clicks, searches_with_click };
+    let key = SearchKey { day: Grain::Day.period(at), query: query.into() };
+    Change { before: None, after: Some(Arc::new(Searches { key, sums })) }
+}
+
+#[tokio::test]
+async fn queries_are_ranked_over_days() {
+    let env = TestEnv::new();
+    let all = [
+        searches("2026-01-01", "lamp", [5, 0, 9, 2]),
+        searches("2026-01-02", "cable", [3, 1, 1, 1]),
+        searches("2026-01-02", "lamp", [1, 0, 0, 0]),
+        searches("2026-01-02", "mouse", [3, 3, 0, 0]),
+        searches("2026-01-03", "desk", [9, 0, 9, 9]),
+    ];
+    env.log.publish_rows(Rows { searches: all.to_vec(), ..Rows::default() });
+    let queries = async |query: &str| -> Vec<String> {
+        let found = env.get(&format!("/api/v1/analytics/search?{query}")).await;
+        assert_eq!((found.status.as_u16(), found.epoch()), (200, 2), "{query}");
+        let json = found.json();
+        json["data"].as_array().unwrap().iter().map(|row| row["query"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(queries("").await, ["desk", "lamp", "cable", "mouse"]);
+    assert_eq!(queries("to=2026-01-03").await, ["lamp", "cable", "mouse"]);
+    assert_eq!(queries("by=top&from=2026-01-02&to=2026-01-03&limit=2").await, ["cable", "mouse"], "equals by query");
+    assert_eq!(queries("by=without_results").await, ["mouse", "cable"]);
+    assert_eq!(queries("by=click_through").await, ["desk", "cable", "lamp", "mouse"], "a third each, by query");
+    let lamp = env.get("/api/v1/analytics/search?to=2026-01-03&limit=1").await.json();
+    let row = json!({"query": "lamp", "searches": 6, "without_results": 0, "clicks": 9, "click_through": 0.3333});
+    assert_eq!(lamp, json!({ "data": [row] }));
+    for (query, pointer) in [("by=best", "/by"), ("from=2026-01", "/from"), ("to=x", "/to"), ("limit=1001", "/limit")] {
+        let refused = env.get(&format!("/api/v1/analytics/search?{query}")).await;
+        assert_eq!((refused.problem().0, &refused.json()["errors"][0]["pointer"]), (422, &json!(pointer)), "{query}");
+    }
 }

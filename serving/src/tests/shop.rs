@@ -83,6 +83,7 @@ async fn an_epoch_that_is_held_already_is_ignored() {
         events: Vec::new(),
         dead_letters: Vec::new(),
         imbalances: Vec::new(),
+        search_memory: Vec::new(),
         standings,
     };
     env.shop.clone().apply(&changes.into());

@@ -109,7 +109,7 @@ fn cuts_do_not_stall_at_transactions() {
                 epochs += stride.epochs.len();
                 decided.extend(stride.inputs.into_iter().map(|(_, input)| match input {
                     Input::Command(envelope) => envelope.command_id.to_string(),
-                    Input::Dead(letter) => panic!("{letter:?}"),
+                    other @ (Input::Observation(_) | Input::Dead(_)) => panic!("{other:?}"),
                 }));
             }
             (decided.len() >= expected.len() && epochs >= epochs_min).then_some(())

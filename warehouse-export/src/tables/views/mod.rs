@@ -10,6 +10,7 @@ mod payments;
 mod policy;
 mod products;
 mod revenue;
+mod searches;
 mod stock;
 
 use crate::schema::{Cell, Column, Kind, Row, Schema};
@@ -76,6 +77,7 @@ fn columns(view: View) -> &'static [ViewColumn] {
         View::Policy => policy::COLUMNS,
         View::Products => products::COLUMNS,
         View::Revenue => revenue::COLUMNS,
+        View::Searches => searches::COLUMNS,
         View::Stock => stock::COLUMNS,
     }
 }

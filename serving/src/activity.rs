@@ -1,0 +1,96 @@
+//! Observations that this room makes itself, on their way to the log: gathered for a moment and appended together.
+//! Nobody waits for them, and what the log does not take is counted and lost. Not for those that clients send.
+
+use dataflows::observation::Observation;
+use dataflows::port::{CommandLog, Publication};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+/// How much may wait, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Observations that wait for the log; further ones are dropped.
+    pub waiting_max: usize,
+    /// How long they are gathered.
+    pub gather: Duration,
+    /// How long the log may take.
+    pub append: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Publication>,
+    /// Whether a task takes what waits to the log.
+    is_taken: bool,
+}
+
+/// What waits for the log, and what became of the rest.
+pub struct Activity {
+    log: Arc<dyn CommandLog>,
+    limits: Limits,
+    state: Mutex<State>,
+    published: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Activity {
+    /// Nothing waits yet.
+    pub fn new(log: Arc<dyn CommandLog>, limits: Limits) -> Activity {
+        let (published, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
+        Activity { log, limits, state: Mutex::default(), published, dropped }
+    }
+
+    /// Takes an observation, if there is room. Does not wait.
+    pub fn offer(self: &Arc<Self>, event_id: &str, observation: &Observation) {
+        let mut state = self.state.lock();
+        if state.waiting.len() >= self.limits.waiting_max {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        state.waiting.push(Publication::observed(event_id, observation));
+        if !std::mem::replace(&mut state.is_taken, true) {
+            tokio::spawn(Arc::clone(self).take());
+        }
+    }
+
+    /// Takes what waits to the log, until nothing does.
+    async fn take(self: Arc<Self>) {
+        loop {
+            sleep(self.limits.gather).await;
+            let batch = {
+                let mut state = self.state.lock();
+                if state.waiting.is_empty() {
+                    state.is_taken = false;
+                    return;
+                }
+                std::mem::take(&mut state.waiting)
+            };
+            let count = batch.len() as u64;
+            let (send, receive) = oneshot::channel();
+            self.log.append(
+                batch,
+                Box::new(move |appended| {
+                    // Who gave up has counted it.
+                    let _ = send.send(appended.is_ok());
+                }),
+            );
+            let is_there = matches!(timeout(self.limits.append, receive).await, Ok(Ok(true)));
+            let counter = if is_there { &self.published } else { &self.dropped };
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// How many the log has taken.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// How many were lost: there was no room, or the log did not acknowledge them.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
