@@ -118,5 +118,5 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 
 fn day(call: &Call, name: &'static str) -> Result<Option<Period>, Problem> {
     let wrong = || Problem::invalid(format!("/{name}"), format!("{name} is a day like 2026-11-25"));
-    call.query.get(name).map(|text| period_of(Grain::Day, text).map_err(|()| wrong())).transpose()
+    call.query.get(name).map(|text| period_of(Grain::Day, text).ok_or_else(wrong)).transpose()
 }
