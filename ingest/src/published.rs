@@ -207,9 +207,12 @@ impl Published {
         let unreadable = |what: &str| Error::Outputs(format!("{what} of {origin} cannot be read"));
         let key = || text(record.key.as_ref()).ok_or_else(|| unreadable("the key"));
         match at.topic {
-            Topic::Progress => self.tell(epoch, &record).map_err(|error| error.unwrap_or_else(|| unreadable("the value")))?,
+            Topic::Progress => {
+                self.tell(epoch, &record).map_err(|error| error.unwrap_or_else(|| unreadable("the value")))?
+            }
             Topic::Events(_) => {
-                let name = header(&record, "ce_type").and_then(|name| name.strip_prefix("tradewind.")?.strip_suffix(".v1"));
+                let name =
+                    header(&record, "ce_type").and_then(|name| name.strip_prefix("tradewind.")?.strip_suffix(".v1"));
                 let name = SmolStr::from(name.ok_or_else(|| unreadable("the type"))?);
                 let data = record.value.clone().ok_or_else(|| unreadable("the value"))?;
                 let event = PublishedEvent { n, name, key: key()?, data };

@@ -5,6 +5,7 @@ use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::error::Error;
+use crate::exports::Exports;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
 use crate::openapi;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub keeper: Arc<dyn Keeper>,
     /// What keeps dead letters.
     pub letters: Arc<dyn Letters>,
+    /// What writes the tables for analysts.
+    pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
     /// Randomness, for the ids of commands that come without one.
@@ -55,7 +58,7 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, letters, finder, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, letters, exports, finder, entropy } = parts;
     let searches_max = config.searches_max;
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
@@ -65,6 +68,7 @@ pub fn service(parts: Parts) -> Router {
         vitals,
         keeper,
         letters,
+        exports,
         finder,
         searches: Arc::new(Semaphore::new(searches_max)),
         entropy,

@@ -32,6 +32,17 @@ pub struct Standing {
     pub bytes: i64,
 }
 
+/// How many files all tables have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// All.
+    pub count: usize,
+    /// Those that `compact` might merge: the small ones, but not those of current rows.
+    pub small: usize,
+    /// Their bytes.
+    pub bytes: i64,
+}
+
 /// How many rows the log says that a file has.
 pub(super) fn rows_of(add: &Add) -> Option<i64> {
     let stats: ReadStats = serde_json::from_str(add.stats.as_deref()?).ok()?;
@@ -113,6 +124,19 @@ impl Exporter {
             }
         };
         self.tables().map(standing).collect()
+    }
+
+    /// How many files all tables have.
+    pub fn files(&self) -> Files {
+        let mut files = Files::default();
+        for table in self.tables() {
+            for add in table.state().adds.values() {
+                files.count += 1;
+                files.small += usize::from(table.schema().is_dated && add.size < SMALL_FILE_BYTES);
+                files.bytes += add.size;
+            }
+        }
+        files
     }
 
     /// Merges the small files of each day of facts and changes; says how many files became fewer. Who reads a folder
