@@ -315,6 +315,15 @@ pub enum Bench {
             value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         orders: Vec<u64>,
     },
+    /// How fast the tables for analysts are written, beside DuckDB's COPY of the same rows
+    Export {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// A Python that has duckdb
+        #[arg(long, value_name = "FILE", default_value = "python3")]
+        python: PathBuf,
+    },
     /// How fast products are found, and how soon a changed one is
     Search {
         /// What every measurement takes

@@ -92,7 +92,7 @@ fn compact(table: &mut Table) -> Result<usize, Error> {
     Ok(fewer)
 }
 
-/// Deletes the files of a table that no version needs which is younger than `age_ms`; says how many.
+/// Deletes the files of a table that no version needs which is younger than `age_ms`, or as old; says how many.
 fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
     let (begin, old_ms) = (format!("{}-", table.schema().table), table.now_ms().saturating_sub(age_ms));
     let mut deleted = 0;
@@ -100,7 +100,7 @@ fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
         let is_ours = path.rsplit('/').next().is_some_and(|name| name.starts_with(&begin));
         // A removal that the log has forgotten is older than any that it knows.
         let removed_ms = table.state().removes.get(&path).map(|remove| remove.deletion_timestamp.unwrap_or(i64::MIN));
-        if is_ours && !table.state().adds.contains_key(&path) && removed_ms.is_none_or(|at| at < old_ms) {
+        if is_ours && !table.state().adds.contains_key(&path) && removed_ms.is_none_or(|at| at <= old_ms) {
             table.delete_file(&path)?;
             deleted += 1;
         }
