@@ -9,6 +9,7 @@ import duckdb
 root, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 target.mkdir()
 tables, rows = [], 0
+duckdb.execute("set enable_progress_bar = false")
 for folder in sorted(root.iterdir()):
     if list(folder.glob("date=*/*.parquet")):
         name = folder.name
