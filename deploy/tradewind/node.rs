@@ -259,11 +259,7 @@ impl Opened {
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
         let publishing = outputs.as_ref().map(Outputs::start).transpose()?;
-        let exported = exporting.zip(outputs).map(|(exporting, Outputs { outbox: _, log })| {
-            let (data, shop) = (config.log.data_dir.clone(), shop.clone());
-            exporting.start(export::Parts { log, data, shop, config: config.export })
-        });
-        let exporting = exported.transpose()?;
+        let exporting = start_export(exporting, outputs, &shop, config)?;
         let finder: Arc<dyn Finder> = late;
         Ok(Node {
             shop,
@@ -297,6 +293,18 @@ impl Node {
         self.engine.stop();
         drop(self.flusher);
     }
+}
+
+/// Starts to write tables, if that is wanted.
+fn start_export(
+    exporting: Option<Exporting>,
+    outputs: Option<Outputs>,
+    shop: &Shop,
+    config: &Config,
+) -> Result<Option<export::Thread>> {
+    let Some((exporting, Outputs { outbox: _, log })) = exporting.zip(outputs) else { return Ok(None) };
+    let (data, shop) = (config.log.data_dir.clone(), shop.clone());
+    exporting.start(export::Parts { log, data, shop, config: config.export }).map(Some)
 }
 
 fn open_letters(config: &Config) -> Result<DeadLetters> {
