@@ -7,9 +7,11 @@ use dataflows::changes::{Changes, digest_text};
 use dataflows::epoch::Epoch;
 use dataflows::port::Sink;
 use dataflows::rows::View;
+use dataflows::time::Timestamp;
 use dataflows::topic::{Topic, TopicPartition};
 use ingest::journal::{self, Journal};
 use ingest::log::{Log, LogRecord, Partitions, ReadLimit, Record};
+use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
 use ingest::publisher::{Config, EpochRecords, Outbox, Progress, Publisher, published};
 use ingest::testing::{Disk, FaultyLog, LogFaults, Random};
 use std::collections::BTreeMap;
@@ -66,7 +68,7 @@ pub fn check(log: &dyn Log, epochs: &[Arc<Changes>]) {
 
 /// Before the offsets of an epoch's progress, a reader finds everything of each view up to that epoch.
 fn check_offsets(found: &Taken, progress: &[Progress]) {
-    for Progress { epoch, digest: _, offsets } in progress {
+    for Progress { epoch, digest: _, offsets, events: _ } in progress {
         for (view, partitions) in offsets {
             let view = View::from_name(view).expect("a view");
             for (partition, next) in partitions {
@@ -79,6 +81,57 @@ fn check_offsets(found: &Taken, progress: &[Progress]) {
                     late.is_none(),
                     "{view:?}/{partition} is not complete at epoch {epoch} before {next}: {late:?}"
                 );
+            }
+        }
+    }
+}
+
+/// What a follower of whole epochs must hand on for these changes.
+fn whole(changes: &Arc<Changes>, partitions: &Partitions) -> WholeEpoch {
+    let now = Timestamp::from_micros(changes.record.now.micros().div_euclid(1000) * 1000);
+    let mut whole = WholeEpoch { epoch: changes.epoch(), now, events: Vec::new(), changes: Vec::new() };
+    let mut records = EpochRecords::new(Arc::clone(changes));
+    let text = |bytes: Option<&[u8]>| std::str::from_utf8(bytes.unwrap()).unwrap().into();
+    while let Some((at, record)) = records.next(partitions) {
+        let (n, key) = (number(&record, "tw_n"), record.key.as_deref());
+        match at.topic {
+            Topic::Events(_) => {
+                let fact = &changes.events[whole.events.len()].fact;
+                let data = record.value.clone().unwrap();
+                whole.events.push(PublishedEvent { n, name: fact.name().into(), key: text(key), data });
+            }
+            Topic::View(view) => {
+                whole.changes.push(PublishedChange { view, n, key: text(key), value: record.value.clone() });
+            }
+            Topic::DeadLetters => {}
+            other => panic!("nothing is published to {other:?} here"),
+        }
+    }
+    whole
+}
+
+/// Follows the topics as whole epochs, and begins again at times.
+struct Following {
+    published: Published,
+    next: usize,
+}
+
+impl Following {
+    fn new(log: &dyn Log, next: usize) -> Following {
+        let config = published::Config { records_max: 3, bytes_max: 1 << 20, ahead_max: 5 };
+        Following { published: Published::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
+    }
+
+    /// Goes on as far as it can now.
+    fn step(&mut self, log: &dyn Log, all: &[Arc<Changes>]) {
+        loop {
+            match self.published.step().unwrap() {
+                Step::Epoch(found) => {
+                    assert_eq!(found, whole(&all[self.next], log.partitions()));
+                    self.next += 1;
+                }
+                Step::More => {}
+                Step::Idle => return,
             }
         }
     }
@@ -123,6 +176,7 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         let mut nodes = [Node::start(&journal, &mut random), Node::start(&journal, &mut random)];
         let last = Epoch(all.len() as u64);
         faults.set(Some((random.clone(), 12)));
+        let mut following = Following::new(&*journal, 0);
         let mut steps = 0;
         while nodes.iter().all(|node| node.outbox.published() < last) {
             steps += 1;
@@ -139,6 +193,12 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
                 8..=10 => drop(writer.step()),
                 _ => faults.release(),
             }
+            if random.below(40) == 0 {
+                following.step(&*journal, &all);
+            }
+            if random.below(400) == 0 {
+                following = Following::new(&*journal, following.next);
+            }
             if random.below(200) == 0 {
                 faults.set(None);
                 nodes[random.below(2)] = Node::start(&faulty, &mut random);
@@ -147,5 +207,7 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         }
         while writer.step() {}
         check(&*journal, &all);
+        following.step(&*journal, &all);
+        assert_eq!(following.next, all.len(), "every epoch is complete");
     });
 }

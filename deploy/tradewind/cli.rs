@@ -30,6 +30,8 @@ enum Command {
     Checkpoint(Checkpoint),
     /// Shows records that could not be read, publishes them again, or throws them away
     Dlq(Dlq),
+    /// Checks and tidies the tables for analysts
+    Export(Export),
     /// Makes and checks the topics of a Kafka cluster
     Topics(Topics),
     /// Shows the configuration
@@ -229,6 +231,36 @@ pub struct Which {
 }
 
 #[derive(Debug, Args)]
+struct Export {
+    #[command(subcommand)]
+    command: ExportCommand,
+    /// A node's folder of all state, while no node runs there
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// The node, while it runs
+    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
+    to: String,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What can be done with the tables for analysts.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Reads every table, and holds it against the node's views at the same epoch; exits with 1 and names what differs
+    Verify,
+    /// Merges small files; who reads a folder without its Delta log sees rows twice from then on, until vacuum
+    Compact,
+    /// Deletes files that no longer belong to a table
+    Vacuum {
+        /// For how long, by the epochs' time: somebody may still read them
+        #[arg(long, value_name = "N", default_value_t = 168, value_parser = clap::value_parser!(u64).range(0..=168))]
+        older_than_hours: u64,
+    },
+}
+
+#[derive(Debug, Args)]
 struct Topics {
     #[command(subcommand)]
     command: TopicsCommand,
@@ -283,6 +315,15 @@ pub enum Bench {
             value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         orders: Vec<u64>,
     },
+    /// How fast the tables for analysts are written, beside DuckDB's COPY of the same rows
+    Export {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// A Python that has duckdb
+        #[arg(long, value_name = "FILE", default_value = "python3")]
+        python: PathBuf,
+    },
     /// How fast products are found, and how soon a changed one is
     Search {
         /// What every measurement takes
@@ -334,6 +375,9 @@ impl Cli {
                 roles::checkpoint::run(command, data.as_deref(), &to, json)
             }
             Command::Dlq(Dlq { command, data, to, json }) => roles::dlq::run(command, data.as_deref(), &to, json),
+            Command::Export(Export { command, data, to, json }) => {
+                roles::export::run(command, data.as_deref(), &to, json)
+            }
             Command::Topics(Topics { command, kafka, config, json }) => {
                 let flags = Flags { kafka, ..Flags::default() };
                 let settings = Settings::load(config.as_deref(), &config::environment(), flags)?;

@@ -94,6 +94,8 @@ pub struct Config {
     pub outputs: Outputs,
     /// What searches leave behind.
     pub search: Search,
+    /// What is written as tables.
+    pub export: Export,
     /// How many dead letters may wait.
     pub dead_letters: ingest::dead_letters::Config,
     /// How the process logs.
@@ -129,6 +131,19 @@ pub struct Outputs {
 pub struct Search {
     /// Whether searches are published as observations.
     pub publish_activity: bool,
+}
+
+/// `[export]`; see [`KEYS`] for what each means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Whether anything is written.
+    pub tables: bool,
+    /// Where commits are.
+    pub limits: warehouse_export::Config,
+    /// More small files than that are merged; 0: never.
+    pub compact_files: usize,
+    /// The longest pause after errors.
+    pub retry_ms_max: u64,
 }
 
 /// `[kafka]`; see [`KEYS`] for what each means.
@@ -264,6 +279,7 @@ impl Settings {
             },
             outputs: Outputs { publish: self.text("outputs.publish") == "all" },
             search: Search { publish_activity: self.text("search.publish_activity") == "all" },
+            export: self.export(),
             dead_letters: ingest::dead_letters::Config {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
                 ..ingest::dead_letters::Config::default()
@@ -284,6 +300,20 @@ impl Settings {
             bytes_waiting_max: self.count("log.bytes_waiting_max"),
             commands_waiting_max: self.count("log.commands_waiting_max"),
             read_window_bytes: self.count("log.read_window_bytes"),
+        }
+    }
+
+    fn export(&self) -> Export {
+        Export {
+            tables: self.text("export.tables") == "all",
+            limits: warehouse_export::Config {
+                commit_s: u32::try_from(self.number("export.commit_s")).expect("the table bounds it"),
+                commit_rows: self.number("export.commit_rows"),
+                commit_bytes: self.number("export.commit_bytes"),
+                ..warehouse_export::Config::default()
+            },
+            compact_files: self.count("export.compact_files"),
+            retry_ms_max: self.number("export.retry_ms_max"),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod export;
 pub mod gateway;
 pub mod importers;
 mod kafka_listener;

@@ -2,6 +2,7 @@
 //! role that runs it, before the state is read, so that whoever asks is told how far that is.
 
 use crate::config::Config;
+use crate::export::{self, Exporting};
 use crate::gateway::{self, Gateway};
 use crate::outputs::Outputs;
 use crate::roles::checkpoint::OperatorCheckpoints;
@@ -25,7 +26,7 @@ use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
 use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
-use serving::{Gauge, Parts, Shop, Vitals, VitalsSource, os_entropy};
+use serving::{Gauge, NoExports, Parts, Shop, Vitals, VitalsSource, os_entropy};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,7 @@ pub struct Node {
     engine: Engine,
     flusher: Flusher,
     publishing: Option<Publishing>,
+    exporting: Option<export::Thread>,
 }
 
 /// A node whose log is open: it can be asked how it is, and takes commands, which are decided once it has started.
@@ -64,6 +66,8 @@ pub struct Opened {
     log: Arc<dyn Log>,
     letters: DeadLetters,
     outputs: Option<Outputs>,
+    /// None if no tables are written.
+    exporting: Option<Exporting>,
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     now_ms: NowMs,
@@ -116,6 +120,7 @@ impl Opened {
         let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<Late>::default());
         let letters = open_letters(config)?;
         let outputs = Outputs::open(config)?;
+        let exporting = (config.export.tables && outputs.is_some()).then(Exporting::default);
         let seen = Seen {
             opened,
             folder: folder.clone(),
@@ -125,9 +130,24 @@ impl Opened {
             shop: shop.clone(),
             letters: letters.clone(),
             outbox: outputs.as_ref().map(|outputs| outputs.outbox.clone()),
+            exporting: exporting.clone(),
         };
         let vitals: VitalsSource = Arc::new(move || seen.vitals());
-        Ok(Opened { shop, commands, vitals, late, log, letters, outputs, folder, clock, now_ms, behind_ms, stall })
+        Ok(Opened {
+            shop,
+            commands,
+            vitals,
+            late,
+            log,
+            letters,
+            outputs,
+            exporting,
+            folder,
+            clock,
+            now_ms,
+            behind_ms,
+            stall,
+        })
     }
 
     /// What HTTP is served from.
@@ -139,6 +159,10 @@ impl Opened {
             vitals: Arc::clone(&self.vitals),
             keeper: Arc::new(OperatorCheckpoints(Arc::clone(&self.late))),
             letters: Arc::new(OperatorLetters { letters: self.letters.clone(), log: Arc::clone(&self.log) }),
+            exports: match &self.exporting {
+                Some(exporting) => Arc::new(exporting.clone()),
+                None => Arc::new(NoExports),
+            },
             finder: Arc::clone(&self.late) as Arc<dyn Finder>,
             entropy: os_entropy(),
         }
@@ -178,8 +202,21 @@ impl Opened {
         let kept = config.log.data_dir.join("checkpoints");
         let kept = Arc::new(Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?);
         let (last, base) = self.restore(config, &kept)?.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
-        let Opened { shop, commands, vitals, late, log, letters, outputs, folder, clock, now_ms, behind_ms, stall } =
-            self;
+        let Opened {
+            shop,
+            commands,
+            vitals,
+            late,
+            log,
+            letters,
+            outputs,
+            exporting,
+            folder,
+            clock,
+            now_ms,
+            behind_ms,
+            stall,
+        } = self;
         let place = last.as_ref().map_or_else(Place::default, Manifest::place);
         let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
         if let Some(last) = &last {
@@ -221,9 +258,22 @@ impl Opened {
         let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
-        let publishing = outputs.map(|outputs| outputs.start()).transpose()?;
+        let publishing = outputs.as_ref().map(Outputs::start).transpose()?;
+        let exporting = start_export(exporting, outputs, &shop, config)?;
         let finder: Arc<dyn Finder> = late;
-        Ok(Node { shop, commands, vitals, replay_to, finder, checkpoints, sequencer, engine, flusher, publishing })
+        Ok(Node {
+            shop,
+            commands,
+            vitals,
+            replay_to,
+            finder,
+            checkpoints,
+            sequencer,
+            engine,
+            flusher,
+            publishing,
+            exporting,
+        })
     }
 }
 
@@ -236,12 +286,25 @@ impl Node {
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
     pub fn stop(self) {
         drop(self.checkpoints);
+        drop(self.exporting);
         self.sequencer.stop();
         // Whoever waits for room to publish waits no longer; the next start publishes what was not.
         drop(self.publishing);
         self.engine.stop();
         drop(self.flusher);
     }
+}
+
+/// Starts to write tables, if that is wanted.
+fn start_export(
+    exporting: Option<Exporting>,
+    outputs: Option<Outputs>,
+    shop: &Shop,
+    config: &Config,
+) -> Result<Option<export::Thread>> {
+    let Some((exporting, Outputs { outbox: _, log })) = exporting.zip(outputs) else { return Ok(None) };
+    let (data, shop) = (config.log.data_dir.clone(), shop.clone());
+    exporting.start(export::Parts { log, data, shop, config: config.export }).map(Some)
 }
 
 fn open_letters(config: &Config) -> Result<DeadLetters> {
@@ -264,6 +327,7 @@ struct Seen {
     shop: Shop,
     letters: DeadLetters,
     outbox: Option<Outbox>,
+    exporting: Option<Exporting>,
 }
 
 impl Seen {
@@ -274,8 +338,16 @@ impl Seen {
             replay_to: self.late.replay_to.get().copied(),
             kafka: self.opened.kafka.clone().or_else(|| Some(self.late.kafka_listen.get()?.to_string())),
             stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            standstills: self.standstills(),
             gauges: self.gauges(),
         }
+    }
+
+    fn standstills(&self) -> Vec<(&'static str, String)> {
+        let export = self.exporting.as_ref().and_then(Exporting::stalled).map(|why| ("export", why));
+        let index = self.late.standing().stalled.map(|why| ("search", why.to_string()));
+        let outputs = self.outbox.as_ref().and_then(Outbox::stalled).map(|why| ("outputs", why));
+        [export, index, outputs].into_iter().flatten().collect()
     }
 
     fn gauges(&self) -> Vec<Gauge> {
@@ -298,6 +370,7 @@ impl Seen {
             let behind = self.shop.applied().0.saturating_sub(outbox.published().0);
             gauges.push(gauge("outputs_lag_epochs", "epochs that are not published yet", behind as f64));
         }
+        gauges.extend(self.exporting.iter().flat_map(|exporting| exporting.gauges(self.shop.applied())));
         gauges.extend(index_gauges(&self.late.standing()));
         gauges
     }

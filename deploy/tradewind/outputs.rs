@@ -12,7 +12,7 @@ use std::sync::Arc;
 const WATCH_MS: u64 = 60_000;
 
 /// The topics, in the cluster or in a journal beside the log.
-fn open(config: &Config) -> Result<Arc<dyn Log>> {
+pub fn open(config: &Config) -> Result<Arc<dyn Log>> {
     if let Some(kafka) = config.kafka() {
         let partitions = Partitions::outputs(config.kafka.partitions);
         let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, ..kafka };

@@ -103,6 +103,9 @@ pub enum Error {
     /// There is no such dead letter, or its bytes are gone.
     #[error("there is no dead letter {0}, or it was discarded")]
     NoLetter(Origin),
+    /// The output topics do not have what comes next.
+    #[error("the output topics cannot be followed: {0}")]
+    Outputs(String),
     /// The log cannot be reached now; it may be later.
     #[error("the log is not available: {0}")]
     Unavailable(String),
@@ -122,6 +125,7 @@ impl Error {
             | Error::OutOfRange { .. }
             | Error::Deleted { .. }
             | Error::LogTruncated { .. }
+            | Error::Outputs(_)
             | Error::Rules { .. } => true,
         }
     }

@@ -22,6 +22,7 @@ pub mod kafka;
 pub mod listener;
 pub mod log;
 pub mod partition;
+pub mod published;
 pub mod publisher;
 pub mod sealed;
 pub mod sequencer;

@@ -3,6 +3,7 @@
 use crate::activity::Activity;
 use crate::commands::flights::Flights;
 use crate::config::Config;
+use crate::exports::Exports;
 use crate::http::traffic::Traffic;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
@@ -33,6 +34,8 @@ pub struct App {
     pub keeper: Arc<dyn Keeper>,
     /// What keeps dead letters.
     pub letters: Arc<dyn Letters>,
+    /// What writes the tables for analysts.
+    pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
     /// Room for searches: they keep a core busy.

@@ -17,6 +17,7 @@ pub mod asyncapi;
 mod commands;
 mod config;
 mod error;
+mod exports;
 pub mod http;
 mod keeper;
 mod letters;
@@ -34,6 +35,9 @@ mod tests;
 pub use app::{App, Entropy};
 pub use config::Config;
 pub use error::Error;
+pub use exports::{
+    CompactedJson, ExportJson, Exports, NoExports, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+};
 pub use http::empty::serve_empty;
 pub use http::server::{Parts, os_entropy, serve, service};
 pub use keeper::{CheckpointJson, Keeper, NoKeeper};

@@ -17,6 +17,8 @@ pub struct Vitals {
     pub kafka: Option<String>,
     /// Why no epoch can be closed now, so that what is sent is not decided.
     pub stalled: Option<String>,
+    /// What stands still while the node goes on, by its name, and why.
+    pub standstills: Vec<(&'static str, String)>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
 }

@@ -18,6 +18,7 @@ mod restart;
 mod search;
 mod shop;
 mod tour;
+mod warehouse;
 
 pub use env::{TestEnv, Way};
 pub use http::{Answer, Api, at_once};

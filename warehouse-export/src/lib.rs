@@ -26,4 +26,4 @@ pub mod tables;
 mod testing;
 
 pub use error::Error;
-pub use exporter::{Committed, Config, Exporter, Problem, Standing};
+pub use exporter::{Committed, Config, Exporter, Files, Problem, RowsOfView, Standing};

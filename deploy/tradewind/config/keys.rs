@@ -72,7 +72,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 58] = [
+pub const KEYS: [Key; 64] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -187,6 +187,23 @@ pub const KEYS: [Key; 58] = [
         Allowed::Word(&["all", "none"]),
         "all: searches are published as observations, for analytics; none: only those that clients send are counted",
     ),
+    key(
+        "export.tables",
+        "",
+        Allowed::Word(&["all", "none"]),
+        "all: what is published is also written as tables of Parquet; none: not",
+    ),
+    number("export.commit_s", "s", (1, 86_400), 30, "a commit is where the epochs' time crosses a multiple of this"),
+    number("export.commit_rows", "records", (1, 10_000_000), 100_000, "after which there is a commit too"),
+    number("export.commit_bytes", "bytes", (MIB, GIB), 32 * MIB, "of records, after which there is a commit too"),
+    number(
+        "export.compact_files",
+        "files",
+        (0, 1_000_000),
+        0,
+        "that are small; when there are more they are merged, and from then on only Delta readers are right; 0: never",
+    ),
+    number("export.retry_ms_max", "ms", (10, 600_000), 10_000, "the longest pause after errors"),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),
     number(

@@ -40,7 +40,7 @@ fn an_unknown_key_names_its_place_and_what_there_is() {
         "shop.toml:2: no key is called epochs.epoch_ms; there are in [epochs] epoch_ms_min, epoch_ms_max, records_max, \
          acknowledge_ms_max, retry_ms_min, retry_ms_max"
     );
-    let sections = "there are the sections log, kafka, epochs, checkpoints, dead_letters, outputs, search, engine, serving, telemetry";
+    let sections = "there are the sections log, kafka, epochs, checkpoints, dead_letters, outputs, search, export, engine, serving, telemetry";
     assert_eq!(refused("\n[epoch]\n", &[]), format!("shop.toml:2: no key is called epoch; {sections}"));
     assert_eq!(refused("workers = 2", &[]), format!("shop.toml:1: no key is called workers; {sections}"));
     assert_eq!(

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod config_show;
 pub mod dlq;
+pub mod export;
 pub mod simulate;
 pub mod status;
 pub mod topics;

@@ -205,7 +205,7 @@ pub struct Publisher {
     log: Arc<dyn Log>,
     outbox: Outbox,
     batch: Option<Batch>,
-    /// Which partitions of views moved since the last progress, and to where; none if that is not known.
+    /// Which partitions of events and views moved since the last progress, and to where; none if that is not known.
     moved: Option<Cut>,
 }
 
@@ -311,7 +311,7 @@ impl Publisher {
     }
 
     fn note(&mut self, origins: &[Origin]) {
-        for origin in origins.iter().filter(|origin| matches!(origin.topic, Topic::View(_))) {
+        for origin in origins.iter().filter(|origin| matches!(origin.topic, Topic::View(_) | Topic::Events(_))) {
             self.moved.get_or_insert_default().set(origin.topic_partition(), origin.offset + 1);
         }
     }

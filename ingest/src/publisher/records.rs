@@ -1,6 +1,7 @@
 //! What leaves the core as records of the output topics: events, changes of views, dead letters. Not for when they are
 //! published.
 
+use crate::Error;
 use crate::codec::SOURCE;
 use crate::log::{Partitions, Record};
 use crate::partition::partition_of;
@@ -116,18 +117,38 @@ pub struct Progress {
     /// Behind its last record in each partition, by view; only those that moved since the record before, but all in the
     /// first that a publisher writes.
     pub offsets: BTreeMap<String, BTreeMap<u32, u64>>,
+    /// The same of the topics of events, by their names.
+    #[serde(default)]
+    pub events: Cut,
 }
 
 impl Progress {
     /// The progress of an epoch.
     pub fn of(epoch: Epoch, standings: &Standings, moved: &Cut) -> Progress {
         let mut offsets: BTreeMap<String, BTreeMap<u32, u64>> = BTreeMap::new();
+        let mut events = Cut::default();
         for (at, next) in moved.iter() {
-            if let Topic::View(view) = at.topic {
-                offsets.entry(view.name().to_owned()).or_default().insert(at.partition, next);
+            match at.topic {
+                Topic::View(view) => {
+                    offsets.entry(view.name().to_owned()).or_default().insert(at.partition, next);
+                }
+                Topic::Events(_) => events.set(at, next),
+                Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders | Topic::Activity => {}
+                Topic::Epochs | Topic::Progress | Topic::DeadLetters => {}
             }
         }
-        Progress { epoch, digest: digest_text(standings.digest()), offsets }
+        Progress { epoch, digest: digest_text(standings.digest()), offsets, events }
+    }
+
+    /// Behind the epoch's last record in each partition that it names.
+    pub fn cut(&self) -> Result<Cut, Error> {
+        let mut cut = self.events.clone();
+        for (name, partitions) in &self.offsets {
+            let unknown = || Error::Outputs(format!("the progress of epoch {} names a view {name:?}", self.epoch));
+            let topic = Topic::View(View::from_name(name).ok_or_else(unknown)?);
+            partitions.iter().for_each(|(partition, next)| cut.set(TopicPartition::new(topic, *partition), *next));
+        }
+        Ok(cut)
     }
 
     /// Its record.

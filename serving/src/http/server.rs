@@ -6,6 +6,7 @@ use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::error::Error;
+use crate::exports::Exports;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
 use crate::routes;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub keeper: Arc<dyn Keeper>,
     /// What keeps dead letters.
     pub letters: Arc<dyn Letters>,
+    /// What writes the tables for analysts.
+    pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
     /// Randomness, for the ids of commands that come without one.
@@ -56,7 +59,7 @@ pub fn os_entropy() -> Entropy {
 /// Every route as one service, for a server or a test.
 pub fn service(parts: Parts) -> Router {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, letters, finder, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, letters, exports, finder, entropy } = parts;
     let searches_max = config.searches_max;
     let limits = Limits {
         waiting_max: config.activity_waiting_max,
@@ -72,6 +75,7 @@ pub fn service(parts: Parts) -> Router {
         vitals,
         keeper,
         letters,
+        exports,
         finder,
         searches: Arc::new(Semaphore::new(searches_max)),
         entropy,

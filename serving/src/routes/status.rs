@@ -28,6 +28,7 @@ struct StatusJson {
     history_bytes: usize,
     uptime_s: u64,
     kafka: Option<String>,
+    stalled: BTreeMap<&'static str, String>,
     gauges: BTreeMap<&'static str, f64>,
 }
 
@@ -76,6 +77,7 @@ pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
         history_bytes: shop.views().stats().iter().map(|(_, stats)| stats.undo_bytes).sum(),
         uptime_s: app.started.elapsed().as_secs(),
         kafka: vitals.kafka,
+        stalled: vitals.standstills.into_iter().collect(),
         gauges: vitals.gauges.iter().map(|gauge| (gauge.name, gauge.value)).collect(),
     }))
 }

@@ -35,6 +35,10 @@ const ROUTES: &str = "
     GET /api/v1/changes
     GET /api/v1/checkpoints
     POST /api/v1/checkpoints
+    GET /api/v1/export
+    POST /api/v1/export/verifications
+    POST /api/v1/export/compactions
+    POST /api/v1/export/vacuums
     GET /api/v1/dead-letters
     GET /api/v1/dead-letters/{topic}/{partition}/{offset}
     DELETE /api/v1/dead-letters/{topic}/{partition}/{offset}

@@ -1,7 +1,7 @@
 //! What the tests share: a service over a log that decides when it is told to.
 
 use crate::shop::Shop;
-use crate::{Config, NoFinder, NoKeeper, NoLetters, Parts, Vitals, service};
+use crate::{Config, NoExports, NoFinder, NoKeeper, NoLetters, Parts, Vitals, service};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
@@ -316,6 +316,7 @@ impl TestEnv {
             vitals: Arc::new(|| Vitals { kafka: Some("127.0.0.1:9092".to_owned()), ..Vitals::default() }),
             keeper: Arc::new(NoKeeper),
             letters: Arc::new(NoLetters),
+            exports: Arc::new(NoExports),
             finder: Arc::new(NoFinder),
             entropy: Arc::new(move || Ok(u128::from(made.fetch_add(1, Ordering::Relaxed)).to_be_bytes())),
         };

@@ -11,14 +11,14 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A small disk in memory, mounted where only those see it who enter it. Gone when its holder ends, which ends with us.
-struct Disk {
+pub struct Disk {
     holder: Child,
     is_of_user: bool,
 }
 
 impl Disk {
     /// Mounts one at a folder, and fills all but a megabyte of it with a file; none if that is not allowed here.
-    fn at(folder: &Path) -> Option<Disk> {
+    pub fn at(folder: &Path) -> Option<Disk> {
         // Whoever is not root may be it among their own.
         [false, true].into_iter().find_map(|is_of_user| {
             let mut command = Command::new("unshare");
@@ -35,13 +35,13 @@ impl Disk {
     }
 
     /// How a command enters.
-    fn enter(&self) -> String {
+    pub fn enter(&self) -> String {
         let as_user = if self.is_of_user { "--user --preserve-credentials " } else { "" };
         format!("exec nsenter --target {} --mount {as_user}-- \"$0\" \"$@\"", self.holder.id())
     }
 
     /// Makes room.
-    fn clear(&self, folder: &Path) {
+    pub fn clear(&self, folder: &Path) {
         let mut command = Command::new("sh");
         command.args(["-c", &self.enter(), "rm"]).arg(folder.join("filler"));
         assert!(command.status().expect("there is a shell").success());
@@ -56,11 +56,11 @@ impl Drop for Disk {
 }
 
 /// Files that cannot be changed, not even by who has them open, until this is dropped.
-struct Frozen(Vec<PathBuf>);
+pub struct Frozen(Vec<PathBuf>);
 
 impl Frozen {
     /// The folder and all in it; none if that is not allowed here.
-    fn of(folder: &Path) -> Option<Frozen> {
+    pub fn of(folder: &Path) -> Option<Frozen> {
         let inside = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
         let mut frozen = Frozen(Vec::new());
         for path in inside.chain([folder.to_owned()]) {

@@ -6,3 +6,5 @@ mod clock;
 mod disk;
 mod slow;
 mod stop;
+
+pub use disk::{Disk, Frozen};

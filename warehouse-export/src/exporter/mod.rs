@@ -25,8 +25,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::ViewTables;
 
-pub use upkeep::Standing;
-pub use verify::Problem;
+pub use upkeep::{Files, Standing};
+pub use verify::{Problem, RowsOfView};
 
 /// The limits. They decide where files end; a table whose files were cut by others stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,6 +32,17 @@ pub struct Standing {
     pub bytes: i64,
 }
 
+/// How many files all tables have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// All.
+    pub count: usize,
+    /// Those that `compact` might merge: the small ones, but not those of current rows.
+    pub small: usize,
+    /// Their bytes.
+    pub bytes: i64,
+}
+
 /// How many rows the log says that a file has.
 pub(super) fn rows_of(add: &Add) -> Option<i64> {
     let stats: ReadStats = serde_json::from_str(add.stats.as_deref()?).ok()?;
@@ -81,7 +92,7 @@ fn compact(table: &mut Table) -> Result<usize, Error> {
     Ok(fewer)
 }
 
-/// Deletes the files of a table that no version needs which is younger than `age_ms`; says how many.
+/// Deletes the files of a table that no version needs which is younger than `age_ms`, or as old; says how many.
 fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
     let (begin, old_ms) = (format!("{}-", table.schema().table), table.now_ms().saturating_sub(age_ms));
     let mut deleted = 0;
@@ -89,7 +100,7 @@ fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
         let is_ours = path.rsplit('/').next().is_some_and(|name| name.starts_with(&begin));
         // A removal that the log has forgotten is older than any that it knows.
         let removed_ms = table.state().removes.get(&path).map(|remove| remove.deletion_timestamp.unwrap_or(i64::MIN));
-        if is_ours && !table.state().adds.contains_key(&path) && removed_ms.is_none_or(|at| at < old_ms) {
+        if is_ours && !table.state().adds.contains_key(&path) && removed_ms.is_none_or(|at| at <= old_ms) {
             table.delete_file(&path)?;
             deleted += 1;
         }
@@ -113,6 +124,19 @@ impl Exporter {
             }
         };
         self.tables().map(standing).collect()
+    }
+
+    /// How many files all tables have.
+    pub fn files(&self) -> Files {
+        let mut files = Files::default();
+        for table in self.tables() {
+            for add in table.state().adds.values() {
+                files.count += 1;
+                files.small += usize::from(table.schema().is_dated && add.size < SMALL_FILE_BYTES);
+                files.bytes += add.size;
+            }
+        }
+        files
     }
 
     /// Merges the small files of each day of facts and changes; says how many files became fewer. Who reads a folder

@@ -1,14 +1,16 @@
 //! Whether the tables agree with their logs and with each other: every file is there and whole, facts are what the events
 //! make of them, and changes add up to the current rows. By sums of hashes, so a table of any size takes little memory.
-//! Not whether they agree with the node: that is for who can ask it, with the standings.
+//! Whether the current rows are those of the node's views is seen where somebody can give those.
 
 use super::upkeep::rows_of;
 use super::{Exporter, FactTable};
 use crate::Error;
 use crate::delta::Table;
 use crate::schema::{Cell, Date, Row};
-use crate::tables::Event;
+use crate::tables::{Event, row};
 use dataflows::epoch::Epoch;
+use dataflows::rows::View;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -96,7 +98,36 @@ fn is_until(row: &Row, place: Option<usize>, last: Epoch) -> bool {
     epoch.is_some_and(|epoch| epoch <= last.0)
 }
 
+/// Hands over every row of a view, its key and its JSON, at the epoch that was committed last; or says why it cannot.
+pub type RowsOfView<'a> = &'a mut dyn FnMut(View, &mut dyn FnMut(&SmolStr, &[u8])) -> Result<(), String>;
+
 impl Exporter {
+    /// Holds the current rows of every view against the view itself; gives what is wrong, or why that cannot be seen.
+    pub fn verify_views(&self, rows: RowsOfView<'_>) -> Result<Vec<Problem>, String> {
+        let mut problems = Vec::new();
+        for (view, tables) in &self.views {
+            let [_, current] = tables.tables();
+            let table = current.schema().table.clone();
+            if current.epoch() > self.cut.0 {
+                return Err(format!("{table} is ahead of other tables until the next commit"));
+            }
+            let (mut expected, mut found, mut wrong) = (Sum::default(), Sum::default(), None);
+            rows(*view, &mut |key, value| match row(*view, key, value) {
+                Ok(row) => expected.add(&row, 1),
+                Err(why) => wrong = Some(format!("the row {key} of the view cannot be read: {why}")),
+            })?;
+            // Files that cannot be read are told of by who reads all tables.
+            each_row(current, &mut Vec::new(), |row| found.add(row, 1));
+            if found != expected {
+                let why =
+                    format!("its rows are not those of the view at epoch {}: {found:?}, and {expected:?}", self.cut.0);
+                problems.push(Problem { table: table.clone(), why });
+            }
+            problems.extend(wrong.map(|why| Problem { table, why }));
+        }
+        Ok(problems)
+    }
+
     /// Reads every table; gives what is wrong.
     pub fn verify(&self) -> Vec<Problem> {
         let mut problems = Vec::new();

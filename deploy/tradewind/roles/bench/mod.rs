@@ -2,6 +2,7 @@
 //! removed again. Not a test: nothing here fails because a machine is slow.
 
 mod commands;
+mod export;
 mod ingest_rates;
 mod live;
 pub mod load;
@@ -25,6 +26,7 @@ pub fn run(bench: Bench) -> Result<()> {
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
         Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),
         Bench::Restart { flags, orders } => print(&flags, "restart", &restart::measure(folder.path(), &orders)?),
+        Bench::Export { flags, python } => print(&flags, "export", &export::measure(folder.path(), &python)?),
         Bench::Search { flags, products, queries } => {
             let figures = search::measure(folder.path(), products.as_deref(), queries.as_deref())?;
             print(&flags, "search", &figures)

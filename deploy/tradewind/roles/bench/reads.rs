@@ -44,6 +44,7 @@ async fn compare(config: &crate::config::Config, node: &Node) -> Result<Figures>
         vitals: Arc::clone(&node.vitals),
         keeper: Arc::new(serving::NoKeeper),
         letters: Arc::new(serving::NoLetters),
+        exports: Arc::new(serving::NoExports),
         finder: Arc::new(serving::NoFinder),
         entropy: os_entropy(),
     };

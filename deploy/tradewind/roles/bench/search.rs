@@ -131,6 +131,7 @@ async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[S
         vitals: Arc::clone(&node.vitals),
         keeper: Arc::new(serving::NoKeeper),
         letters: Arc::new(serving::NoLetters),
+        exports: Arc::new(serving::NoExports),
         finder: Arc::clone(&node.finder),
         entropy: os_entropy(),
     };

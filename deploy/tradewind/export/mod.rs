@@ -1,0 +1,261 @@
+//! The tables for analysts: a thread that follows the output topics and writes what they say, at its own pace, beside
+//! everything else. Wires the log's reader to the exporter. Not for what is in the tables.
+//!
+//! Whatever fails is tried again from what the tables hold, with pauses; until then the reason is told, nothing is lost,
+//! and the node goes on.
+
+mod run;
+
+pub use run::{Held, input, open};
+
+use crate::config::Export;
+use anyhow::{Context, Result};
+use dataflows::epoch::Epoch;
+use ingest::log::Log;
+use ingest::signal::Signal;
+use serving::{
+    CompactedJson, ExportJson, Exports, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use warehouse_export::{Exporter, Files, Problem, Standing};
+
+/// Asks that may wait for the thread.
+const ASKS_MAX: usize = 16;
+/// How long one waits for its answer: reading all tables takes time.
+const ANSWER_MAX: Duration = Duration::from_secs(3_600);
+const HOUR_MS: i64 = 3_600_000;
+
+/// Where the tables of a data folder are.
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("warehouse")
+}
+
+/// What an operator asks the exporting thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// How every table stands.
+    Standing,
+    /// Whether the tables are right.
+    Verify,
+    /// That small files are merged.
+    Compact,
+    /// That unneeded files are deleted that are older than that.
+    Vacuum {
+        /// Their age.
+        hours: u64,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// How every table stands.
+    Standing(ExportJson),
+    /// What is wrong.
+    Verified(VerifiedJson),
+    /// By how many files there are fewer.
+    Compacted(CompactedJson),
+    /// How many files were deleted.
+    Vacuumed(VacuumedJson),
+}
+
+type Reply = SyncSender<Result<Said, String>>;
+
+/// How the export stands, and what it is asked. Clones are the same.
+#[derive(Clone)]
+pub struct Exporting {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    signal: Signal,
+}
+
+#[derive(Default)]
+struct State {
+    /// The newest epoch that all tables hold; none before that is known.
+    committed: Option<Epoch>,
+    /// When it was committed, or found at the start.
+    at: Option<Instant>,
+    files: Files,
+    stalled: Option<String>,
+    asks: VecDeque<(Ask, Reply)>,
+}
+
+/// What the thread works with.
+pub struct Parts {
+    /// The output topics.
+    pub log: Arc<dyn Log>,
+    /// The folder of all state.
+    pub data: PathBuf,
+    /// What the tables are held against.
+    pub shop: Shop,
+    /// The limits.
+    pub config: Export,
+}
+
+/// A thread that exports. Dropping it ends that; what is not committed comes again after the next start.
+pub struct Thread {
+    exporting: Exporting,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Default for Exporting {
+    fn default() -> Exporting {
+        Exporting { shared: Arc::new(Shared { state: Mutex::default(), signal: Signal::default() }) }
+    }
+}
+
+impl Exporting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest epoch that all tables hold: what was published up to it is needed no more here. 0 until that is known.
+    pub fn committed(&self) -> Epoch {
+        self.state().committed.unwrap_or_default()
+    }
+
+    /// Why nothing can be exported, while that is so.
+    pub fn stalled(&self) -> Option<String> {
+        self.state().stalled.clone()
+    }
+
+    /// Starts the thread.
+    pub fn start(&self, parts: Parts) -> Result<Thread> {
+        let exporting = self.clone();
+        let thread = std::thread::Builder::new().name("exporter".to_owned());
+        let thread = thread.spawn(move || run::run(&exporting, &parts)).context("starting the exporter")?;
+        Ok(Thread { exporting: self.clone(), thread: Some(thread) })
+    }
+
+    /// Figures, as of a node that is at that epoch.
+    pub fn gauges(&self, applied: Epoch) -> Vec<Gauge> {
+        let gauge = |name, help, value| Gauge { name, help, value };
+        let state = self.state();
+        let stalled = f64::from(u8::from(state.stalled.is_some()));
+        let mut gauges = vec![gauge("export_stalled", "1 while the tables for analysts cannot be written", stalled)];
+        if let Some((epoch, at)) = state.committed.zip(state.at) {
+            let behind = applied.0.saturating_sub(epoch.0) as f64;
+            gauges.extend([
+                gauge("export_epoch", "the newest epoch that all tables for analysts hold", epoch.0 as f64),
+                gauge("export_lag_epochs", "epochs that are not in the tables yet", behind),
+                gauge("export_age_seconds", "since the tables got an epoch", at.elapsed().as_secs_f64()),
+                gauge("export_files", "files of all tables", state.files.count as f64),
+                gauge("export_small_files", "files that compact might merge", state.files.small as f64),
+                gauge("export_bytes", "bytes of all tables", state.files.bytes as f64),
+            ]);
+        }
+        gauges
+    }
+
+    /// Notes what the tables hold.
+    fn holds(&self, exporter: &Exporter) {
+        let mut state = self.state();
+        (state.committed, state.at, state.files) = (Some(exporter.committed()), Some(Instant::now()), exporter.files());
+    }
+
+    /// Has the thread do it.
+    fn ask(&self, ask: Ask) -> Result<Said, String> {
+        let (reply, answer): (Reply, Receiver<_>) = sync_channel(1);
+        let mut state = self.state();
+        if state.asks.len() >= ASKS_MAX {
+            return Err("it is asked for too much at once".to_owned());
+        }
+        state.asks.push_back((ask, reply));
+        drop(state);
+        self.shared.signal.ring();
+        answer.recv_timeout(ANSWER_MAX).map_err(|_| "it gives no answer: the node starts or stops".to_owned())?
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.exporting.shared.signal.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread has taken the process down; there is nothing to hand on.
+            drop(thread.join());
+        }
+        self.exporting.state().asks.clear();
+    }
+}
+
+const OTHER: &str = "it answered something else";
+
+impl Exports for Exporting {
+    fn standing(&self) -> Result<ExportJson, String> {
+        match self.ask(Ask::Standing)? {
+            Said::Standing(standing) => Ok(standing),
+            Said::Verified(_) | Said::Compacted(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn verify(&self) -> Result<VerifiedJson, String> {
+        match self.ask(Ask::Verify)? {
+            Said::Verified(verified) => Ok(verified),
+            Said::Standing(_) | Said::Compacted(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn compact(&self) -> Result<CompactedJson, String> {
+        match self.ask(Ask::Compact)? {
+            Said::Compacted(compacted) => Ok(compacted),
+            Said::Standing(_) | Said::Verified(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn vacuum(&self, hours: u64) -> Result<VacuumedJson, String> {
+        match self.ask(Ask::Vacuum { hours })? {
+            Said::Vacuumed(vacuumed) => Ok(vacuumed),
+            Said::Standing(_) | Said::Verified(_) | Said::Compacted(_) => Err(OTHER.to_owned()),
+        }
+    }
+}
+
+/// Does what is asked, with the views if somebody has them.
+pub fn answer(
+    exporter: &mut Exporter,
+    ask: Ask,
+    stalled: Option<String>,
+    shop: Option<&Shop>,
+) -> Result<Said, warehouse_export::Error> {
+    Ok(match ask {
+        Ask::Standing => {
+            let tables = exporter.standings().into_iter().map(table_json).collect();
+            Said::Standing(ExportJson { epoch: exporter.committed().0, stalled, tables })
+        }
+        Ask::Verify => Said::Verified(verify(exporter, shop)),
+        Ask::Compact => Said::Compacted(CompactedJson { files_fewer: exporter.compact()? }),
+        Ask::Vacuum { hours } => {
+            let age_ms = i64::try_from(hours).unwrap_or(i64::MAX).saturating_mul(HOUR_MS);
+            Said::Vacuumed(VacuumedJson { files_deleted: exporter.vacuum(age_ms)? })
+        }
+    })
+}
+
+fn table_json(standing: Standing) -> TableJson {
+    let Standing { table, epoch, version, files, files_small, rows, bytes } = standing;
+    TableJson { table, epoch, version, files, files_small, rows, bytes }
+}
+
+fn verify(exporter: &Exporter, shop: Option<&Shop>) -> VerifiedJson {
+    let epoch = exporter.committed();
+    // The views first: the node keeps the epoch for a while only.
+    let views = match shop {
+        Some(shop) => exporter.verify_views(&mut |view, each| run::rows_at(shop, epoch, view, each)),
+        None => Err("only a running node has them".to_owned()),
+    };
+    let (of_views, without_views) = match views {
+        Ok(problems) => (problems, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let problems = exporter.verify().into_iter().chain(of_views);
+    let problems = problems.map(|Problem { table, why }| TableProblemJson { table, why }).collect();
+    VerifiedJson { epoch: epoch.0, tables: exporter.tables().count(), without_views, problems }
+}

@@ -1,0 +1,169 @@
+//! What the exporting thread does: opens the tables, follows the topics, takes one epoch after the other, answers what
+//! operators ask. Begins anew after an error.
+
+use super::{Exporting, Parts, Reply, answer, folder};
+use anyhow::{Context, Error, Result, anyhow};
+use dataflows::epoch::Epoch;
+use dataflows::rows::View;
+use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
+use ingest::storage::{self, Storage};
+use serving::Shop;
+use smol_str::SmolStr;
+use std::io::ErrorKind;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use warehouse_export::input::{ChangeInput, EpochInput, EventInput};
+use warehouse_export::place::Folder;
+use warehouse_export::{Config, Exporter};
+
+/// The first pause after an error; each further one is twice as long.
+const RETRY_MS_MIN: u64 = 100;
+/// How long to wait for a log that gives nothing before it is looked at again.
+const IDLE: Duration = Duration::from_secs(10);
+/// How many rows of a view are read before it is seen whether its epoch is still kept.
+const ROWS_AT_ONCE: usize = 10_000;
+
+/// Nobody else writes to the tables while it is held.
+pub struct Held {
+    /// What writes.
+    pub exporter: Exporter,
+    _lock: Box<dyn Send + Sync>,
+}
+
+/// Opens the tables of a data folder, or makes them.
+pub fn open(data: &Path, config: Config) -> Result<Held> {
+    let path = folder(data);
+    let shown = path.display();
+    let lock = storage::Folder::at(&path).and_then(|folder| folder.lock()).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => anyhow!("{shown} is in use by another process"),
+        _ => Error::new(error).context(format!("writing {shown}")),
+    })?;
+    let exporter = Exporter::open(Arc::new(Folder::new(&path)), config)?;
+    Ok(Held { exporter, _lock: lock })
+}
+
+/// Exports until it is told to stop.
+pub fn run(exporting: &Exporting, parts: &Parts) {
+    let signal = &exporting.shared.signal;
+    let longest = parts.config.retry_ms_max;
+    let mut retry = RETRY_MS_MIN.min(longest);
+    while !signal.is_stopped() {
+        let before = exporting.committed();
+        let Err(error) = attempt(exporting, parts) else { return };
+        if exporting.committed() > before {
+            retry = RETRY_MS_MIN.min(longest);
+        }
+        let why = told(&error);
+        let is_new = exporting.state().stalled.replace(why.clone()).is_none();
+        if is_new {
+            tracing::warn!(error = why, "the tables for analysts cannot be written now");
+        }
+        for (_, reply) in std::mem::take(&mut exporting.state().asks) {
+            reply_with(&reply, Err(why.clone()));
+        }
+        signal.pause(Duration::from_millis(retry));
+        retry = (retry * 2).min(longest);
+    }
+}
+
+/// What an error says, and what an operator can do where trying again does not help.
+fn told(error: &Error) -> String {
+    let text = format!("{error:#}");
+    match error.downcast_ref::<ingest::Error>() {
+        Some(ingest::Error::Outputs(_) | ingest::Error::Deleted { .. } | ingest::Error::OutOfRange { .. }) => format!(
+            "{text}. Nothing is written past a gap. If the whole log is there, stop the node and remove its outputs: they \
+             are made again, and the tables go on"
+        ),
+        Some(_) | None => text,
+    }
+}
+
+/// Nobody need be there any more to hear it.
+fn reply_with(reply: &Reply, said: Result<super::Said, String>) {
+    drop(reply.try_send(said));
+}
+
+/// Opens the tables and follows the topics; comes back when it is told to stop.
+fn attempt(exporting: &Exporting, parts: &Parts) -> Result<()> {
+    let Parts { log, data, shop, config } = parts;
+    let signal = &exporting.shared.signal;
+    let Held { mut exporter, _lock } = open(data, config.limits)?;
+    exporting.holds(&exporter);
+    let answer_all = |exporter: &mut Exporter| -> Result<()> {
+        loop {
+            let mut state = exporting.state();
+            let Some((ask, reply)) = state.asks.pop_front() else { return Ok(()) };
+            let stalled = state.stalled.clone();
+            drop(state);
+            let said = answer(exporter, ask, stalled, Some(shop));
+            reply_with(
+                &reply,
+                said.as_ref().map(Clone::clone).map_err(|error| format!("{:#}", anyhow!(error.to_string()))),
+            );
+            said?;
+            exporting.state().files = exporter.files();
+        }
+    };
+    answer_all(&mut exporter)?;
+    let mut published = Published::open(&**log, exporter.next(), published::Config::default())?;
+    published.wake(signal.waker());
+    while !signal.is_stopped() {
+        answer_all(&mut exporter)?;
+        match published.step()? {
+            Step::Epoch(whole) => {
+                if exporter.take(&input(whole))?.is_some() {
+                    exporting.holds(&exporter);
+                    if exporting.state().stalled.take().is_some() {
+                        tracing::info!(epoch = exporter.committed().0, "the tables for analysts go on");
+                    }
+                    compact(&mut exporter, exporting, config.compact_files)?;
+                }
+            }
+            Step::More => {}
+            Step::Idle => drop(signal.wait(IDLE)),
+        }
+    }
+    Ok(())
+}
+
+/// Merges small files if there are more than that.
+fn compact(exporter: &mut Exporter, exporting: &Exporting, files_max: usize) -> Result<()> {
+    if files_max > 0 && exporter.files().small > files_max {
+        let fewer = exporter.compact().context("merging small files")?;
+        tracing::debug!(fewer, "small files were merged");
+        exporting.state().files = exporter.files();
+    }
+    Ok(())
+}
+
+/// An epoch as the exporter takes it.
+pub fn input(whole: WholeEpoch) -> EpochInput {
+    let WholeEpoch { epoch, now, events, changes } = whole;
+    let events = events.into_iter().map(|PublishedEvent { n, name, key, data }| EventInput { n, name, key, data });
+    let changes =
+        changes.into_iter().map(|PublishedChange { view, n: _, key, value }| ChangeInput { view, key, value });
+    EpochInput { epoch, now, events: events.collect(), changes: changes.collect() }
+}
+
+/// Hands over the rows of a view at an epoch, as long as the node keeps that.
+pub fn rows_at(shop: &Shop, epoch: Epoch, view: View, each: &mut dyn FnMut(&SmolStr, &[u8])) -> Result<(), String> {
+    let reading = shop.read_at(epoch).map_err(|error| format!("epoch {epoch} cannot be read: {error}"))?;
+    let mut start = Bound::Unbounded;
+    loop {
+        let (mut count, mut last) = (0, None);
+        reading.views().rows(view, start, reading.at(), ROWS_AT_ONCE, |key, value| {
+            each(key, value);
+            (count, last) = (count + 1, Some(key.clone()));
+            true
+        });
+        if !reading.is_valid() {
+            return Err(format!("epoch {epoch} is no longer kept"));
+        }
+        match last.filter(|_| count == ROWS_AT_ONCE) {
+            Some(last) => start = Bound::Excluded(last),
+            None => return Ok(()),
+        }
+    }
+}

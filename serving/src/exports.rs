@@ -1,0 +1,107 @@
+//! The node's tables for analysts as an operator sees them. Not for how they are written.
+
+use serde::Serialize;
+
+/// How the export stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExportJson {
+    /// The newest epoch that all tables hold; 0 before the first.
+    pub epoch: u64,
+    /// Why nothing can be exported, while that is so.
+    pub stalled: Option<String>,
+    /// Every table.
+    pub tables: Vec<TableJson>,
+}
+
+/// How a table stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableJson {
+    /// Its name.
+    pub table: String,
+    /// The newest epoch that changed it.
+    pub epoch: u64,
+    /// The version of its log.
+    pub version: u64,
+    /// How many files it has.
+    pub files: usize,
+    /// How many of them `compact` might merge.
+    pub files_small: usize,
+    /// How many rows.
+    pub rows: i64,
+    /// How many bytes.
+    pub bytes: i64,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerifiedJson {
+    /// The epoch at which it looked.
+    pub epoch: u64,
+    /// How many tables were read.
+    pub tables: usize,
+    /// Why the tables were held against each other only, and not against the node's views too; none if they were.
+    pub without_views: Option<String>,
+    /// What is wrong.
+    pub problems: Vec<TableProblemJson>,
+}
+
+/// Something that is wrong with a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableProblemJson {
+    /// The table.
+    pub table: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CompactedJson {
+    /// By how many files there are fewer.
+    pub files_fewer: usize,
+}
+
+/// What a vacuum did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VacuumedJson {
+    /// How many files were deleted.
+    pub files_deleted: usize,
+}
+
+/// For a node that exports nothing.
+pub struct NoExports;
+
+const NONE: &str = "this node exports nothing";
+
+impl Exports for NoExports {
+    fn standing(&self) -> Result<ExportJson, String> {
+        Err(NONE.to_owned())
+    }
+
+    fn verify(&self) -> Result<VerifiedJson, String> {
+        Err(NONE.to_owned())
+    }
+
+    fn compact(&self) -> Result<CompactedJson, String> {
+        Err(NONE.to_owned())
+    }
+
+    fn vacuum(&self, _older_than_hours: u64) -> Result<VacuumedJson, String> {
+        Err(NONE.to_owned())
+    }
+}
+
+/// What exports. Its functions may block.
+pub trait Exports: Send + Sync {
+    /// How it stands.
+    fn standing(&self) -> Result<ExportJson, String>;
+
+    /// Holds the tables against each other, and against the views at their epoch.
+    fn verify(&self) -> Result<VerifiedJson, String>;
+
+    /// Merges small files.
+    fn compact(&self) -> Result<CompactedJson, String>;
+
+    /// Deletes files that no version needs which is younger than that.
+    fn vacuum(&self, older_than_hours: u64) -> Result<VacuumedJson, String>;
+}

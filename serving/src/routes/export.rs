@@ -1,0 +1,46 @@
+//! The tables for analysts: for operators. Not a part of the shop: they depend on the node that is asked.
+
+use crate::app::App;
+use crate::exports::Exports;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::http::problem::{Fault, Problem};
+use std::sync::Arc;
+
+/// A file that became unneeded within that time may still be read by somebody, unless the operator says otherwise.
+const HOURS_DEFAULT: u64 = 7 * 24;
+
+/// `GET /api/v1/export`
+pub async fn standing(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    Ok(Answer::json(&beside(&app, |exports| exports.standing()).await?))
+}
+
+/// `POST /api/v1/export/verifications`
+pub async fn verify(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    Ok(Answer::json(&beside(&app, |exports| exports.verify()).await?))
+}
+
+/// `POST /api/v1/export/compactions`
+pub async fn compact(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    Ok(Answer::json(&beside(&app, |exports| exports.compact()).await?))
+}
+
+/// `POST /api/v1/export/vacuums?older_than_hours=`
+pub async fn vacuum(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    let hours = call.query.number("older_than_hours")?.unwrap_or(HOURS_DEFAULT);
+    if hours > HOURS_DEFAULT {
+        return Err(Problem::invalid("/older_than_hours", format!("0 to {HOURS_DEFAULT}")));
+    }
+    Ok(Answer::json(&beside(&app, move |exports| exports.vacuum(hours)).await?))
+}
+
+/// Does what may take minutes beside the other requests.
+async fn beside<T: Send + 'static>(
+    app: &Arc<App>,
+    act: impl FnOnce(&dyn Exports) -> Result<T, String> + Send + 'static,
+) -> Result<T, Problem> {
+    let exports = Arc::clone(&app.exports);
+    let done = tokio::task::spawn_blocking(move || act(exports.as_ref())).await;
+    let unavailable = |why| Problem::new(Fault::LogUnavailable, format!("the export cannot do that now: {why}"));
+    done.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?.map_err(unavailable)
+}

@@ -1,0 +1,183 @@
+//! The tables for analysts, written by a real node and read by real readers: delta-rs, polars and DuckDB, while it writes
+//! and afterwards. Not for single rows of every kind: the room tests those.
+//!
+//! The readers are installed into the folder of all that is built. Without them a test is told as skipped, and fails if
+//! `TRADEWIND_TEST_NO_SKIP=1`.
+
+mod faults;
+mod kills;
+mod year;
+
+use super::program::PATIENCE;
+use super::{Api, Program, TestEnv, Way, shop};
+use crate::support::skipped;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+const PACKAGES: [&str; 3] = ["deltalake==1.6.6", "duckdb==2.0.1", "polars==2.1.0"];
+
+/// What a program said, if it ended well.
+fn run(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(format!("{name}: {}", text(&output.stderr))) }
+}
+
+/// A Python with the readers, made once; none if it cannot be had, which is then told.
+fn python() -> Option<PathBuf> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let made = PYTHON.get_or_init(|| {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        // A test is `target/debug/deps/NAME`.
+        let target = program.ancestors().nth(3).ok_or("there is no folder of all that is built")?;
+        let folder = target.join("warehouse-venv");
+        let python = folder.join("bin/python");
+        if !python.exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        }
+        run(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
+        Ok(python)
+    });
+    let why = |why: &String| {
+        assert!(std::env::var_os("TRADEWIND_TEST_NO_SKIP").is_none_or(|value| value != "1"), "{why}");
+        skipped(&format!("there are no readers of Delta tables in Python: {why}"));
+    };
+    made.as_ref().map_err(why).ok().cloned()
+}
+
+fn script(python: &Path, arguments: &[&str]) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/warehouse/readers.py");
+    let said = run(Command::new(python).arg(file).args(arguments)).unwrap_or_else(|why| panic!("{why}"));
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// All readers agree on every table at the epoch that all tables hold.
+fn compare(python: &Path, data: &Path) -> Value {
+    script(python, &["compare", &data.join("warehouse").display().to_string()])
+}
+
+/// The rows of every ready query for DuckDB.
+fn queries(python: &Path, data: &Path, epoch: u64) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/warehouse/duckdb");
+    let root = data.join("warehouse").display().to_string();
+    script(python, &["sql", &root, &folder.display().to_string(), &epoch.to_string()])
+}
+
+/// Commits often.
+fn often() -> Way {
+    Way { variables: vec![("TRADEWIND_EXPORT_COMMIT_S", "1".to_owned())], ..Way::workers(2) }
+}
+
+/// Waits, from epoch to epoch, until the node's figures are so.
+fn until(api: &Api, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = api.get("/api/v1/status").ok();
+        let status = answer.json();
+        if is_so(&status) {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{what}: {status}");
+        let next = (status["epoch"].as_u64().unwrap_or(0) + 1).to_string();
+        api.get_with("/api/v1/epochs/latest", &[("tradewind-min-epoch", &next), ("prefer", "wait=1")]);
+    }
+}
+
+/// Waits until the tables hold that epoch.
+fn exported(api: &Api, epoch: u64) -> u64 {
+    let gauge = |status: &Value| status["gauges"]["export_epoch"].as_f64().map_or(0, |epoch| epoch as u64);
+    let status = until(api, "the tables do not get there", |status| gauge(status) >= epoch);
+    gauge(&status)
+}
+
+/// Runs `export verify`; it must find nothing wrong, and hold the tables against the views too.
+fn verified(api: &Api) {
+    let ended = Program::run(&["export", "verify", "--to", api.base()]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("26 tables agree at epoch "), "{}", ended.stdout);
+    assert!(ended.stdout.contains("and equal to the node's views"), "{}", ended.stdout);
+}
+
+/// Every file below a folder, with its bytes, but for what says how far an export is.
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut files, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().expect("a folder of tables") {
+            let path = entry.expect("nobody removes it now").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "_staging" {
+                folders.push(path);
+            } else if path.is_file() && !["lock", "_progress.json", "_last_checkpoint"].contains(&name.as_str()) {
+                let bytes = std::fs::read(&path).expect("nobody removes it now");
+                files.insert(path.strip_prefix(root).expect("it is below").to_owned(), bytes);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
+    let Some(python) = python() else { return };
+    let mut env = TestEnv::start_as(&often());
+    shop::stock(&env, "A", "reserve", 50);
+    let orders = [("o1", shop::order("A", 2)), ("o2", shop::order("A", 3))];
+    let mut last = 0;
+    for (id, mut order) in orders {
+        (order["order_id"], order["customer_id"]) = (id.into(), "ann".into());
+        last = env.post("/api/v1/orders", id, &order).expect(201).epoch();
+        // Apart, so that there is more than one file to merge.
+        exported(&env, last);
+    }
+    env.post("/api/v1/orders/o1/shipments", "s1", &serde_json::json!({})).expect(201);
+    let back = serde_json::json!({"return_id": "r1", "lines": [{"line": 1, "quantity": 1}]});
+    env.post("/api/v1/orders/o1/returns", "r1", &back).expect(201);
+    env.post("/api/v1/credits", "c1", &shop::credit("c1", "A", 1)).expect(201);
+    let adjustment = serde_json::json!({"adjustment_id": "a1", "currency": "GBP", "country": "GB",
+        "amount": shop::gbp("-1.25")});
+    last = last.max(env.post("/api/v1/adjustments", "a1", &adjustment).expect(201).epoch());
+    let epoch = exported(&env, last);
+    verified(&env);
+    let answers = queries(&python, env.data(), epoch);
+    let found = &answers["monthly_revenue"][0];
+    let (rows, _) = env.rows(&format!("/api/v1/analytics/revenue?by=month&group=country&as_of={epoch}"));
+    for (at, name) in [(3, "gross"), (4, "returned"), (5, "adjusted"), (6, "net")] {
+        let decimal =
+            |text: &Value| text.as_str().map(|text| text.trim_end_matches('0').trim_end_matches('.').to_owned());
+        assert_eq!(decimal(&found[at]), decimal(&rows[0][name]["amount"]), "{name}: {found} {rows:?}");
+    }
+    assert_eq!(answers["returns"], serde_json::json!([["A", 2, 2, 1.0]]));
+    assert_eq!(answers["as_of_epoch"][0][1], env.get("/api/v1/stock/A").ok().json()["on_hand"]);
+    assert_eq!(answers["running_balance"].as_array().map(Vec::len), Some(1));
+    assert_eq!(answers["cohorts"][0][3], 2);
+    assert_eq!(answers["current"].as_array().map(Vec::len), Some(2));
+
+    // Small files are merged and what is left over is deleted; the tables stay right, the node's and a stopped one's.
+    let to = env.base().to_owned();
+    let did = |arguments: &[&str]| {
+        let ended = Program::run(&[&["export"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        serde_json::from_str::<Value>(&ended.stdout).expect("JSON")
+    };
+    assert!(did(&["compact", "--json", "--to", &to])["files_fewer"].as_u64() > Some(0));
+    verified(&env);
+    assert_eq!(did(&["vacuum", "--json", "--to", &to])["files_deleted"], 0, "somebody may still read them");
+    env.stop();
+    let data = env.data().display().to_string();
+    assert_eq!(did(&["verify", "--json", "--data", &data])["problems"], serde_json::json!([]));
+    assert!(did(&["vacuum", "--json", "--older-than-hours", "0", "--data", &data])["files_deleted"].as_u64() > Some(0));
+    compare(&python, env.data());
+    // A lost file is named with its table.
+    let lost = files(&env.data().join("warehouse"))
+        .into_keys()
+        .find(|path| path.starts_with("payments") && path.extension().is_some_and(|ending| ending == "parquet"));
+    std::fs::remove_file(env.data().join("warehouse").join(lost.expect("there were payments"))).expect("it is there");
+    let ended = Program::run(&["export", "verify", "--data", &data]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
+}

@@ -1,0 +1,95 @@
+"""Reads the tables of a node as analysts do. Takes what to do and the folder of the tables; prints JSON.
+
+compare: every table by delta-rs with polars, by DuckDB over the files that its log names, and by DuckDB over the plain
+folder, at one epoch, whatever is being written meanwhile. Fails at the first difference.
+sql FILES EPOCH: runs every file of SQL, after `views.sql`, and gives its rows.
+"""
+import decimal
+import json
+import pathlib
+import sys
+
+import deltalake
+import duckdb
+import polars
+
+
+def sums_of_polars(frame):
+    sums = {"rows": frame.height}
+    for name, kind in frame.schema.items():
+        column = frame[name]
+        if kind == polars.String:
+            column = column.str.len_bytes()
+        elif kind.is_temporal():
+            column = column.dt.epoch("us") if kind != polars.Date else column.cast(polars.Int32)
+        elif kind == polars.Boolean:
+            column = column.cast(polars.Int64)
+        sums[name] = int(column.cast(polars.Decimal(38, 4)).sum() or 0)
+    return sums
+
+
+def sums_of_duckdb(source, files, where):
+    described = duckdb.execute(f"describe select * from {source}", files).fetchall()
+    parts = ["count(*)"]
+    for name, kind, *_ in described:
+        if kind == "VARCHAR":
+            part = f'strlen("{name}")'
+        elif kind == "DATE":
+            part = f"\"{name}\" - date '1970-01-01'"
+        elif kind.startswith("TIMESTAMP"):
+            part = f'epoch_us("{name}")'
+        else:
+            part = f'"{name}"'
+        parts.append(f"coalesce(sum(({part})::decimal(38, 4)), 0)")
+    row = duckdb.execute(f"select {', '.join(parts)} from {source} {where}", files).fetchone()
+    return {"rows": row[0]} | {name: int(value) for (name, *_), value in zip(described, row[1:])}
+
+
+def compare(root):
+    epoch = json.loads((root / "_progress.json").read_text())["epoch"]
+    rows = 0
+    for folder in sorted(root.glob("*/_delta_log")):
+        path = str(folder.parent)
+        table = deltalake.DeltaTable(path)
+        is_dated = "date" in table.metadata().partition_columns
+        files = table.file_uris()
+        frame = polars.read_delta(path, version=table.version())
+        if is_dated:
+            frame = frame.filter(polars.col("epoch") <= epoch)
+        rows += frame.height
+        if not files:
+            assert not is_dated or not list(folder.parent.glob("date=*/*.parquet")) or frame.height == 0, path
+            continue
+        expected = sums_of_polars(frame)
+        where = f"where epoch <= {epoch}" if is_dated else ""
+        found = sums_of_duckdb("read_parquet(?, hive_partitioning = true)", [files], where)
+        assert found == expected, (path, "over its log", found, expected)
+        if is_dated:
+            glob = f"read_parquet('{path}/date=*/*.parquet', hive_partitioning = true)"
+            found = sums_of_duckdb(glob, [], where)
+            assert found == expected, (path, "over the folder", found, expected)
+    return {"epoch": epoch, "rows": rows}
+
+
+def sql(root, folder, epoch):
+    duckdb.execute(f"set variable warehouse = '{root}'")
+    duckdb.execute(f"set variable epoch = {int(epoch)}")
+    duckdb.execute((folder / "views.sql").read_text())
+    answers = {}
+    for file in sorted(folder.glob("*.sql")):
+        if file.name != "views.sql":
+            answers[file.stem] = duckdb.execute(file.read_text()).fetchall()
+    return answers
+
+
+def main():
+    duckdb.execute("set TimeZone = 'UTC'")
+    root = pathlib.Path(sys.argv[2])
+    if sys.argv[1] == "compare":
+        said = compare(root)
+    else:
+        said = sql(root, pathlib.Path(sys.argv[3]), sys.argv[4])
+    print(json.dumps(said, default=lambda value: format(value, "f") if isinstance(value, decimal.Decimal) else str(value)))
+
+
+main()
