@@ -260,13 +260,12 @@ impl Opened {
         let flusher = Flusher::start(letters)?;
         let publishing = outputs.as_ref().map(Outputs::start).transpose()?;
         let exporting = start_export(exporting, outputs, &shop, config)?;
-        let finder: Arc<dyn Finder> = late;
         Ok(Node {
             shop,
             commands,
             vitals,
             replay_to,
-            finder,
+            finder: late,
             checkpoints,
             sequencer,
             engine,
