@@ -119,22 +119,26 @@ impl Memory {
         }
     }
 
-    /// Takes in what an epoch brings, and then forgets what is too old.
-    fn epoch(&mut self, inbox: Inbox, mut tell: impl FnMut(Noted)) {
+    /// Takes in what an epoch brings, and then forgets what is too old. Tells of each search at most once.
+    fn epoch(&mut self, inbox: Inbox, tell: impl FnMut(Noted)) {
         let Inbox { by_search, minute } = inbox;
+        let mut told = BTreeMap::new();
         for (search_id, mut noticed) in by_search {
             noticed.sort_unstable_by_key(|(origin, _, _)| *origin);
-            if let Some(noted) = self.note(search_id, noticed) {
-                tell(noted);
+            if let Some(noted) = self.note(search_id.clone(), noticed) {
+                told.insert(search_id, noted);
             }
         }
-        let Some(minute) = minute else { return };
-        while let Some(first) = self.by_minute.first_entry().filter(|of| *of.key() <= minute - MEMORY_MINUTES) {
+        let oldest = minute.map_or(i64::MIN, |minute| minute - MEMORY_MINUTES);
+        while let Some(first) = self.by_minute.first_entry().filter(|of| *of.key() <= oldest) {
             for search_id in first.remove() {
                 self.memos.remove(&search_id);
-                tell(Noted { memo: (search_id, None), adds: None });
+                // What it came to in its last epoch counts all the same.
+                let adds = told.remove(&search_id).and_then(|noted| noted.adds);
+                told.insert(search_id.clone(), Noted { memo: (search_id, None), adds });
             }
         }
+        told.into_values().for_each(tell);
     }
 
     /// What the observations of an epoch about one search change, if anything.
