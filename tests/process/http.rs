@@ -61,7 +61,11 @@ impl Api {
     /// Sends a request that must be answered.
     pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
         let body = Some(body.as_ref()).filter(|body| !body.is_empty());
-        let sent = self.send(method, path, headers, body);
+        let mut sent = self.send(method, path, headers, body);
+        if method == "GET" && sent.is_err() {
+            // A connection that lay idle may be closed by the server just when it is used again.
+            sent = self.send(method, path, headers, body);
+        }
         sent.unwrap_or_else(|error| panic!("{method} {path} is not answered: {error}"))
     }
 
