@@ -56,7 +56,7 @@ pub fn wanted(prefix: &str, layout: Layout) -> Result<Vec<Wanted>, Error> {
         return Err(Error::Config { name: "kafka.min_insync_replicas", why });
     }
     let names = Names::new(prefix)?;
-    let topic = |name: String, partitions: u32, kept: [(&'static str, String); 4]| {
+    let topic = |name: String, partitions: u32, kept: Vec<(&'static str, String)>| {
         let common = [
             ("min.insync.replicas", min_insync_replicas.to_string()),
             // A replica that lacks acknowledged records must not become the leader.
@@ -69,7 +69,7 @@ pub fn wanted(prefix: &str, layout: Layout) -> Result<Vec<Wanted>, Error> {
         Wanted { name, partitions, replication, settings: common.into_iter().chain(kept).collect() }
     };
     let kept = |policy: &str, ms: String, bytes_max: usize| {
-        [
+        vec![
             ("cleanup.policy", policy.to_owned()),
             ("retention.ms", ms),
             ("retention.bytes", UNBOUNDED.to_owned()),
@@ -83,7 +83,12 @@ pub fn wanted(prefix: &str, layout: Layout) -> Result<Vec<Wanted>, Error> {
     let outputs = Partitions::outputs(partitions);
     let output = |of: Topic| {
         let kept = match of {
-            Topic::View(_) => kept("compact", UNBOUNDED.to_owned(), OUTPUT_BYTES_MAX),
+            Topic::View(_) => {
+                let mut kept = kept("compact", UNBOUNDED.to_owned(), OUTPUT_BYTES_MAX);
+                // Who follows every change has as long for it as with the other outputs.
+                kept.push(("min.compaction.lag.ms", OUTPUT_MS.to_string()));
+                kept
+            }
             // The records of progress have no key, so that they cannot be compacted.
             _ => kept("delete", OUTPUT_MS.to_string(), OUTPUT_BYTES_MAX),
         };
