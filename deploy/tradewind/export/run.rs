@@ -98,10 +98,7 @@ fn attempt(exporting: &Exporting, parts: &Parts) -> Result<()> {
             let stalled = state.stalled.clone();
             drop(state);
             let said = answer(exporter, ask, stalled, Some(shop));
-            reply_with(
-                &reply,
-                said.as_ref().map(Clone::clone).map_err(|error| format!("{:#}", anyhow!(error.to_string()))),
-            );
+            reply_with(&reply, said.as_ref().map(Clone::clone).map_err(ToString::to_string));
             said?;
             exporting.state().files = exporter.files();
         }
