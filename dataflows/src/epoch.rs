@@ -62,6 +62,18 @@ impl Cut {
         }
     }
 
+    /// The same without `epochs` itself: what an epoch cuts.
+    #[must_use]
+    pub fn without_epochs(mut self) -> Cut {
+        self.0.remove(&Topic::Epochs);
+        self
+    }
+
+    /// Whether it has yet to reach `ends` somewhere.
+    pub fn is_before(&self, ends: &Cut) -> bool {
+        ends.iter().any(|(at, next)| self.get(at).unwrap_or(0) < next)
+    }
+
     /// Whether the record at that place is before the cut.
     pub fn covers(&self, origin: Origin) -> bool {
         self.get(origin.topic_partition()).is_some_and(|next| origin.offset < next)

@@ -11,7 +11,7 @@ use crate::{kafka_listener, log};
 use anyhow::{Context, Result};
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
-use dataflows::epoch::Epoch;
+use dataflows::epoch::{Cut, Epoch};
 use dataflows::finder::{Finder, IndexAt, IndexStanding, NotThere};
 use dataflows::port::{CommandLog, Sink, Source};
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
@@ -43,6 +43,8 @@ pub struct Node {
     pub vitals: VitalsSource,
     /// The last epoch that the log held at the start.
     pub replay_to: Epoch,
+    /// Where the log ended at the start.
+    pub backlog: Cut,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
     /// What keeps its state.
@@ -265,6 +267,7 @@ impl Opened {
             commands,
             vitals,
             replay_to,
+            backlog: sealed.backlog().clone(),
             finder: late,
             checkpoints,
             sequencer,

@@ -39,6 +39,7 @@ impl Place {
 pub struct Sealed {
     start: Place,
     end: Place,
+    backlog: Cut,
 }
 
 impl Sealed {
@@ -54,7 +55,7 @@ impl Sealed {
         follower.read_to(ends.get(TopicPartition::EPOCHS).unwrap_or(0), &signal, &mut |_| {})?;
         let end = follower.place;
         check_is_there(&end.epochs, end.offset, &ends)?;
-        Ok(Sealed { start, end })
+        Ok(Sealed { start, end, backlog: ends.without_epochs() })
     }
 
     /// Where it was read from.
@@ -65,6 +66,11 @@ impl Sealed {
     /// Where it ended.
     pub const fn end(&self) -> &Place {
         &self.end
+    }
+
+    /// Where the log ended then: what lies between the last epoch and it was acknowledged, and is still to be decided.
+    pub const fn backlog(&self) -> &Cut {
+        &self.backlog
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::port::AppendError;
 use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, Topic, TopicPartition};
+use dataflows::topic::{Origin, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -159,17 +159,6 @@ fn next_now(epochs: &Epochs, wall: Timestamp, is_behind: bool) -> Timestamp {
     if is_behind && epochs.last > Epoch(0) { least } else { least.max(wall) }
 }
 
-/// The ends of what an epoch cuts: all topics but `epochs` itself.
-fn commands_of(mut ends: Cut) -> Cut {
-    ends.0.remove(&Topic::Epochs);
-    ends
-}
-
-/// Whether `cut` has yet to reach `ends` somewhere.
-fn is_before(cut: &Cut, ends: &Cut) -> bool {
-    ends.iter().any(|(at, next)| cut.get(at).unwrap_or(0) < next)
-}
-
 /// Moves the closer until it is told to stop.
 fn run(mut closer: Closer, report: &Report, signal: &Signal) {
     let first = Duration::from_millis(closer.config.retry_ms_min);
@@ -252,7 +241,7 @@ impl Closer {
         let mut follower = Follower::new(&*log, sealed.end().clone())?;
         follower.wake(signal.waker());
         Ok(Closer {
-            backlog: Some(commands_of(log.ends()?)),
+            backlog: Some(log.ends()?.without_epochs()),
             log,
             follower,
             clock,
@@ -320,11 +309,11 @@ impl Closer {
             return Err(Error::Unavailable(format!("the record of epoch {} does not count", appended.epoch)));
         }
         let epochs = self.follower.epochs();
-        let ends = commands_of(ends);
-        let cut = commands_of(self.log.cut_after(&epochs.cut, self.config.epoch_records_max)?);
-        let waiting = if !is_before(&epochs.cut, &cut) {
+        let ends = ends.without_epochs();
+        let cut = self.log.cut_after(&epochs.cut, self.config.epoch_records_max)?.without_epochs();
+        let waiting = if !epochs.cut.is_before(&cut) {
             Waiting::Nothing
-        } else if is_before(&cut, &ends) {
+        } else if cut.is_before(&ends) {
             Waiting::MoreThanAnEpoch
         } else {
             Waiting::Some
@@ -359,7 +348,7 @@ impl Closer {
     fn now(&mut self) -> Timestamp {
         let epochs = self.follower.epochs();
         let wall = self.clock.now();
-        let is_behind = self.backlog.as_ref().is_some_and(|backlog| is_before(&epochs.cut, backlog));
+        let is_behind = self.backlog.as_ref().is_some_and(|backlog| epochs.cut.is_before(backlog));
         if !is_behind {
             self.backlog = None;
         }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::node::Opened;
 use crate::{demo, kafka_listener};
 use anyhow::{Context, Result};
+use dataflows::epoch::{Cut, Epoch};
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Fatal, WallClock};
 use serving::{Shop, serve};
@@ -53,7 +54,8 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
     let node = tokio::task::spawn_blocking(move || opened.start(&config, &fatal)).await??;
 
     let (stop_demo, demo_stopped) = mpsc::channel();
-    let announced = Announced { replay_to: node.replay_to.0, started, address, kafka_address, with_demo };
+    let (replay_to, backlog) = (node.replay_to, node.backlog.clone());
+    let announced = Announced { replay_to, backlog, started, address, kafka_address, with_demo };
     let ready = tokio::spawn(announce(node.shop.clone(), announced, stopped));
     if with_demo {
         let base = format!("http://{address}");
@@ -100,7 +102,8 @@ async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Se
 
 /// What is said of a node that may be asked.
 struct Announced {
-    replay_to: u64,
+    replay_to: Epoch,
+    backlog: Cut,
     started: Instant,
     address: SocketAddr,
     kafka_address: Option<SocketAddr>,
@@ -109,23 +112,28 @@ struct Announced {
 
 /// Shows the replay, and says when the node may be asked; and when it no longer may.
 async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver<bool>) {
-    let Announced { replay_to, started, address, kafka_address, with_demo } = announced;
-    let bar = if replay_to > 0 && std::io::stderr().is_terminal() {
+    let Announced { replay_to, backlog, started, address, kafka_address, with_demo } = announced;
+    let bar = if replay_to > Epoch(0) && std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} epochs, {per_sec}, {eta} left");
-        ProgressBar::new(replay_to).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        ProgressBar::new(replay_to.0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     } else {
         ProgressBar::hidden()
     };
     let mut tick = tokio::time::interval(Duration::from_millis(20));
-    while shop.latest().is_none_or(|latest| latest.0 < replay_to) {
+    while shop.latest().is_none_or(|latest| latest < replay_to) {
         tick.tick().await;
         bar.set_position(shop.applied().0);
     }
     bar.finish_and_clear();
+    // What was acknowledged before the start and is in no epoch yet comes next: nobody may miss it in a node that is ready.
+    shop.set_ready(false, "deciding what the log held beyond its last epoch");
+    while shop.cut().is_before(&backlog) || shop.latest() < Some(shop.applied()) {
+        tick.tick().await;
+    }
     shop.set_ready(true, "");
     let kafka = kafka_address.map_or_else(|| "none".to_owned(), |address| address.to_string());
     let seconds = started.elapsed().as_secs_f64();
-    tracing::info!(epochs = replay_to, seconds, kafka, "ready at http://{address}");
+    tracing::info!(epochs = replay_to.0, seconds, kafka, "ready at http://{address}");
     if with_demo {
         println!("{}", demo::welcome(&format!("http://{address}")));
     }

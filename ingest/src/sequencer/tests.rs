@@ -7,6 +7,7 @@ use crate::log::Partitions;
 use crate::sealed::Place;
 use crate::testing::{Bell, Disk, Faults, ManualClock, PATIENCE};
 use dataflows::epoch::{EpochRecord, RULES};
+use dataflows::topic::Topic;
 use std::sync::mpsc;
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
@@ -60,7 +61,7 @@ impl TestEnv {
         let mut all = Vec::new();
         bell.until(|| {
             while follower.poll(10, &mut |record| all.push(record)).unwrap() {}
-            (!all.is_empty() && !is_before(&follower.epochs().cut, cut)).then_some(())
+            (!all.is_empty() && !follower.epochs().cut.is_before(cut)).then_some(())
         });
         all
     }
@@ -70,7 +71,7 @@ impl TestEnv {
     }
 
     fn ends(&self) -> Cut {
-        commands_of(self.log.ends().unwrap())
+        self.log.ends().unwrap().without_epochs()
     }
 
     /// An epoch record in the log, as some sequencer wrote it.
@@ -110,7 +111,7 @@ fn a_fresh_log_gets_a_full_cut_and_then_what_moved() {
     env.clock.set(1_000_000);
     let sequencer = env.start(quick());
     let first = env.epochs_to(&Cut::default());
-    assert_eq!(first[0].cut, commands_of(beginning(&*env.log)), "every partition, and not epochs itself");
+    assert_eq!(first[0].cut, beginning(&*env.log).without_epochs(), "every partition, and not epochs itself");
     assert_eq!((first[0].epoch, first[0].now), (Epoch(1), Timestamp::from_micros(1_000_000)));
     env.clock.set(2_000_000);
     env.append(ORDERS, 3);
@@ -130,7 +131,7 @@ fn a_backlog_is_cut_into_small_epochs_while_time_creeps() {
     let env = env();
     env.clock.set(1_000);
     env.start(quick()).stop();
-    env.write(&Epochs::default().next_record(&commands_of(beginning(&*env.log)), Timestamp::from_micros(1_000)));
+    env.write(&Epochs::default().next_record(&beginning(&*env.log).without_epochs(), Timestamp::from_micros(1_000)));
     for _ in 0..50 {
         env.append(ORDERS, 7);
         env.append(STOCK, 3);
@@ -193,8 +194,7 @@ fn two_sequencers_on_one_log_make_one_history() {
     assert_eq!(numbers, (1..=all.len() as u64).collect::<Vec<_>>(), "none lost, none twice");
     assert!(all.windows(2).all(|pair| pair[0].now < pair[1].now));
     let sealed = Sealed::read(&*env.log, Place::default()).unwrap();
-    let mut cut = sealed.end().epochs.cut.clone();
-    cut.0.remove(&Topic::Epochs);
+    let cut = sealed.end().epochs.cut.clone().without_epochs();
     assert_eq!(cut, env.ends(), "every reader ends at the same cut");
     assert_eq!(env.epochs_to(&env.ends())[..all.len()], all[..], "and sees the same epochs");
 }
