@@ -74,6 +74,11 @@ impl Cut {
         ends.iter().any(|(at, next)| self.get(at).unwrap_or(0) < next)
     }
 
+    /// How many offsets lie between it and `ends`.
+    pub fn lag_to(&self, ends: &Cut) -> u64 {
+        ends.iter().map(|(at, end)| end.saturating_sub(self.get(at).unwrap_or(0))).sum()
+    }
+
     /// Whether the record at that place is before the cut.
     pub fn covers(&self, origin: Origin) -> bool {
         self.get(origin.topic_partition()).is_some_and(|next| origin.offset < next)

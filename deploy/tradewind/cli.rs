@@ -5,7 +5,7 @@ use crate::{client, config, importers, roles, telemetry};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A shop's state as maintained dataflows, over one log.
 #[derive(Debug, Parser)]
@@ -24,7 +24,7 @@ enum Command {
     Import(Import),
     /// Lets seeded customers browse, order, pay, cancel and return, and compares their books with the shop's
     Simulate(Simulate),
-    /// Shows one screen about a running node
+    /// Shows one screen about a running node, or about the folder of one
     Status(Status),
     /// Takes, lists, checks and copies checkpoints
     Checkpoint(Checkpoint),
@@ -122,8 +122,14 @@ struct Simulate {
 
 #[derive(Debug, Args)]
 struct Status {
-    /// The node
-    #[arg(long, value_name = "URL", default_value = client::NODE)]
+    /// A node's folder of all state, while no node runs there
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A file of configuration (TOML), for --data
+    #[arg(long, value_name = "FILE", requires = "data")]
+    config: Option<PathBuf>,
+    /// The node, while it runs
+    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data")]
     to: String,
     /// Prints JSON
     #[arg(long)]
@@ -169,6 +175,9 @@ struct Dlq {
     /// A node's folder of all state, while no node runs there
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// A file of configuration (TOML), for --data
+    #[arg(long, value_name = "FILE", requires = "data", global = true)]
+    config: Option<PathBuf>,
     /// The node, while it runs
     #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
     to: String,
@@ -354,6 +363,12 @@ impl ConfigFlags {
     }
 }
 
+/// The configuration of a node in that folder.
+fn in_folder(data: PathBuf, config: Option<&Path>) -> Result<config::Config> {
+    let flags = Flags { data: Some(data), ..Flags::default() };
+    Ok(Settings::load(config, &config::environment(), flags)?.config())
+}
+
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
@@ -370,11 +385,17 @@ impl Cli {
             Command::Simulate(Simulate { rate, seconds, seed, to, json }) => {
                 roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
             }
-            Command::Status(Status { to, json }) => roles::status::run(&to, json),
+            Command::Status(Status { data: Some(data), config, to: _, json }) => {
+                roles::status::of_folder(&in_folder(data, config.as_deref())?, json)
+            }
+            Command::Status(Status { data: None, config: _, to, json }) => roles::status::run(&to, json),
             Command::Checkpoint(Checkpoint { command, data, to, json }) => {
                 roles::checkpoint::run(command, data.as_deref(), &to, json)
             }
-            Command::Dlq(Dlq { command, data, to, json }) => roles::dlq::run(command, data.as_deref(), &to, json),
+            Command::Dlq(Dlq { command, data, config, to, json }) => {
+                let config = data.map(|data| in_folder(data, config.as_deref())).transpose()?;
+                roles::dlq::run(command, config.as_ref(), &to, json)
+            }
             Command::Export(Export { command, data, to, json }) => {
                 roles::export::run(command, data.as_deref(), &to, json)
             }

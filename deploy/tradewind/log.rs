@@ -4,7 +4,6 @@
 use crate::config::Config;
 use anyhow::{Context, Result, ensure};
 use dataflows::epoch::Cut;
-use dataflows::topic::Topic;
 use ingest::journal::Journal;
 use ingest::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};
@@ -37,7 +36,11 @@ pub fn open(config: &Config) -> Result<Opened> {
         );
         let log = embedded(config, &data.join("log"))?;
         let asked = Arc::clone(&log);
-        return Ok(Opened { log, ends: Arc::new(move || commands_of(asked.ends().unwrap_or_default())), kafka: None });
+        return Ok(Opened {
+            log,
+            ends: Arc::new(move || asked.ends().unwrap_or_default().without_epochs()),
+            kafka: None,
+        });
     };
     ensure!(
         !data.join("log").exists(),
@@ -52,7 +55,7 @@ pub fn open(config: &Config) -> Result<Opened> {
     let log = Arc::new(log);
     bind(data, &Mark { cluster: log.cluster_id()?, topic_prefix: topics })?;
     let seen = Arc::clone(&log);
-    Ok(Opened { log, ends: Arc::new(move || commands_of(seen.seen_ends())), kafka: Some(bootstrap) })
+    Ok(Opened { log, ends: Arc::new(move || seen.seen_ends().without_epochs()), kafka: Some(bootstrap) })
 }
 
 /// Opens the embedded log in a folder, or makes it.
@@ -61,11 +64,6 @@ pub fn embedded(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
     let journal = Journal::open(folder, &partitions, config.ingest().journal)
         .with_context(|| format!("opening the log in {}", folder.display()))?;
     Ok(Arc::new(journal))
-}
-
-fn commands_of(mut ends: Cut) -> Cut {
-    ends.0.remove(&Topic::Epochs);
-    ends
 }
 
 /// Whose a data folder is.

@@ -246,11 +246,7 @@ impl Opened {
         sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway), Box::new(index)]);
         let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
 
-        let clock_behind = Arc::new(move |behind: Duration| {
-            behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        });
-        let stalled = Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why);
-        let report = Report { clock_behind, stalled, fatal: Arc::clone(fatal) };
+        let report = report(behind_ms, stall, fatal);
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
         let log_bytes = move || bytes_in(&folder);
         let mut durables: Vec<Arc<dyn Durable>> = vec![Arc::new(letters.clone())];
@@ -295,6 +291,15 @@ impl Node {
         self.engine.stop();
         drop(self.flusher);
     }
+}
+
+/// Where the sequencer says what it sees.
+fn report(behind_ms: Arc<AtomicU64>, stall: Stall, fatal: &Fatal) -> Report {
+    let clock_behind = Arc::new(move |behind: Duration| {
+        behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    });
+    let stalled = Arc::new(move |why| *stall.lock().unwrap_or_else(PoisonError::into_inner) = why);
+    Report { clock_behind, stalled, fatal: Arc::clone(fatal) }
 }
 
 /// Starts to write tables, if that is wanted.
@@ -391,7 +396,7 @@ fn index_gauges(standing: &IndexStanding) -> [Gauge; 4] {
 }
 
 /// The bytes of the files in a folder.
-fn bytes_in(folder: &Path) -> u64 {
+pub fn bytes_in(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).filter(|file| file.is_file()).map(|file| file.len()).sum()
 }

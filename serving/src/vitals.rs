@@ -1,7 +1,6 @@
 //! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
 
 use dataflows::epoch::{Cut, Epoch};
-use dataflows::topic::Topic;
 use std::sync::Arc;
 
 /// Figures that this room cannot know by itself.
@@ -40,7 +39,6 @@ pub type VitalsSource = Arc<dyn Fn() -> Vitals + Send + Sync>;
 impl Vitals {
     /// How many records of command topics are beyond a cut. The topic of the epochs is in no cut.
     pub fn lag(&self, cut: &Cut) -> u64 {
-        let ends = self.ends.iter().filter(|(at, _)| at.topic != Topic::Epochs);
-        ends.map(|(at, end)| end.saturating_sub(cut.get(at).unwrap_or(0))).sum()
+        cut.lag_to(&self.ends.clone().without_epochs())
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: what it prints, and the codes that it ends with.
 
 use super::{Api, Program, TestEnv, Way, shop};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use tempfile::TempDir;
 
@@ -167,7 +167,19 @@ fn status_shows_a_node_or_says_that_there_is_none() {
     let shown = Program::run(&["status", "--json", "--to", &to]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
     let _: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    // Without a node its folder says the same.
+    let (epoch, data) = (env.get("/api/v1/epochs/latest").ok().epoch(), env.data().to_str().unwrap().to_owned());
+    let busy = Program::run(&["status", "--data", &data]);
+    assert!(busy.code == Some(1) && busy.stderr.contains("is in use by another process"), "{}", busy.stderr);
     env.stop();
+    let shown = Program::run(&["status", "--json", "--data", &data]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let status = serde_json::from_str::<Value>(&shown.stdout).expect("JSON")["status"].take();
+    assert!(status["epoch"].as_u64() >= Some(epoch), "{status}");
+    assert_eq!((&status["lag_records"], &status["dead_letters_open"]), (&json!(0), &json!(0)), "{status}");
+    assert_eq!(status["outputs_epoch"].as_u64().is_some(), status["export_epoch"].as_u64().is_some(), "{status}");
+    let nowhere = Program::run(&["status", "--data", &format!("{data}/nowhere")]);
+    assert!(nowhere.code == Some(1) && nowhere.stderr.contains("is no folder of a node"), "{}", nowhere.stderr);
     for arguments in [&["status", "--to", &to][..], &["status", "--json", "--to", &to]] {
         let ended = Program::run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);

@@ -3,9 +3,8 @@
 
 use crate::cli::{DlqCommand, Which};
 use crate::client::{Answer, Client};
-use crate::config::{Flags, Settings};
-use crate::log::embedded;
-use crate::output;
+use crate::config::Config;
+use crate::{log, output};
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -109,9 +108,9 @@ enum Place {
 }
 
 /// Does what was asked.
-pub fn run(command: DlqCommand, data: Option<&Path>, to: &str, as_json: bool) -> Result<()> {
-    let place = match data {
-        Some(data) => Place::Folder(in_folder(data)?),
+pub fn run(command: DlqCommand, folder: Option<&Config>, to: &str, as_json: bool) -> Result<()> {
+    let place = match folder {
+        Some(config) => Place::Folder(in_folder(config)?),
         None => Place::Node(Client::new(to)?),
     };
     match command {
@@ -131,12 +130,12 @@ pub fn run(command: DlqCommand, data: Option<&Path>, to: &str, as_json: bool) ->
     }
 }
 
-fn in_folder(data: &Path) -> Result<OperatorLetters> {
+fn in_folder(config: &Config) -> Result<OperatorLetters> {
+    let data = &config.log.data_dir;
     let folder = data.join("dead-letters");
     ensure!(folder.is_dir(), "{} is no folder of a node: it has no dead-letters", data.display());
-    let settings = Settings::load(None, &[], Flags { data: Some(data.to_owned()), ..Flags::default() })?.config();
-    let letters = DeadLetters::open(Arc::new(Folder::new(folder)), settings.ingest().dead_letters)?;
-    Ok(OperatorLetters { letters, log: embedded(&settings, &data.join("log"))? })
+    let letters = DeadLetters::open(Arc::new(Folder::new(folder)), config.ingest().dead_letters)?;
+    Ok(OperatorLetters { letters, log: log::open(config)?.log })
 }
 
 impl Place {

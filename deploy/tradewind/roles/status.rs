@@ -1,7 +1,10 @@
-//! `tradewind status`: one screen about a running node. It shows whatever the node says of itself, so that a newer node
-//! can say more.
+//! `tradewind status`: one screen about a running node, or about the folder of one. It shows whatever the node says of
+//! itself, so that a newer node can say more.
+
+mod folder;
 
 use crate::client::{Answer, Client};
+use crate::config::Config;
 use crate::output;
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
@@ -46,13 +49,30 @@ fn screen(base: &str, ready: &Value, status: &Value, latest: &Value) -> String {
         }
     }
     for (name, value) in fields(status) {
-        flatten(name, value, &mut lines);
+        // They are named one by one.
+        flatten(if name == "gauges" { "" } else { name }, value, &mut lines);
     }
     for (name, view) in fields(&latest["views"]) {
         if status.get("views").is_none() {
             flatten(&format!("view {name} rows"), &view["rows"], &mut lines);
         }
     }
+    text(&lines)
+}
+
+/// Looks into a folder where no node runs, and prints what is there.
+pub fn of_folder(config: &Config, as_json: bool) -> Result<()> {
+    let (folder, status) = (config.log.data_dir.display().to_string(), serde_json::to_value(folder::look(config)?)?);
+    if as_json {
+        let all = json!({"folder": folder, "status": status});
+        return output::print(&(serde_json::to_string_pretty(&all)? + "\n"));
+    }
+    let mut lines = vec![("folder".to_owned(), folder)];
+    fields(&status).for_each(|(name, value)| flatten(name, value, &mut lines));
+    output::print(&text(&lines))
+}
+
+fn text(lines: &[(String, String)]) -> String {
     lines.iter().map(|(name, value)| format!("{name:<NAME_WIDTH$} {value}\n")).collect()
 }
 
@@ -74,7 +94,7 @@ fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         }
         Value::Object(_) => {
             for (inner, value) in fields(value) {
-                flatten(&format!("{name} {inner}"), value, lines);
+                flatten(format!("{name} {inner}").trim_start(), value, lines);
             }
         }
     }
@@ -82,7 +102,9 @@ fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
 
 /// A number for people: bytes as MiB and the like, others with commas.
 fn measured(name: &str, number: &serde_json::Number) -> String {
-    let Some(count) = number.as_u64() else { return number.to_string() };
+    let float = number.as_f64().unwrap_or_default();
+    let whole = number.as_u64().or_else(|| (float.fract() == 0.0 && float >= 0.0).then_some(float as u64));
+    let Some(count) = whole else { return format!("{float:.1}") };
     if !name.ends_with("bytes") {
         return with_commas(count);
     }
@@ -110,7 +132,8 @@ mod tests {
     #[test]
     fn a_screen_shows_what_the_node_says() {
         let ready = json!({"ready": true, "epoch": 7, "kafka": null, "why": null});
-        let status = json!({"epoch": 1234567, "lag": {"records": 0}, "log_bytes": 5_242_880, "dead_letters": 2});
+        let status = json!({"epoch": 1234567, "lag": {"records": 0}, "log_bytes": 5_242_880, "dead_letters": 2,
+            "gauges": {"export_age_seconds": 1234.56, "export_bytes": 2048.0}});
         let latest = json!({"epoch": 7, "now": "2026-11-22T10:00:00Z", "cut": {"orders.commands": {"0": 1}},
             "views": {"orders": {"rows": 20725, "digest": "00"}}});
         let expected = "node                       http://127.0.0.1:8080\n\
@@ -119,6 +142,8 @@ mod tests {
                         dead_letters               2\n\
                         epoch                      1,234,567\n\
                         lag records                0\n\
+                        export_age_seconds         1234.6\n\
+                        export_bytes               2.0 KiB\n\
                         log_bytes                  5.0 MiB\n\
                         view orders rows           20,725\n";
         assert_eq!(screen("http://127.0.0.1:8080", &ready, &status, &latest), expected);
