@@ -80,7 +80,7 @@ WITH moved AS (
         SUM(CASE WHEN reason IN ('returned', 'credited', 'shipment_cancelled') THEN quantity END) AS came_back
     FROM stock_movements GROUP BY sku
 )
-SELECT TOP 10 sku, shipped, came_back, ROUND(CAST(came_back AS float) / shipped, 3) AS share
+SELECT TOP 10 sku, shipped, came_back, ROUND(1000 * CAST(came_back AS float) / shipped, 0) / 1000 AS share
 FROM moved WHERE shipped > 0 AND came_back > 0 ORDER BY share DESC, sku;
 
 -- Customers by their first month.
