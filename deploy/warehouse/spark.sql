@@ -1,18 +1,21 @@
--- Views over the tables for Spark with Delta Lake, and the questions of `duckdb/`. Replace ${warehouse} by the folder, or
--- run with `spark-sql -d warehouse=...`.
+-- Views over the tables for Spark with Delta Lake, and the questions of `duckdb/`: the same columns, the same answers.
+-- ${warehouse} is the folder of the tables, ${epoch} the epoch that the last question asks for; the README shows how
+-- `spark-sql` is told both. In a notebook, `SET warehouse = ...; SET epoch = ...;` does.
+SET TIME ZONE 'UTC';
 CREATE OR REPLACE TEMPORARY VIEW order_lines AS SELECT * FROM delta.`${warehouse}/order_lines`;
 CREATE OR REPLACE TEMPORARY VIEW credit_lines AS SELECT * FROM delta.`${warehouse}/credit_lines`;
 CREATE OR REPLACE TEMPORARY VIEW adjustments AS SELECT * FROM delta.`${warehouse}/adjustments`;
 CREATE OR REPLACE TEMPORARY VIEW payments AS SELECT * FROM delta.`${warehouse}/payments`;
 CREATE OR REPLACE TEMPORARY VIEW stock_movements AS SELECT * FROM delta.`${warehouse}/stock_movements`;
+CREATE OR REPLACE TEMPORARY VIEW events AS SELECT * FROM delta.`${warehouse}/events`;
 CREATE OR REPLACE TEMPORARY VIEW stock_changes AS SELECT * FROM delta.`${warehouse}/stock_changes`;
 CREATE OR REPLACE TEMPORARY VIEW orders_current AS SELECT * FROM delta.`${warehouse}/orders_current`;
 
--- Monthly revenue by country.
+-- Revenue by month, currency and country.
 WITH countries AS (SELECT DISTINCT order_id, country FROM order_lines),
 refunds AS (
-    SELECT p.*, c.country FROM payments p JOIN countries c ON c.order_id = p.order_id
-    WHERE p.kind = 'RefundIssued' AND NOT (p.reason <=> 'late_capture')
+    SELECT payments.*, countries.country FROM payments JOIN countries USING (order_id)
+    WHERE kind = 'RefundIssued' AND reason IS DISTINCT FROM 'late_capture'
 ),
 money AS (
     SELECT occurred_at, currency, country, amount AS gross, 0 AS returned, 0 AS adjusted FROM order_lines
@@ -26,22 +29,37 @@ money AS (
 SELECT date_format(occurred_at, 'yyyy-MM') AS month, currency, country,
     sum(gross) AS gross, sum(returned) AS returned, sum(adjusted) AS adjusted,
     sum(gross) - sum(returned) + sum(adjusted) AS net
-FROM money GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+FROM money GROUP BY ALL ORDER BY ALL;
 
--- Returns.
-SELECT sku, -sum(CASE WHEN reason = 'shipped' THEN quantity END) AS shipped,
-    sum(CASE WHEN reason IN ('returned', 'credited', 'shipment_cancelled') THEN quantity END) AS came_back
-FROM stock_movements GROUP BY sku HAVING came_back > 0 ORDER BY came_back DESC, sku;
+-- What came back.
+WITH moved AS (
+    SELECT sku, -sum(quantity) FILTER (WHERE reason = 'shipped') AS shipped,
+        sum(quantity) FILTER (WHERE reason IN ('returned', 'credited', 'shipment_cancelled')) AS came_back
+    FROM stock_movements GROUP BY sku
+)
+SELECT sku, shipped, came_back, round(1000 * came_back / shipped) / 1000 AS share
+FROM moved WHERE shipped > 0 AND came_back > 0 ORDER BY share DESC, sku LIMIT 10;
 
--- Cohorts.
+-- Customers by their first month.
 WITH orders AS (
     SELECT DISTINCT customer_id, order_id, trunc(occurred_at, 'MM') AS month FROM order_lines WHERE customer_id IS NOT NULL
 ),
 firsts AS (SELECT customer_id, min(month) AS cohort FROM orders GROUP BY customer_id)
-SELECT cohort, CAST(months_between(month, cohort) AS INT) AS months_later,
-    count(DISTINCT orders.customer_id) AS customers, count(*) AS orders
-FROM orders JOIN firsts ON firsts.customer_id = orders.customer_id GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT date_format(cohort, 'yyyy-MM') AS cohort, CAST(months_between(month, cohort) AS INT) AS months_later,
+    count(DISTINCT customer_id) AS customers, count(*) AS orders
+FROM orders JOIN firsts USING (customer_id) GROUP BY ALL ORDER BY ALL;
 
--- Stock as of epoch 100.
-SELECT key AS sku, on_hand, reserved, available FROM stock_changes WHERE epoch <= 100
-GROUP BY key, on_hand, reserved, available HAVING sum(diff) = 1 ORDER BY sku;
+-- Lowest and highest stock.
+WITH running AS (
+    SELECT sku, quantity, sum(quantity) OVER (PARTITION BY sku ORDER BY occurred_at, reference, line) AS balance
+    FROM stock_movements
+)
+SELECT sku, min(balance) AS lowest, max(balance) AS highest, count(*) AS movements, sum(quantity) AS balance
+FROM running GROUP BY sku ORDER BY sku;
+
+-- Orders now, by status.
+SELECT status, count(*) AS orders FROM orders_current GROUP BY status ORDER BY status;
+
+-- Stock as it was at an epoch.
+SELECT key AS sku, on_hand, reserved, available FROM stock_changes WHERE epoch <= ${epoch}
+GROUP BY ALL HAVING sum(diff) = 1 ORDER BY sku;

@@ -1,21 +1,59 @@
--- Views over the tables for Synapse serverless, which reads Delta 1.0: these tables ask for no more. Replace
--- `shop` by an external data source whose location is the folder of the tables.
-CREATE VIEW order_lines AS SELECT * FROM OPENROWSET(BULK 'order_lines/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+-- Views over the tables for Synapse serverless, which reads Delta tables of reader version 1 as these are, and the questions
+-- of `duckdb/`: the same columns, the same answers. Put the folder of the tables into LOCATION first.
+-- The collation reads text as UTF-8 and keeps `85123a` and `85123A` apart. An id of 128 characters has up to 512 bytes.
+CREATE DATABASE shop COLLATE Latin1_General_100_BIN2_UTF8;
 GO
-CREATE VIEW credit_lines AS SELECT * FROM OPENROWSET(BULK 'credit_lines/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+USE shop;
 GO
-CREATE VIEW adjustments AS SELECT * FROM OPENROWSET(BULK 'adjustments/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+CREATE EXTERNAL DATA SOURCE shop WITH (LOCATION = 'https://<account>.dfs.core.windows.net/<container>/warehouse');
 GO
-CREATE VIEW payments AS SELECT * FROM OPENROWSET(BULK 'payments/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+-- A name that is in no file is no error but NULL, so they are as the tables have them.
+CREATE OR ALTER VIEW order_lines AS SELECT * FROM OPENROWSET(BULK 'order_lines/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    order_id varchar(512), line int, sku varchar(512), quantity bigint, unit_price decimal(18, 4), amount decimal(18, 4),
+    currency char(3), country varchar(256), category varchar(8000), customer_id varchar(512), occurred_at datetime2(6),
+    epoch bigint, n bigint, [date] date
+) AS r;
 GO
-CREATE VIEW stock_movements AS SELECT * FROM OPENROWSET(BULK 'stock_movements/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+CREATE OR ALTER VIEW credit_lines AS SELECT * FROM OPENROWSET(BULK 'credit_lines/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    credit_id varchar(512), line int, sku varchar(512), quantity bigint, unit_price decimal(18, 4), amount decimal(18, 4),
+    currency char(3), country varchar(256), category varchar(8000), customer_id varchar(512), occurred_at datetime2(6),
+    epoch bigint, n bigint, [date] date
+) AS r;
 GO
-CREATE VIEW stock_changes AS SELECT * FROM OPENROWSET(BULK 'stock_changes/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+CREATE OR ALTER VIEW adjustments AS SELECT * FROM OPENROWSET(BULK 'adjustments/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    adjustment_id varchar(512), amount decimal(18, 4), currency char(3), country varchar(256), customer_id varchar(512),
+    occurred_at datetime2(6), epoch bigint, n bigint, [date] date
+) AS r;
 GO
-CREATE VIEW orders_current AS SELECT * FROM OPENROWSET(BULK 'orders_current/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') AS r;
+CREATE OR ALTER VIEW payments AS SELECT * FROM OPENROWSET(BULK 'payments/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    order_id varchar(512), payment_id varchar(512), refund_id varchar(512), kind varchar(32), amount decimal(18, 4),
+    currency char(3), reason varchar(8000), occurred_at datetime2(6), epoch bigint, n bigint, [date] date
+) AS r;
+GO
+CREATE OR ALTER VIEW stock_movements AS SELECT * FROM OPENROWSET(BULK 'stock_movements/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    sku varchar(512), location varchar(512), quantity bigint, reason varchar(32), reference varchar(8000), line int,
+    occurred_at datetime2(6), epoch bigint, n bigint, [date] date
+) AS r;
+GO
+CREATE OR ALTER VIEW events AS SELECT * FROM OPENROWSET(BULK 'events/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    epoch bigint, n bigint, type varchar(32), [key] varchar(512), cause varchar(255), at datetime2(6), occurred_at datetime2(6),
+    data varchar(max), [date] date
+) AS r;
+GO
+CREATE OR ALTER VIEW stock_changes AS SELECT * FROM OPENROWSET(BULK 'stock_changes/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    [key] varchar(512), diff int, epoch bigint, sku varchar(512), on_hand bigint, reserved bigint, available bigint,
+    locations varchar(max), [date] date
+) AS r;
+GO
+CREATE OR ALTER VIEW orders_current AS SELECT * FROM OPENROWSET(BULK 'orders_current/', DATA_SOURCE = 'shop', FORMAT = 'DELTA') WITH (
+    [key] varchar(512), order_id varchar(512), status varchar(32), code varchar(32), customer_id varchar(512),
+    country varchar(256), currency char(3), lines varchar(max), total decimal(18, 4), captured decimal(18, 4),
+    refunded decimal(18, 4), payment_id varchar(512), payment_method varchar(32), payment_status varchar(32),
+    carrier varchar(8000), tracking varchar(8000), shipment_status varchar(32), history varchar(max), placed_at datetime2(6)
+) AS r;
 GO
 
--- Monthly revenue by country.
+-- Revenue by month, currency and country.
 WITH countries AS (SELECT DISTINCT order_id, country FROM order_lines),
 refunds AS (
     SELECT p.occurred_at, p.currency, p.amount, p.reason, c.country FROM payments AS p
@@ -31,29 +69,44 @@ money AS (
     UNION ALL SELECT occurred_at, currency, country, 0, 0, -amount FROM refunds
         WHERE reason IS NULL OR reason NOT IN ('returned', 'cancelled', 'shipment_failed')
 )
-SELECT FORMAT(occurred_at, 'yyyy-MM') AS month, currency, country,
+SELECT CONVERT(char(7), occurred_at, 126) AS month, currency, country,
     SUM(gross) AS gross, SUM(returned) AS returned, SUM(adjusted) AS adjusted,
     SUM(gross) - SUM(returned) + SUM(adjusted) AS net
-FROM money GROUP BY FORMAT(occurred_at, 'yyyy-MM'), currency, country ORDER BY month, currency, country;
+FROM money GROUP BY CONVERT(char(7), occurred_at, 126), currency, country ORDER BY month, currency, country;
 
--- Returns.
-SELECT sku, -SUM(CASE WHEN reason = 'shipped' THEN quantity END) AS shipped,
-    SUM(CASE WHEN reason IN ('returned', 'credited', 'shipment_cancelled') THEN quantity END) AS came_back
-FROM stock_movements GROUP BY sku
-HAVING SUM(CASE WHEN reason IN ('returned', 'credited', 'shipment_cancelled') THEN quantity END) > 0
-ORDER BY came_back DESC, sku;
+-- What came back.
+WITH moved AS (
+    SELECT sku, -SUM(CASE WHEN reason = 'shipped' THEN quantity END) AS shipped,
+        SUM(CASE WHEN reason IN ('returned', 'credited', 'shipment_cancelled') THEN quantity END) AS came_back
+    FROM stock_movements GROUP BY sku
+)
+SELECT TOP 10 sku, shipped, came_back, ROUND(1000 * CAST(came_back AS float) / shipped, 0) / 1000 AS share
+FROM moved WHERE shipped > 0 AND came_back > 0 ORDER BY share DESC, sku;
 
--- Cohorts.
+-- Customers by their first month.
 WITH orders AS (
     SELECT DISTINCT customer_id, order_id, DATEFROMPARTS(YEAR(occurred_at), MONTH(occurred_at), 1) AS month
     FROM order_lines WHERE customer_id IS NOT NULL
 ),
 firsts AS (SELECT customer_id, MIN(month) AS cohort FROM orders GROUP BY customer_id)
-SELECT cohort, DATEDIFF(month, cohort, month) AS months_later, COUNT(DISTINCT orders.customer_id) AS customers,
-    COUNT(*) AS orders
-FROM orders JOIN firsts ON firsts.customer_id = orders.customer_id
-GROUP BY cohort, DATEDIFF(month, cohort, month) ORDER BY cohort, months_later;
+SELECT CONVERT(char(7), f.cohort, 126) AS cohort, DATEDIFF(month, f.cohort, o.month) AS months_later,
+    COUNT(DISTINCT o.customer_id) AS customers, COUNT(*) AS orders
+FROM orders AS o JOIN firsts AS f ON f.customer_id = o.customer_id
+GROUP BY CONVERT(char(7), f.cohort, 126), DATEDIFF(month, f.cohort, o.month) ORDER BY cohort, months_later;
 
--- Stock as of epoch 100.
-SELECT [key] AS sku, on_hand, reserved, available FROM stock_changes WHERE epoch <= 100
+-- Lowest and highest stock. What such a window is ordered by may have 900 bytes.
+WITH running AS (
+    SELECT sku, quantity,
+        SUM(quantity) OVER (PARTITION BY sku ORDER BY occurred_at, CAST(reference AS varchar(512)), line) AS balance
+    FROM stock_movements
+)
+SELECT sku, MIN(balance) AS lowest, MAX(balance) AS highest, COUNT(*) AS movements, SUM(quantity) AS balance
+FROM running GROUP BY sku ORDER BY sku;
+
+-- Orders now, by status.
+SELECT status, COUNT(*) AS orders FROM orders_current GROUP BY status ORDER BY status;
+
+-- Stock as it was at an epoch.
+DECLARE @epoch bigint = 20;
+SELECT [key] AS sku, on_hand, reserved, available FROM stock_changes WHERE epoch <= @epoch
 GROUP BY [key], on_hand, reserved, available HAVING SUM(diff) = 1 ORDER BY sku;

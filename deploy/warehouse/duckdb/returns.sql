@@ -4,5 +4,5 @@ WITH moved AS (
         sum(quantity) FILTER (reason IN ('returned', 'credited', 'shipment_cancelled')) AS came_back
     FROM stock_movements GROUP BY sku
 )
-SELECT sku, shipped, came_back, round(came_back / shipped, 3) AS share
+SELECT sku, shipped, came_back, round(1000 * came_back / shipped) / 1000 AS share
 FROM moved WHERE shipped > 0 AND came_back > 0 ORDER BY share DESC, sku LIMIT 10;

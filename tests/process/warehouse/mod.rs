@@ -136,6 +136,8 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
         // Apart, so that there is more than one file to merge.
         exported(&env, last);
     }
+    // Also before the first credit and the first adjustment.
+    assert_eq!(queries(&python, env.data(), last)["monthly_revenue"].as_array().map(Vec::len), Some(1));
     env.post("/api/v1/orders/o1/shipments", "s1", &serde_json::json!({})).expect(201);
     let back = serde_json::json!({"return_id": "r1", "lines": [{"line": 1, "quantity": 1}]});
     env.post("/api/v1/orders/o1/returns", "r1", &back).expect(201);
