@@ -135,7 +135,8 @@ pub fn producer(config: &Config) -> Result<ClientConfig, Error> {
     let mut client = base(config)?;
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
-    client.set("message.timeout.ms", config.append_ms_max.to_string());
+    // 0 is for ever.
+    client.set("message.timeout.ms", if config.gives_up { config.append_ms_max } else { 0 }.to_string());
     client.set("compression.type", "lz4");
     // What comes while a batch is under way waits for it anyhow, so that there is no need to wait for more.
     client.set("linger.ms", "0");
