@@ -211,3 +211,28 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         assert_eq!(following.next, all.len(), "every epoch is complete");
     });
 }
+
+/// What the log takes its time for is told, and not sent again.
+#[test]
+fn what_is_not_acknowledged_yet_is_told_and_not_repeated() {
+    let all = run(&sealed(&workload(1)), Way { workers: 1, stride: 9, in_flight: 9 });
+    let disk = Arc::new(Disk::default());
+    let (journal, mut writer) =
+        Journal::open_stepped(disk, &Partitions::outputs(3), journal::Config::default()).unwrap();
+    let journal: Arc<dyn Log> = Arc::new(journal);
+    let mut outbox = Outbox::new(Epoch(0), Config { acknowledge_ms_max: 0, ..Config::default() });
+    let mut publisher = Publisher::new(Arc::clone(&journal), outbox.clone());
+    all.iter().for_each(|changes| outbox.apply(changes));
+    for _ in 0..5 {
+        publisher.step().unwrap();
+    }
+    assert!(outbox.stalled().is_some_and(|why| why.contains("outputs are not acknowledged")), "{:?}", outbox.stalled());
+    while outbox.published() < Epoch(all.len() as u64) {
+        publisher.step().unwrap();
+        writer.step();
+    }
+    assert_eq!(outbox.stalled(), None);
+    check(&*journal, &all);
+    let records: usize = taken(&*journal).values().map(Vec::len).sum();
+    assert_eq!(journal.ends().unwrap().iter().map(|(_, end)| end).sum::<u64>(), records as u64, "each is there once");
+}

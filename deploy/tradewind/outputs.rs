@@ -15,7 +15,7 @@ const WATCH_MS: u64 = 60_000;
 pub fn open(config: &Config) -> Result<Arc<dyn Log>> {
     if let Some(kafka) = config.kafka() {
         let partitions = Partitions::outputs(config.kafka.partitions);
-        let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, ..kafka };
+        let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
         return Ok(Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?));
     }
     let folder = config.log.data_dir.join("outputs");

@@ -1,5 +1,6 @@
-//! Prints what a log, the codec and a source do in a second on this machine, and what it costs them. Not a test: nothing depends on
-//! the figures.
+//! Prints what a log, the codec and a source do in a second on this machine, and what it costs them, over every path that
+//! a record may take, in one run: the journal, the journal through the listener, Apache Kafka. Not a test: nothing depends
+//! on the figures.
 
 use dataflows::command::{Command, CommandType};
 use dataflows::epoch::{Cut, Epochs};
@@ -15,9 +16,11 @@ use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
 use ingest::{Config, WallClock, codec};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 const RECORDS: usize = 1_000_000;
 const APPEND: usize = 1000;
@@ -27,44 +30,63 @@ type Any = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Any> {
     let named: Vec<String> = std::env::args().skip(1).collect();
-    match named.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--kafka", brokers] => kafka(brokers),
-        ["--listener", folder] => listener(folder),
-        [folder] => embedded(folder),
-        _ => Err(
-            "name a folder that may be filled, alone for the journal or behind --listener for the journal as Kafka \
-                  clients have it; or --kafka HOST:PORT, where topics may be made"
-                .into(),
-        ),
+    let (folder, brokers, broker) = match named.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [folder] => (folder, None, None),
+        [folder, "--kafka", brokers] => (folder, Some(brokers), None),
+        [folder, "--kafka", brokers, "--broker", process] => (folder, Some(brokers), Some(process)),
+        _ => {
+            return Err(
+                "name a folder that may be filled; behind it, to measure Apache Kafka too, --kafka HOST:PORT, \
+                         where topics may be made, and --broker with the process id of the broker on this machine"
+                    .into(),
+            );
+        }
+    };
+    let folder = Path::new(folder).join(format!("rates-{}", std::process::id()));
+    path("journal", &["self"], &|what| Ok(((), Arc::new(journal(&folder.join(what))?))))?;
+    let start = Watch::start(&["self"]);
+    drop(journal(&folder.join("commands"))?);
+    start.rate("open again: commands");
+    // The server is in this process too, so that its work is counted.
+    path("listener", &["self"], &|what| listener(&folder.join("listener").join(what)))?;
+    if let Some(brokers) = brokers {
+        let counted: Vec<&str> = ["self"].into_iter().chain(broker).collect();
+        path("Apache Kafka", &counted, &|what| Ok(((), Arc::new(kafka(brokers, what)?))))?;
     }
-}
-
-fn embedded(folder: &str) -> Result<(), Any> {
-    let folder = std::path::Path::new(folder).join(format!("rates-{}", std::process::id()));
-    let open = || Journal::open(&folder, &Partitions::uniform(PARTITIONS), Config::default().journal);
-    let log = open()?;
-    small(&log)?;
-    drop(log);
-    std::fs::remove_dir_all(&folder)?;
-
-    let log: Arc<dyn Log> = Arc::new(open()?);
-    commands(&log)?;
-    drop(log);
-    let start = Watch::start();
-    let log: Arc<dyn Log> = Arc::new(open()?);
-    start.rate("open: commands");
-    source(&log)?;
-    single(&*log)?;
-    drop(log);
     Ok(std::fs::remove_dir_all(&folder)?)
 }
 
-/// The same through the listener, as a Kafka client in the same process.
-fn listener(folder: &str) -> Result<(), Any> {
-    let folder = std::path::Path::new(folder).join(format!("rates-{}", std::process::id()));
-    let journal = Journal::open(&folder, &Partitions::uniform(PARTITIONS), Config::default().journal)?;
+/// Gives an empty log of a name, behind what must outlive it.
+type Open<'a, S> = &'a dyn Fn(&str) -> Result<(S, Arc<dyn Log>), Any>;
+
+/// Measures a log.
+fn path<S>(name: &str, counted: &[&str], open: Open<'_, S>) -> Result<(), Any> {
+    println!("{name}");
+    let (_served, log) = open("small")?;
+    append(&*log, counted, "append: small records", small)?;
+    read(&*log, counted, "read: small records")?;
+    let (_served, log) = open("commands")?;
+    append(&*log, counted, "append: commands", command)?;
+    seal(&*log)?;
+    read(&*log, counted, "read: commands")?;
+    source(&log, counted)?;
+    single(&*log)?;
+    let start = Instant::now();
+    for _ in 0..1000 {
+        log.ends()?;
+    }
+    println!("{:26} {:>10.0} µs", "the ends", start.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+fn journal(folder: &Path) -> Result<Journal, Any> {
+    Ok(Journal::open(folder, &Partitions::uniform(PARTITIONS), Config::default().journal)?)
+}
+
+/// A journal as a Kafka client in the same process has it, and what serves it.
+fn listener(folder: &Path) -> Result<(Runtime, Arc<dyn Log>), Any> {
     let parts = listener::Parts {
-        inputs: Arc::new(journal),
+        inputs: Arc::new(journal(folder)?),
         outputs: None,
         topic_prefix: kafka::Config::default().topic_prefix,
         access: listener::Access::Owner,
@@ -77,49 +99,25 @@ fn listener(folder: &str) -> Result<(), Any> {
     let bootstrap = socket.local_addr()?.to_string();
     runtime.spawn(served.serve(socket, std::future::pending()));
     let config = kafka::Config { bootstrap, ..kafka::Config::default() };
-    let log: Arc<dyn Log> = Arc::new(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?);
-    commands(&log)?;
-    source(&log)?;
-    single(&*log)?;
-    Ok(std::fs::remove_dir_all(&folder)?)
+    Ok((runtime, Arc::new(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)))
 }
 
-/// The same over topics of a cluster, which stay there.
-fn kafka(brokers: &str) -> Result<(), Any> {
-    let open = |what: &str| -> Result<KafkaLog, Any> {
-        let topic_prefix = format!("rates-{}-{what}.", std::process::id());
-        let config = kafka::Config { bootstrap: brokers.to_owned(), topic_prefix, ..kafka::Config::default() };
-        let layout = Layout { partitions: PARTITIONS, replication: 1, min_insync_replicas: 1 };
-        Topics::open(&config, layout)?.create()?;
-        Ok(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)
-    };
-    small(&open("small")?)?;
-    let log: Arc<dyn Log> = Arc::new(open("commands")?);
-    commands(&log)?;
-    source(&log)?;
-    single(&*log)?;
-    let start = Instant::now();
-    for _ in 0..1000 {
-        log.ends()?;
-    }
-    println!("{:26} {:>10.0} µs", "the ends", start.elapsed().as_secs_f64() * 1000.0);
-    Ok(())
+/// Topics of a cluster, which stay there.
+fn kafka(brokers: &str, what: &str) -> Result<KafkaLog, Any> {
+    let topic_prefix = format!("rates-{}-{what}.", std::process::id());
+    let config = kafka::Config { bootstrap: brokers.to_owned(), topic_prefix, ..kafka::Config::default() };
+    let layout = Layout { partitions: PARTITIONS, replication: 1, min_insync_replicas: 1 };
+    Topics::open(&config, layout)?.create()?;
+    Ok(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)
 }
 
-fn small(log: &dyn Log) -> Result<(), Any> {
-    append(log, "append: small records", |number| Record {
+fn small(number: usize) -> Record {
+    Record {
         key: Some(number.to_string().into()),
         value: Some(vec![b'v'; 64].into()),
         timestamp_ms: 1_700_000_000_000,
         ..Record::default()
-    })?;
-    read(log, "read: small records")
-}
-
-fn commands(log: &Arc<dyn Log>) -> Result<(), Any> {
-    append(&**log, "append: commands", command)?;
-    seal(&**log)?;
-    read(&**log, "read: commands")
+    }
 }
 
 fn command(number: usize) -> Record {
@@ -129,32 +127,35 @@ fn command(number: usize) -> Record {
 }
 
 /// What passed since then, on the wall and on the processors.
-struct Watch {
+struct Watch<'a> {
     wall: Instant,
-    cpu_s: f64,
+    counted: &'a [&'a str],
+    cpu_s: Vec<f64>,
 }
 
-impl Watch {
-    fn start() -> Watch {
-        Watch { wall: Instant::now(), cpu_s: cpu_s() }
+impl<'a> Watch<'a> {
+    fn start(counted: &'a [&'a str]) -> Watch<'a> {
+        Watch { wall: Instant::now(), counted, cpu_s: counted.iter().map(|process| cpu_s(process)).collect() }
     }
 
     fn rate(&self, what: &str) {
-        let (wall_s, cpu_s) = (self.wall.elapsed().as_secs_f64(), cpu_s() - self.cpu_s);
-        let millions = RECORDS as f64 / 1e6;
-        println!("{what:26} {:>10.0}/s {:>8.2} CPU-s a million", RECORDS as f64 / wall_s, cpu_s / millions);
+        let (wall_s, millions) = (self.wall.elapsed().as_secs_f64(), RECORDS as f64 / 1e6);
+        let used = self.counted.iter().zip(&self.cpu_s).map(|(process, begun)| (cpu_s(process) - begun) / millions);
+        let used: Vec<String> = used.map(|cpu_s| format!("{cpu_s:.2}")).collect();
+        // The second is the broker's.
+        println!("{what:26} {:>10.0}/s {:>8} CPU-s a million", RECORDS as f64 / wall_s, used.join(" + "));
     }
 }
 
-/// What this process has used of the processors; nothing where there is no such file.
-fn cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+/// What a process has used of the processors; nothing where there is no such file.
+fn cpu_s(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
 }
 
-fn append(log: &dyn Log, what: &str, record: impl Fn(usize) -> Record) -> Result<(), Any> {
+fn append(log: &dyn Log, counted: &[&str], what: &str, record: fn(usize) -> Record) -> Result<(), Any> {
     let appends: Vec<Vec<(TopicPartition, Record)>> = (0..RECORDS / APPEND)
         .map(|number| {
             let at = TopicPartition::new(Topic::Orders, (number % PARTITIONS as usize) as u32);
@@ -163,7 +164,7 @@ fn append(log: &dyn Log, what: &str, record: impl Fn(usize) -> Record) -> Result
         .collect();
     let count = appends.len();
     let (done, landed) = mpsc::sync_channel(count);
-    let start = Watch::start();
+    let start = Watch::start(counted);
     let mut waiting = 0;
     for records in appends {
         let done = done.clone();
@@ -189,8 +190,8 @@ fn beginning(log: &dyn Log) -> Cut {
     cut
 }
 
-fn read(log: &dyn Log, what: &str) -> Result<(), Any> {
-    let start = Watch::start();
+fn read(log: &dyn Log, counted: &[&str], what: &str) -> Result<(), Any> {
+    let start = Watch::start(counted);
     let (bell, rung) = mpsc::sync_channel(1);
     let mut reader = log.reader(&beginning(log))?;
     reader.wake(Arc::new(move || bell.try_send(()).unwrap_or_default()));
@@ -237,11 +238,11 @@ fn seal(log: &dyn Log) -> Result<(), Any> {
     Ok(())
 }
 
-fn source(log: &Arc<dyn Log>) -> Result<(), Any> {
+fn source(log: &Arc<dyn Log>, counted: &[&str]) -> Result<(), Any> {
     let start = Instant::now();
     let sealed = Sealed::read(&**log, Place::default())?;
     println!("{:26} {:>10.1} ms", "read the sealed epochs", start.elapsed().as_secs_f64() * 1000.0);
-    let start = Watch::start();
+    let start = Watch::start(counted);
     let (bell, rung) = mpsc::sync_channel(1);
     let fatal: ingest::Fatal = Arc::new(|error| eprintln!("{error}"));
     let worker = Worker { index: 0, peers: 1 };

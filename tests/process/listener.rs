@@ -1,16 +1,21 @@
 //! Kafka clients of other makers at a real node: kcat, confluent-kafka, kafka-python and aiokafka publish, read, and share
-//! a topic in groups; an example service places an order. Not for the protocol: see `ingest/src/listener/tests`.
+//! a topic in groups, and so do Kafka's own in Java: see `java`; an example service places an order. Not for the protocol:
+//! see `ingest/src/listener/tests`.
 //!
 //! The Python clients are installed into the folder of all that is built. A client that cannot be had is told as skipped,
 //! and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
 
-use super::{Program, TestEnv, Way, shop};
+mod java;
+
+use super::{Api, Program, TestEnv, Way, shop};
 use ingest::testing::broker::Broker;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 const PACKAGES: [&str; 3] = ["confluent-kafka==2.16.1", "kafka-python==3.0.12", "aiokafka==0.14.0"];
 
@@ -53,8 +58,8 @@ fn file(path: &str) -> PathBuf {
 }
 
 /// Where Kafka clients find the node.
-fn kafka(env: &TestEnv) -> String {
-    env.get("/health/ready").ok().json()["kafka"].as_str().expect("an address").to_owned()
+fn kafka(api: &Api) -> String {
+    api.get("/health/ready").ok().json()["kafka"].as_str().expect("an address").to_owned()
 }
 
 /// Runs a client to its end.
@@ -152,7 +157,7 @@ fn the_listener_is_where_it_is_told_to_be() {
     assert_eq!(nowhere.get("/health/ready").ok().json()["kafka"], Value::Null);
 
     // Free again at the end of the statement.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let taken = free.expect("a free port").to_string();
     let env = TestEnv::start_as(&Way { kafka_listen: Some(taken.clone()), ..Way::default() });
     assert_eq!(kafka(&env), taken);
@@ -164,4 +169,33 @@ fn the_listener_is_where_it_is_told_to_be() {
         let ended = Program::run(&arguments);
         assert!(ended.code != Some(0) && ended.stderr.contains(why), "{ended:?}");
     }
+}
+
+/// Where the listener is by default.
+const DEFAULT: &str = "127.0.0.1:9092";
+
+/// Takes the default port; none if somebody keeps it.
+fn take_default_port() -> Option<TcpListener> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        // A node of another test may have it for a moment.
+        match TcpListener::bind(DEFAULT) {
+            Ok(taken) => return Some(taken),
+            Err(_) if Instant::now() > deadline => return None,
+            Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    }
+}
+
+#[test]
+fn where_the_default_port_is_taken_another_is_told() {
+    let _taken = take_default_port();
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let data = folder.path().display().to_string();
+    let node = Program::start(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--workers", "1"], &[]);
+    let api = Api::new(&node.said("ready at ").expect("the node starts all the same"));
+    let address = kafka(&api);
+    assert!(address.starts_with("127.0.0.1:") && address != DEFAULT, "{address}");
+    assert!(node.stderr().contains(&address), "{}", node.stderr());
+    TcpStream::connect(&address).expect("it listens there");
 }

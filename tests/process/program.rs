@@ -106,6 +106,11 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                // What it said last may not be here yet.
+                self.stderr.wait_for(|text| text.has_ended.then_some(()));
+                println!("process {} ended with {status}", self.child.id());
+            }
             println!("process {} said:\n{}", self.child.id(), self.stderr.text());
         }
         self.kill();

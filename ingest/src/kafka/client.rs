@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How to speak to the brokers. TLS and SCRAM are in builds with the feature `kafka-tls`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,10 @@ impl Security {
         if (has_tls || has_scram) && !cfg!(feature = "kafka-tls") {
             let why = "TLS and SCRAM need a build with the feature kafka-tls".to_owned();
             return Err(Error::Config { name: "kafka.security", why });
+        }
+        if has_tls && !ca_file.is_empty() {
+            // librdkafka does not say which file it is that cannot be read.
+            std::fs::File::open(ca_file).map_err(Error::io("reading", ca_file))?;
         }
         let settings = [
             ("security.protocol", protocol, true),
@@ -126,6 +130,8 @@ fn base(config: &Config) -> Result<ClientConfig, Error> {
     client.set("socket.nagle.disable", "true");
     client.set("socket.keepalive.enable", "true");
     client.set("allow.auto.create.topics", "false");
+    // At this level it says why a broker has broken off; see `Context`.
+    client.set_log_level(RDKafkaLogLevel::Info);
     config.security.apply(&mut client)?;
     Ok(client)
 }
@@ -135,7 +141,8 @@ pub fn producer(config: &Config) -> Result<ClientConfig, Error> {
     let mut client = base(config)?;
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
-    client.set("message.timeout.ms", config.append_ms_max.to_string());
+    // 0 is for ever.
+    client.set("message.timeout.ms", if config.gives_up { config.append_ms_max } else { 0 }.to_string());
     client.set("compression.type", "lz4");
     // What comes while a batch is under way waits for it anyhow, so that there is no need to wait for more.
     client.set("linger.ms", "0");
@@ -225,21 +232,37 @@ pub fn delete_records(admin: &Admin, names: &Names, config: &Config, floor: &Cut
     Ok(())
 }
 
+/// What a client says again and again, it says only once in that time.
+const LATELY: Duration = Duration::from_secs(30);
+/// The facility of a broker's failure in librdkafka's log.
+const FAILURE: &str = "FAIL";
+
 /// Receives what clients say beside their answers.
 #[derive(Default)]
 pub struct Context {
-    last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<(Instant, String)>>,
 }
 
 impl Context {
     /// Why the brokers could not be reached, if that was so lately.
     pub fn last_error(&self) -> Option<String> {
-        lock(&self.last_error).take()
+        lock(&self.last_error).as_ref().filter(|(at, _)| at.elapsed() < LATELY).map(|(_, why)| why.clone())
+    }
+
+    fn note(&self, why: &str) {
+        *lock(&self.last_error) = Some((Instant::now(), why.to_owned()));
     }
 }
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == FAILURE {
+            // That a broker broke off is no error to it, although it may have been asked in the wrong way. First comes
+            // the name of a thread.
+            let thread_and_rest = message.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
+            let why = thread_and_rest.map_or(message, |(_, rest)| rest);
+            self.note(&if is_misunderstood(why) { format!("{why}: {MISUNDERSTOOD}") } else { why.to_owned() });
+        }
         match level {
             // What stands in the way is told by who wanted something; a client repeats it at every attempt.
             RDKafkaLogLevel::Emerg
@@ -254,17 +277,30 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let mut last = lock(&self.last_error);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PartitionEOF) => {}
             // It says less than what was said of the brokers one by one.
-            Some(RDKafkaErrorCode::AllBrokersDown) if last.is_some() => {}
-            _ => *last = Some(reason.to_owned()),
+            Some(RDKafkaErrorCode::AllBrokersDown) if self.last_error().is_some() => {}
+            _ => self.note(reason),
         }
     }
 }
 
 impl ConsumerContext for Context {}
+
+/// What may be the matter with a broker that breaks off as soon as it is spoken to.
+const MISUNDERSTOOD: &str = "its listener may want another kafka.security";
+/// How soon that is.
+const SOON_MS: u64 = 1_000;
+
+/// Whether a broker broke off as soon as it was spoken to, as librdkafka says it.
+fn is_misunderstood(why: &str) -> bool {
+    let Some((ms, state)) = why.rsplit_once("(after ").and_then(|(_, rest)| rest.split_once("ms in state ")) else {
+        return false;
+    };
+    let is_asked = ["APIVERSION_QUERY", "UP"].iter().any(|asked| state.starts_with(asked));
+    why.contains("Disconnected") && is_asked && ms.parse::<u64>().is_ok_and(|ms| ms < SOON_MS)
+}
 
 struct Unpark(Thread);
 
@@ -284,5 +320,30 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(output) => return output,
             Poll::Pending => std::thread::park(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_the_matter_with_a_broker_that_breaks_off_is_told() {
+        let told = |message: &str| {
+            let context = Context::default();
+            context.log(RDKafkaLogLevel::Info, FAILURE, message);
+            context.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+            assert_eq!(context.last_error(), context.last_error(), "it is told again");
+            context.last_error().unwrap()
+        };
+        let closed = "127.0.0.1:9093/bootstrap: Disconnected: connection closed by peer";
+        let said = |state: &str| told(&format!("[thrd:127.0.0.1:9093/bootstrap]: {closed} (after {state})"));
+        for state in ["1ms in state APIVERSION_QUERY, 1 identical error(s) suppressed", "0ms in state UP"] {
+            assert_eq!(said(state), format!("{closed} (after {state}): {MISUNDERSTOOD}"));
+        }
+        for state in ["600000ms in state UP", "0ms in state CONNECT", "?"] {
+            assert_eq!(said(state), format!("{closed} (after {state})"));
+        }
+        assert_eq!(told("refused (after 0ms in state UP)"), "refused (after 0ms in state UP)");
     }
 }

@@ -50,6 +50,9 @@ pub struct Config {
     pub answer_ms_max: u64,
     /// How long an append may take before it has failed.
     pub append_ms_max: u64,
+    /// Whether an append that took so long fails. Its records give up one by one, so that one may be in the log without
+    /// another that stands before it. Outputs wait instead: who reads them passes by what comes behind a later place.
+    pub gives_up: bool,
     /// How many records may wait for their acknowledgement; more are refused, unless nothing waits.
     pub waiting_records_max: usize,
     /// How many bytes may wait for their acknowledgement; more are refused, unless nothing waits.
@@ -74,6 +77,7 @@ impl Default for Config {
             security: Security::default(),
             answer_ms_max: 5_000,
             append_ms_max: 10_000,
+            gives_up: true,
             waiting_records_max: 200_000,
             waiting_bytes_max: 64 << 20,
             append_bytes_max: 64 << 20,

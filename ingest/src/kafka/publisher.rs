@@ -11,7 +11,8 @@
 //! producer whose last record is stamped more than a day ago (`producer.id.expiration.ms`), as outputs that are made again
 //! are. Nothing here rests on it: commands are decided once by their id, epochs by their number, and what is published is
 //! taken by its epoch and place. Waiting for ever instead of giving up would let an order appear long after its customer was
-//! told that it failed.
+//! told that it failed. Outputs do wait for ever (`gives_up`): nobody is told anything, and of a partition's records always a
+//! front must be there, since a reader takes none behind a later one.
 
 use super::client::{self, Context, Names, number};
 use super::{Config, away};

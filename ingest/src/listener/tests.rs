@@ -10,14 +10,14 @@ use crate::contract_tests::{self, PARTITIONS};
 use crate::journal::{self, Journal};
 use crate::kafka::KafkaLog;
 use crate::log::Partitions;
-use crate::storage::Folder;
+use crate::testing::Disk;
 use std::net::SocketAddr;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 const PREFIX: &str = "test.";
 
-/// A listener before journals of its own, with a thread of its own.
+/// A listener before journals of its own, with a thread of its own. Offsets are on a disk in memory.
 struct Served {
     address: SocketAddr,
     inputs: Arc<dyn Log>,
@@ -29,6 +29,10 @@ struct Served {
 
 impl Served {
     fn start(access: Access, config: Config) -> Served {
+        Served::start_on(&Disk::default(), access, config)
+    }
+
+    fn start_on(disk: &Disk, access: Access, config: Config) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let open = |name: &str, partitions: &Partitions| -> Arc<dyn Log> {
             // Segments so small that deleting has something to delete.
@@ -42,7 +46,7 @@ impl Served {
             outputs: Some(Arc::clone(&outputs)),
             topic_prefix: PREFIX.to_owned(),
             access,
-            storage: Arc::new(Folder::at(folder.path().join("groups")).unwrap()),
+            storage: Arc::new(disk.clone()),
             clock: Arc::new(WallClock),
         };
         let listener = Listener::open(parts, config).unwrap();

@@ -34,7 +34,7 @@ pub struct Config {
     pub append_bytes_max: usize,
     /// How many epochs are appended at once.
     pub append_epochs_max: usize,
-    /// How long the log may take to acknowledge before that is an error.
+    /// How long the log may take to acknowledge before it is told that it does not.
     pub acknowledge_ms_max: u64,
     /// The first wait after an error.
     pub retry_ms_min: u64,
@@ -142,6 +142,14 @@ impl Outbox {
         lock(&self.shared.state).stalled.clone()
     }
 
+    /// Notes why, until something is published.
+    fn stall(&self, error: &Error) {
+        let is_new = lock(&self.shared.state).stalled.replace(error.to_string()).is_none();
+        if is_new {
+            tracing::warn!(%error, "outputs cannot be published now");
+        }
+    }
+
     fn end(&self) {
         lock(&self.shared.state).is_over = true;
         self.shared.moved.notify_all();
@@ -244,11 +252,15 @@ impl Publisher {
             let left = Duration::from_millis(config.acknowledge_ms_max).saturating_sub(since.elapsed());
             let result = lock(&landed).take();
             match result {
-                None if left.is_zero() => return Err(Error::Unavailable("outputs are not acknowledged".to_owned())),
                 None => {
+                    // The log answers sooner or later, and what is on its way would only be there twice.
+                    let is_late = left.is_zero();
+                    if is_late {
+                        self.outbox.stall(&Error::Unavailable("outputs are not acknowledged".to_owned()));
+                    }
                     batch.landed = Some((landed, since));
                     self.batch = Some(batch);
-                    return Ok(Due::Idle(left));
+                    return Ok(Due::Idle(if is_late { IDLE } else { left }));
                 }
                 Some(Err(error)) => return Err(Error::Unavailable(error.to_string())),
                 Some(Ok(origins)) => self.acknowledge(&mut batch, &origins),
@@ -322,6 +334,7 @@ impl Publisher {
             state.waiting.pop_front();
         }
         state.published = state.published.max(last);
+        state.stalled = None;
         drop(state);
         self.outbox.shared.moved.notify_all();
     }
@@ -358,7 +371,7 @@ impl Drop for Publishing {
 
 fn run(mut publisher: Publisher) {
     let outbox = publisher.outbox.clone();
-    let Shared { signal, config, state, .. } = &*outbox.shared;
+    let Shared { signal, config, .. } = &*outbox.shared;
     let (first, longest) = (Duration::from_millis(config.retry_ms_min), Duration::from_millis(config.retry_ms_max));
     let mut retry = first;
     while !signal.is_stopped() {
@@ -367,7 +380,6 @@ fn run(mut publisher: Publisher) {
             Ok(due) => {
                 if outbox.published() > before {
                     retry = first;
-                    lock(state).stalled = None;
                 }
                 match due {
                     Due::Now => {}
@@ -376,10 +388,7 @@ fn run(mut publisher: Publisher) {
                 }
             }
             Err(error) => {
-                let is_new = lock(state).stalled.replace(error.to_string()).is_none();
-                if is_new {
-                    tracing::warn!(%error, "outputs cannot be published now");
-                }
+                outbox.stall(&error);
                 signal.pause(retry);
                 retry = (retry * 2).min(longest);
             }

@@ -74,11 +74,17 @@ impl Broker {
         }
     }
 
-    /// Starts it again, and waits until it can be asked.
+    /// Starts it again, and waits until it can be asked. Meanwhile its ports are anybody's, so that it may have to wait.
     pub fn restart(&self) {
-        self.kill();
         let own = self.own.as_ref().expect("only a broker of the test's own is started again");
-        own.start().expect("the broker started before");
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            self.kill();
+            match own.start() {
+                Ok(()) => return,
+                Err(error) => assert!(Instant::now() < deadline, "the broker does not start again: {error}"),
+            }
+        }
     }
 }
 
@@ -91,6 +97,11 @@ impl Drop for Broker {
             let _ = warden.wait();
         }
     }
+}
+
+/// The folder of the jars, in which Kafka's own clients are too.
+pub fn libs() -> io::Result<PathBuf> {
+    jars(&cache()?)
 }
 
 fn start_or_skip() -> Option<Broker> {

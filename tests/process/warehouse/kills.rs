@@ -1,7 +1,7 @@
 //! A node killed at random moments while it exports: nobody who lists the folder ever sees half a file, and in the end
 //! every row is there once. 25 kills, or as many as `TRADEWIND_TEST_EXPORT_KILLS` says.
 
-use super::{compare, exported, files, python, verified};
+use super::{assert_written_again, compare, exported, files, python, verified};
 use crate::process::{TestEnv, Way, shop};
 use crate::support::seeds;
 use ingest::testing::Random;
@@ -96,18 +96,7 @@ fn kills_while_exporting_leave_every_row_once() {
     std::fs::remove_dir_all(&root).expect("the folder is ours");
     env.restart(&way());
     exported(&env, last);
-    let again = loop {
-        let again = files(&root);
-        if before.keys().all(|path| again.contains_key(path)) {
-            break again;
-        }
-        let next = (env.get("/api/v1/epochs/latest").ok().epoch() + 50).to_string();
-        let next = [("tradewind-min-epoch", next.as_str()), ("prefer", "wait=30")];
-        env.get_with("/api/v1/epochs/latest", &next).ok();
-    };
-    for (path, bytes) in &before {
-        assert!(again[path] == *bytes, "{} has other bytes", path.display());
-    }
+    assert_written_again(&env, &before);
     // The node keeps epochs from its start on.
     exported(&env, env.get("/api/v1/epochs/latest").ok().epoch());
     verified(&env);

@@ -29,7 +29,7 @@ fn run(command: &mut Command) -> Result<String, String> {
 }
 
 /// A Python with the readers, made once; none if it cannot be had, which is then told.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = PYTHON.get_or_init(|| {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -57,8 +57,14 @@ fn script(python: &Path, arguments: &[&str]) -> Value {
 }
 
 /// All readers agree on every table at the epoch that all tables hold.
-fn compare(python: &Path, data: &Path) -> Value {
+pub fn compare(python: &Path, data: &Path) -> Value {
     script(python, &["compare", &data.join("warehouse").display().to_string()])
+}
+
+/// How many rows of facts there are, which are the same in both but for the epochs and places in them.
+pub fn same(python: &Path, data: &Path, other: &Path) -> u64 {
+    let folders = [data, other].map(|data| data.join("warehouse").display().to_string());
+    script(python, &["same", &folders[0], &folders[1]])["rows"].as_u64().expect("a number")
 }
 
 /// The rows of every ready query for DuckDB.
@@ -89,14 +95,14 @@ fn until(api: &Api, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
 }
 
 /// Waits until the tables hold that epoch.
-fn exported(api: &Api, epoch: u64) -> u64 {
+pub fn exported(api: &Api, epoch: u64) -> u64 {
     let gauge = |status: &Value| status["gauges"]["export_epoch"].as_f64().map_or(0, |epoch| epoch as u64);
     let status = until(api, "the tables do not get there", |status| gauge(status) >= epoch);
     gauge(&status)
 }
 
 /// Runs `export verify`; it must find nothing wrong, and hold the tables against the views too.
-fn verified(api: &Api) {
+pub fn verified(api: &Api) {
     let ended = Program::run(&["export", "verify", "--to", api.base()]);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     // Events, five tables of facts, and the changes and rows of every view.
@@ -105,8 +111,24 @@ fn verified(api: &Api) {
     assert!(ended.stdout.contains("and equal to the node's views"), "{}", ended.stdout);
 }
 
+/// Waits until every file is written again, which must have the same bytes.
+pub fn assert_written_again(env: &TestEnv, before: &BTreeMap<PathBuf, Vec<u8>>) {
+    let root = env.data().join("warehouse");
+    let deadline = Instant::now() + PATIENCE;
+    let mut again = files(&root);
+    while let Some(missing) = before.keys().find(|path| !again.contains_key(*path)) {
+        assert!(Instant::now() < deadline, "{} is not written again", missing.display());
+        let next = (env.get("/api/v1/epochs/latest").ok().epoch() + 50).to_string();
+        env.get_with("/api/v1/epochs/latest", &[("tradewind-min-epoch", &next), ("prefer", "wait=1")]);
+        again = files(&root);
+    }
+    for (path, bytes) in before {
+        assert!(again[path] == *bytes, "{} has other bytes", path.display());
+    }
+}
+
 /// Every file below a folder, with its bytes, but for what says how far an export is.
-fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let (mut files, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in folder.read_dir().expect("a folder of tables") {

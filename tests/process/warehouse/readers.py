@@ -2,6 +2,7 @@
 
 compare: every table by delta-rs with polars, by DuckDB over the files that its log names, and by DuckDB over the plain
 folder, at one epoch, whatever is being written meanwhile. Fails at the first difference.
+same OTHER: every fact of two nodes, but for when it was decided. Fails at the first table that differs.
 sql FILES EPOCH: runs every file of SQL, after `views.sql`, and gives its rows.
 """
 import decimal
@@ -71,6 +72,18 @@ def compare(root):
     return {"epoch": epoch, "rows": rows}
 
 
+def same(root, other):
+    rows = 0
+    for table in ["order_lines", "credit_lines", "adjustments", "payments", "stock_movements"]:
+        files = [deltalake.DeltaTable(str(folder / table)).file_uris() for folder in (root, other)]
+        facts = "(select * exclude (epoch, n) from read_parquet(?, hive_partitioning = true))"
+        counts = [duckdb.execute(f"select count(*) from {facts}", [one]).fetchone()[0] for one in files]
+        lacks = duckdb.execute(f"select count(*) from (select * from {facts} except all select * from {facts})", files)
+        assert counts[0] == counts[1] and lacks.fetchone()[0] == 0, (table, counts)
+        rows += counts[0]
+    return {"rows": rows}
+
+
 def sql(root, folder, epoch):
     duckdb.execute(f"set variable warehouse = '{root}'")
     duckdb.execute(f"set variable epoch = {int(epoch)}")
@@ -87,6 +100,8 @@ def main():
     root = pathlib.Path(sys.argv[2])
     if sys.argv[1] == "compare":
         said = compare(root)
+    elif sys.argv[1] == "same":
+        said = same(root, pathlib.Path(sys.argv[3]))
     else:
         said = sql(root, pathlib.Path(sys.argv[3]), sys.argv[4])
     print(json.dumps(said, default=lambda value: format(value, "f") if isinstance(value, decimal.Decimal) else str(value)))

@@ -7,6 +7,8 @@ use dataflows::port::AppendError;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
+const PROGRESS: TopicPartition = TopicPartition::new(Topic::Progress, 0);
+
 /// While the only broker is away, everything says so and nothing hangs; when it is back, everything goes on by itself, and
 /// what was acknowledged is there once.
 #[test]
@@ -20,6 +22,8 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     let (bell, mut found) = (Bell::default(), Vec::new());
     let mut reader = log.reader(&beginning(&log)).unwrap();
     reader.wake(bell.waker());
+    let outputs = Partitions::outputs(contract_tests::PARTITIONS);
+    let waits = KafkaLog::open(Config { gives_up: false, ..config.clone() }, &outputs).unwrap();
     let mut acknowledged = BTreeMap::new();
     for number in 0..20 {
         let value = number.to_string();
@@ -28,6 +32,8 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     }
 
     broker.kill();
+    let (tell_late, late) = mpsc::sync_channel(1);
+    waits.append(vec![(PROGRESS, text("late"))], Box::new(move |result| drop(tell_late.send(result))));
     assert!(matches!(log.ends(), Err(Error::Unavailable(_))));
     assert!(matches!(log.starts(), Err(Error::Unavailable(_))));
     assert!(matches!(log.reader(&beginning(&log)), Err(Error::Unavailable(_))));
@@ -43,8 +49,11 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     }
     let results: Vec<_> = (0..60).map(|_| told.recv_timeout(LONGEST).unwrap().unwrap_err()).collect();
     assert_eq!(results.iter().filter(|error| **error == AppendError::Overloaded).count(), 10);
+    // The others gave up twice meanwhile.
+    assert!(late.try_recv().is_err(), "what does not give up is not answered yet");
 
     broker.restart();
+    assert_eq!(late.recv_timeout(LONGEST).unwrap().unwrap()[0].topic_partition(), PROGRESS);
     for number in 20..40 {
         let value = number.to_string();
         let origin = until("an acknowledgement", || append(&log, vec![(ORDERS, text(&value))]).ok())[0];

@@ -2,6 +2,7 @@
 
 use super::protocol::{Client, framed, topic};
 use super::*;
+use crate::testing::{Faults, Stop};
 use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -144,4 +145,59 @@ fn a_group_has_its_limits() {
     assert_eq!(refused(new().with_protocols(Vec::new())), code::INCONSISTENT_GROUP_PROTOCOL);
     let long = JoinGroupRequestProtocol::default().with_metadata(Bytes::from(vec![0; 101]));
     assert_eq!(refused(new().with_protocols(vec![long])), code::INVALID_REQUEST);
+}
+
+/// Commits as one who is in no group.
+fn keep(client: &mut Client, offset: i64) -> i16 {
+    commit(client, -1, &StrBytes::default(), offset)
+}
+
+/// What another listener finds that begins on what the disk has without its power.
+fn kept(disk: &Disk) -> i64 {
+    let disk = disk.after_power_loss(|synced, _| synced.to_vec());
+    let served = Served::start_on(&disk, Access::Client, Config::default());
+    committed(&mut Client::of(&served))
+}
+
+#[test]
+fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
+    let disk = Disk::default();
+    let served = Served::start_on(&disk, Access::Client, Config::default());
+    let (mut client, mut other) = (Client::of(&served), Client::of(&served));
+    assert_eq!(keep(&mut client, 5), code::NONE);
+    disk.fail(Faults { steps_left: Some(0), ..Faults::default() });
+    for _ in 0..3 {
+        assert_eq!(keep(&mut client, 6), code::COORDINATOR_NOT_AVAILABLE, "Kafka's clients try again by themselves");
+        assert_eq!(kept(&disk), 5);
+    }
+    // Groups go on meanwhile: nothing else of them is on the disk.
+    let member = name(&mut other);
+    assert_eq!(other.ask(4, &joining(&member)).error_code, code::NONE);
+    let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(member);
+    assert_eq!(other.ask(2, &leave).error_code, code::NONE);
+    disk.fail(Faults::default());
+    assert_eq!(keep(&mut client, 7), code::NONE);
+    assert_eq!(kept(&disk), 7);
+}
+
+#[test]
+fn offsets_are_whole_wherever_the_machine_stops_while_they_are_written() {
+    let tried = Disk::default();
+    let served = Served::start_on(&tried, Access::Client, Config::default());
+    assert_eq!(keep(&mut Client::of(&served), 5), code::NONE);
+    let (mut before, mut after) = (0, 0);
+    for point in tried.points().into_keys() {
+        let disk = Disk::default();
+        let served = Served::start_on(&disk, Access::Client, Config::default());
+        let mut client = Client::of(&served);
+        assert_eq!(keep(&mut client, 5), code::NONE);
+        disk.fail(Faults { stop: Some(Stop { point: point.clone(), hit: 1 }), ..Faults::default() });
+        assert_eq!(keep(&mut client, 6), code::COORDINATOR_NOT_AVAILABLE, "{point}");
+        match kept(&disk) {
+            5 => before += 1,
+            6 => after += 1,
+            other => panic!("{point}: {other} was never committed"),
+        }
+    }
+    assert!(before > 0 && after > 0, "{before} stops were before it was durable, {after} after it");
 }

@@ -284,6 +284,31 @@ fn bytes_that_are_no_requests_harm_nobody_else() {
     assert_eq!(other.ask(9, &MetadataRequest::default().with_topics(Some(Vec::new()))).topics.len(), 0);
 }
 
+/// Who does not take what was asked for is sent away when the time for it is over; the others are answered meanwhile.
+#[test]
+fn who_takes_no_answers_holds_up_nobody_else() {
+    const ASKED: usize = 80;
+    const BYTES: usize = 1 << 20;
+    let config = Config { connections_max: 2, write_ms_max: 500, ..Config::default() };
+    let served = Served::start(Access::Client, config);
+    let (mut slow, mut other) = (Client::of(&served), Client::of(&served));
+    let large = "x".repeat(BYTES - 1_000);
+    let one = produce("test.orders.commands", 1, batch(&[large.as_str()], (-1, -1, -1)));
+    assert_eq!(produced(&mut other, &one), (0, 0));
+    // More than fits into the buffers of the system.
+    for _ in 0..ASKED {
+        slow.send(&framed(12, &fetch("test.orders.commands", 1, 0, 0)));
+    }
+    assert_eq!(fetched(&mut other, &fetch("test.orders.commands", 1, 0, 0)).1, 1);
+    // There is no room for a third before the first has gone.
+    let mut third = Client::of(&served);
+    assert_eq!(fetched(&mut third, &fetch("test.orders.commands", 1, 0, 0)).1, 1);
+    let mut taken = Vec::new();
+    // The end may be a reset.
+    let _ = slow.0.read_to_end(&mut taken);
+    assert!(taken.len() < ASKED * BYTES, "{} bytes", taken.len());
+}
+
 /// Each request that the crate can write fits the shape that it is walked by, to its last byte and no further.
 #[test]
 fn shapes_are_those_of_the_requests() {
