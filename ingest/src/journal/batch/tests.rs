@@ -32,7 +32,7 @@ fn a_batch_has_the_bytes_that_kafka_clients_read() {
         timestamp_ms: 1000,
     };
     let mut bytes = Vec::new();
-    encode([&record].into_iter(), &mut bytes);
+    encode([(0, &record)].into_iter(), &mut bytes);
     place(&mut bytes, 7);
     let checksum = crc32c::crc32c(&bytes[21..]).to_be_bytes();
     let mut golden = vec![0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 64, 0, 0, 0, 0, 2];
@@ -52,7 +52,7 @@ fn records_come_back_as_they_were() {
         let mut random = Random::new(seed);
         let records: Vec<Record> = (0..=random.below(20)).map(|_| random_record(&mut random)).collect();
         let mut bytes = Vec::new();
-        encode(records.iter(), &mut bytes);
+        encode((0..).zip(&records), &mut bytes);
         let base = random.next() >> 1;
         place(&mut bytes, base);
         assert!(checksum_is_right(&bytes), "seed {seed}");
@@ -67,7 +67,7 @@ fn damage_is_seen_and_never_kills() {
         let mut random = Random::new(seed);
         let records: Vec<Record> = (0..=random.below(3)).map(|_| random_record(&mut random)).collect();
         let mut bytes = Vec::new();
-        encode(records.iter(), &mut bytes);
+        encode((0..).zip(&records), &mut bytes);
         let at = CHECKED_FROM + random.below(bytes.len() - CHECKED_FROM);
         bytes[at] ^= 1 << random.below(8);
         assert!(!checksum_is_right(&bytes), "seed {seed}");
