@@ -56,7 +56,7 @@ impl Waiting {
             waiting.entries.extend_from_slice(&at.partition.to_le_bytes());
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             waiting.batches.push(Placed { slot, at: waiting.entries.len(), count });
-            batch::encode(now.iter().map(|(_, record)| record), &mut waiting.entries);
+            batch::encode((0..).zip(now.iter().map(|(_, record)| record)), &mut waiting.entries);
             rest = later;
         }
         debug_assert!(waiting.batches.first().is_none_or(|first| first.at == ENTRY_BYTES));
