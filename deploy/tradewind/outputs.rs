@@ -58,6 +58,8 @@ impl Outputs {
 fn embedded(config: &Config) -> Result<Journal> {
     let folder = config.log.data_dir.join("outputs");
     let partitions = Partitions::outputs(config.log.partitions);
-    let journal = ingest::journal::Config { segment_bytes: config.outputs.segment_bytes, ..config.ingest().journal };
+    let segment_bytes = config.outputs.segment_bytes;
+    // The records of an epoch are spread over many partitions, and much alike.
+    let journal = ingest::journal::Config { segment_bytes, is_packed: true, ..config.ingest().journal };
     Journal::open(&folder, &partitions, journal).with_context(|| format!("opening the outputs in {}", folder.display()))
 }

@@ -192,8 +192,8 @@ pub const KEYS: [Key; 66] = [
     number(
         "outputs.segment_bytes",
         "bytes",
-        (MIB, 4 * GIB),
-        64 * MIB,
+        (64 * KIB, 4 * GIB),
+        32 * MIB,
         "the embedded log deletes outputs by the file, and a file that has grown to this is followed by a new one",
     ),
     key(

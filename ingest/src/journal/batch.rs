@@ -1,10 +1,11 @@
-//! Record batches of Kafka's format version 2, uncompressed: the bytes that the journal keeps and that a Kafka client
-//! reads as they are. Not for compression, transactions or control records.
+//! Record batches of Kafka's format version 2: the bytes that the journal keeps and that a Kafka client reads as they are.
+//! Their records may be compressed by zstd, and by nothing else. Not for transactions or control records.
 
 use super::varint::{self, Cursor};
 use crate::log::Record;
 use bytes::Bytes;
 use smol_str::SmolStr;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// The bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
@@ -12,11 +13,17 @@ pub const HEADER_BYTES: usize = 61;
 const LENGTH_END: usize = 12;
 /// Where the part begins that the batch's checksum covers.
 const CHECKED_FROM: usize = 21;
+const ATTRIBUTES: usize = CHECKED_FROM;
 const MAGIC: u8 = 2;
 /// No batch reaches over more offsets.
 pub const SPAN_MAX: u64 = 1 << 31;
 /// Every record has at least so many bytes.
 const RECORD_BYTES_MIN: usize = 7;
+
+/// What a batch's attributes say of zstd; they say nothing else.
+const ZSTD: u16 = 4;
+/// The fastest level that is not worse than none.
+const LEVEL: i32 = 1;
 
 /// Why bytes are no record batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,11 +43,22 @@ pub struct BatchHeader {
     pub span: u32,
     /// What the records' timestamps count from.
     pub base_timestamp_ms: i64,
+    /// Whether the records are compressed.
+    pub is_compressed: bool,
+}
+
+/// What compresses batches; used for many of them, since it takes more to make than to use.
+pub fn compressor() -> Compressor<'static> {
+    Compressor::new(LEVEL).expect("zstd has that level")
 }
 
 /// Appends records, each with its offset, as one batch; [`place`] may move it. The offsets rise, by less than 2^31 in all,
-/// and there must be at least one.
-pub fn encode<'a>(records: impl Iterator<Item = (u64, &'a Record)> + Clone, to: &mut Vec<u8>) {
+/// and there must be at least one. Compresses the records if that makes them smaller.
+pub fn encode<'a>(
+    records: impl Iterator<Item = (u64, &'a Record)> + Clone,
+    compressor: Option<&mut Compressor<'_>>,
+    to: &mut Vec<u8>,
+) {
     let start = to.len();
     let count = i32::try_from(records.clone().count()).expect("batches are cut far below 2^31 records");
     let (base_offset, base_timestamp_ms) =
@@ -53,7 +71,7 @@ pub fn encode<'a>(records: impl Iterator<Item = (u64, &'a Record)> + Clone, to: 
     to.extend_from_slice(&0_i32.to_be_bytes()); // leader epoch
     to.push(MAGIC);
     to.extend_from_slice(&0_u32.to_be_bytes()); // checksum, below
-    to.extend_from_slice(&0_i16.to_be_bytes()); // attributes: uncompressed, times as given
+    to.extend_from_slice(&0_u16.to_be_bytes()); // attributes: uncompressed, times as given
     to.extend_from_slice(&last_delta.to_be_bytes());
     to.extend_from_slice(&base_timestamp_ms.to_be_bytes());
     to.extend_from_slice(&last_timestamp_ms.to_be_bytes());
@@ -64,6 +82,13 @@ pub fn encode<'a>(records: impl Iterator<Item = (u64, &'a Record)> + Clone, to: 
     for (offset, record) in records {
         let delta = (offset - base_offset).cast_signed();
         encode_record(record, record.timestamp_ms.wrapping_sub(base_timestamp_ms), delta, to);
+    }
+    let body = start + HEADER_BYTES;
+    let compressed = compressor.and_then(|compressor| compressor.compress(&to[body..]).ok());
+    if let Some(compressed) = compressed.filter(|compressed| compressed.len() < to.len() - body) {
+        to.truncate(body);
+        to.extend_from_slice(&compressed);
+        to[start + ATTRIBUTES..start + ATTRIBUTES + 2].copy_from_slice(&ZSTD.to_be_bytes());
     }
     let length = i32::try_from(to.len() - start - LENGTH_END).expect("batches are cut far below 2 GiB");
     to[start + 8..start + 12].copy_from_slice(&length.to_be_bytes());
@@ -123,8 +148,9 @@ pub fn header(bytes: &[u8]) -> Result<BatchHeader, BadBatch> {
     if fixed[16] != MAGIC {
         return Err(BadBatch("its format is not version 2"));
     }
-    if fixed[21..23] != [0, 0] {
-        return Err(BadBatch("it is compressed, transactional or otherwise not ours"));
+    let attributes = u16::from_be_bytes([fixed[ATTRIBUTES], fixed[ATTRIBUTES + 1]]);
+    if ![0, ZSTD].contains(&attributes) {
+        return Err(BadBatch("it is compressed otherwise, transactional or otherwise not ours"));
     }
     let length = usize::try_from(i32_at(8)).map_err(|_| BadBatch("its length is negative"))?;
     let size = length + LENGTH_END;
@@ -137,11 +163,25 @@ pub fn header(bytes: &[u8]) -> Result<BatchHeader, BadBatch> {
     if count == 0 || span < count {
         return Err(BadBatch("its count is not that of its offsets"));
     }
-    // A count beyond that is a lie.
-    if count as usize > (size - HEADER_BYTES) / RECORD_BYTES_MIN {
-        return Err(BadBatch("its count does not fit its length"));
+    let is_compressed = attributes == ZSTD;
+    if !is_compressed {
+        check_count(count, size - HEADER_BYTES)?;
     }
-    Ok(BatchHeader { base_offset, bytes: size, count, span, base_timestamp_ms: i64_at(27) })
+    Ok(BatchHeader { base_offset, bytes: size, count, span, base_timestamp_ms: i64_at(27), is_compressed })
+}
+
+/// A count beyond that is a lie.
+fn check_count(count: u32, bytes: usize) -> Result<(), BadBatch> {
+    if count as usize > bytes / RECORD_BYTES_MIN { Err(BadBatch("its count does not fit its length")) } else { Ok(()) }
+}
+
+fn decompressed(bytes: &[u8]) -> Result<Bytes, BadBatch> {
+    // No batch was longer when it was made.
+    const BYTES_MAX: usize = i32::MAX as usize;
+    let length = Decompressor::upper_bound(bytes).filter(|length| *length <= BYTES_MAX);
+    let length = length.ok_or(BadBatch("it does not say how much was compressed"))?;
+    let bytes = zstd::bulk::decompress(bytes, length).map_err(|_| BadBatch("it cannot be decompressed"))?;
+    Ok(Bytes::from(bytes))
 }
 
 /// Whether the batch's own checksum is right. The journal has one of its own over more, so this is for other sources.
@@ -149,7 +189,7 @@ pub fn checksum_is_right(batch: &[u8]) -> bool {
     batch.len() >= HEADER_BYTES && crc32c::crc32c(&batch[CHECKED_FROM..]).to_be_bytes() == batch[17..21]
 }
 
-/// The records of a batch, one after another. They share the batch's bytes.
+/// The records of a batch, one after another. They share the bytes of the batch, or of what it is decompressed to.
 #[derive(Debug)]
 pub struct Records {
     cursor: Cursor,
@@ -164,16 +204,20 @@ impl Records {
     /// The records of the batch that the bytes are.
     pub fn of(batch: Bytes) -> Result<Records, BadBatch> {
         let header = header(&batch)?;
-        Ok(Records { cursor: Cursor::new(batch.slice(HEADER_BYTES..header.bytes)), header, passed: 0, next: 0 })
+        let mut body = batch.slice(HEADER_BYTES..header.bytes);
+        if header.is_compressed {
+            body = decompressed(&body)?;
+            check_count(header.count, body.len())?;
+        }
+        Ok(Records { cursor: Cursor::new(body), header, passed: 0, next: 0 })
     }
 
     /// The records that the bytes are, without the front of a batch, counted from offset 0.
     pub fn within(bytes: Bytes, count: u32, base_timestamp_ms: i64) -> Result<Records, BadBatch> {
-        if count as usize > bytes.len() / RECORD_BYTES_MIN {
-            return Err(BadBatch("its count does not fit its length"));
-        }
-        let bytes_all = bytes.len() + HEADER_BYTES;
-        let header = BatchHeader { base_offset: 0, bytes: bytes_all, count, span: count, base_timestamp_ms };
+        check_count(count, bytes.len())?;
+        let size = bytes.len() + HEADER_BYTES;
+        let is_compressed = false;
+        let header = BatchHeader { base_offset: 0, bytes: size, count, span: count, base_timestamp_ms, is_compressed };
         Ok(Records { cursor: Cursor::new(bytes), header, passed: 0, next: 0 })
     }
 

@@ -16,21 +16,39 @@ use super::{Config, Shared};
 use crate::Error;
 use crate::log::{Record, lock};
 use crate::publisher;
+use crate::signal::Signal;
 use crate::storage::{StorageFile, write_all};
 use std::collections::HashMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
+use zstd::bulk::Compressor;
 
-/// Makes the base of the front that is to be, durably; a record without a value that is older than that is left out. The
-/// last one of a partition never is. The file has no meaning until the front speaks of it.
-pub fn write(shared: &Arc<Shared>, to: &Mark, removals_from_ms: i64) -> Result<Base, Error> {
+/// What becomes of the compacted topics; by default no key is forgotten.
+#[derive(Clone)]
+pub struct Compaction {
+    /// A key whose last record is older and has no value is forgotten.
+    pub removals_from_ms: i64,
+    /// Ends it early, with nothing changed.
+    pub signal: Signal,
+}
+
+impl Default for Compaction {
+    fn default() -> Compaction {
+        Compaction { removals_from_ms: i64::MIN, signal: Signal::default() }
+    }
+}
+
+/// Makes the base of the front that is to be, durably. The last record of a partition is never left out. The file has no
+/// meaning until the front speaks of it.
+pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result<Base, Error> {
+    let Compaction { removals_from_ms, signal } = compaction;
     let name = Base::name(to.position);
     let shown = shared.storage.describe(&name);
-    let last = last_offsets(shared, to)?;
+    let last = last_offsets(shared, to, signal)?;
     let file = shared.storage.create(&name).map_err(Error::io("making", &shown))?;
-    let mut writing = Writing { shared, file: &*file, at: 0, pending: vec![Vec::new(); shared.layout.len()], bytes: 0 };
-    each(shared, to, &mut |slot, offset, record| {
-        let is_forgotten = record.value.is_none() && record.timestamp_ms < removals_from_ms;
+    let mut writing = Writing::new(shared, &*file);
+    each(shared, to, signal, &mut |slot, offset, record| {
+        let is_forgotten = record.value.is_none() && record.timestamp_ms < *removals_from_ms;
         let is_last = last.get(&key(slot, record)) == Some(&offset);
         if offset + 1 == to.ends[slot] || (is_last && !is_forgotten) {
             writing.take(slot, offset, record).map_err(Error::io("writing", &shown))?;
@@ -43,10 +61,10 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, removals_from_ms: i64) -> Result<B
 }
 
 /// Where the last record of each key stands.
-fn last_offsets(shared: &Arc<Shared>, to: &Mark) -> Result<HashMap<[u64; 2], u64>, Error> {
+fn last_offsets(shared: &Arc<Shared>, to: &Mark, signal: &Signal) -> Result<HashMap<[u64; 2], u64>, Error> {
     let mut last = HashMap::new();
     let mut places = vec![None; shared.layout.len()];
-    each(shared, to, &mut |slot, offset, record| {
+    each(shared, to, signal, &mut |slot, offset, record| {
         let place = publisher::place(record);
         if place.is_none() || place > places[slot] {
             places[slot] = place.or(places[slot]);
@@ -66,7 +84,7 @@ fn key(slot: usize, record: &Record) -> [u64; 2] {
 type Take<'a> = &'a mut dyn FnMut(usize, u64, &Record) -> Result<(), Error>;
 
 /// Hands over every record of the compacted topics before that front, with its partition's number and its offset.
-fn each(shared: &Arc<Shared>, to: &Mark, take: Take<'_>) -> Result<(), Error> {
+fn each(shared: &Arc<Shared>, to: &Mark, signal: &Signal, take: Take<'_>) -> Result<(), Error> {
     let (base, from) = {
         let state = lock(&shared.state);
         (state.base.clone(), state.index.front().position)
@@ -74,6 +92,7 @@ fn each(shared: &Arc<Shared>, to: &Mark, take: Take<'_>) -> Result<(), Error> {
     if let Some(base) = base {
         let (mut window, mut position) = (Window::new(shared.config.read_window_bytes), 0);
         while let Some(commit) = base.commit(&mut window, position)? {
+            go_on(signal)?;
             of_commit(shared, &commit, take, |why| base.damaged(position, why))?;
             position = commit.next;
         }
@@ -82,9 +101,14 @@ fn each(shared: &Arc<Shared>, to: &Mark, take: Take<'_>) -> Result<(), Error> {
     while scan.position() < to.position {
         // Nobody else deletes, so that it is there; if not, the base that is made will not be whole.
         let Next::Commit(commit) = scan.next_commit()? else { break };
+        go_on(signal)?;
         of_commit(shared, &commit, take, |why| scan.damaged_entry(&commit, why))?;
     }
     Ok(())
+}
+
+fn go_on(signal: &Signal) -> Result<(), Error> {
+    if signal.is_stopped() { Err(Error::Unavailable("it was told to stop".to_owned())) } else { Ok(()) }
 }
 
 fn of_commit(
@@ -117,9 +141,16 @@ struct Writing<'a> {
     /// By the partitions' numbers.
     pending: Vec<Vec<(u64, Record)>>,
     bytes: usize,
+    compressor: Option<Compressor<'static>>,
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    fn new(shared: &'a Shared, file: &'a dyn StorageFile) -> Writing<'a> {
+        let pending = vec![Vec::new(); shared.layout.len()];
+        let compressor = shared.config.is_packed.then(batch::compressor);
+        Writing { shared, file, at: 0, pending, bytes: 0, compressor }
+    }
+
     fn take(&mut self, slot: usize, offset: u64, record: &Record) -> std::io::Result<()> {
         self.bytes += record.bytes();
         // A copy, since a record that is kept would hold on to all that was read with it.
@@ -137,7 +168,8 @@ impl Writing<'_> {
                 let (now, later) = rest.split_at(batch_length(rest, config));
                 commit.extend_from_slice(&layout.topic_number(at.topic).to_le_bytes());
                 commit.extend_from_slice(&at.partition.to_le_bytes());
-                batch::encode(now.iter().map(|(offset, record)| (*offset, record)), &mut commit);
+                let now = now.iter().map(|(offset, record)| (*offset, record));
+                batch::encode(now, self.compressor.as_mut(), &mut commit);
                 rest = later;
             }
             records.clear();

@@ -18,7 +18,7 @@ use super::base::{self, Base, is_compacted};
 use super::commit::Segment;
 use super::index::Mark;
 use super::meta::Layout;
-use super::{Config, Shared, compact, snapshot};
+use super::{Compaction, Config, Shared, compact, snapshot};
 use crate::Error;
 use crate::log::lock;
 use crate::storage::Storage;
@@ -114,12 +114,14 @@ fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Bas
 
 /// Moves the front up to the floor, as far as whole segments go, and deletes what is before it. Of compacted topics the
 /// base keeps the last record of each key, if that has a value or is not older.
-pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, removals_from_ms: i64) -> Result<(), Error> {
+pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
     // Held to the end, so that there is one at a time.
     let leftovers = &mut *lock(&shared.leftovers);
     if let Some(begin) = next_front(shared, floor)? {
         settle(shared, leftovers)?;
-        let base = base(shared, leftovers, &begin, removals_from_ms)?;
+        // One of them may have the name of the base that is to be.
+        leftovers.delete(&*shared.storage)?;
+        let base = base(shared, leftovers, &begin, compaction)?;
         if let Err(error) = write(&*shared.storage, &shared.layout, &begin, base.as_ref()) {
             leftovers.in_doubt = base.map(|_| Base::name(begin.position));
             return Err(error);
@@ -154,14 +156,14 @@ fn base(
     shared: &Arc<Shared>,
     leftovers: &mut Leftovers,
     begin: &Mark,
-    removals_from_ms: i64,
+    compaction: &Compaction,
 ) -> Result<Option<Base>, Error> {
     if !shared.layout.partitions().topics().any(is_compacted) {
         return Ok(None);
     }
-    let written = compact::write(shared, begin, removals_from_ms);
+    let written = compact::write(shared, begin, compaction);
     if written.is_err() {
-        // At once, so that a full disk has its room back; if that fails, before the next attempt.
+        // At once, so that a full disk has its room back.
         leftovers.names.push(Base::name(begin.position));
         leftovers.delete(&*shared.storage)?;
     }

@@ -28,6 +28,7 @@ use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::storage::{Folder, Storage};
 use base::Base;
 use commit::Segment;
+pub use compact::Compaction;
 use dataflows::epoch::Cut;
 use dataflows::port::{AppendError, Appended, Waker};
 use dataflows::topic::{Topic, TopicPartition};
@@ -54,6 +55,9 @@ pub struct Config {
     pub batch_bytes_max: usize,
     /// How many records a batch may have.
     pub batch_records_max: usize,
+    /// Whether the records of an append are put together by partition and compressed: much smaller where many partitions
+    /// take turns, at the price of some work.
+    pub is_packed: bool,
     /// How many appends may wait for the disk.
     pub waiting_appends_max: usize,
     /// How many bytes may wait for the disk.
@@ -74,6 +78,7 @@ impl Default for Config {
             append_bytes_max: 64 << 20,
             batch_bytes_max: 1 << 20,
             batch_records_max: 10_000,
+            is_packed: false,
             waiting_appends_max: 20_000,
             waiting_bytes_max: 64 << 20,
             read_window_bytes: 1 << 20,
@@ -171,10 +176,9 @@ impl Journal {
         Ok((Journal { shared, queue, writer: None, _lock: held }, writer))
     }
 
-    /// The same as [`Log::delete_before`], and of compacted topics it also forgets that a key is gone, if its last record is
-    /// older than that.
-    pub fn compact_before(&self, floor: &Cut, removals_from_ms: i64) -> Result<(), Error> {
-        front::delete_before(&self.shared, floor, removals_from_ms)
+    /// The same as [`Log::delete_before`], and says what becomes of the compacted topics.
+    pub fn compact_before(&self, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
+        front::delete_before(&self.shared, floor, compaction)
     }
 
     /// How much of a disk it takes.
@@ -292,7 +296,7 @@ impl Log for Journal {
     }
 
     fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
-        self.compact_before(floor, i64::MIN)
+        self.compact_before(floor, &Compaction::default())
     }
 
     fn watch(&self, waker: Waker) -> Watch {

@@ -152,7 +152,7 @@ pub fn write(records: &[LogRecord], to: &mut Vec<u8>) {
         let reach = first.origin.offset + SPAN_MAX;
         let (now, later) = rest.split_at(rest.partition_point(|record| record.origin.offset < reach));
         let begin = to.len();
-        batch::encode(now.iter().map(|record| (record.origin.offset, &record.record)), to);
+        batch::encode(now.iter().map(|record| (record.origin.offset, &record.record)), None, to);
         // One node has no leader epochs, and who hears of none does not ask about them. The checksum does not cover it.
         to[begin + 12..begin + 16].copy_from_slice(&(-1_i32).to_be_bytes());
         rest = later;

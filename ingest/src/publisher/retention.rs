@@ -6,8 +6,9 @@
 
 use super::Progress;
 use crate::Error;
-use crate::journal::Journal;
+use crate::journal::{Compaction, Journal};
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
+use crate::signal::Signal;
 use dataflows::epoch::{Cut, Epoch};
 use dataflows::topic::{Topic, TopicPartition};
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ pub struct Floor {
 pub struct Retention {
     journal: Arc<Journal>,
     kept_ms: i64,
+    signal: Signal,
     /// Reads the progress behind the floor.
     reader: Option<Box<dyn LogReader>>,
     read: VecDeque<LogRecord>,
@@ -46,11 +48,12 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps what is not older than that; that a row is gone is known for as long again.
-    pub fn new(journal: Arc<Journal>, kept_ms: u64) -> Retention {
+    /// Keeps what is not older than that; that a row is gone is known for as long again. Ends what it does early if it is
+    /// told to stop.
+    pub fn new(journal: Arc<Journal>, kept_ms: u64, signal: Signal) -> Retention {
         let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
         let (reader, read, floor) = (None, VecDeque::new(), Cut::default());
-        Retention { journal, kept_ms, reader, read, floor, epoch: Epoch(0) }
+        Retention { journal, kept_ms, signal, reader, read, floor, epoch: Epoch(0) }
     }
 
     /// Deletes what may go, given the last epoch that the follower has, if there is one.
@@ -75,7 +78,8 @@ impl Retention {
         let mut cut = self.floor.clone();
         let ends = self.journal.ends()?;
         ends.iter().filter(|(at, _)| at.topic == Topic::DeadLetters).for_each(|(at, end)| cut.set(at, end));
-        self.journal.compact_before(&cut, old_ms.saturating_sub(self.kept_ms))?;
+        let removals_from_ms = old_ms.saturating_sub(self.kept_ms);
+        self.journal.compact_before(&cut, &Compaction { removals_from_ms, signal: self.signal.clone() })?;
         Ok(floor)
     }
 

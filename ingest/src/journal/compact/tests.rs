@@ -42,7 +42,15 @@ fn config() -> Config {
 }
 
 fn open(disk: &Disk) -> Result<Journal, Error> {
-    Journal::open_on(Arc::new(disk.clone()), &Partitions::outputs(2), config())
+    open_as(disk, config())
+}
+
+fn open_as(disk: &Disk, config: Config) -> Result<Journal, Error> {
+    Journal::open_on(Arc::new(disk.clone()), &Partitions::outputs(2), config)
+}
+
+fn removals_from(removals_from_ms: i64) -> Compaction {
+    Compaction { removals_from_ms, ..Compaction::default() }
 }
 
 fn record(key: usize, value: Option<String>, timestamp_ms: i64) -> Record {
@@ -114,7 +122,7 @@ impl TestEnv {
     /// Moves the front, and the model's as far; says whether it moved.
     fn compact(&mut self, floor: &Cut, removals_from_ms: i64) -> bool {
         let ((_, before), base_bytes) = (self.front(), self.base_bytes());
-        self.journal.compact_before(floor, removals_from_ms).unwrap();
+        self.journal.compact_before(floor, &removals_from(removals_from_ms)).unwrap();
         let (front, after) = self.front();
         let free = after - before;
         assert!(free == 0 || free >= base_bytes, "a base of {base_bytes} bytes is written again for {free}");
@@ -262,7 +270,8 @@ fn any_history_is_as_the_model_says_and_readers_under_way_come_to_its_rows() {
                     readers.drain(..).for_each(|reader| reader.ends(&env));
                     let disk = env.disk.clone();
                     drop(std::mem::replace(&mut env.journal, open(&Disk::default()).unwrap()));
-                    env.journal = open(&disk).unwrap();
+                    let is_packed = random.below(2) == 0;
+                    env.journal = open_as(&disk, Config { is_packed, ..config() }).unwrap();
                     env.check();
                 }
                 2 => readers.push(Following::new(&env)),
@@ -312,8 +321,8 @@ fn what_publishers_repeat_is_never_what_is_left_of_a_key() {
                 epochs[complete..].iter().flatten().for_each(|record| fold(&mut rows, ORDERS, record));
                 complete = epochs.len();
             }
-            let removals_from_ms = complete as i64 - 2;
-            env.journal.compact_before(&any_floor(&env, random), removals_from_ms).unwrap();
+            let compaction = removals_from(complete as i64 - 2);
+            env.journal.compact_before(&any_floor(&env, random), &compaction).unwrap();
             if !is_stopped {
                 assert_eq!(rows_by_the_rule(&env), rows);
             }
@@ -336,6 +345,17 @@ fn rows_by_the_rule(env: &TestEnv) -> Rows {
     rows
 }
 
+#[test]
+fn a_compaction_that_is_told_to_stop_changes_nothing() {
+    let (env, floor) = history();
+    let names = env.disk.names();
+    let compaction = Compaction::default();
+    compaction.signal.stop();
+    assert!(matches!(env.journal.compact_before(&floor, &compaction), Err(Error::Unavailable(_))));
+    assert_eq!(env.disk.names(), names);
+    env.check();
+}
+
 /// Some twenty segments, a base, and a floor near the end.
 fn history() -> (TestEnv, Cut) {
     let (mut env, mut random) = (TestEnv::new(), Random::new(1));
@@ -355,7 +375,7 @@ fn a_disk_without_room_loses_nothing_and_has_its_room_back() {
     let mut room = 0;
     loop {
         env.disk.fail(Faults { room_bytes: Some(room), ..Faults::default() });
-        match env.journal.compact_before(&floor, i64::MIN) {
+        match env.journal.delete_before(&floor) {
             Ok(()) => break,
             Err(Error::Io { source, .. }) => assert_eq!(source.kind(), std::io::ErrorKind::StorageFull),
             Err(error) => panic!("{error}"),

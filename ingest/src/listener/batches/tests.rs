@@ -10,7 +10,7 @@ fn record(value: &str) -> Record {
 /// A batch whose records are compressed by that function, under that number.
 fn compressed(records: &[Record], codec: i16, compress: impl Fn(&[u8]) -> Vec<u8>) -> Bytes {
     let mut plain = Vec::new();
-    batch::encode((0..).zip(records), &mut plain);
+    batch::encode((0..).zip(records), None, &mut plain);
     let mut bytes = plain[..HEADER_BYTES].to_vec();
     bytes.extend_from_slice(&compress(&plain[HEADER_BYTES..]));
     let length = i32::try_from(bytes.len() - 12).unwrap();

@@ -34,7 +34,7 @@ impl TestEnv {
     fn new() -> TestEnv {
         let disk = Disk::default();
         let journal = open(&disk);
-        let retention = Retention::new(Arc::clone(&journal), KEPT_MS.unsigned_abs());
+        let retention = Retention::new(Arc::clone(&journal), KEPT_MS.unsigned_abs(), Signal::default());
         TestEnv { disk, journal, retention, times_ms: Vec::new(), followed: Epoch(0) }
     }
 
@@ -73,9 +73,9 @@ impl TestEnv {
     /// Opens all anew.
     fn reopen(&mut self) {
         self.journal = open(&Disk::default());
-        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs());
+        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs(), Signal::default());
         self.journal = open(&self.disk);
-        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs());
+        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs(), Signal::default());
     }
 
     fn look(&mut self) -> Floor {
