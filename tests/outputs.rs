@@ -168,8 +168,8 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         let all = run(&sealed(&workload(seed)), Way { workers: 1, stride: 9, in_flight: 9 });
         let disk = Disk::default();
         let partitions = Partitions::outputs(3);
-        let (journal, mut writer) =
-            Journal::open_stepped(Arc::new(disk), &partitions, journal::Config::default()).unwrap();
+        let packed = journal::Config { is_packed: true, ..journal::Config::default() };
+        let (journal, mut writer) = Journal::open_stepped(Arc::new(disk), &partitions, packed).unwrap();
         let journal: Arc<dyn Log> = Arc::new(journal);
         let faults = LogFaults::default();
         let faulty: Arc<dyn Log> = Arc::new(FaultyLog::new(Arc::clone(&journal), faults.clone(), false));

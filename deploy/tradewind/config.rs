@@ -124,6 +124,17 @@ pub struct Log {
 pub struct Outputs {
     /// Whether anything is published.
     pub publish: bool,
+    /// How long it is kept in the embedded log.
+    pub retention_s: u64,
+    /// How large a file of the embedded log becomes.
+    pub segment_bytes: u64,
+}
+
+impl Outputs {
+    /// How long outputs are kept in the embedded log.
+    pub const fn retention_ms(&self) -> u64 {
+        self.retention_s * 1_000
+    }
 }
 
 /// `[search]`
@@ -277,7 +288,11 @@ impl Settings {
                     _ => ingest::checkpoint::Keep::Needed,
                 },
             },
-            outputs: Outputs { publish: self.text("outputs.publish") == "all" },
+            outputs: Outputs {
+                publish: self.text("outputs.publish") == "all",
+                retention_s: self.number("outputs.retention_s"),
+                segment_bytes: self.number("outputs.segment_bytes"),
+            },
             search: Search { publish_activity: self.text("search.publish_activity") == "all" },
             export: self.export(),
             dead_letters: ingest::dead_letters::Config {

@@ -22,6 +22,7 @@ pub mod node;
 pub mod numbers;
 pub mod output;
 pub mod outputs;
+mod retention;
 pub mod roles;
 mod rooms;
 pub mod simulate;

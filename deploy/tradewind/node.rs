@@ -4,7 +4,8 @@
 use crate::config::Config;
 use crate::export::{self, Exporting};
 use crate::gateway::{self, Gateway};
-use crate::outputs::Outputs;
+use crate::outputs::{self, Outputs};
+use crate::retention::Kept;
 use crate::roles::checkpoint::OperatorCheckpoints;
 use crate::roles::dlq::OperatorLetters;
 use crate::{kafka_listener, log};
@@ -19,7 +20,7 @@ use ingest::command_log::LogCommands;
 use ingest::dead_letters::{DeadLetters, Flusher};
 use ingest::listener::Listener;
 use ingest::log::Log;
-use ingest::publisher::{Outbox, Publishing};
+use ingest::publisher::Outbox;
 use ingest::sealed::{Place, Sealed};
 use ingest::sequencer::{Report, Sequencer};
 use ingest::source::{LogSource, Worker};
@@ -52,7 +53,7 @@ pub struct Node {
     sequencer: Sequencer,
     engine: Engine,
     flusher: Flusher,
-    publishing: Option<Publishing>,
+    publishing: Option<outputs::Running>,
     exporting: Option<export::Thread>,
 }
 
@@ -132,6 +133,7 @@ impl Opened {
             shop: shop.clone(),
             letters: letters.clone(),
             outbox: outputs.as_ref().map(|outputs| outputs.outbox.clone()),
+            kept: outputs.as_ref().and_then(|outputs| outputs.kept.clone()),
             exporting: exporting.clone(),
         };
         let vitals: VitalsSource = Arc::new(move || seen.vitals());
@@ -256,7 +258,7 @@ impl Opened {
         let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
-        let publishing = outputs.as_ref().map(Outputs::start).transpose()?;
+        let publishing = outputs.as_ref().map(|outputs| outputs.start(exporting.as_ref())).transpose()?;
         let exporting = start_export(exporting, outputs, &shop, config)?;
         Ok(Node {
             shop,
@@ -309,7 +311,7 @@ fn start_export(
     shop: &Shop,
     config: &Config,
 ) -> Result<Option<export::Thread>> {
-    let Some((exporting, Outputs { outbox: _, log })) = exporting.zip(outputs) else { return Ok(None) };
+    let Some((exporting, Outputs { outbox: _, log, kept: _ })) = exporting.zip(outputs) else { return Ok(None) };
     let (data, shop) = (config.log.data_dir.clone(), shop.clone());
     exporting.start(export::Parts { log, data, shop, config: config.export }).map(Some)
 }
@@ -334,6 +336,7 @@ struct Seen {
     shop: Shop,
     letters: DeadLetters,
     outbox: Option<Outbox>,
+    kept: Option<Kept>,
     exporting: Option<Exporting>,
 }
 
@@ -346,6 +349,7 @@ impl Seen {
             kafka: self.opened.kafka.clone().or_else(|| Some(self.late.kafka_listen.get()?.to_string())),
             stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             standstills: self.standstills(),
+            outputs_floor: self.kept.as_ref().and_then(Kept::floor),
             gauges: self.gauges(),
         }
     }
@@ -354,7 +358,8 @@ impl Seen {
         let export = self.exporting.as_ref().and_then(Exporting::stalled).map(|why| ("export", why));
         let index = self.late.standing().stalled.map(|why| ("search", why.to_string()));
         let outputs = self.outbox.as_ref().and_then(Outbox::stalled).map(|why| ("outputs", why));
-        [export, index, outputs].into_iter().flatten().collect()
+        let retention = self.kept.as_ref().and_then(Kept::stalled).map(|why| ("retention", why));
+        [export, index, outputs, retention].into_iter().flatten().collect()
     }
 
     fn gauges(&self) -> Vec<Gauge> {
@@ -377,6 +382,7 @@ impl Seen {
             let behind = self.shop.applied().0.saturating_sub(outbox.published().0);
             gauges.push(gauge("outputs_lag_epochs", "epochs that are not published yet", behind as f64));
         }
+        gauges.extend(self.kept.iter().flat_map(Kept::gauges));
         gauges.extend(self.exporting.iter().flat_map(|exporting| exporting.gauges(self.shop.applied())));
         gauges.extend(index_gauges(&self.late.standing()));
         gauges

@@ -1,6 +1,8 @@
-//! The topics that a node publishes to, and who publishes to them. Not for what is in the records.
+//! The topics that a node publishes to, who publishes to them, and who deletes what is old. Not for what is in the records.
 
 use crate::config::Config;
+use crate::export::Exporting;
+use crate::retention::{Keeper, Kept};
 use anyhow::{Context, Result};
 use ingest::journal::Journal;
 use ingest::kafka::KafkaLog;
@@ -11,41 +13,53 @@ use std::sync::Arc;
 /// How often the ends of outputs in Kafka are looked at, which nobody here waits for.
 const WATCH_MS: u64 = 60_000;
 
-/// The topics, in the cluster or in a journal beside the log.
-pub fn open(config: &Config) -> Result<Arc<dyn Log>> {
-    if let Some(kafka) = config.kafka() {
-        let partitions = Partitions::outputs(config.kafka.partitions);
-        let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
-        return Ok(Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?));
-    }
-    let folder = config.log.data_dir.join("outputs");
-    let partitions = Partitions::outputs(config.log.partitions);
-    let journal = Journal::open(&folder, &partitions, config.ingest().journal)
-        .with_context(|| format!("opening the outputs in {}", folder.display()))?;
-    Ok(Arc::new(journal))
-}
-
 /// What a node publishes to.
 pub struct Outputs {
     /// What waits to be published.
     pub outbox: Outbox,
     /// The topics.
     pub log: Arc<dyn Log>,
+    /// How old ones are kept; none if that is a cluster's business.
+    pub kept: Option<Kept>,
+}
+
+/// What goes on with the outputs. Dropping it ends that.
+pub struct Running {
+    _publishing: Publishing,
+    _keeper: Option<Keeper>,
 }
 
 impl Outputs {
-    /// Opens the output journal beside the log, or makes it; none if nothing is to be published.
+    /// Opens the topics in the cluster or in a journal beside the log, or makes that; none if nothing is to be published.
     pub fn open(config: &Config) -> Result<Option<Outputs>> {
         if !config.outputs.publish {
             return Ok(None);
         }
-        let log = open(config)?;
+        let (log, kept): (Arc<dyn Log>, _) = if let Some(kafka) = config.kafka() {
+            let partitions = Partitions::outputs(config.kafka.partitions);
+            let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
+            (Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?), None)
+        } else {
+            let journal = Arc::new(embedded(config)?);
+            (Arc::clone(&journal) as Arc<dyn Log>, Some(Kept::new(journal, config.outputs.retention_ms())))
+        };
         let published = publisher::published(&*log).context("reading how far the outputs are")?;
-        Ok(Some(Outputs { outbox: Outbox::new(published, config.ingest().publisher), log }))
+        Ok(Some(Outputs { outbox: Outbox::new(published, config.ingest().publisher), log, kept }))
     }
 
-    /// Starts to publish.
-    pub fn start(&self) -> Result<Publishing> {
-        Ok(Publishing::start(Publisher::new(Arc::clone(&self.log), self.outbox.clone()))?)
+    /// Starts to publish, and to delete what whoever writes tables has.
+    pub fn start(&self, exporting: Option<&Exporting>) -> Result<Running> {
+        let publishing = Publishing::start(Publisher::new(Arc::clone(&self.log), self.outbox.clone()))?;
+        let keeper = self.kept.as_ref().map(|kept| kept.start(exporting.cloned())).transpose()?;
+        Ok(Running { _publishing: publishing, _keeper: keeper })
     }
+}
+
+fn embedded(config: &Config) -> Result<Journal> {
+    let folder = config.log.data_dir.join("outputs");
+    let partitions = Partitions::outputs(config.log.partitions);
+    let segment_bytes = config.outputs.segment_bytes;
+    // The records of an epoch are spread over many partitions, and much alike.
+    let journal = ingest::journal::Config { segment_bytes, is_packed: true, ..config.ingest().journal };
+    Journal::open(&folder, &partitions, journal).with_context(|| format!("opening the outputs in {}", folder.display()))
 }

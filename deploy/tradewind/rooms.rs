@@ -17,6 +17,7 @@ impl Config {
         room.journal.read_window_bytes = log.read_window_bytes;
         room.listener.connections_max = self.kafka.listen_connections_max;
         room.listener.groups_max = self.kafka.listen_groups_max;
+        room.listener.outputs_kept_ms = self.outputs.retention_ms();
         room.checkpoint.clone_from(&self.checkpoints);
         room.dead_letters.clone_from(&self.dead_letters);
         room.command_log.commands_in_flight_max = log.commands_waiting_max;

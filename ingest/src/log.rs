@@ -133,7 +133,8 @@ pub trait Log: Send + Sync {
     fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
 
     /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]
-    /// has left. Every record at it or after it is there. It never goes back.
+    /// has left. Every record at it or after it is there. It never goes back. Where the log compacts a topic it stays 0,
+    /// and of what was deleted the last record of each key is there.
     fn starts(&self) -> Result<Cut, Error>;
 
     /// The next offset of every partition, as one consistent snapshot of what is durable: if a record is before the
@@ -167,7 +168,8 @@ pub trait Log: Send + Sync {
 pub trait LogReader: Send {
     /// Appends what there is to `into`, within the limit: durable records, in order within each partition. Waits for
     /// no record to come. If the next record of a partition was deleted, this is [`Error::Deleted`], now and ever after:
-    /// a reader may go on with what it still has, and never passes by what it has not.
+    /// a reader may go on with what it still has, and never passes by what it has not, but for records of compacted topics
+    /// in whose place a later one stands.
     fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error>;
 
     /// Where the partition is read up to: every record before it was given. It also passes offsets that hold nothing.

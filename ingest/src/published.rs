@@ -7,7 +7,7 @@
 
 use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit, Record};
-use crate::publisher::Progress;
+use crate::publisher::{Progress, header, place};
 use bytes::Bytes;
 use dataflows::epoch::{Cut, Epoch};
 use dataflows::port::Waker;
@@ -126,16 +126,6 @@ const fn is_followed(topic: Topic) -> bool {
         | Topic::Epochs
         | Topic::DeadLetters => false,
     }
-}
-
-fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-    let found = record.headers.iter().find(|(header, _)| header == name)?;
-    std::str::from_utf8(found.1.as_deref()?).ok()
-}
-
-/// Epoch and place of a record; none if it is not a publisher's.
-fn place(record: &Record) -> Option<(u64, u64)> {
-    Some((header(record, "tw_epoch")?.parse().ok()?, header(record, "tw_n")?.parse().ok()?))
 }
 
 fn text(bytes: Option<&Bytes>) -> Option<SmolStr> {

@@ -1,6 +1,7 @@
 //! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
 
 use dataflows::epoch::{Cut, Epoch};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Figures that this room cannot know by itself.
@@ -18,8 +19,19 @@ pub struct Vitals {
     pub stalled: Option<String>,
     /// What stands still while the node goes on, by its name, and why.
     pub standstills: Vec<(&'static str, String)>,
+    /// Up to where outputs may be deleted; none if nobody deletes them here.
+    pub outputs_floor: Option<OutputsFloor>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
+}
+
+/// Up to where outputs may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OutputsFloor {
+    /// The last epoch of which they may.
+    pub epoch: Epoch,
+    /// Who holds those of the next one.
+    pub held_by: &'static str,
 }
 
 /// A further figure.

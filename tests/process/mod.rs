@@ -15,6 +15,7 @@ mod listener;
 mod online_retail;
 mod program;
 mod restart;
+mod retention;
 mod search;
 mod shop;
 mod tour;

@@ -156,8 +156,9 @@ struct Outputs {
 
 impl Outputs {
     fn open(disk: &Disk, faults: &LogFaults) -> Result<Outputs, Error> {
+        let packed = journal::Config { is_packed: true, ..journal_config() };
         let (outputs, outputs_writer) =
-            Journal::open_stepped(disk.folder("outputs"), &Partitions::outputs(PARTITIONS), journal_config())?;
+            Journal::open_stepped(disk.folder("outputs"), &Partitions::outputs(PARTITIONS), packed)?;
         let outputs = Arc::new(outputs);
         let inner = Arc::clone(&outputs) as Arc<dyn Log>;
         let log: Arc<dyn Log> = Arc::new(FaultyLog::new(inner, faults.clone(), false));

@@ -62,6 +62,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const DAY_MS: u64 = 86_400_000;
+const YEAR_S: u64 = 366 * DAY_MS / 1_000;
 
 const fn key(name: &'static str, unit: &'static str, allowed: Allowed, doc: &'static str) -> Key {
     Key { name, doc, unit, allowed }
@@ -72,7 +73,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 64] = [
+pub const KEYS: [Key; 66] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -180,6 +181,20 @@ pub const KEYS: [Key; 64] = [
         "",
         Allowed::Word(&["all", "none"]),
         "all: events, views and dead letters are published as topics; none: only answered over HTTP",
+    ),
+    number(
+        "outputs.retention_s",
+        "s",
+        (1, 100 * YEAR_S),
+        7 * DAY_MS / 1_000,
+        "that the embedded log keeps outputs; of each row of a view the newest stays",
+    ),
+    number(
+        "outputs.segment_bytes",
+        "bytes",
+        (64 * KIB, 4 * GIB),
+        32 * MIB,
+        "the embedded log deletes outputs by the file, and a file that has grown to this is followed by a new one",
     ),
     key(
         "search.publish_activity",

@@ -1,10 +1,11 @@
-//! Record batches of Kafka's format version 2, uncompressed: the bytes that the journal keeps and that a Kafka client
-//! reads as they are. Not for compression, transactions or control records.
+//! Record batches of Kafka's format version 2: the bytes that the journal keeps and that a Kafka client reads as they are.
+//! Their records may be compressed by zstd, and by nothing else. Not for transactions or control records.
 
 use super::varint::{self, Cursor};
 use crate::log::Record;
 use bytes::Bytes;
 use smol_str::SmolStr;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// The bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
@@ -12,9 +13,17 @@ pub const HEADER_BYTES: usize = 61;
 const LENGTH_END: usize = 12;
 /// Where the part begins that the batch's checksum covers.
 const CHECKED_FROM: usize = 21;
+const ATTRIBUTES: usize = CHECKED_FROM;
 const MAGIC: u8 = 2;
+/// No batch reaches over more offsets.
+pub const SPAN_MAX: u64 = 1 << 31;
 /// Every record has at least so many bytes.
 const RECORD_BYTES_MIN: usize = 7;
+
+/// What a batch's attributes say of zstd; they say nothing else.
+const ZSTD: u16 = 4;
+/// The fastest level that is not worse than none.
+const LEVEL: i32 = 1;
 
 /// Why bytes are no record batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,33 +37,58 @@ pub struct BatchHeader {
     pub base_offset: u64,
     /// How many bytes it has.
     pub bytes: usize,
-    /// How many records it has; the last one's offset is the first's and this, less one.
+    /// How many records it has.
     pub count: u32,
+    /// How many offsets it reaches over: more than it has records where there are holes between them.
+    pub span: u32,
     /// What the records' timestamps count from.
     pub base_timestamp_ms: i64,
+    /// Whether the records are compressed.
+    pub is_compressed: bool,
 }
 
-/// Appends the records as one batch at offset 0; [`place`] gives it its offset. There must be at least one.
-pub fn encode<'a>(records: impl ExactSizeIterator<Item = &'a Record> + Clone, to: &mut Vec<u8>) {
+/// What compresses batches; used for many of them, since it takes more to make than to use.
+pub fn compressor() -> Compressor<'static> {
+    Compressor::new(LEVEL).expect("zstd has that level")
+}
+
+/// Appends records, each with its offset, as one batch; [`place`] may move it. The offsets rise, by less than 2^31 in all,
+/// and there must be at least one. Compresses the records if that makes them smaller.
+pub fn encode<'a>(
+    records: impl Iterator<Item = (u64, &'a Record)> + Clone,
+    compressor: Option<&mut Compressor<'_>>,
+    to: &mut Vec<u8>,
+) {
     let start = to.len();
-    let count = i32::try_from(records.len()).expect("batches are cut far below 2^31 records");
-    let base_timestamp_ms = records.clone().next().map_or(0, |first| first.timestamp_ms);
-    let last_timestamp_ms = records.clone().map(|record| record.timestamp_ms).max().unwrap_or(base_timestamp_ms);
-    to.extend_from_slice(&0_i64.to_be_bytes()); // base offset
+    let count = i32::try_from(records.clone().count()).expect("batches are cut far below 2^31 records");
+    let (base_offset, base_timestamp_ms) =
+        records.clone().next().map_or((0, 0), |(offset, record)| (offset, record.timestamp_ms));
+    let last_offset = records.clone().last().map_or(base_offset, |(offset, _)| offset);
+    let last_delta = i32::try_from(last_offset - base_offset).expect("batches are cut far below 2^31 offsets");
+    let last_timestamp_ms = records.clone().map(|(_, record)| record.timestamp_ms).max().unwrap_or(base_timestamp_ms);
+    to.extend_from_slice(&base_offset.to_be_bytes());
     to.extend_from_slice(&0_i32.to_be_bytes()); // length, below
     to.extend_from_slice(&0_i32.to_be_bytes()); // leader epoch
     to.push(MAGIC);
     to.extend_from_slice(&0_u32.to_be_bytes()); // checksum, below
-    to.extend_from_slice(&0_i16.to_be_bytes()); // attributes: uncompressed, times as given
-    to.extend_from_slice(&(count - 1).to_be_bytes()); // last offset delta
+    to.extend_from_slice(&0_u16.to_be_bytes()); // attributes: uncompressed, times as given
+    to.extend_from_slice(&last_delta.to_be_bytes());
     to.extend_from_slice(&base_timestamp_ms.to_be_bytes());
     to.extend_from_slice(&last_timestamp_ms.to_be_bytes());
     to.extend_from_slice(&(-1_i64).to_be_bytes()); // producer id
     to.extend_from_slice(&(-1_i16).to_be_bytes()); // producer epoch
     to.extend_from_slice(&(-1_i32).to_be_bytes()); // sequence
     to.extend_from_slice(&count.to_be_bytes());
-    for (delta, record) in (0_i64..).zip(records) {
+    for (offset, record) in records {
+        let delta = (offset - base_offset).cast_signed();
         encode_record(record, record.timestamp_ms.wrapping_sub(base_timestamp_ms), delta, to);
+    }
+    let body = start + HEADER_BYTES;
+    let compressed = compressor.and_then(|compressor| compressor.compress(&to[body..]).ok());
+    if let Some(compressed) = compressed.filter(|compressed| compressed.len() < to.len() - body) {
+        to.truncate(body);
+        to.extend_from_slice(&compressed);
+        to[start + ATTRIBUTES..start + ATTRIBUTES + 2].copy_from_slice(&ZSTD.to_be_bytes());
     }
     let length = i32::try_from(to.len() - start - LENGTH_END).expect("batches are cut far below 2 GiB");
     to[start + 8..start + 12].copy_from_slice(&length.to_be_bytes());
@@ -114,8 +148,9 @@ pub fn header(bytes: &[u8]) -> Result<BatchHeader, BadBatch> {
     if fixed[16] != MAGIC {
         return Err(BadBatch("its format is not version 2"));
     }
-    if fixed[21..23] != [0, 0] {
-        return Err(BadBatch("it is compressed, transactional or otherwise not ours"));
+    let attributes = u16::from_be_bytes([fixed[ATTRIBUTES], fixed[ATTRIBUTES + 1]]);
+    if ![0, ZSTD].contains(&attributes) {
+        return Err(BadBatch("it is compressed otherwise, transactional or otherwise not ours"));
     }
     let length = usize::try_from(i32_at(8)).map_err(|_| BadBatch("its length is negative"))?;
     let size = length + LENGTH_END;
@@ -124,14 +159,29 @@ pub fn header(bytes: &[u8]) -> Result<BatchHeader, BadBatch> {
     }
     let base_offset = u64::try_from(i64_at(0)).map_err(|_| BadBatch("its offset is negative"))?;
     let count = u32::try_from(i32_at(57)).map_err(|_| BadBatch("its count is negative"))?;
-    if count == 0 || i64::from(i32_at(23)) != i64::from(count) - 1 {
+    let span = u32::try_from(i64::from(i32_at(23)) + 1).map_err(|_| BadBatch("its last offset is before its first"))?;
+    if count == 0 || span < count {
         return Err(BadBatch("its count is not that of its offsets"));
     }
-    // A count beyond that is a lie.
-    if count as usize > (size - HEADER_BYTES) / RECORD_BYTES_MIN {
-        return Err(BadBatch("its count does not fit its length"));
+    let is_compressed = attributes == ZSTD;
+    if !is_compressed {
+        check_count(count, size - HEADER_BYTES)?;
     }
-    Ok(BatchHeader { base_offset, bytes: size, count, base_timestamp_ms: i64_at(27) })
+    Ok(BatchHeader { base_offset, bytes: size, count, span, base_timestamp_ms: i64_at(27), is_compressed })
+}
+
+/// A count beyond that is a lie.
+fn check_count(count: u32, bytes: usize) -> Result<(), BadBatch> {
+    if count as usize > bytes / RECORD_BYTES_MIN { Err(BadBatch("its count does not fit its length")) } else { Ok(()) }
+}
+
+fn decompressed(bytes: &[u8]) -> Result<Bytes, BadBatch> {
+    // No batch was longer when it was made.
+    const BYTES_MAX: usize = i32::MAX as usize;
+    let length = Decompressor::upper_bound(bytes).filter(|length| *length <= BYTES_MAX);
+    let length = length.ok_or(BadBatch("it does not say how much was compressed"))?;
+    let bytes = zstd::bulk::decompress(bytes, length).map_err(|_| BadBatch("it cannot be decompressed"))?;
+    Ok(Bytes::from(bytes))
 }
 
 /// Whether the batch's own checksum is right. The journal has one of its own over more, so this is for other sources.
@@ -139,69 +189,88 @@ pub fn checksum_is_right(batch: &[u8]) -> bool {
     batch.len() >= HEADER_BYTES && crc32c::crc32c(&batch[CHECKED_FROM..]).to_be_bytes() == batch[17..21]
 }
 
-/// The records of a batch, one after another. They share the batch's bytes.
+/// The records of a batch, one after another. They share the bytes of the batch, or of what it is decompressed to.
 #[derive(Debug)]
 pub struct Records {
     cursor: Cursor,
     header: BatchHeader,
-    given: u32,
+    /// How many records are behind the cursor.
+    passed: u32,
+    /// The least that the next record's offset can be, counted from the batch's.
+    next: u32,
 }
 
 impl Records {
     /// The records of the batch that the bytes are.
     pub fn of(batch: Bytes) -> Result<Records, BadBatch> {
         let header = header(&batch)?;
-        Ok(Records { cursor: Cursor::new(batch.slice(HEADER_BYTES..header.bytes)), header, given: 0 })
+        let mut body = batch.slice(HEADER_BYTES..header.bytes);
+        if header.is_compressed {
+            body = decompressed(&body)?;
+            check_count(header.count, body.len())?;
+        }
+        Ok(Records { cursor: Cursor::new(body), header, passed: 0, next: 0 })
     }
 
     /// The records that the bytes are, without the front of a batch, counted from offset 0.
     pub fn within(bytes: Bytes, count: u32, base_timestamp_ms: i64) -> Result<Records, BadBatch> {
-        if count as usize > bytes.len() / RECORD_BYTES_MIN {
-            return Err(BadBatch("its count does not fit its length"));
-        }
-        let header = BatchHeader { base_offset: 0, bytes: bytes.len() + HEADER_BYTES, count, base_timestamp_ms };
-        Ok(Records { cursor: Cursor::new(bytes), header, given: 0 })
+        check_count(count, bytes.len())?;
+        let size = bytes.len() + HEADER_BYTES;
+        let is_compressed = false;
+        let header = BatchHeader { base_offset: 0, bytes: size, count, span: count, base_timestamp_ms, is_compressed };
+        Ok(Records { cursor: Cursor::new(bytes), header, passed: 0, next: 0 })
     }
 
     /// The next record with its offset; none after the last.
     pub fn next_record(&mut self) -> Result<Option<(u64, Record)>, BadBatch> {
-        if self.given == self.header.count {
+        if self.passed == self.header.count {
             let rest = self.cursor.left();
             return if rest == 0 { Ok(None) } else { Err(BadBatch("bytes are left after its last record")) };
         }
-        let record = self.decode().ok_or(BadBatch("a record is not well formed"))?;
-        let offset = self.header.base_offset + u64::from(self.given);
-        self.given += 1;
-        Ok(Some((offset, record)))
+        self.decode().map(Some).ok_or(BadBatch("a record is not well formed"))
     }
 
-    /// Passes a record by without looking into it.
-    pub fn skip_record(&mut self) -> Result<(), BadBatch> {
-        let length = self.cursor.length().ok_or(BadBatch("a record is not well formed"))?;
-        self.cursor.take(length).ok_or(BadBatch("a record is not well formed"))?;
-        self.given += 1;
+    /// Passes the records before an offset by.
+    pub fn skip_before(&mut self, offset: u64) -> Result<(), BadBatch> {
+        while self.passed < self.header.count && self.skip_one(offset).ok_or(BadBatch("a record is not well formed"))? {
+        }
         Ok(())
     }
 
-    /// The offset of the next record.
-    pub const fn next_offset(&self) -> u64 {
-        self.header.base_offset + self.given as u64
+    /// Passes the next record by if it is before the offset; says whether.
+    fn skip_one(&mut self, offset: u64) -> Option<bool> {
+        let mut ahead = self.cursor.clone();
+        let length = ahead.length()?;
+        let left_after = ahead.left().checked_sub(length)?;
+        ahead.byte()?; // attributes
+        ahead.varint()?; // time
+        let delta = self.delta(ahead.varint()?)?;
+        let is_before = self.header.base_offset + u64::from(delta) < offset;
+        if is_before {
+            ahead.advance(ahead.left().checked_sub(left_after)?);
+            self.cursor = ahead;
+            self.pass(delta);
+        }
+        Some(is_before)
     }
 
-    /// The offset after the last record.
-    pub const fn end(&self) -> u64 {
-        self.header.base_offset + self.header.count as u64
+    /// The place that a record says it has within the batch, if it can have it.
+    fn delta(&self, said: i64) -> Option<u32> {
+        u32::try_from(said).ok().filter(|delta| (self.next..self.header.span).contains(delta))
     }
 
-    fn decode(&mut self) -> Option<Record> {
+    const fn pass(&mut self, delta: u32) {
+        self.passed += 1;
+        self.next = delta + 1;
+    }
+
+    fn decode(&mut self) -> Option<(u64, Record)> {
         let cursor = &mut self.cursor;
         let length = cursor.length()?;
         let left_after = cursor.left().checked_sub(length)?;
         cursor.byte()?; // attributes
         let timestamp_ms = self.header.base_timestamp_ms.wrapping_add(cursor.varint()?);
-        if cursor.varint()? != i64::from(self.given) {
-            return None;
-        }
+        let said = cursor.varint()?;
         let key = cursor.optional()?;
         let value = cursor.optional()?;
         let count = cursor.length()?;
@@ -216,7 +285,10 @@ impl Records {
             cursor.advance(length);
             headers.push((name, cursor.optional()?));
         }
-        (cursor.left() == left_after).then_some(Record { key, value, headers, timestamp_ms })
+        let is_whole = cursor.left() == left_after;
+        let delta = self.delta(said).filter(|_| is_whole)?;
+        self.pass(delta);
+        Some((self.header.base_offset + u64::from(delta), Record { key, value, headers, timestamp_ms }))
     }
 }
 

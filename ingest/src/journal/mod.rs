@@ -2,12 +2,14 @@
 //! group-committed fdatasync, read in-process. One node: not for replication, and not for more than one process.
 //!
 //! A folder holds `lock`, `meta` (format and partition counts), segments named by the position of their first byte, and
-//! `front` (where the journal begins) once the first of them were deleted. `commit` has the form of the segments,
-//! `recovery` what happens at start, `writer` what happens to an append, `front` what happens when records are no longer
-//! needed.
+//! `front` (where the journal begins) once the first of them were deleted, with a base if topics are compacted. `commit`
+//! has the form of the segments, `recovery` what happens at start, `writer` what happens to an append, `front` what happens
+//! when records are no longer needed, `base` and `compact` what is left of them.
 
+mod base;
 pub mod batch;
 mod commit;
+mod compact;
 mod front;
 mod index;
 mod meta;
@@ -24,7 +26,9 @@ mod tests;
 use crate::Error;
 use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::storage::{Folder, Storage};
+use base::Base;
 use commit::Segment;
+pub use compact::Compaction;
 use dataflows::epoch::Cut;
 use dataflows::port::{AppendError, Appended, Waker};
 use dataflows::topic::{Topic, TopicPartition};
@@ -51,6 +55,9 @@ pub struct Config {
     pub batch_bytes_max: usize,
     /// How many records a batch may have.
     pub batch_records_max: usize,
+    /// Whether the records of an append are put together by partition and compressed: much smaller where many partitions
+    /// take turns, at the price of some work.
+    pub is_packed: bool,
     /// How many appends may wait for the disk.
     pub waiting_appends_max: usize,
     /// How many bytes may wait for the disk.
@@ -71,6 +78,7 @@ impl Default for Config {
             append_bytes_max: 64 << 20,
             batch_bytes_max: 1 << 20,
             batch_records_max: 10_000,
+            is_packed: false,
             waiting_appends_max: 20_000,
             waiting_bytes_max: 64 << 20,
             read_window_bytes: 1 << 20,
@@ -87,6 +95,15 @@ struct State {
     index: Index,
     /// Each is held open.
     segments: Vec<Segment>,
+    /// What is left of compacted topics before the front, if it has moved.
+    base: Option<Arc<Base>>,
+}
+
+impl State {
+    /// Whether what is left of that partition before the front is in the base.
+    fn is_in_base(&self, layout: &Layout, slot: usize) -> bool {
+        self.base.is_some() && base::is_compacted(layout.at(slot).topic)
+    }
 }
 
 struct Shared {
@@ -95,8 +112,8 @@ struct Shared {
     config: Config,
     storage: Arc<dyn Storage>,
     watchers: Watchers,
-    /// Where segments before the front begin whose files are still to be deleted. Locked by who deletes.
-    leftovers: Mutex<Vec<u64>>,
+    /// Locked by who deletes.
+    leftovers: Mutex<front::Leftovers>,
 }
 
 /// The embedded log. Dropping it writes what waits, and closes it.
@@ -140,18 +157,34 @@ impl Journal {
         let starts = recovery::segments(&*storage)?;
         let front = front::read(&*storage)?;
         let layout = meta::open(&*storage, partitions, starts.is_empty() && front.is_none())?;
-        let begin = front::place(front, &*storage, &layout)?;
-        let (leftovers, starts) = starts.split_at(starts.partition_point(|start| *start < begin.position));
-        let state = Mutex::new(recovery::recover(&*storage, starts, begin, &layout, &config)?);
-        let leftovers = Mutex::new(leftovers.to_vec());
-        let shared = Arc::new(Shared { state, layout, config, storage, watchers: Watchers::default(), leftovers });
-        if let Err(error) = front::delete_leftovers(&shared) {
+        let (begin, base) = front::place(front, &*storage, &layout, &config)?;
+        let (before, starts) = starts.split_at(starts.partition_point(|start| *start < begin.position));
+        let in_use = base.as_ref().map(|_| Base::name(begin.position));
+        let mut leftovers: Vec<String> = before.iter().map(|start| Segment::name(*start)).collect();
+        leftovers.extend(recovery::bases(&*storage)?.into_iter().filter(|name| Some(name) != in_use.as_ref()));
+        let mut state = recovery::recover(&*storage, starts, begin, &layout, &config)?;
+        state.base = base;
+        let mut leftovers = front::Leftovers::new(leftovers);
+        if let Err(error) = leftovers.delete(&*storage) {
             // They are in nobody's way but the disk's, and the next deletion tries again.
-            tracing::warn!(%error, "segments before the journal's front are not deleted yet");
+            tracing::warn!(%error, "what is before the journal's front is not deleted yet");
         }
+        let (state, leftovers) = (Mutex::new(state), Mutex::new(leftovers));
+        let shared = Arc::new(Shared { state, layout, config, storage, watchers: Watchers::default(), leftovers });
         let queue = Arc::new(writer::Queue::default());
         let writer = Writer::new(Arc::clone(&shared), Arc::clone(&queue)).expect("a recovered journal has a segment");
         Ok((Journal { shared, queue, writer: None, _lock: held }, writer))
+    }
+
+    /// The same as [`Log::delete_before`], and says what becomes of the compacted topics.
+    pub fn compact_before(&self, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
+        front::delete_before(&self.shared, floor, compaction)
+    }
+
+    /// How much of a disk it takes.
+    pub fn bytes(&self) -> u64 {
+        let state = lock(&self.shared.state);
+        state.position - state.index.front().position + state.base.as_ref().map_or(0, |base| base.bytes)
     }
 
     /// See [`Log::cut_after`]; none if what has to be read for it was deleted meanwhile.
@@ -237,8 +270,11 @@ impl Log for Journal {
     }
 
     fn starts(&self) -> Result<Cut, Error> {
-        let starts = lock(&self.shared.state).index.front().ends.clone();
-        Ok(snapshot(&self.shared.layout, &starts))
+        let state = lock(&self.shared.state);
+        let layout = &self.shared.layout;
+        let start = |(slot, end): (usize, &u64)| if state.is_in_base(layout, slot) { 0 } else { *end };
+        let starts: Vec<u64> = state.index.front().ends.iter().enumerate().map(start).collect();
+        Ok(snapshot(layout, &starts))
     }
 
     fn ends(&self) -> Result<Cut, Error> {
@@ -260,7 +296,7 @@ impl Log for Journal {
     }
 
     fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
-        front::delete_before(&self.shared, floor)
+        self.compact_before(floor, &Compaction::default())
     }
 
     fn watch(&self, waker: Waker) -> Watch {

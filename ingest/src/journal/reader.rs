@@ -1,11 +1,12 @@
 //! Reads some partitions of the journal by one pass over it, up to the durable end. Not for keeping records.
 //!
 //! A segment may be deleted under a reader. It goes on with the file as long as it has it open; where its next segment is
-//! gone, it goes on at the journal's front if all that it wants is there, and fails if not.
+//! gone, it goes on at the journal's front if all that it wants is there, and fails if not. What it wants of compacted
+//! topics before the front it reads in the base first, to the end of that, whatever becomes of the front meanwhile.
 
+use super::base::Base;
 use super::batch::Records;
 use super::commit::{self, Commit, Entry, Found, Segment, Window};
-use super::meta::Layout;
 use super::{Shared, State};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
@@ -44,6 +45,11 @@ impl Scan {
     /// Goes on at another place where a commit begins.
     fn go_to(&mut self, position: u64) {
         (self.position, self.end, self.segment) = (position, position, None);
+    }
+
+    /// Where the next commit begins.
+    pub const fn position(&self) -> u64 {
+        self.position
     }
 
     /// The next commit, if there is a durable one.
@@ -98,21 +104,38 @@ impl Scan {
     }
 }
 
-/// Where to begin for these next offsets, given by the partitions' numbers.
-fn place(state: &State, layout: &Layout, next: &[Option<u64>]) -> Result<u64, Error> {
+/// Goes over a base commit by commit.
+struct BaseScan {
+    base: Arc<Base>,
+    window: Window,
+    position: u64,
+}
+
+/// Where to begin for these next offsets, given by the partitions' numbers: in the journal, but first in the base if that
+/// has some of it.
+fn place(shared: &Shared, state: &State, next: &[Option<u64>]) -> Result<(u64, Option<BaseScan>), Error> {
     let wanted = next.iter().enumerate().filter_map(|(slot, next)| Some((slot, (*next)?)));
+    let mut is_before = false;
     for (slot, asked) in wanted.clone() {
         let start = state.index.front().ends[slot];
-        if asked < start {
-            return Err(Error::Deleted { at: layout.at(slot), asked, start });
+        if asked < start && !state.is_in_base(&shared.layout, slot) {
+            return Err(Error::Deleted { at: shared.layout.at(slot), asked, start });
         }
+        is_before |= asked < start;
     }
-    Ok(state.index.before(wanted).position)
+    let Some(base) = state.base.as_ref().filter(|_| is_before) else {
+        return Ok((state.index.before(wanted).position, None));
+    };
+    let window = Window::new(shared.config.read_window_bytes);
+    let scan = BaseScan { base: Arc::clone(base), window, position: base.before(wanted) };
+    Ok((state.index.front().position, Some(scan)))
 }
 
 /// See [`LogReader`].
 pub struct Reader {
     scan: Scan,
+    /// Read before the scan goes on.
+    base: Option<BaseScan>,
     /// By partition number: where it is read up to, if it is read here.
     next: Vec<Option<u64>>,
     commit: Option<Commit>,
@@ -134,10 +157,42 @@ impl Reader {
             }
             next[slot] = Some(asked);
         }
-        let position = place(&state, &shared.layout, &next)?;
+        let (position, base) = place(shared, &state, &next)?;
         drop(state);
         let scan = Scan::new(Arc::clone(shared), position);
-        Ok(Reader { scan, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
+        Ok(Reader { scan, base, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
+    }
+
+    /// The next commit of the base, then of the journal; none at the durable end.
+    fn next_commit(&mut self) -> Result<Option<Commit>, Error> {
+        loop {
+            if let Some(BaseScan { base, window, position }) = &mut self.base {
+                if let Some(commit) = base.commit(window, *position)? {
+                    *position = commit.next;
+                    return Ok(Some(commit));
+                }
+                // All of these partitions was read that there is before the front of this base.
+                let ends = base.ends.iter().zip(&mut self.next);
+                ends.for_each(|(end, next)| *next = next.map(|next| next.max(*end)));
+                self.go_on()?;
+                continue;
+            }
+            match self.scan.next_commit()? {
+                Next::Commit(commit) => return Ok(Some(commit)),
+                Next::End => return Ok(None),
+                Next::Deleted => self.go_on()?,
+            }
+        }
+    }
+
+    /// Looks anew where what is wanted next can be read.
+    fn go_on(&mut self) -> Result<(), Error> {
+        self.base = None;
+        let shared = Arc::clone(&self.scan.shared);
+        let (position, base) = place(&shared, &lock(&shared.state), &self.next)?;
+        self.scan.go_to(position);
+        self.base = base;
+        Ok(())
     }
 
     /// Goes to the next batch that holds something wanted; false at the durable end.
@@ -147,19 +202,9 @@ impl Reader {
                 // Lets go of the window's memory before it is filled again.
                 self.entries = Bytes::new();
                 self.commit = None;
-                match self.scan.next_commit()? {
-                    Next::Commit(commit) => {
-                        self.entries = commit.entries.clone();
-                        self.commit = Some(commit);
-                    }
-                    Next::End => return Ok(false),
-                    Next::Deleted => {
-                        let shared = &self.scan.shared;
-                        let position = place(&lock(&shared.state), &shared.layout, &self.next)?;
-                        self.scan.go_to(position);
-                        continue;
-                    }
-                }
+                let Some(commit) = self.next_commit()? else { return Ok(false) };
+                self.entries = commit.entries.clone();
+                self.commit = Some(commit);
             }
             let (entry, rest) = commit::entry(&self.entries).map_err(|why| self.damaged(why))?;
             self.entries = rest;
@@ -174,23 +219,22 @@ impl Reader {
         let layout = &self.scan.shared.layout;
         let slot = layout.slot_of(entry.topic, entry.partition).ok_or_else(|| self.damaged("an unknown partition"))?;
         let Some(start) = self.next[slot] else { return Ok(None) };
-        if entry.header.base_offset + u64::from(entry.header.count) <= start {
+        if entry.header.base_offset + u64::from(entry.header.span) <= start {
             return Ok(None);
         }
-        if entry.header.base_offset > start {
+        if entry.header.base_offset > start && self.base.is_none() {
             return Err(self.damaged("offsets before it are missing"));
         }
         let mut records = Records::of(entry.batch).map_err(|bad| self.damaged(bad.0))?;
-        while records.next_offset() < start {
-            records.skip_record().map_err(|bad| self.damaged(bad.0))?;
-        }
+        records.skip_before(start).map_err(|bad| self.damaged(bad.0))?;
         Ok(Some((layout.at(slot), slot, records)))
     }
 
     fn damaged(&self, why: &str) -> Error {
-        match &self.commit {
-            Some(commit) => self.scan.damaged_entry(commit, why),
-            None => Error::Unavailable(why.to_owned()),
+        match (&self.base, &self.commit) {
+            (Some(scan), Some(commit)) => scan.base.damaged(commit.position, why),
+            (None, Some(commit)) => self.scan.damaged_entry(commit, why),
+            (_, None) => Error::Unavailable(why.to_owned()),
         }
     }
 }

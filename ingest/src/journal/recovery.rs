@@ -1,6 +1,7 @@
 //! What a journal finds in its folder: every commit is checked, a torn last one is cut off, and any other damage stops
 //! the start. Not for what happens while it runs.
 
+use super::base::Base;
 use super::commit::{self, Commit, Found, Segment, Window};
 use super::index::{Index, Mark};
 use super::meta::Layout;
@@ -17,6 +18,12 @@ pub fn segments(storage: &dyn Storage) -> Result<Vec<u64>, Error> {
     Ok(starts)
 }
 
+/// Names of bases that are there.
+pub fn bases(storage: &dyn Storage) -> Result<Vec<String>, Error> {
+    let names = storage.list().map_err(Error::io("listing", &storage.describe("")))?;
+    Ok(names.into_iter().filter(|name| Base::is_name(name)).collect())
+}
+
 /// Reads all segments from the place on where the journal begins.
 pub fn recover(
     storage: &dyn Storage,
@@ -30,6 +37,7 @@ pub fn recover(
         ends: begin.ends.clone(),
         index: Index::new(begin, config.index_distance_bytes, config.index_marks_max),
         segments: Vec::new(),
+        base: None,
     };
     for (number, start) in starts.iter().enumerate() {
         let name = storage.describe(&Segment::name(*start));
@@ -110,6 +118,9 @@ fn take(commit: &Commit, state: &mut State, layout: &Layout) -> Result<(), Strin
         if entry.header.base_offset != expected {
             let (at, found) = (layout.at(slot), entry.header.base_offset);
             return Err(format!("{at} goes on at offset {found}, and {expected} is due"));
+        }
+        if entry.header.span != entry.header.count {
+            return Err(format!("{} has a hole behind offset {expected}", layout.at(slot)));
         }
         state.ends[slot] = expected + u64::from(entry.header.count);
         entries = rest;

@@ -46,6 +46,8 @@ fn values(journal: &Journal) -> Vec<String> {
 fn it_keeps_the_contract_in_memory_and_on_a_disk() {
     contract_tests::run_all(|| Arc::new(open(&Disk::default(), &Config::default()).unwrap()));
     contract_tests::run_all(|| Arc::new(open(&Disk::default(), &tight()).unwrap()));
+    let packed = Config { is_packed: true, ..tight() };
+    contract_tests::run_all(|| Arc::new(open(&Disk::default(), &packed).unwrap()));
     let mut folders = Vec::new();
     // Every new segment waits for the disk, so there are not quite so many.
     let config = Config { segment_bytes: 4096, ..Config::default() };

@@ -28,7 +28,7 @@ const fn zigzag(value: i64) -> u64 {
 }
 
 /// Reads bytes from the front; every step says none when there are too few.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cursor {
     bytes: Bytes,
     at: usize,

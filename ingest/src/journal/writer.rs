@@ -19,6 +19,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 /// An append, encoded but for its offsets.
 pub struct Waiting {
     entries: Vec<u8>,
+    /// In which order its records stand there.
+    order: Vec<usize>,
     batches: Vec<Placed>,
     done: Appended,
 }
@@ -31,22 +33,30 @@ struct Placed {
 }
 
 impl Waiting {
-    /// Encodes the records: consecutive ones of a partition share a batch, within the limits of one.
+    /// Encodes the records: consecutive ones of a partition share a batch, within the limits of one. Where they are packed,
+    /// those of a partition are made consecutive: earlier topics first, as snapshots have it.
     pub fn encode(
         records: &[(TopicPartition, Record)],
         layout: &Layout,
         config: &Config,
         done: Appended,
     ) -> Result<Waiting, (AppendError, Appended)> {
-        let mut waiting = Waiting { entries: Vec::new(), batches: Vec::new(), done };
-        let mut rest = records;
-        while let Some((at, _)) = rest.first() {
+        let mut order: Vec<usize> = (0..records.len()).collect();
+        if config.is_packed {
+            order.sort_by_key(|number| records[*number].0);
+        }
+        let mut waiting = Waiting { entries: Vec::new(), order: Vec::new(), batches: Vec::new(), done };
+        let mut compressor = config.is_packed.then(batch::compressor);
+        let mut rest = &order[..];
+        while let Some(first) = rest.first() {
+            let at = &records[*first].0;
             let Some(slot) = layout.slot(*at) else {
                 let error = AppendError::Unavailable(format!("the log has no partition {at}"));
                 return Err((error, waiting.done));
             };
             let mut bytes = 0;
-            let fits = |(other, record): &&(TopicPartition, Record)| {
+            let fits = |number: &&usize| {
+                let (other, record) = &records[**number];
                 bytes += record.bytes();
                 other == at && bytes <= config.batch_bytes_max
             };
@@ -56,9 +66,11 @@ impl Waiting {
             waiting.entries.extend_from_slice(&at.partition.to_le_bytes());
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             waiting.batches.push(Placed { slot, at: waiting.entries.len(), count });
-            batch::encode(now.iter().map(|(_, record)| record), &mut waiting.entries);
+            let now = now.iter().map(|number| &records[*number].1);
+            batch::encode((0..).zip(now), compressor.as_mut(), &mut waiting.entries);
             rest = later;
         }
+        waiting.order = order;
         debug_assert!(waiting.batches.first().is_none_or(|first| first.at == ENTRY_BYTES));
         Ok(waiting)
     }
@@ -258,11 +270,13 @@ impl Writer {
         self.shared.watchers.notify();
         let mut bases = bases.iter();
         for waiting in group {
-            let mut origins = Vec::new();
+            let mut places = Vec::new();
             for (Placed { slot, count, .. }, base) in waiting.batches.iter().zip(&mut bases) {
                 let TopicPartition { topic, partition } = self.shared.layout.at(*slot);
-                origins.extend((*base..base + u64::from(*count)).map(|offset| Origin { topic, partition, offset }));
+                places.extend((*base..base + u64::from(*count)).map(|offset| Origin { topic, partition, offset }));
             }
+            let mut origins = places.clone();
+            waiting.order.iter().zip(places).for_each(|(number, place)| origins[*number] = place);
             (waiting.done)(Ok(origins));
         }
     }

@@ -99,17 +99,32 @@ impl Shared {
         DescribeConfigsResponse::default().with_results(results)
     }
 
-    /// How a topic is kept: nothing is deleted by time, and views are not compacted by the embedded log.
-    fn settings(&self, _topic: Topic) -> Vec<(&'static str, String)> {
-        vec![
-            ("cleanup.policy", "delete".to_owned()),
+    /// How a topic is kept. What the engine reads is not deleted by time.
+    fn settings(&self, topic: Topic) -> Vec<(&'static str, String)> {
+        const UNBOUNDED: &str = "-1";
+        let kept_ms = self.config.outputs_kept_ms.to_string();
+        let mut settings = vec![
             ("compression.type", "uncompressed".to_owned()),
             ("max.message.bytes", self.config.batch_bytes_max.to_string()),
             ("message.timestamp.type", "CreateTime".to_owned()),
             ("min.insync.replicas", "1".to_owned()),
-            ("retention.bytes", "-1".to_owned()),
-            ("retention.ms", "-1".to_owned()),
-        ]
+            ("retention.bytes", UNBOUNDED.to_owned()),
+        ];
+        settings.extend(match topic {
+            Topic::View(_) => vec![
+                ("cleanup.policy", "compact".to_owned()),
+                ("delete.retention.ms", kept_ms.clone()),
+                ("min.compaction.lag.ms", kept_ms),
+                ("retention.ms", UNBOUNDED.to_owned()),
+            ],
+            Topic::Events(_) | Topic::Progress | Topic::DeadLetters => {
+                vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", kept_ms)]
+            }
+            Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders | Topic::Activity | Topic::Epochs => {
+                vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", UNBOUNDED.to_owned())]
+            }
+        });
+        settings
     }
 
     /// Deletes what the log's owner no longer needs.

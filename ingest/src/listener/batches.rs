@@ -2,7 +2,7 @@
 //! records as batches for who reads. Not for keeping them: the journal makes batches of its own.
 
 use super::code;
-use crate::journal::batch::{self, HEADER_BYTES, Records};
+use crate::journal::batch::{self, HEADER_BYTES, Records, SPAN_MAX};
 use crate::log::{LogRecord, Record};
 use bytes::Bytes;
 use std::io::{Cursor, Read};
@@ -144,14 +144,18 @@ fn snappy(bytes: &[u8], bytes_max: usize) -> Result<Bytes, Refused> {
     Ok(Bytes::from(to))
 }
 
-/// Appends records of one partition as batches at their offsets: one, and another behind each hole.
+/// Appends records of one partition as batches at their offsets, with holes where there are some: one batch, unless its
+/// offsets reach too far.
 pub fn write(records: &[LogRecord], to: &mut Vec<u8>) {
-    for run in records.chunk_by(|one, next| one.origin.offset + 1 == next.origin.offset) {
-        let (Some(first), begin) = (run.first(), to.len()) else { continue };
-        batch::encode(run.iter().map(|record| &record.record), to);
-        batch::place(&mut to[begin..], first.origin.offset);
+    let mut rest = records;
+    while let Some(first) = rest.first() {
+        let reach = first.origin.offset + SPAN_MAX;
+        let (now, later) = rest.split_at(rest.partition_point(|record| record.origin.offset < reach));
+        let begin = to.len();
+        batch::encode(now.iter().map(|record| (record.origin.offset, &record.record)), None, to);
         // One node has no leader epochs, and who hears of none does not ask about them. The checksum does not cover it.
         to[begin + 12..begin + 16].copy_from_slice(&(-1_i32).to_be_bytes());
+        rest = later;
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Config {
     pub rebalance_ms_max: u64,
     /// How long a new group waits for further members.
     pub first_join_ms: u64,
+    /// How long outputs are kept, which is only told.
+    pub outputs_kept_ms: u64,
     /// How many bytes may be kept beside a committed offset.
     pub offset_metadata_bytes_max: usize,
 }
@@ -107,6 +109,7 @@ impl Default for Config {
             fetch_bytes_max: 8 << 20,
             fetch_records_max: 50_000,
             fetch_wait_ms_max: 30_000,
+            outputs_kept_ms: 7 * 86_400_000,
             reads_max: 8,
             lookup_ms_max: 10_000,
             producers_max: 10_000,

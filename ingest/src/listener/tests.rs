@@ -2,6 +2,7 @@
 //! for byte, and bytes that are no requests. Not for real clients in other languages: see tests/process/listener.rs.
 
 mod groups;
+mod kept;
 mod protocol;
 
 use super::*;
@@ -64,12 +65,17 @@ impl Served {
 
     /// The log that it serves, as a client sees it.
     fn client(&self) -> KafkaLog {
+        self.client_of(&Partitions::uniform(PARTITIONS))
+    }
+
+    /// The log of these topics.
+    fn client_of(&self, partitions: &Partitions) -> KafkaLog {
         let config = crate::kafka::Config {
             bootstrap: self.address.to_string(),
             topic_prefix: PREFIX.to_owned(),
             ..crate::kafka::Config::default()
         };
-        KafkaLog::open(config, &Partitions::uniform(PARTITIONS)).unwrap()
+        KafkaLog::open(config, partitions).unwrap()
     }
 }
 

@@ -6,8 +6,10 @@
 //! every record once. `views.progress` says last that an epoch is complete, and is where a publisher finds its place.
 
 mod records;
+mod retention;
 
-pub use records::{EpochRecords, Progress};
+pub use records::{EpochRecords, Progress, header, place};
+pub use retention::{Floor, Holder, Retention};
 
 use crate::checkpoint::Durable;
 use crate::log::{Log, ReadLimit, Record, lock};

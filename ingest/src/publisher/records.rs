@@ -27,8 +27,20 @@ pub struct EpochRecords {
 
 type Header = (SmolStr, Option<Bytes>);
 
-fn header(name: &'static str, value: impl Into<Bytes>) -> Header {
+fn named(name: &'static str, value: impl Into<Bytes>) -> Header {
     (SmolStr::new_static(name), Some(value.into()))
+}
+
+/// A header of a record, if it is text.
+pub fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
+    let found = record.headers.iter().find(|(header, _)| header == name)?;
+    std::str::from_utf8(found.1.as_deref()?).ok()
+}
+
+/// Epoch and place of a record; none if it is not a publisher's. A reader takes it only if that is beyond the last that it
+/// took from the partition, since publishers repeat records.
+pub fn place(record: &Record) -> Option<(u64, u64)> {
+    Some((header(record, "tw_epoch")?.parse().ok()?, header(record, "tw_n")?.parse().ok()?))
 }
 
 impl EpochRecords {
@@ -59,7 +71,7 @@ impl EpochRecords {
 
     /// The place in the epoch, from which a reader knows what it has.
     fn place(&self, n: u64) -> [Header; 2] {
-        [header("tw_epoch", self.changes.epoch().to_string()), header("tw_n", n.to_string())]
+        [named("tw_epoch", self.changes.epoch().to_string()), named("tw_n", n.to_string())]
     }
 
     fn record(&self, key: Bytes, value: Option<Vec<u8>>, headers: Vec<Header>) -> Record {
@@ -70,11 +82,11 @@ impl EpochRecords {
     fn event(&self, event: &Event) -> (Topic, Record) {
         let value = serde_json::to_vec(event).expect("an event has only texts, whole numbers and lists");
         let mut headers = vec![
-            header("ce_specversion", &b"1.0"[..]),
-            header("ce_id", format!("{}-{}", event.epoch, event.n)),
-            header("ce_type", format!("tradewind.{}.v1", event.fact.name())),
-            header("ce_source", SOURCE.as_bytes()),
-            header("content-type", &b"application/json"[..]),
+            named("ce_specversion", &b"1.0"[..]),
+            named("ce_id", format!("{}-{}", event.epoch, event.n)),
+            named("ce_type", format!("tradewind.{}.v1", event.fact.name())),
+            named("ce_source", SOURCE.as_bytes()),
+            named("content-type", &b"application/json"[..]),
         ];
         headers.extend(self.place(event.n));
         let key = Bytes::copy_from_slice(event.fact.key().as_bytes());
@@ -95,11 +107,11 @@ impl EpochRecords {
         let optional = |bytes: &Option<Vec<u8>>| bytes.clone().map(Bytes::from);
         let mut headers: Vec<Header> = headers.iter().map(|(name, value)| (name.clone(), optional(value))).collect();
         headers.extend([
-            header("tw_dlq_topic", origin.topic.name().as_bytes()),
-            header("tw_dlq_partition", origin.partition.to_string()),
-            header("tw_dlq_offset", origin.offset.to_string()),
-            header("tw_dlq_code", code.as_str().as_bytes()),
-            header("tw_dlq_detail", detail.clone()),
+            named("tw_dlq_topic", origin.topic.name().as_bytes()),
+            named("tw_dlq_partition", origin.partition.to_string()),
+            named("tw_dlq_offset", origin.offset.to_string()),
+            named("tw_dlq_code", code.as_str().as_bytes()),
+            named("tw_dlq_detail", detail.clone()),
         ]);
         headers.extend(self.place(self.at as u64 + 1));
         let record = Record { key: optional(key), value: optional(value), headers, timestamp_ms: *timestamp_ms };
@@ -154,7 +166,7 @@ impl Progress {
     /// Its record.
     pub fn record(&self, timestamp_ms: i64) -> (TopicPartition, Record) {
         let value = serde_json::to_vec(self).expect("it has only texts and whole numbers");
-        let headers = vec![header("tw_epoch", self.epoch.to_string()), header("tw_n", &b"1"[..])];
+        let headers = vec![named("tw_epoch", self.epoch.to_string()), named("tw_n", &b"1"[..])];
         let record = Record { key: None, value: Some(Bytes::from(value)), headers, timestamp_ms };
         (TopicPartition::new(Topic::Progress, 0), record)
     }

@@ -37,7 +37,8 @@ pub async fn ready(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     if let Some(progress) = Progress::of(&app.shop, &vitals).filter(|_| !ready) {
         why = Some(progress.to_string());
     }
-    let Vitals { kafka, stalled, ends: _, log_bytes: _, replay_to: _, standstills: _, gauges: _ } = vitals;
+    let Vitals { kafka, stalled, ends: _, log_bytes: _, replay_to: _, standstills: _, outputs_floor: _, gauges: _ } =
+        vitals;
     // A node that starts or stops says so first; one that serves, but cannot decide, is not ready either.
     if let Some(stalled) = stalled.filter(|_| ready) {
         (ready, why) = (false, Some(format!("no epoch can be closed: {stalled}")));

@@ -5,6 +5,7 @@ use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 use crate::progress::Progress;
+use crate::vitals::OutputsFloor;
 use dataflows::epoch::Epoch;
 use dataflows::time::Timestamp;
 use serde::Serialize;
@@ -29,6 +30,7 @@ struct StatusJson {
     uptime_s: u64,
     kafka: Option<String>,
     stalled: BTreeMap<&'static str, String>,
+    outputs_floor: Option<OutputsFloor>,
     gauges: BTreeMap<&'static str, f64>,
 }
 
@@ -78,6 +80,7 @@ pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
         uptime_s: app.started.elapsed().as_secs(),
         kafka: vitals.kafka,
         stalled: vitals.standstills.into_iter().collect(),
+        outputs_floor: vitals.outputs_floor,
         gauges: vitals.gauges.iter().map(|gauge| (gauge.name, gauge.value)).collect(),
     }))
 }

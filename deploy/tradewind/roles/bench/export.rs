@@ -6,7 +6,7 @@ use super::workload::{beginning, config, fatal, fill, order, ship, shop};
 use crate::export::{self, input};
 use crate::log::embedded;
 use crate::node::Node;
-use crate::outputs;
+use crate::outputs::Outputs;
 use anyhow::{Context, Result, ensure};
 use ingest::published::{self, Published, Step};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub struct Figures {
 /// Measures.
 pub fn measure(folder: &Path, python: &Path) -> Result<Figures> {
     let config = publish(folder)?;
-    let log = outputs::open(&config)?;
+    let log = Outputs::open(&config)?.context("the node publishes")?.log;
     let mut held = export::open(folder, config.export.limits)?;
     let exporter = &mut held.exporter;
     let mut published = Published::open(&*log, exporter.next(), published::Config::default())?;

@@ -3,13 +3,13 @@
 
 use crate::config::Config;
 use crate::node::bytes_in;
-use crate::{export, log, outputs};
+use crate::outputs::Outputs;
+use crate::{export, log};
 use anyhow::{Result, ensure};
 use dataflows::epoch::Epoch;
 use dataflows::time::Timestamp;
 use ingest::checkpoint::{self, Manifest};
 use ingest::dead_letters::DeadLetters;
-use ingest::publisher;
 use ingest::sealed::{Place, Sealed};
 use ingest::storage::Folder;
 use ingest::{Clock, WallClock};
@@ -60,7 +60,7 @@ pub fn look(config: &Config) -> Result<Standing> {
         standing.dead_letters_open = Some(DeadLetters::open(folder, config.ingest().dead_letters)?.open_count());
     }
     if data.join("outputs").is_dir() {
-        standing.outputs_epoch = Some(publisher::published(&*outputs::open(config)?)?);
+        standing.outputs_epoch = Outputs::open(config)?.map(|outputs| outputs.outbox.published());
         standing.outputs_bytes = Some(bytes_in(&data.join("outputs")));
     }
     if export::folder(data).is_dir() {

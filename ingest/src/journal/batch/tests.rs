@@ -32,7 +32,7 @@ fn a_batch_has_the_bytes_that_kafka_clients_read() {
         timestamp_ms: 1000,
     };
     let mut bytes = Vec::new();
-    encode([&record].into_iter(), &mut bytes);
+    encode([(0, &record)].into_iter(), None, &mut bytes);
     place(&mut bytes, 7);
     let checksum = crc32c::crc32c(&bytes[21..]).to_be_bytes();
     let mut golden = vec![0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 64, 0, 0, 0, 0, 2];
@@ -47,16 +47,36 @@ fn a_batch_has_the_bytes_that_kafka_clients_read() {
 }
 
 #[test]
+fn records_that_were_compressed_are_read() {
+    let record = Record { value: Some(Bytes::from("value ".repeat(20))), timestamp_ms: 1000, ..Record::default() };
+    let golden = include_bytes!("../golden/compressed_batch");
+    assert_eq!(decode(golden.to_vec()), Ok(vec![(3, record.clone()), (5, record)]));
+    assert!(golden.len() < 110 && checksum_is_right(golden));
+}
+
+#[test]
 fn records_come_back_as_they_were() {
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let records: Vec<Record> = (0..=random.below(20)).map(|_| random_record(&mut random)).collect();
         let mut bytes = Vec::new();
-        encode(records.iter(), &mut bytes);
+        let mut next = 0;
+        let mut with_offset = |record| {
+            let offset = next;
+            next += 1 + random.below(3) as u64;
+            (offset, record)
+        };
+        let records: Vec<(u64, Record)> = records.into_iter().map(&mut with_offset).collect();
+        let mut compressor = (seed % 2 == 0).then(compressor);
+        encode(records.iter().map(|(offset, record)| (*offset, record)), compressor.as_mut(), &mut bytes);
         let base = random.next() >> 1;
         place(&mut bytes, base);
         assert!(checksum_is_right(&bytes), "seed {seed}");
-        let expected: Vec<(u64, Record)> = (base..).zip(records).collect();
+        let mut rest = Records::of(Bytes::copy_from_slice(&bytes)).unwrap();
+        rest.skip_before(base + next / 2).unwrap();
+        let first = records.iter().find(|(at, _)| *at >= next / 2).map(|(at, record)| (base + at, record.clone()));
+        assert_eq!(rest.next_record(), Ok(first), "seed {seed}");
+        let expected: Vec<(u64, Record)> = records.into_iter().map(|(at, record)| (base + at, record)).collect();
         assert_eq!(decode(bytes), Ok(expected), "seed {seed}");
     }
 }
@@ -67,7 +87,7 @@ fn damage_is_seen_and_never_kills() {
         let mut random = Random::new(seed);
         let records: Vec<Record> = (0..=random.below(3)).map(|_| random_record(&mut random)).collect();
         let mut bytes = Vec::new();
-        encode(records.iter(), &mut bytes);
+        encode((0..).zip(&records), (seed % 2 == 0).then(compressor).as_mut(), &mut bytes);
         let at = CHECKED_FROM + random.below(bytes.len() - CHECKED_FROM);
         bytes[at] ^= 1 << random.below(8);
         assert!(!checksum_is_right(&bytes), "seed {seed}");

@@ -252,10 +252,10 @@ fn the_front_has_the_documented_bytes() {
     assert_eq!(env.names(), ["00000000000000004866.journal"], "the last segment stays");
     let other = env.disk.copy();
     let value =
-        front["{\"front\":".len()..].split_once(",\"crc32c\"").unwrap().0.replace("\"format\":1", "\"format\":2");
+        front["{\"front\":".len()..].split_once(",\"crc32c\"").unwrap().0.replace("\"format\":1", "\"format\":3");
     other.put("front", format!("{{\"front\":{value},\"crc32c\":{}}}", crc32c::crc32c(value.as_bytes())).into_bytes());
     let error = open(&other).err().unwrap().to_string();
-    assert!(error.contains("its format is 2, and this build reads 1"), "{error}");
+    assert!(error.contains("its format is 3, and this build reads 2"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn record(value: &str) -> Record {
 /// A batch whose records are compressed by that function, under that number.
 fn compressed(records: &[Record], codec: i16, compress: impl Fn(&[u8]) -> Vec<u8>) -> Bytes {
     let mut plain = Vec::new();
-    batch::encode(records.iter(), &mut plain);
+    batch::encode((0..).zip(records), None, &mut plain);
     let mut bytes = plain[..HEADER_BYTES].to_vec();
     bytes.extend_from_slice(&compress(&plain[HEADER_BYTES..]));
     let length = i32::try_from(bytes.len() - 12).unwrap();
@@ -98,20 +98,28 @@ fn what_is_no_batch_is_refused_with_its_code() {
 }
 
 #[test]
-fn records_with_holes_between_them_are_several_batches() {
+fn records_keep_their_offsets_in_one_batch_if_that_reaches_so_far() {
     let at = |offset| LogRecord {
         origin: dataflows::topic::Origin { topic: dataflows::topic::Topic::Orders, partition: 0, offset },
         record: record("x"),
     };
     let mut bytes = Vec::new();
-    write(&[at(5), at(6), at(9)], &mut bytes);
+    let far = 6 + SPAN_MAX;
+    let records = [at(5), at(6), at(9), at(far - 2), at(far - 1), at(far + 7)];
+    write(&records, &mut bytes);
     let mut rest = Bytes::from(bytes);
-    let mut found = Vec::new();
+    let (mut batches, mut offsets) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
         let header = batch::header(&rest).unwrap();
         assert!(batch::checksum_is_right(&rest[..header.bytes]));
-        found.push((header.base_offset, header.count));
+        batches.push((header.base_offset, header.count));
+        let mut records = Records::of(rest.slice(..header.bytes)).unwrap();
+        while let Some((offset, record)) = records.next_record().unwrap() {
+            assert_eq!(record, at(offset).record);
+            offsets.push(offset);
+        }
         rest = rest.slice(header.bytes..);
     }
-    assert_eq!(found, [(5, 2), (9, 1)]);
+    assert_eq!(batches, [(5, 4), (far - 1, 2)]);
+    assert_eq!(offsets, records.map(|record| record.origin.offset));
 }

@@ -75,7 +75,7 @@ pub fn topic(name: &'static str) -> TopicName {
 fn batch(values: &[&str], producer: (i64, i16, i32)) -> Bytes {
     let records: Vec<_> = values.iter().map(|value| text(value)).collect();
     let mut bytes = Vec::new();
-    crate::journal::batch::encode(records.iter(), &mut bytes);
+    crate::journal::batch::encode((0..).zip(&records), None, &mut bytes);
     bytes[43..51].copy_from_slice(&producer.0.to_be_bytes());
     bytes[51..53].copy_from_slice(&producer.1.to_be_bytes());
     bytes[53..57].copy_from_slice(&producer.2.to_be_bytes());
