@@ -1,7 +1,7 @@
 //! The command line: what may be typed, and which role it starts. Not for what the roles do.
 
 use crate::config::{Flags, Settings};
-use crate::{client, config, importers, roles, telemetry};
+use crate::{client, config, importers, roles, telemetry, zeroed};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -377,6 +377,9 @@ impl Cli {
                 let settings = flags.settings()?;
                 let config = settings.config();
                 config.refuse_open_listen(insecure)?;
+                if config.kafka().is_some() {
+                    zeroed::ensure(&config::environment())?;
+                }
                 telemetry::start(&config.telemetry)?;
                 roles::up::run(config, demo)
             }

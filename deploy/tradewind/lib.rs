@@ -29,3 +29,4 @@ pub mod simulate;
 pub mod telemetry;
 #[cfg(test)]
 mod twin;
+mod zeroed;
