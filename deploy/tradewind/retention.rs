@@ -82,7 +82,7 @@ impl Kept {
         let look = Duration::from_millis((self.kept_ms / 10).clamp(LOOK_MS_MIN, LOOK_MS_MAX));
         let mut retention = Retention::new(Arc::clone(&self.journal), self.kept_ms, self.signal.clone());
         while !self.signal.is_stopped() {
-            match retention.step(exporting.map(Exporting::committed)) {
+            match retention.step(exporting.map(Exporting::followed)) {
                 Ok(floor) => *self.state() = State { floor: Some(floor), stalled: None },
                 Err(_) if self.signal.is_stopped() => return,
                 Err(error) => {

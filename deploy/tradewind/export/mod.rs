@@ -81,6 +81,8 @@ struct Shared {
 struct State {
     /// The newest epoch that all tables hold; none before that is known.
     committed: Option<Epoch>,
+    /// Whether the topics are read behind that, and no longer what is before it.
+    is_following: bool,
     /// When it was committed, or found at the start.
     at: Option<Instant>,
     files: Files,
@@ -117,9 +119,15 @@ impl Exporting {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest epoch that all tables hold: what was published up to it is needed no more here. 0 until that is known.
+    /// The newest epoch that all tables hold. 0 until that is known.
     pub fn committed(&self) -> Epoch {
         self.state().committed.unwrap_or_default()
+    }
+
+    /// What was published up to that epoch is needed no more here. 0 while it is still read, to come to what follows.
+    pub fn followed(&self) -> Epoch {
+        let state = self.state();
+        state.committed.filter(|_| state.is_following).unwrap_or_default()
     }
 
     /// Why nothing can be exported, while that is so.

@@ -104,11 +104,14 @@ fn attempt(exporting: &Exporting, parts: &Parts) -> Result<()> {
         }
     };
     answer_all(&mut exporter)?;
+    exporting.state().is_following = false;
     let mut published = Published::open(&**log, exporter.next(), published::Config::default())?;
     published.wake(signal.waker());
     while !signal.is_stopped() {
         answer_all(&mut exporter)?;
-        match published.step()? {
+        let step = published.step()?;
+        exporting.state().is_following |= step != Step::More;
+        match step {
             Step::Epoch(whole) => {
                 if exporter.take(&input(whole))?.is_some() {
                     exporting.holds(&exporter);
