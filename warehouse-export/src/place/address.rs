@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 /// What an address may be, for people.
 pub const ALLOWED: &str = if cfg!(feature = "export-cloud") {
-    "file:///FOLDER, az://CONTAINER/FOLDER, abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER, s3://BUCKET/FOLDER or \
-     gs://BUCKET/FOLDER, without ?, #, % and spaces, or nothing"
+    "file:///FOLDER, or like az://shop/tables, abfss://shop@ACCOUNT.dfs.core.windows.net/tables, s3://shop/tables or \
+     gs://shop/tables, without ?, #, % and spaces, or nothing"
 } else {
     "file:///FOLDER, without ?, #, % and spaces, or nothing; az://, abfss://, s3:// and gs:// need a build with the feature \
      export-cloud"
