@@ -16,7 +16,7 @@ const ROOMS: [(&str, &str, &[&str]); 6] = [
 ];
 
 /// Each technology with the only rooms that may name it. A name stands for its family too: `arrow` for `arrow-array`.
-const TECHNOLOGIES: [(&str, &[&str]); 10] = [
+const TECHNOLOGIES: [(&str, &[&str]); 11] = [
     ("timely", &["dataflows"]),
     ("differential-dataflow", &["dataflows"]),
     ("rdkafka", &["ingest"]),
@@ -25,6 +25,8 @@ const TECHNOLOGIES: [(&str, &[&str]); 10] = [
     ("arrow", &["warehouse-export"]),
     // The root's importers read Parquet where they stand.
     ("parquet", &["warehouse-export", "tradewind"]),
+    // The clouds' stores, and the one in memory for tests. What drives its requests is handed in by the root.
+    ("object_store", &["warehouse-export"]),
     ("anyhow", &["tradewind"]),
     ("clap", &["tradewind"]),
     ("tokio", &["ingest", "serving", "tradewind"]),

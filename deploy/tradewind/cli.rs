@@ -246,6 +246,9 @@ struct Export {
     /// A node's folder of all state, while no node runs there
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// A file of configuration (TOML), which says where the tables of DIR are
+    #[arg(long, value_name = "FILE", requires = "data", global = true)]
+    config: Option<PathBuf>,
     /// The node, while it runs
     #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
     to: String,
@@ -399,8 +402,9 @@ impl Cli {
                 let config = data.map(|data| in_folder(data, config.as_deref())).transpose()?;
                 roles::dlq::run(command, config.as_ref(), &to, json)
             }
-            Command::Export(Export { command, data, to, json }) => {
-                roles::export::run(command, data.as_deref(), &to, json)
+            Command::Export(Export { command, data, config, to, json }) => {
+                let config = data.map(|data| in_folder(data, config.as_deref())).transpose()?;
+                roles::export::run(command, config.as_ref(), &to, json)
             }
             Command::Topics(Topics { command, kafka, config, json }) => {
                 let flags = Flags { kafka, ..Flags::default() };

@@ -145,10 +145,16 @@ pub struct Search {
 }
 
 /// `[export]`; see [`KEYS`] for what each means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
     /// Whether anything is written.
     pub tables: bool,
+    /// Where; none: in the folder of all state.
+    pub address: Option<warehouse_export::place::Address>,
+    /// What clouds are configured by: variables of theirs, not of ours.
+    pub clouds: Vec<(String, String)>,
+    /// How long a request to an object store may take.
+    pub request_ms_max: u64,
     /// Where commits are.
     pub limits: warehouse_export::Config,
     /// More small files than that are merged; 0: never.
@@ -321,6 +327,9 @@ impl Settings {
     fn export(&self) -> Export {
         Export {
             tables: self.text("export.tables") == "all",
+            address: warehouse_export::place::Address::read(self.text("export.url")),
+            clouds: self.clouds().to_vec(),
+            request_ms_max: self.number("export.request_ms_max"),
             limits: warehouse_export::Config {
                 commit_s: u32::try_from(self.number("export.commit_s")).expect("the table bounds it"),
                 commit_rows: self.number("export.commit_rows"),

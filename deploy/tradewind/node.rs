@@ -313,7 +313,7 @@ fn start_export(
 ) -> Result<Option<export::Thread>> {
     let Some((exporting, Outputs { outbox: _, log, kept: _ })) = exporting.zip(outputs) else { return Ok(None) };
     let (data, shop) = (config.log.data_dir.clone(), shop.clone());
-    exporting.start(export::Parts { log, data, shop, config: config.export }).map(Some)
+    exporting.start(export::Parts { log, data, shop, config: config.export.clone() }).map(Some)
 }
 
 fn open_letters(config: &Config) -> Result<DeadLetters> {

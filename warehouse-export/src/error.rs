@@ -16,6 +16,14 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// There is no place for tables at that URL.
+    #[error("the tables cannot be at {url}: {why}")]
+    Address {
+        /// The URL.
+        url: String,
+        /// Why not.
+        why: String,
+    },
     /// A file is not what was written.
     #[error("{file} cannot be read: {why}")]
     Damaged {
@@ -46,7 +54,10 @@ pub enum Error {
         why: String,
     },
     /// Somebody else commits to the table.
-    #[error("version {version} of the table {table} was written by somebody else meanwhile")]
+    #[error(
+        "version {version} of the table {table} was written by somebody else meanwhile, or by an attempt of our own that \
+         got no answer"
+    )]
     Raced {
         /// The table.
         table: String,

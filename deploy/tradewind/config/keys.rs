@@ -2,6 +2,7 @@
 //! comes from.
 
 use std::net::SocketAddr;
+use warehouse_export::place::{Address, address};
 
 /// A key.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ pub enum Allowed {
     Listener(&'static str),
     /// Letters, digits, `.`, `_` and `-`.
     Prefix(&'static str),
+    /// A URL of a place for tables; nothing by default.
+    Place,
     /// Anything; nothing by default.
     Anything,
     /// Anything, and never shown; nothing by default.
@@ -73,7 +76,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 66] = [
+pub const KEYS: [Key; 68] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -208,6 +211,14 @@ pub const KEYS: [Key; 66] = [
         Allowed::Word(&["all", "none"]),
         "all: what is published is also written as tables of Parquet; none: not",
     ),
+    key(
+        "export.url",
+        "url",
+        Allowed::Place,
+        "where the tables are: a folder, or an object store's in a build with the feature export-cloud; the folder \
+         warehouse of the data if empty",
+    ),
+    number("export.request_ms_max", "ms", (100, 600_000), 60_000, "that a request to an object store may take"),
     number("export.commit_s", "s", (1, 86_400), 30, "a commit is where the epochs' time crosses a multiple of this"),
     number("export.commit_rows", "records", (1, 10_000_000), 100_000, "after which there is a commit too"),
     number("export.commit_bytes", "bytes", (MIB, GIB), 32 * MIB, "of records, after which there is a commit too"),
@@ -293,6 +304,7 @@ impl Allowed {
             Allowed::Word(words) => format!("one of {}", words.join(", ")),
             Allowed::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
             Allowed::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
+            Allowed::Place => address::ALLOWED.to_owned(),
             Allowed::Anything | Allowed::Secret => "a text".to_owned(),
         }
     }
@@ -307,7 +319,7 @@ impl Allowed {
             }
             Allowed::Word(words) => Value::Text(words[0].to_owned()),
             Allowed::Prefix(default) => Value::Text((*default).to_owned()),
-            Allowed::Brokers | Allowed::Anything | Allowed::Secret => Value::Text(String::new()),
+            Allowed::Brokers | Allowed::Place | Allowed::Anything | Allowed::Secret => Value::Text(String::new()),
         }
     }
 
@@ -316,7 +328,7 @@ impl Allowed {
         match self {
             Allowed::Number(..) | Allowed::OneACore(_) => true,
             Allowed::Folder(_) | Allowed::Address(_) | Allowed::Listener(_) | Allowed::Word(_) => false,
-            Allowed::Brokers | Allowed::Prefix(_) | Allowed::Anything | Allowed::Secret => false,
+            Allowed::Brokers | Allowed::Prefix(_) | Allowed::Place | Allowed::Anything | Allowed::Secret => false,
         }
     }
 
@@ -338,6 +350,7 @@ impl Allowed {
                 let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
                 text_if(text.len() <= 200 && text.chars().all(is_known))
             }
+            Allowed::Place => text_if(text.is_empty() || Address::read(text).is_some()),
             Allowed::Anything | Allowed::Secret => text_if(true),
         }
     }

@@ -8,6 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
+/// How the variables begin by which the tools of clouds are configured.
+const CLOUDS: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+
 /// Flags that stand over everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
@@ -51,6 +54,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     values: BTreeMap<&'static str, (Value, Origin)>,
+    /// The environment variables of clouds' own tools.
+    clouds: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -58,7 +63,7 @@ impl Settings {
     pub fn load(file: Option<&Path>, environment: &[(String, String)], flags: Flags) -> Result<Settings, Error> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         let default = |key: &'static Key| (key.name, (key.allowed.default(cores), Origin::Default));
-        let mut settings = Settings { values: KEYS.iter().map(default).collect() };
+        let mut settings = Settings { values: KEYS.iter().map(default).collect(), clouds: Vec::new() };
         if let Some(file) = file {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file).map_err(|source| Error::File { file: name.clone(), source })?;
@@ -73,6 +78,11 @@ impl Settings {
     /// The value of a key that exists, and where it comes from.
     pub fn get(&self, name: &str) -> &(Value, Origin) {
         self.values.get(name).expect("only keys of the table are asked for")
+    }
+
+    /// The environment variables by which the tools of clouds are configured.
+    pub fn clouds(&self) -> &[(String, String)] {
+        &self.clouds
     }
 
     /// Takes over what a file sets.
@@ -100,8 +110,10 @@ impl Settings {
         Ok(())
     }
 
-    /// Takes over what environment variables set. Variables that are none of ours are left alone.
+    /// Takes over what environment variables set, and notes those of clouds. All others are left alone.
     pub(super) fn take_environment(&mut self, environment: &[(String, String)]) -> Result<(), Error> {
+        let is_clouds = |(variable, _): &&(String, String)| CLOUDS.iter().any(|begin| variable.starts_with(begin));
+        self.clouds.extend(environment.iter().filter(is_clouds).cloned());
         for (variable, text) in environment.iter().filter(|(variable, _)| is_ours(variable)) {
             let place = Origin::Environment(variable.clone());
             let key = KEYS.iter().find(|key| key.variable() == *variable);

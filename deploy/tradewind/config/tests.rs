@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use warehouse_export::place::Address;
 
 fn loaded(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Settings, String> {
     let environment: Vec<_> =
@@ -83,6 +84,32 @@ fn what_others_set_in_the_environment_is_left_alone() {
 }
 
 #[test]
+fn tables_are_where_a_url_says_that_this_build_can_reach() {
+    let address = |url: &str| {
+        let set = loaded("", &[("TRADEWIND_EXPORT_URL", url), ("AWS_REGION", "x")], Flags::default());
+        set.map(|set| set.config().export)
+    };
+    let export = address("file:///x/tables").unwrap();
+    assert_eq!(export.address, Some(Address::Folder("/x/tables".into())));
+    assert_eq!(export.clouds, [("AWS_REGION".to_owned(), "x".to_owned())]);
+    assert_eq!(address("").unwrap().address, None);
+    for url in ["ftp://x/y", "file://x/y", "/x/tables", "file:///a%20b", "file:///a b", "s3:///y", "az://"] {
+        let told = refused("", &[("TRADEWIND_EXPORT_URL", url)]);
+        let begin = format!("environment TRADEWIND_EXPORT_URL: export.url cannot be {url}; allowed is file:///FOLDER");
+        assert!(told.starts_with(&begin), "{told}");
+    }
+    for url in ["s3://x", "s3://x/a/b", "az://x/a", "abfss://x@a.dfs.core.windows.net/a", "gs://x"] {
+        let objects = address(url).map(|export| export.address);
+        if cfg!(feature = "export-cloud") {
+            assert_eq!(objects, Ok(Some(Address::Objects(url.to_owned()))));
+        } else {
+            let told = objects.unwrap_err();
+            assert!(told.ends_with("s3:// and gs:// need a build with the feature export-cloud"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn an_address_beyond_loopback_needs_leave() {
     let config = |listen: &str| {
         let flags = Flags { listen: Some(listen.parse().unwrap()), ..Flags::default() };
@@ -108,7 +135,7 @@ fn every_key_is_whole_and_counts() {
         assert!(!key.doc.is_empty() && !key.section().is_empty(), "{}", key.name);
         // Any other value that is allowed makes another configuration, so the key is read.
         let numbers = ["1", "2", "30", "1073741824", "1048576", "1024", "999"];
-        let texts = ["127.0.0.1:1", "json", "trace", "ssl", "PLAIN", "all", "none"];
+        let texts = ["127.0.0.1:1", "json", "trace", "ssl", "PLAIN", "all", "none", "file:///x"];
         let mut candidates = numbers.iter().chain(&texts);
         let changed = candidates.any(|value| {
             let set = loaded("", &[(&key.variable(), value)], Flags::default());

@@ -5,8 +5,10 @@
 //! and the node goes on.
 
 mod run;
+mod tables;
 
 pub use run::{Held, input, open};
+pub use tables::Tables;
 
 use crate::config::Export;
 use anyhow::{Context, Result};
@@ -17,7 +19,7 @@ use serving::{
     CompactedJson, ExportJson, Exports, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
 };
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -29,11 +31,6 @@ const ASKS_MAX: usize = 16;
 /// How long one waits for its answer: reading all tables takes time.
 const ANSWER_MAX: Duration = Duration::from_secs(3_600);
 const HOUR_MS: i64 = 3_600_000;
-
-/// Where the tables of a data folder are.
-pub fn folder(data: &Path) -> PathBuf {
-    data.join("warehouse")
-}
 
 /// What an operator asks the exporting thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +135,10 @@ impl Exporting {
     /// Starts the thread.
     pub fn start(&self, parts: Parts) -> Result<Thread> {
         let exporting = self.clone();
+        let signal = self.shared.signal.clone();
+        let tables = Tables::at(&parts.data, &parts.config, move || signal.is_stopped())?;
         let thread = std::thread::Builder::new().name("exporter".to_owned());
-        let thread = thread.spawn(move || run::run(&exporting, &parts)).context("starting the exporter")?;
+        let thread = thread.spawn(move || run::run(&exporting, &parts, &tables)).context("starting the exporter")?;
         Ok(Thread { exporting: self.clone(), thread: Some(thread) })
     }
 

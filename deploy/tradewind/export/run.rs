@@ -1,21 +1,17 @@
 //! What the exporting thread does: opens the tables, follows the topics, takes one epoch after the other, answers what
 //! operators ask. Begins anew after an error.
 
-use super::{Exporting, Parts, Reply, answer, folder};
-use anyhow::{Context, Error, Result, anyhow};
+use super::{Exporting, Parts, Reply, Tables, answer};
+use anyhow::{Context, Error, Result};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
 use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
-use ingest::storage::{self, Storage};
 use serving::Shop;
 use smol_str::SmolStr;
-use std::io::ErrorKind;
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use warehouse_export::input::{ChangeInput, EpochInput, EventInput};
-use warehouse_export::place::Folder;
 use warehouse_export::{Config, Exporter};
 
 /// The first pause after an error; each further one is twice as long.
@@ -25,33 +21,31 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How many rows of a view are read before it is seen whether its epoch is still kept.
 const ROWS_AT_ONCE: usize = 10_000;
 
-/// Nobody else writes to the tables while it is held.
+/// No other process of this machine writes to the tables while it is held.
 pub struct Held {
     /// What writes.
     pub exporter: Exporter,
     _lock: Box<dyn Send + Sync>,
 }
 
-/// Opens the tables of a data folder, or makes them.
-pub fn open(data: &Path, config: Config) -> Result<Held> {
-    let path = folder(data);
-    let shown = path.display();
-    let lock = storage::Folder::at(&path).and_then(|folder| folder.lock()).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => anyhow!("{shown} is in use by another process"),
-        _ => Error::new(error).context(format!("writing {shown}")),
-    })?;
-    let exporter = Exporter::open(Arc::new(Folder::new(&path)), config)?;
+/// Opens the tables, or makes them.
+pub fn open(tables: &Tables, config: Config) -> Result<Held> {
+    let lock = tables.lock()?;
+    let exporter = Exporter::open(Arc::clone(&tables.place), config)?;
     Ok(Held { exporter, _lock: lock })
 }
 
 /// Exports until it is told to stop.
-pub fn run(exporting: &Exporting, parts: &Parts) {
+pub fn run(exporting: &Exporting, parts: &Parts, tables: &Tables) {
     let signal = &exporting.shared.signal;
     let longest = parts.config.retry_ms_max;
     let mut retry = RETRY_MS_MIN.min(longest);
     while !signal.is_stopped() {
         let before = exporting.committed();
-        let Err(error) = attempt(exporting, parts) else { return };
+        let Err(error) = attempt(exporting, parts, tables) else { return };
+        if signal.is_stopped() {
+            return;
+        }
         if exporting.committed() > before {
             retry = RETRY_MS_MIN.min(longest);
         }
@@ -86,10 +80,10 @@ fn reply_with(reply: &Reply, said: Result<super::Said, String>) {
 }
 
 /// Opens the tables and follows the topics; comes back when it is told to stop.
-fn attempt(exporting: &Exporting, parts: &Parts) -> Result<()> {
-    let Parts { log, data, shop, config } = parts;
+fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> {
+    let Parts { log, data: _, shop, config } = parts;
     let signal = &exporting.shared.signal;
-    let Held { mut exporter, _lock } = open(data, config.limits)?;
+    let Held { mut exporter, _lock } = open(tables, config.limits)?;
     exporting.holds(&exporter);
     let answer_all = |exporter: &mut Exporter| -> Result<()> {
         loop {

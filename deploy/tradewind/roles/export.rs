@@ -1,19 +1,18 @@
-//! `tradewind export`: shows, checks and tidies the tables for analysts. Of a running node over HTTP, or in the folder of
-//! one.
+//! `tradewind export`: shows, checks and tidies the tables for analysts. Of a running node over HTTP, or where the tables
+//! of a stopped one are.
 
 use crate::cli::ExportCommand;
 use crate::client::{Answer, Client};
-use crate::export::{self, Ask, Said};
+use crate::config::Config;
+use crate::export::{self, Ask, Said, Tables};
 use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::path::Path;
-use warehouse_export::Config;
 
-/// Does what was asked.
-pub fn run(command: ExportCommand, data: Option<&Path>, to: &str, as_json: bool) -> Result<()> {
-    let said = match data {
-        Some(data) => in_folder(command, data)?,
+/// Does what was asked: of a node, or of the tables that are configured.
+pub fn run(command: ExportCommand, config: Option<&Config>, to: &str, as_json: bool) -> Result<()> {
+    let said = match config {
+        Some(config) => in_place(command, config)?,
         None => of_node(command, to)?,
     };
     output::print(&if as_json { serde_json::to_string_pretty(&said)? + "\n" } else { text(command, &said) })?;
@@ -33,10 +32,11 @@ fn of_node(command: ExportCommand, to: &str) -> Result<Value> {
     answer.json()
 }
 
-fn in_folder(command: ExportCommand, data: &Path) -> Result<Value> {
-    let folder = export::folder(data);
-    ensure!(folder.is_dir(), "there are no tables in {}", folder.display());
-    let mut held = export::open(data, Config::default()).with_context(|| format!("opening {}", folder.display()))?;
+fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
+    let tables = Tables::at(&config.log.data_dir, &config.export, || false)?;
+    let shown = tables.place.describe("");
+    ensure!(tables.are_there()?, "there are no tables in {shown}");
+    let mut held = export::open(&tables, config.export.limits).with_context(|| format!("opening {shown}"))?;
     let ask = match command {
         ExportCommand::Verify => Ask::Verify,
         ExportCommand::Compact => Ask::Compact,

@@ -146,6 +146,31 @@ pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
+fn tables_are_written_and_tidied_where_a_url_says() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let tables = folder.path().join("tables");
+    let url = format!("file://{}", tables.display());
+    let mut way = often();
+    way.variables.push(("TRADEWIND_EXPORT_URL", url.clone()));
+    let mut env = TestEnv::start_as(&way);
+    shop::stock(&env, "A", "reserve", 50);
+    let last = env.post("/api/v1/orders", "o1", &shop::order("A", 2)).expect(201).epoch();
+    exported(&env, last);
+    verified(&env);
+    env.stop();
+    assert!(files(&tables).keys().any(|path| path.starts_with("order_lines/_delta_log")));
+    assert!(!env.data().join("warehouse").exists());
+    // Those of a stopped node are where its configuration says, and nowhere else.
+    let file = folder.path().join("shop.toml");
+    std::fs::write(&file, format!("[export]\nurl = \"{url}\"\n")).expect("there is room for a file");
+    let (data, file) = (env.data().display().to_string(), file.display().to_string());
+    let ended = Program::run(&["export", "verify", "--data", &data, "--config", &file]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let ended = Program::run(&["export", "verify", "--data", &data]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("there are no tables in"), "{}", ended.stderr);
+}
+
+#[test]
 fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     let Some(python) = python() else { return };
     let mut env = TestEnv::start_as(&often());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// How many commits there are between checkpoints.
 pub const CHECKPOINT_COMMITS: u64 = 50;
@@ -48,7 +48,7 @@ fn io_error<'a>(place: &'a dyn Place, doing: &'static str, path: &'a str) -> imp
 
 /// Writes a file, or replaces it.
 pub(crate) fn put(place: &dyn Place, path: &str, bytes: &[u8]) -> Result<(), Error> {
-    place.stage(path, bytes).and_then(|()| place.publish(path)).map_err(io_error(place, "writing", path))
+    place.put(path, bytes).map_err(io_error(place, "writing", path))
 }
 
 /// What stands in the log's folder.
@@ -243,7 +243,13 @@ impl Table {
         Ok(())
     }
 
+    /// Whether others may write to the table at the same time.
+    pub fn is_shared(&self) -> bool {
+        self.place.is_shared()
+    }
+
     /// Writes the rows of a day, or of a table without days, as a file that a commit can then add. They are put in order.
+    /// The file's name ends with a hash of its bytes, so that no writer ever replaces what another one has committed.
     pub fn write_rows(
         &self,
         name: &str,
@@ -254,7 +260,8 @@ impl Table {
     ) -> Result<Add, Error> {
         self.schema.sort(rows);
         let written = crate::parquet_file::write(&self.schema, rows)?;
-        let path = date.map_or_else(|| format!("{name}.parquet"), |date| format!("{DATE}={date}/{name}.parquet"));
+        let file = format!("{name}-{:016x}.parquet", xxh3_64(&written.bytes));
+        let path = date.map_or_else(|| file.clone(), |date| format!("{DATE}={date}/{file}"));
         put(&*self.place, &self.path(&path), &written.bytes)?;
         Ok(Add {
             path,
@@ -299,7 +306,7 @@ impl Table {
             lines.push(b'\n');
         }
         let path = self.log(&format!("{version:020}.json"));
-        let written = self.place.stage(&path, &lines).and_then(|()| self.place.publish_new(&path));
+        let written = self.place.put_new(&path, &lines);
         if !written.map_err(io_error(&*self.place, "writing", &path))? {
             return Err(Error::Raced { table: self.schema.table.clone(), version });
         }

@@ -2,8 +2,9 @@
 
 use super::{About, CHECKPOINT_COMMITS, Table};
 use crate::Error;
-use crate::place::{Folder, Place};
+use crate::place::Folder;
 use crate::schema::{Cell, Column, Date, Kind, Schema};
+use crate::testing::home::{Home, Where};
 use dataflows::epoch::Epoch;
 use dataflows::time::Timestamp;
 use std::path::Path;
@@ -93,13 +94,48 @@ fn a_checkpoint_is_the_state_and_a_damaged_one_is_not_needed_while_the_commits_a
 
 #[test]
 fn a_name_that_is_taken_is_not_taken_again() {
-    let home = tempfile::tempdir().unwrap();
-    let place = Folder::new(home.path());
-    for (bytes, is_new) in [(b"one", true), (b"two", false)] {
-        place.stage("log/1", bytes).unwrap();
-        assert_eq!(place.publish_new("log/1").unwrap(), is_new);
+    for at in [Where::Folder, Where::Objects] {
+        let home = Home::new(at);
+        let place = home.place();
+        assert!(place.put_new("log/1", b"one").unwrap());
+        assert!(!place.put_new("log/1", b"two").unwrap());
+        assert_eq!(place.read("log/1").unwrap(), b"one");
+        assert_eq!(place.list("log").unwrap(), ["1"]);
+        assert_eq!(place.list("_staging").unwrap(), [""; 0]);
     }
-    assert_eq!(place.read("log/1").unwrap(), b"one");
-    assert_eq!(place.list("log").unwrap(), ["1"]);
-    assert_eq!(place.list("_staging").unwrap(), [""; 0]);
+}
+
+#[test]
+fn what_another_writer_has_committed_is_not_replaced() {
+    // Given two writers of a table that know no better, when both write other rows under one name, then one can commit,
+    // and its rows are what it wrote.
+    let home = Home::new(Where::Objects);
+    let date = Date::of(Timestamp::parse("2026-01-02T03:04:05Z").unwrap());
+    let row = |id: &str| vec![Cell::text(id), Cell::Number(7)];
+    let writers = ["one", "two"].map(|id| (id, Table::open(home.place(), schema(&COLUMNS)).unwrap()));
+    let adds = writers.each_ref().map(|(id, table)| table.write_rows("facts-1", Some(date), &mut [row(id)], 7, true));
+    let about = About { operation: "WRITE", epoch: Epoch(1), now_ms: 7 };
+    let commits = writers.into_iter().zip(adds);
+    let commits = commits.map(|((_, mut table), add)| table.commit(about, vec![add.unwrap().into()]));
+    assert!(matches!(commits.collect::<Vec<_>>()[..], [Ok(()), Err(Error::Raced { version: 1, .. })]));
+    let table = Table::open(home.place(), schema(&COLUMNS)).unwrap();
+    let path = table.state().adds.keys().next().unwrap();
+    assert_eq!(table.read_rows(path).unwrap(), [row("one")]);
+}
+
+#[test]
+fn of_many_writers_at_once_one_takes_the_name() {
+    let home = Home::new(Where::Objects);
+    for name in ["log/1", "log/2", "log/3"] {
+        let taken: Vec<u8> = std::thread::scope(|scope| {
+            let write = |n: u8| {
+                let place = home.place();
+                scope.spawn(move || place.put_new(name, &[n]).unwrap().then_some(n))
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            writers.into_iter().filter_map(|writer| writer.join().unwrap()).collect()
+        });
+        // What stands there is the winner's.
+        assert_eq!(home.place().read(name).unwrap(), taken);
+    }
 }

@@ -25,6 +25,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::ViewTables;
 
+use upkeep::MERGED;
+
 pub use upkeep::{Files, Standing};
 pub use verify::{Problem, RowsOfView};
 
@@ -83,6 +85,15 @@ pub struct Exporter {
 /// The range of epochs of a commit, as it stands in the names of its files.
 fn file_name(table: &Table, after: Epoch, last: Epoch) -> String {
     format!("{}-{:012}-{:012}", table.schema().table, after.next().0, last.0)
+}
+
+/// Whether a file that the table has not may be in one of its next versions, by its name. One that may not stays out for
+/// ever: whoever wrote it knows an older version, and its next commit will find the name taken.
+fn may_be_committed(table: &Table, path: &str) -> bool {
+    let name = path.rsplit('/').next().and_then(|name| name.strip_prefix(&table.schema().table)?.strip_prefix('-'));
+    let mut parts = name.into_iter().flat_map(|name| name.split('-'));
+    let (first, last) = (parts.next(), parts.next().and_then(|last| last.trim_end_matches(".parquet").parse().ok()));
+    last.is_some_and(|last| if first == Some(MERGED) { last > table.version() } else { Epoch(last) > table.epoch() })
 }
 
 /// Writes rows as a file a day, and commits them.
@@ -149,15 +160,11 @@ impl Exporter {
     }
 
     /// Deletes files that an attempt wrote and did not commit: should files be cut otherwise now, they would stay, and
-    /// who reads the folder without the log would see their rows twice.
+    /// who reads the folder without the log would see their rows twice. Where others write too, they may be theirs.
     fn delete_uncommitted(&self) -> Result<(), Error> {
-        self.tables().filter(|table| table.schema().is_dated).try_for_each(|table| {
-            let begin = format!("{}-", table.schema().table);
+        self.tables().filter(|table| table.schema().is_dated && !table.is_shared()).try_for_each(|table| {
             for path in table.data_files()? {
-                let name = path.rsplit('/').next().unwrap_or_default();
-                let range = name.strip_prefix(&begin).and_then(|range| range.strip_suffix(".parquet"));
-                let last = range.and_then(|range| range.split_once('-')?.1.parse().ok()).map(Epoch);
-                if last.is_some_and(|last| last > table.epoch()) && !table.state().adds.contains_key(&path) {
+                if may_be_committed(table, &path) && !table.state().adds.contains_key(&path) {
                     table.delete_file(&path)?;
                 }
             }

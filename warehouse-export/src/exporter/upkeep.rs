@@ -1,6 +1,6 @@
 //! What is done to tables now and then: small files are merged, files that no version needs are deleted. The rows stay.
 
-use super::Exporter;
+use super::{Exporter, may_be_committed};
 use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table};
@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 pub const SMALL_FILE_BYTES: i64 = 16 << 20;
 /// No merged file gets more rows than that, since they are in memory together.
 pub const MERGED_ROWS_MAX: i64 = 1 << 20;
+
+/// What the names of merged files have instead of their first epoch; the version that adds them comes next.
+pub(super) const MERGED: &str = "merged";
 
 /// How a table stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ fn compact(table: &mut Table) -> Result<usize, Error> {
             rows.extend(table.read_rows(&add.path)?);
         }
         // Not in the form of an export's names: an export deletes of those what it did not commit.
-        let name = format!("{}-merged-{:012}-{n:04}", table.schema().table, table.version() + 1);
+        let name = format!("{}-{MERGED}-{:012}-{n:04}", table.schema().table, table.version() + 1);
         let mut actions: Vec<Action> = group.iter().map(|add| add.removed(now_ms, false).into()).collect();
         actions.push(table.write_rows(&name, Some(day), &mut rows, now_ms, false)?.into());
         table.commit(About { operation: "OPTIMIZE", epoch, now_ms }, actions)?;
@@ -100,7 +103,9 @@ fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
         let is_ours = path.rsplit('/').next().is_some_and(|name| name.starts_with(&begin));
         // A removal that the log has forgotten is older than any that it knows.
         let removed_ms = table.state().removes.get(&path).map(|remove| remove.deletion_timestamp.unwrap_or(i64::MIN));
-        if is_ours && !table.state().adds.contains_key(&path) && removed_ms.is_none_or(|at| at <= old_ms) {
+        let is_others = table.is_shared() && may_be_committed(table, &path);
+        let is_old = removed_ms.is_none_or(|at| at <= old_ms);
+        if is_ours && is_old && !is_others && !table.state().adds.contains_key(&path) {
             table.delete_file(&path)?;
             deleted += 1;
         }

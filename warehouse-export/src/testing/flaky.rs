@@ -1,10 +1,10 @@
-//! A folder whose process dies at a chosen step: before it, in its midst, or right after it. From then on nothing works,
+//! A place whose process dies at a chosen step: before it, in its midst, or right after it. From then on nothing works,
 //! until it is opened anew.
 
+use super::home::Home;
 use crate::place::{Folder, Place};
 use std::io;
-use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// How the step ends at which the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +15,26 @@ pub enum Death {
     After,
 }
 
+impl Death {
+    pub const ALL: [Death; 3] = [Death::Before, Death::Midst, Death::After];
+}
+
 pub struct Flaky {
-    folder: Folder,
+    place: Arc<dyn Place>,
+    /// The same, if it is a folder, where a file is put in place in two steps.
+    folder: Option<Folder>,
     /// How many steps are left, and how the last of them ends; none is left when it is dead.
     left: Mutex<Option<usize>>,
     death: Death,
 }
 
 impl Flaky {
-    pub fn new(root: &Path, steps: usize, death: Death) -> Flaky {
-        Flaky { folder: Folder::new(root), left: Mutex::new(Some(steps)), death }
+    pub fn new(home: &Home, steps: usize, death: Death) -> Flaky {
+        let folder = match home {
+            Home::Folder(home) => Some(Folder::new(home.path())),
+            Home::Objects(_) => None,
+        };
+        Flaky { place: home.place(), folder, left: Mutex::new(Some(steps)), death }
     }
 
     fn dead<T>() -> io::Result<T> {
@@ -51,6 +61,15 @@ impl Flaky {
         }
     }
 
+    fn whole<T>(&self, whole: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.step(|| Ok(()), whole)
+    }
+
+    fn stage(&self, folder: &Folder, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let half = || folder.stage(path, &bytes[..bytes.len() / 2]);
+        self.step(half, || folder.stage(path, bytes))
+    }
+
     fn alive<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if self.left.lock().unwrap().is_some() { read() } else { Flaky::dead() }
     }
@@ -58,35 +77,38 @@ impl Flaky {
 
 impl Place for Flaky {
     fn describe(&self, path: &str) -> String {
-        self.folder.describe(path)
+        self.place.describe(path)
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.alive(|| self.folder.read(path))
+        self.alive(|| self.place.read(path))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.alive(|| self.folder.list(folder))
+        self.alive(|| self.place.list(folder))
     }
 
-    fn stage(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let half = || self.folder.stage(path, &bytes[..bytes.len() / 2]);
-        self.step(half, || self.folder.stage(path, bytes))
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return self.whole(|| self.place.put(path, bytes)) };
+        self.stage(folder, path, bytes)?;
+        self.whole(|| folder.publish(path))
     }
 
-    fn publish(&self, path: &str) -> io::Result<()> {
-        self.step(|| Ok(()), || self.folder.publish(path))
-    }
-
-    fn publish_new(&self, path: &str) -> io::Result<bool> {
-        self.step(|| Ok(()), || self.folder.publish_new(path))
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        let Some(folder) = &self.folder else { return self.whole(|| self.place.put_new(path, bytes)) };
+        self.stage(folder, path, bytes)?;
+        self.whole(|| folder.publish_new(path))
     }
 
     fn delete(&self, path: &str) -> io::Result<()> {
-        self.step(|| Ok(()), || self.folder.delete(path))
+        self.whole(|| self.place.delete(path))
     }
 
     fn clear_staging(&self) -> io::Result<()> {
-        self.step(|| Ok(()), || self.folder.clear_staging())
+        self.whole(|| self.place.clear_staging())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.place.is_shared()
     }
 }

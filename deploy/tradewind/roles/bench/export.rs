@@ -45,7 +45,8 @@ pub struct Figures {
 pub fn measure(folder: &Path, python: &Path) -> Result<Figures> {
     let config = publish(folder)?;
     let log = Outputs::open(&config)?.context("the node publishes")?.log;
-    let mut held = export::open(folder, config.export.limits)?;
+    let tables = export::Tables::at(folder, &config.export, || false)?;
+    let mut held = export::open(&tables, config.export.limits)?;
     let exporter = &mut held.exporter;
     let mut published = Published::open(&*log, exporter.next(), published::Config::default())?;
     let (started, cpu) = (Instant::now(), cpu_seconds());
@@ -120,7 +121,7 @@ fn publish(folder: &Path) -> Result<crate::config::Config> {
 fn duckdb(folder: &Path, python: &Path) -> Value {
     let run = || -> Result<Value> {
         let mut command = Command::new(python);
-        command.args(["-c", include_str!("export_duckdb.py")]).arg(export::folder(folder)).arg(folder.join("duckdb"));
+        command.args(["-c", include_str!("export_duckdb.py")]).arg(folder.join("warehouse")).arg(folder.join("duckdb"));
         let output = command.stdin(Stdio::null()).output().with_context(|| python.display().to_string())?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
         Ok(serde_json::from_slice(&output.stdout)?)

@@ -2,6 +2,7 @@
 //! and makes nothing; only the torn end of a journal is cut off, as at every start.
 
 use crate::config::Config;
+use crate::export::Tables;
 use crate::node::bytes_in;
 use crate::outputs::Outputs;
 use crate::{export, log};
@@ -63,8 +64,9 @@ pub fn look(config: &Config) -> Result<Standing> {
         standing.outputs_epoch = Outputs::open(config)?.map(|outputs| outputs.outbox.published());
         standing.outputs_bytes = Some(bytes_in(&data.join("outputs")));
     }
-    if export::folder(data).is_dir() {
-        let held = export::open(data, config.export.limits)?;
+    let tables = Tables::at(data, &config.export, || false)?;
+    if tables.are_there()? {
+        let held = export::open(&tables, config.export.limits)?;
         let files = held.exporter.files();
         standing.export_epoch = Some(held.exporter.committed());
         (standing.export_files, standing.export_small_files) = (Some(files.count), Some(files.small));

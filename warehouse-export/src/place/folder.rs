@@ -1,42 +1,15 @@
-//! Where the tables are: a folder of files, as a trait so that tests have one that fails on demand, and so that an object
-//! store can stand behind it. Not for what is in the files.
+//! A folder on a disk. A file is written and synced under `_staging`, which lies beside the tables, and then gets its name.
 //!
-//! Nobody who lists a table's folder ever sees half a file: a file is written and synced under `_staging`, which lies
-//! beside the tables, and then gets its name.
+//! On `std` and not on `object_store`'s file system: that one does not sync what it deletes, leaves what a crash left half
+//! written beside the tables for ever, and brings tokio with it.
 
+use super::Place;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder under which files are written before they have their names.
 const STAGING: &str = "_staging";
-
-/// A place for files; paths have `/` between their parts.
-pub trait Place: Send + Sync {
-    /// For messages: a file's full name.
-    fn describe(&self, path: &str) -> String;
-
-    /// A file as a whole.
-    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
-
-    /// The names of the files and folders in a folder, in order; none if it is not there.
-    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
-
-    /// Writes a file durably where nobody looks for it; one from an earlier attempt is replaced.
-    fn stage(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
-
-    /// Gives a staged file its name, durably; one that has that name is replaced.
-    fn publish(&self, path: &str) -> io::Result<()>;
-
-    /// Gives a staged file its name, durably, unless another has it: then nothing changes, and it is false.
-    fn publish_new(&self, path: &str) -> io::Result<bool>;
-
-    /// Deletes a file, durably; one that is not there is no error.
-    fn delete(&self, path: &str) -> io::Result<()>;
-
-    /// Deletes what earlier attempts left staged.
-    fn clear_staging(&self) -> io::Result<()>;
-}
 
 /// A folder on a disk.
 #[derive(Clone, Debug)]
@@ -70,6 +43,38 @@ impl Folder {
             }
         }
         Ok(parent)
+    }
+
+    /// Writes a file durably where nobody looks for it; one from an earlier attempt is replaced.
+    pub(crate) fn stage(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let staged = self.staged(path);
+        Folder::make_parent(&staged)?;
+        let mut file = File::create(staged)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    /// Gives a staged file its name, durably; one that has that name is replaced.
+    pub(crate) fn publish(&self, path: &str) -> io::Result<()> {
+        let to = self.path(path);
+        let parent = Folder::make_parent(&to)?;
+        std::fs::rename(self.staged(path), &to)?;
+        sync_folder(&parent)
+    }
+
+    /// Gives a staged file its name, durably, unless another has it: then nothing changes, and it is false.
+    pub(crate) fn publish_new(&self, path: &str) -> io::Result<bool> {
+        let (staged, to) = (self.staged(path), self.path(path));
+        let parent = Folder::make_parent(&to)?;
+        // A link is refused where the name is taken; a rename would replace it.
+        let is_new = match std::fs::hard_link(&staged, &to) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(error),
+        };
+        sync_folder(&parent)?;
+        delete(&staged)?;
+        Ok(is_new)
     }
 }
 
@@ -107,33 +112,14 @@ impl Place for Folder {
         Ok(names)
     }
 
-    fn stage(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let staged = self.staged(path);
-        Folder::make_parent(&staged)?;
-        let mut file = File::create(staged)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.stage(path, bytes)?;
+        self.publish(path)
     }
 
-    fn publish(&self, path: &str) -> io::Result<()> {
-        let to = self.path(path);
-        let parent = Folder::make_parent(&to)?;
-        std::fs::rename(self.staged(path), &to)?;
-        sync_folder(&parent)
-    }
-
-    fn publish_new(&self, path: &str) -> io::Result<bool> {
-        let (staged, to) = (self.staged(path), self.path(path));
-        let parent = Folder::make_parent(&to)?;
-        // A link is refused where the name is taken; a rename would replace it.
-        let is_new = match std::fs::hard_link(&staged, &to) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(error),
-        };
-        sync_folder(&parent)?;
-        delete(&staged)?;
-        Ok(is_new)
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.stage(path, bytes)?;
+        self.publish_new(path)
     }
 
     fn delete(&self, path: &str) -> io::Result<()> {
@@ -146,5 +132,9 @@ impl Place for Folder {
             delete(&self.root.join(STAGING).join(name))?;
         }
         Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }

@@ -1,0 +1,70 @@
+//! Where the tables are, as it is configured: beside all state, in another folder, or in an object store, for whose requests
+//! there is a runtime here. Not for what is written there.
+
+use crate::config::Export;
+use anyhow::{Context, Error, Result, anyhow};
+use ingest::storage::{self, Storage};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+use warehouse_export::place::{self, Address, Folder, Place, Request, Requests, Wait};
+
+/// How soon a request is given up once nobody needs it any more.
+const GIVE_UP: Duration = Duration::from_millis(100);
+
+/// The place of the tables.
+pub struct Tables {
+    /// Where they are written.
+    pub place: Arc<dyn Place>,
+    /// Where the lock is: with the tables, or, where these are objects, in the folder of all state.
+    folder: PathBuf,
+}
+
+impl Tables {
+    /// The tables of a data folder. Requests to an object store are given up once it is stopped.
+    pub fn at(data: &Path, config: &Export, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Result<Tables> {
+        let folder = data.join("warehouse");
+        match &config.address {
+            None => Ok(Tables { place: Arc::new(Folder::new(&folder)), folder }),
+            Some(Address::Folder(folder)) => {
+                Ok(Tables { place: Arc::new(Folder::new(folder)), folder: folder.clone() })
+            }
+            Some(Address::Objects(url)) => {
+                let requests = Requests {
+                    settings: config.clouds.clone(),
+                    request_ms_max: config.request_ms_max,
+                    wait: waiting(is_stopped)?,
+                };
+                Ok(Tables { place: place::open(url, requests)?, folder })
+            }
+        }
+    }
+
+    /// Whether anything was ever written there.
+    pub fn are_there(&self) -> Result<bool> {
+        let names = self.place.list("").with_context(|| format!("listing {}", self.place.describe("")))?;
+        Ok(names.iter().any(|name| name == "events"))
+    }
+
+    /// Keeps other processes of this machine away. Those of others are noticed, where tables are in an object store, by
+    /// whoever comes second.
+    pub fn lock(&self) -> Result<Box<dyn Send + Sync>> {
+        let shown = self.folder.display();
+        storage::Folder::at(&self.folder).and_then(|folder| folder.lock()).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => anyhow!("{shown} is in use by another process"),
+            _ => Error::new(error).context(format!("writing {shown}")),
+        })
+    }
+}
+
+/// What carries out requests: a thread of its own, which also tends the connections between them.
+fn waiting(is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Result<Arc<Wait>> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-requests").enable_all().build();
+    let runtime = runtime.context("starting the runtime for an object store")?;
+    Ok(Arc::new(move |mut request: Request<'_>| {
+        runtime.block_on(async { while timeout(GIVE_UP, &mut request).await.is_err() && !is_stopped() {} });
+    }))
+}
