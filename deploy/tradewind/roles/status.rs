@@ -141,9 +141,9 @@ mod tests {
                         now                        2026-11-22T10:00:00Z\n\
                         dead_letters               2\n\
                         epoch                      1,234,567\n\
-                        lag records                0\n\
                         export_age_seconds         1234.6\n\
                         export_bytes               2.0 KiB\n\
+                        lag records                0\n\
                         log_bytes                  5.0 MiB\n\
                         view orders rows           20,725\n";
         assert_eq!(screen("http://127.0.0.1:8080", &ready, &status, &latest), expected);
