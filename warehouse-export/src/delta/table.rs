@@ -84,6 +84,8 @@ impl Table {
         }
         table.load(&listed)?;
         table.check()?;
+        // Whoever wrote the commit may have died before.
+        table.checkpoint_if_due()?;
         Ok(table)
     }
 
@@ -293,10 +295,7 @@ impl Table {
         let engine_info = concat!("tradewind/", env!("CARGO_PKG_VERSION")).to_owned();
         let info = CommitInfo { timestamp: now_ms, operation: operation.to_owned(), engine_info };
         self.write_commit(self.version + 1, actions, Some(info))?;
-        if self.version - self.checkpointed.unwrap_or(0) >= CHECKPOINT_COMMITS {
-            self.checkpoint(now_ms)?;
-        }
-        Ok(())
+        self.checkpoint_if_due()
     }
 
     fn write_commit(&mut self, version: u64, actions: Vec<Action>, info: Option<CommitInfo>) -> Result<(), Error> {
@@ -315,9 +314,13 @@ impl Table {
         Ok(())
     }
 
-    /// Writes the state as a file.
-    fn checkpoint(&mut self, now_ms: i64) -> Result<(), Error> {
-        let actions = self.state.actions(now_ms.saturating_sub(REMOVED_KEPT_MS));
+    /// Writes the state as a file where a version is one of every so many, so that a table that is written again has the
+    /// same ones.
+    fn checkpoint_if_due(&mut self) -> Result<(), Error> {
+        if !self.version.is_multiple_of(CHECKPOINT_COMMITS) || self.checkpointed.unwrap_or(0) == self.version {
+            return Ok(());
+        }
+        let actions = self.state.actions(self.now_ms().saturating_sub(REMOVED_KEPT_MS));
         let path = self.log(&format!("{:020}.checkpoint.parquet", self.version));
         put(&*self.place, &path, &checkpoint::write(&actions)?)?;
         let newest = json!({"version": self.version, "size": actions.len()}).to_string();

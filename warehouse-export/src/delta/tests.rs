@@ -93,6 +93,20 @@ fn a_checkpoint_is_the_state_and_a_damaged_one_is_not_needed_while_the_commits_a
 }
 
 #[test]
+fn a_checkpoint_that_a_death_left_out_is_made_up_for() {
+    let home = tempfile::tempdir().unwrap();
+    let mut table = open(home.path(), &COLUMNS).unwrap();
+    for epoch in 1..=CHECKPOINT_COMMITS {
+        commit(&mut table, epoch).unwrap();
+    }
+    let path = home.path().join(format!("facts/_delta_log/{CHECKPOINT_COMMITS:020}.checkpoint.parquet"));
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    drop(open(home.path(), &COLUMNS).unwrap());
+    assert!(std::fs::read(&path).unwrap() == bytes);
+}
+
+#[test]
 fn a_name_that_is_taken_is_not_taken_again() {
     for at in [Where::Folder, Where::Objects] {
         let home = Home::new(at);
