@@ -22,12 +22,9 @@ pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -
     let fits = whole(&asked, snapshot, &mut lists, config)?;
     let mut counted = Counted::default();
     counted.add_all(&asked, snapshot, &fits);
-    for doubted in [Doubted::Unknown, Doubted::Rarer] {
-        let words_max = config.query.guessed_words_max;
-        if counted.0.is_empty() && correct(&mut asked, doubted, snapshot, &mut lists, words_max)? {
-            let fits = whole(&asked, snapshot, &mut lists, config)?;
-            counted.add_all(&asked, snapshot, &fits);
-        }
+    if counted.0.is_empty() && correct(&mut asked, snapshot, &mut lists, config.query.guessed_words_max)? {
+        let fits = whole(&asked, snapshot, &mut lists, config)?;
+        counted.add_all(&asked, snapshot, &fits);
     }
     Ok(counted.first(limit))
 }
@@ -50,38 +47,20 @@ fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &C
     Ok(fits)
 }
 
-/// Which words may be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubted {
-    /// Those that no product has.
-    Unknown,
-    /// Also those that fewer products have than a word almost like them: titles have slips too.
-    Rarer,
-}
-
-/// Takes the likeliest correction of each word that may be wrong.
-fn correct(
-    asked: &mut [Asked],
-    doubted: Doubted,
-    snapshot: &Snapshot,
-    lists: &mut Lists<'_>,
-    words_max: usize,
-) -> Result<bool, Error> {
+/// Takes the likeliest correction of each word that no product has.
+fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, words_max: usize) -> Result<bool, Error> {
     let (mut corrected, mut left) = (false, words_max);
     for asked in asked {
         let [word] = asked.plain.as_slice() else { continue };
-        let mut products = 0;
+        let mut is_known = false;
         for find in &asked.finds {
-            products = products.max(lists.of(&find.what)?.products);
+            is_known |= lists.of(&find.what)?.products > 0;
         }
-        if left == 0 || (doubted == Doubted::Unknown && products > 0) {
+        if is_known || left == 0 {
             continue;
         }
         left -= 1;
-        let better = corrections(word, snapshot, lists)?.into_iter().next();
-        if let Some(better) = better
-            && lists.of(&What::All(vec![better.clone()]))?.products > products
-        {
+        if let Some(better) = corrections(word, snapshot, lists)?.into_iter().next() {
             asked.finds = vec![Find::new(What::All(vec![better.clone()]), By::Typo)];
             asked.plain = vec![better];
             corrected = true;
