@@ -5,6 +5,7 @@ use super::varint::{self, Cursor};
 use crate::log::Record;
 use bytes::Bytes;
 use smol_str::SmolStr;
+use std::cell::RefCell;
 use zstd::bulk::{Compressor, Decompressor};
 
 /// The bytes of a batch before its records.
@@ -175,13 +176,19 @@ fn check_count(count: u32, bytes: usize) -> Result<(), BadBatch> {
     if count as usize > bytes / RECORD_BYTES_MIN { Err(BadBatch("its count does not fit its length")) } else { Ok(()) }
 }
 
+thread_local! {
+    /// To make one takes longer than to decompress a small batch.
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("zstd asks for memory only"));
+}
+
 fn decompressed(bytes: &[u8]) -> Result<Bytes, BadBatch> {
     // No batch was longer when it was made.
     const BYTES_MAX: usize = i32::MAX as usize;
     let length = Decompressor::upper_bound(bytes).filter(|length| *length <= BYTES_MAX);
     let length = length.ok_or(BadBatch("it does not say how much was compressed"))?;
-    let bytes = zstd::bulk::decompress(bytes, length).map_err(|_| BadBatch("it cannot be decompressed"))?;
-    Ok(Bytes::from(bytes))
+    let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(bytes, length));
+    Ok(Bytes::from(bytes.map_err(|_| BadBatch("it cannot be decompressed"))?))
 }
 
 /// Whether the batch's own checksum is right. The journal has one of its own over more, so this is for other sources.
