@@ -12,6 +12,7 @@ mod http;
 mod kafka;
 mod kills;
 mod listener;
+mod metrics;
 mod online_retail;
 mod program;
 mod restart;

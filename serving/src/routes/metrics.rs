@@ -1,11 +1,14 @@
 //! `GET /metrics`: figures in the text form of Prometheus.
 
+mod process;
+
 use crate::app::App;
 use crate::http::answer::{Answer, Kind};
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 use crate::http::traffic::BUCKETS_US;
 use axum::http::StatusCode;
+use process::Figure;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -13,10 +16,14 @@ use std::sync::Arc;
 struct Figures(String);
 
 impl Figures {
-    /// Begins a figure: its name, what it says, and whether it only grows.
+    /// Begins a figure of the shop: its name, what it says, and whether it only grows.
     fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.family(&format!("tradewind_{name}"), kind, help);
+    }
+
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a text cannot fail.
-        let _ = writeln!(self.0, "# HELP tradewind_{name} {help}\n# TYPE tradewind_{name} {kind}");
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn value(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
@@ -32,11 +39,26 @@ impl Figures {
 /// `GET /metrics`
 pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     let mut figures = Figures(String::with_capacity(16 << 10));
+    build(&mut figures);
+    process(&mut figures);
     progress(&mut figures, &app);
     outcomes(&mut figures, &app);
     store(&mut figures, &app);
     requests(&mut figures, &app);
     Ok(Answer::new(StatusCode::OK, Kind::Metrics, figures.0.into_bytes()))
+}
+
+fn build(figures: &mut Figures) {
+    figures.head("build_info", "gauge", "1, with the version of the program");
+    figures.value("build_info", &format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1);
+}
+
+/// What the system says about this process, under the names that every client library of Prometheus gives it.
+fn process(figures: &mut Figures) {
+    for Figure { name, kind, help, value } in process::figures() {
+        figures.family(name, kind, help);
+        let _ = writeln!(figures.0, "{name} {value}");
+    }
 }
 
 fn progress(figures: &mut Figures, app: &App) {
@@ -49,7 +71,7 @@ fn progress(figures: &mut Figures, app: &App) {
     figures.one("now_seconds", "gauge", "the time of the newest epoch, since 1970", now_s);
     figures.one("lag_records", "gauge", "records of the log that no epoch holds", vitals.lag(&shop.cut()));
     figures.one("log_bytes", "gauge", "what the log takes", vitals.log_bytes);
-    figures.one("uptime_seconds", "counter", "how long the process runs", app.started.elapsed().as_secs());
+    figures.one("uptime_seconds", "gauge", "how long the process runs", app.started.elapsed().as_secs_f64());
     for gauge in vitals.gauges {
         figures.one(gauge.name, "gauge", gauge.help, gauge.value);
     }
