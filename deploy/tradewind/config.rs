@@ -10,6 +10,9 @@ pub use settings::{Flags, Origin, Settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// The keys that are read again on SIGHUP; all others wait for the next start.
+pub const RELOADED: [&str; 1] = ["telemetry.log_level"];
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -80,6 +80,11 @@ impl Settings {
         self.values.get(name).expect("only keys of the table are asked for")
     }
 
+    /// The keys whose values are others in `other`, whatever they come from.
+    pub fn differences<'a>(&'a self, other: &'a Settings) -> impl Iterator<Item = &'static str> + 'a {
+        KEYS.iter().map(|key| key.name).filter(|name| self.get(name).0 != other.get(name).0)
+    }
+
     /// The environment variables by which the tools of clouds are configured.
     pub fn clouds(&self) -> &[(String, String)] {
         &self.clouds
@@ -192,17 +197,29 @@ fn written(key: &Key, value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Whether a variable is meant for the configuration. Kubernetes sets variables of its own for a service of our name,
-/// and tests have theirs.
+/// Whether a variable is meant for the configuration. Orchestrators set variables of their own for every service whose name
+/// begins with ours, and tests have theirs.
 fn is_ours(variable: &str) -> bool {
     let Some(name) = variable.strip_prefix("TRADEWIND_") else { return false };
-    let kubernetes = name == "PORT"
-        || name.starts_with("PORT_")
-        || name.contains("SERVICE_HOST")
-        || name.contains("SERVICE_PORT")
+    !name.starts_with("TEST_") && !is_orchestrators(name)
+}
+
+/// What Kubernetes and links of Docker set for a service: `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<name>`,
+/// `…_PORT`, `…_PORT_<number>_TCP` and what begins like that. For a service of our name nothing stands in front.
+fn is_orchestrators(name: &str) -> bool {
+    let name = format!("_{name}");
+    let is_port_and_protocol = |rest: &str| {
+        let (number, protocol) = rest.split_once('_').unwrap_or((rest, ""));
+        let protocol = protocol.split('_').next().unwrap_or_default();
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && ["TCP", "UDP", "SCTP"].contains(&protocol)
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
         || name.ends_with("_PORT")
-        || name.contains("_PORT_");
-    !kubernetes && !name.starts_with("TEST_")
+        || name.match_indices("_PORT_").any(|(at, begin)| is_port_and_protocol(&name[at + begin.len()..]))
 }
 
 /// Says which keys, or which sections, there are instead.

@@ -75,12 +75,29 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
 #[test]
 fn what_others_set_in_the_environment_is_left_alone() {
     let others = [
-        ("TRADEWIND_SERVICE_HOST", "10.0.0.1"),
+        ("TRADEWIND_PORT", "tcp://192.0.2.1:8080"),
+        ("TRADEWIND_SERVICE_HOST", "192.0.2.1"),
+        ("TRADEWIND_SERVICE_PORT", "8080"),
+        ("TRADEWIND_SERVICE_PORT_HTTP", "8080"),
         ("TRADEWIND_PORT_8080_TCP", "tcp://192.0.2.1:8080"),
+        ("TRADEWIND_PORT_8080_TCP_PROTO", "tcp"),
+        ("TRADEWIND_PORT_8080_TCP_PORT", "8080"),
+        ("TRADEWIND_PORT_8080_TCP_ADDR", "192.0.2.1"),
+        ("TRADEWIND_PORT_53_UDP", "udp://192.0.2.1:53"),
+        ("TRADEWIND_KAFKA_PORT", "tcp://192.0.2.2:9092"),
+        ("TRADEWIND_KAFKA_SERVICE_HOST", "192.0.2.2"),
+        ("TRADEWIND_KAFKA_SERVICE_PORT", "9092"),
+        ("TRADEWIND_KAFKA_PORT_9092_TCP_ADDR", "192.0.2.2"),
         ("TRADEWIND_TEST_DATA", "somewhere"),
     ];
     let defaults = Settings::load(None, &[], Flags::default()).unwrap();
     assert_eq!(loaded("", &others, Flags::default()), Ok(defaults));
+    // What only looks alike is a mistake, and told as one.
+    for mistake in
+        ["TRADEWIND_KAFKA_PORTS", "TRADEWIND_KAFKA_PORT_TCP", "TRADEWIND_SERVING_PORT_X", "TRADEWIND_SERVICE"]
+    {
+        assert!(refused("", &[(mistake, "8080")]).starts_with(&format!("environment {mistake}: ")), "{mistake}");
+    }
 }
 
 #[test]
