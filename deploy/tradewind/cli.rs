@@ -1,11 +1,14 @@
 //! The command line: what may be typed, and which role it starts. Not for what the roles do.
 
 use crate::config::{Flags, Settings};
+use crate::place::{Named, Place};
+use crate::service_manager::ServiceManager;
+use crate::telemetry::Logging;
 use crate::{client, config, importers, roles, telemetry, zeroed};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A shop's state as maintained dataflows, over one log.
 #[derive(Debug, Parser)]
@@ -25,7 +28,7 @@ enum Command {
     /// Lets seeded customers browse, order, pay, cancel and return, and compares their books with the shop's
     Simulate(Simulate),
     /// Shows one screen about a running node, or about the folder of one
-    Status(Status),
+    Status(PlaceFlags),
     /// Takes, lists, checks and copies checkpoints
     Checkpoint(Checkpoint),
     /// Shows records that could not be read, publishes them again, or throws them away
@@ -120,35 +123,38 @@ struct Simulate {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct Status {
-    /// A node's folder of all state, while no node runs there
-    #[arg(long, value_name = "DIR")]
+/// What a command looks at. With neither --to nor --data it is the node at the default address, and if none answers there,
+/// the folder that is configured.
+#[derive(Clone, Debug, Args)]
+struct PlaceFlags {
+    /// A node's folder of all state, while no node runs there [default: ./tradewind-data, if no node answers]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
-    /// A file of configuration (TOML), for --data
-    #[arg(long, value_name = "FILE", requires = "data")]
+    /// A file of configuration (TOML) for the folder
+    #[arg(long, value_name = "FILE", conflicts_with = "to", global = true)]
     config: Option<PathBuf>,
-    /// The node, while it runs
-    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data")]
-    to: String,
-    /// Prints JSON
-    #[arg(long)]
+    /// The node, while it runs [default: http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", conflicts_with = "data", global = true)]
+    to: Option<String>,
+    /// Prints one JSON object
+    #[arg(long, global = true)]
     json: bool,
+}
+
+impl PlaceFlags {
+    /// What is looked at, and whether JSON is printed.
+    fn place(self) -> Result<(Place, bool)> {
+        let PlaceFlags { data, config, to, json } = self;
+        Ok((Place::find(Named { to, data, config })?, json))
+    }
 }
 
 #[derive(Debug, Args)]
 struct Checkpoint {
     #[command(subcommand)]
     command: CheckpointCommand,
-    /// A node's folder of all state, while no node runs there [default for verify and copy: ./tradewind-data]
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
-    /// The node, while it runs
-    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
-    to: String,
-    /// Prints JSON
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    at: PlaceFlags,
 }
 
 /// What can be done with checkpoints.
@@ -160,7 +166,7 @@ pub enum CheckpointCommand {
     List,
     /// Reads each as a restart would; exits with 1 and names the file that is damaged
     Verify,
-    /// Copies the newest one and the log into an empty folder, from which `up --data` goes on
+    /// Copies the newest one and the log after it into an empty folder, from which `up --data` continues
     Copy {
         /// The folder
         #[arg(value_name = "DIR")]
@@ -172,18 +178,8 @@ pub enum CheckpointCommand {
 struct Dlq {
     #[command(subcommand)]
     command: DlqCommand,
-    /// A node's folder of all state, while no node runs there
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
-    /// A file of configuration (TOML), for --data
-    #[arg(long, value_name = "FILE", requires = "data", global = true)]
-    config: Option<PathBuf>,
-    /// The node, while it runs
-    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
-    to: String,
-    /// Prints JSON
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    at: PlaceFlags,
 }
 
 /// What can be done with dead letters. A letter is named by its place in the log, like `orders.commands/3/17`.
@@ -243,18 +239,8 @@ pub struct Which {
 struct Export {
     #[command(subcommand)]
     command: ExportCommand,
-    /// A node's folder of all state, while no node runs there
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
-    /// A file of configuration (TOML), which says where the tables of DIR are
-    #[arg(long, value_name = "FILE", requires = "data", global = true)]
-    config: Option<PathBuf>,
-    /// The node, while it runs
-    #[arg(long, value_name = "URL", default_value = client::NODE, conflicts_with = "data", global = true)]
-    to: String,
-    /// Prints JSON
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    at: PlaceFlags,
 }
 
 /// What can be done with the tables for analysts.
@@ -336,6 +322,22 @@ pub enum Bench {
         #[arg(long, value_name = "FILE", default_value = "python3")]
         python: PathBuf,
     },
+    /// Measures two binaries in turn, each by its own bench, and says what of the second is better or worse
+    Compare {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// A binary
+        a: PathBuf,
+        /// Another one
+        b: PathBuf,
+        /// What to measure, with its own flags: commands,"restart --orders 10000" [default: all that need no file]
+        #[arg(long, value_name = "BENCH,BENCH", value_delimiter = ',')]
+        only: Vec<String>,
+        /// How often each binary measures
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        runs: u32,
+    },
     /// How fast products are found, and how soon a changed one is
     Search {
         /// What every measurement takes
@@ -366,10 +368,14 @@ impl ConfigFlags {
     }
 }
 
-/// The configuration of a node in that folder.
-fn in_folder(data: PathBuf, config: Option<&Path>) -> Result<config::Config> {
-    let flags = Flags { data: Some(data), ..Flags::default() };
-    Ok(Settings::load(config, &config::environment(), flags)?.config())
+/// Reads the configuration again for a node that runs, and tells what of it waits for the next start.
+fn reread(started_with: &Settings, flags: ConfigFlags, logging: &Logging) -> Result<()> {
+    let settings = flags.settings()?;
+    let log_level = settings.config().telemetry.log_level;
+    logging.set_level(log_level)?;
+    let waits: Vec<&str> = started_with.differences(&settings).filter(|key| !config::RELOADED.contains(key)).collect();
+    tracing::info!(?log_level, waits_for_a_restart = waits.join(", "), "the configuration was read again");
+    Ok(())
 }
 
 impl Cli {
@@ -377,34 +383,38 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Up(Up { flags, demo, insecure }) => {
-                let settings = flags.settings()?;
+                let settings = flags.clone().settings()?;
                 let config = settings.config();
                 config.refuse_open_listen(insecure)?;
+                let environment = config::environment();
                 if config.kafka().is_some() {
-                    zeroed::ensure(&config::environment())?;
+                    zeroed::ensure(&environment)?;
                 }
-                telemetry::start(&config.telemetry)?;
-                roles::up::run(config, demo)
+                let logging = telemetry::start(&config.telemetry)?;
+                let manager = ServiceManager::of(&environment);
+                let reread = Box::new(move || reread(&settings, flags.clone(), &logging));
+                roles::up::run(config, roles::up::Around { with_demo: demo, reread, manager })
             }
             Command::Import(Import::OnlineRetail { file, to }) => importers::online_retail::run(&file, &to),
             Command::Import(Import::Catalog { file, to }) => importers::catalog::run(&file, &to),
             Command::Simulate(Simulate { rate, seconds, seed, to, json }) => {
                 roles::simulate::run(roles::simulate::Asked { rate, seconds, seed, to, json })
             }
-            Command::Status(Status { data: Some(data), config, to: _, json }) => {
-                roles::status::of_folder(&in_folder(data, config.as_deref())?, json)
+            Command::Status(at) => {
+                let (place, json) = at.place()?;
+                roles::status::run(&place, json)
             }
-            Command::Status(Status { data: None, config: _, to, json }) => roles::status::run(&to, json),
-            Command::Checkpoint(Checkpoint { command, data, to, json }) => {
-                roles::checkpoint::run(command, data.as_deref(), &to, json)
+            Command::Checkpoint(Checkpoint { command, at }) => {
+                let (place, json) = at.place()?;
+                roles::checkpoint::run(command, &place, json)
             }
-            Command::Dlq(Dlq { command, data, config, to, json }) => {
-                let config = data.map(|data| in_folder(data, config.as_deref())).transpose()?;
-                roles::dlq::run(command, config.as_ref(), &to, json)
+            Command::Dlq(Dlq { command, at }) => {
+                let (place, json) = at.place()?;
+                roles::dlq::run(command, &place, json)
             }
-            Command::Export(Export { command, data, config, to, json }) => {
-                let config = data.map(|data| in_folder(data, config.as_deref())).transpose()?;
-                roles::export::run(command, config.as_ref(), &to, json)
+            Command::Export(Export { command, at }) => {
+                let (place, json) = at.place()?;
+                roles::export::run(command, &place, json)
             }
             Command::Topics(Topics { command, kafka, config, json }) => {
                 let flags = Flags { kafka, ..Flags::default() };

@@ -161,7 +161,7 @@ impl Opened {
             shop: self.shop.clone(),
             log: Arc::clone(&self.commands),
             vitals: Arc::clone(&self.vitals),
-            keeper: Arc::new(OperatorCheckpoints(Arc::clone(&self.late))),
+            keeper: Arc::new(OperatorCheckpoints { late: Arc::clone(&self.late), data: config.log.data_dir.clone() }),
             letters: Arc::new(OperatorLetters { letters: self.letters.clone(), log: Arc::clone(&self.log) }),
             exports: match &self.exporting {
                 Some(exporting) => Arc::new(exporting.clone()),

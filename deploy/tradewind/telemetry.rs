@@ -3,27 +3,50 @@
 use crate::config::{LogFormat, LogLevel, Telemetry};
 use anyhow::{Result, anyhow};
 use std::io::IsTerminal;
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, registry, reload};
+
+/// The log of the process, whose level can be changed while it runs.
+#[derive(Clone)]
+pub struct Logging(reload::Handle<LevelFilter, Registry>);
+
+impl Logging {
+    /// Logs from that level on.
+    pub fn set_level(&self, level: LogLevel) -> Result<()> {
+        self.0.reload(filter(level)).map_err(|error| anyhow!("the log level cannot be set: {error}"))
+    }
+}
 
 /// Starts logging for the whole process; once.
-pub fn start(config: &Telemetry) -> Result<()> {
+pub fn start(config: &Telemetry) -> Result<Logging> {
     let Telemetry { log_level, log_format } = config;
-    let level = match log_level {
-        LogLevel::Error => Level::ERROR,
-        LogLevel::Warn => Level::WARN,
-        LogLevel::Info => Level::INFO,
-        LogLevel::Debug => Level::DEBUG,
-        LogLevel::Trace => Level::TRACE,
-    };
     let terminal = std::io::stderr().is_terminal();
     let human = match log_format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(terminal);
+    let (level, handle) = reload::Layer::new(filter(*log_level));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
     // It would say so on standard error, which cannot be written then, and a panic over that would end the process.
     let lines = lines.log_internal_errors(false);
-    let started = if human { lines.try_init() } else { lines.json().flatten_event(true).try_init() };
-    started.map_err(|error| anyhow!("logging cannot start: {error}"))
+    let started = if human {
+        registry().with(level).with(lines).try_init()
+    } else {
+        registry().with(level).with(lines.json().flatten_event(true)).try_init()
+    };
+    started.map_err(|error| anyhow!("logging cannot start: {error}"))?;
+    Ok(Logging(handle))
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }

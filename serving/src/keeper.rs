@@ -15,6 +15,8 @@ pub struct CheckpointJson {
     pub bytes: u64,
     /// The digest of the state.
     pub digest: String,
+    /// Its folder.
+    pub place: String,
 }
 
 /// For a shop that nobody keeps.

@@ -80,8 +80,9 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used() {
     env.stop();
     let data = env.data().to_str().unwrap().to_owned();
     let (code, stdout, _) = run(&["checkpoint", "verify", "--data", &data]);
-    assert_eq!((code, stdout.lines().count()), (Some(0), 3), "{stdout}");
-    assert!(stdout.lines().nth(1).unwrap().contains(taken["digest"].as_str().unwrap()), "{stdout}");
+    assert_eq!((code, stdout.lines().count()), (Some(0), 4), "{stdout}");
+    assert_eq!(stdout.lines().next(), Some(format!("folder {data}").as_str()));
+    assert!(stdout.lines().nth(2).unwrap().contains(taken["digest"].as_str().unwrap()), "{stdout}");
 
     let kept = kept(env.data());
     assert_eq!(kept.len(), 2);
@@ -104,24 +105,53 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used() {
 
 #[test]
 fn a_copy_is_a_backup() {
-    let env = node();
+    let mut env = node();
     let listed = env.get("/api/v1/checkpoints").ok().json();
-    let (data, target) = (env.data().to_str().unwrap(), tempfile::tempdir().unwrap());
-    let copy = target.path();
-    // The node goes on meanwhile.
-    let (code, stdout, stderr) = run(&["checkpoint", "copy", copy.to_str().unwrap(), "--data", data, "--json"]);
+    let (to, data) = (env.client().base().to_owned(), env.data().to_str().unwrap().to_owned());
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [copy, again, other] = folders.each_ref().map(|folder| folder.path().to_str().unwrap().to_owned());
+    // A node that runs is asked, and goes on meanwhile.
+    let (code, stdout, stderr) = run(&["checkpoint", "copy", &copy, "--to", &to, "--json"]);
     assert_eq!(code, Some(0), "{stderr}");
     let copied: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(copied["data"][0], listed["data"][0]);
-    let (code, _, stderr) = run(&["checkpoint", "copy", copy.to_str().unwrap(), "--data", data]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("is not empty"), "{stderr}");
-    let before = env.digests();
-    let second = TestEnv::start_in(target, &Way::default());
-    for view in ["orders", "stock", "payments", "products", "revenue", "operations"] {
-        assert_eq!(second.digests()[view], before[view], "{view}");
+    assert_eq!((&copied["data"][0], &copied["node"]), (&listed["data"][0], &Value::from(to.clone())));
+    let place = format!("{data}/checkpoints/{}", copied["data"][0]["epoch"]);
+    assert_eq!(copied["data"][0]["place"], place);
+    let (code, stdout, stderr) = run(&["checkpoint", "verify", "--to", &to]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with(&format!("node {to}\n")) && stdout.contains("rows"), "{stdout}");
+    // A folder that is not empty is refused, whoever has it; so is the folder of a node that runs.
+    let (code, _, stderr) = run(&["checkpoint", "copy", &copy, "--to", &to]);
+    assert!(code == Some(1) && stderr.contains("is not empty: it is the folder of another node"), "{stderr}");
+    std::fs::write(Path::new(&other).join("notes"), "mine").unwrap();
+    let (code, _, stderr) = run(&["checkpoint", "copy", &other, "--to", &to]);
+    assert!(code == Some(1) && stderr.contains("is not empty"), "{stderr}");
+    let (code, _, stderr) = run(&["checkpoint", "copy", &format!("{other}/notes"), "--to", &to]);
+    assert!(code == Some(1) && stderr.contains("cannot be copied into"), "{stderr}");
+    let new = format!("{other}/new");
+    for command in [&["copy", new.as_str()][..], &["verify"], &["list"]] {
+        let (code, _, stderr) = run(&[&["checkpoint"], command, &["--data", &data]].concat());
+        assert!(code == Some(1) && stderr.contains(&format!("the node at {to}, process ")), "{command:?}: {stderr}");
     }
-    second.assert_sound();
+    let before = env.digests();
+    let [folder, again_folder, _other] = folders;
+    let mut second = TestEnv::start_in(folder, &Way::default());
+    assert_backup(&second, &before);
+    // Of the folder of a node that is stopped: the same again.
+    env.stop();
+    let (code, stdout, stderr) = run(&["checkpoint", "copy", &again, "--data", &data]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with(&format!("folder {data}\ncopied from {data} to {again}\n")), "{stdout}");
+    second.stop();
+    assert_backup(&TestEnv::start_in(again_folder, &Way::default()), &before);
+}
+
+/// The copy of a node goes on as the node does.
+fn assert_backup(copy: &TestEnv, before: &std::collections::BTreeMap<String, String>) {
+    for view in ["orders", "stock", "payments", "products", "revenue", "operations"] {
+        assert_eq!(copy.digests()[view], before[view], "{view}");
+    }
+    copy.assert_sound();
 }
 
 #[test]
@@ -131,7 +161,7 @@ fn only_a_running_node_takes_one_and_the_old_ones_go() {
     for n in 0..3 {
         env.post("/api/v1/orders", &format!("more{n}"), &shop::order("A", 1)).expect(201);
         let (code, stdout, stderr) = run(&["checkpoint", "now", "--to", to.base()]);
-        assert_eq!((code, stdout.lines().count()), (Some(0), 2), "{stderr}");
+        assert_eq!((code, stdout.lines().count()), (Some(0), 3), "{stderr}");
     }
     let (_, stdout, _) = run(&["checkpoint", "list", "--to", to.base(), "--json"]);
     let listed: Value = serde_json::from_str(&stdout).unwrap();
@@ -140,9 +170,10 @@ fn only_a_running_node_takes_one_and_the_old_ones_go() {
     assert_eq!(kept(env.data()).len(), 2);
     assert!(env.get("/metrics").text().contains("tradewind_checkpoint_age_seconds"));
     let data = env.data().to_str().unwrap().to_owned();
+    env.stop();
     let (code, _, stderr) = run(&["checkpoint", "now", "--data", &data]);
     assert!(code == Some(1) && stderr.contains("only a running node"), "{stderr}");
-    env.stop();
     let (_, stdout, _) = run(&["checkpoint", "list", "--data", &data, "--json"]);
-    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), listed);
+    let in_folder: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&in_folder["data"], &in_folder["folder"]), (&listed["data"], &Value::from(data)));
 }

@@ -19,6 +19,7 @@ mod restart;
 mod retention;
 mod search;
 mod shop;
+mod signals;
 mod tour;
 mod warehouse;
 

@@ -1,9 +1,10 @@
 //! `tradewind checkpoint`: takes, lists, checks and copies checkpoints. Of a running node over HTTP, or in the folder of
-//! one; what is checked or copied is read from the folder, since what is complete there does not change.
+//! one; what is checked or copied is read from the folder that the node names, since what is complete there does not change.
 
 use crate::cli::CheckpointCommand;
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::node::Late;
+use crate::place::Place;
 use crate::{log, output};
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
@@ -14,90 +15,143 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Where a node's checkpoints are, in its folder of all state.
+const CHECKPOINTS: &str = "checkpoints";
+
 /// A node's checkpoints, for its HTTP side.
-pub struct OperatorCheckpoints(pub Arc<Late>);
+pub struct OperatorCheckpoints {
+    /// What is known only when the node has started.
+    pub late: Arc<Late>,
+    /// The node's folder of all state.
+    pub data: PathBuf,
+}
 
 impl OperatorCheckpoints {
     fn checkpoints(&self) -> Result<Arc<Checkpoints>, String> {
-        self.0.checkpoints().ok_or_else(|| "the node starts or stops".to_owned())
+        self.late.checkpoints().ok_or_else(|| "the node starts or stops".to_owned())
     }
 }
 
 impl Keeper for OperatorCheckpoints {
     fn take(&self) -> Result<CheckpointJson, String> {
-        self.checkpoints()?.take().map(|manifest| short(&manifest)).map_err(|error| error.to_string())
+        let taken = self.checkpoints()?.take();
+        taken.map(|manifest| short(&self.data, &manifest)).map_err(|error| error.to_string())
     }
 
     fn list(&self) -> Result<Vec<CheckpointJson>, String> {
         let manifests = self.checkpoints()?.list().map_err(|error| error.to_string())?;
-        Ok(manifests.iter().map(short).collect())
+        Ok(manifests.iter().map(|manifest| short(&self.data, manifest)).collect())
     }
 }
 
-fn short(manifest: &Manifest) -> CheckpointJson {
+fn short(data: &Path, manifest: &Manifest) -> CheckpointJson {
+    let place = data.join(CHECKPOINTS).join(manifest.epoch.to_string());
     CheckpointJson {
         epoch: manifest.epoch.0,
         now: manifest.now.to_string(),
         rows: manifest.rows(),
         bytes: manifest.bytes(),
         digest: manifest.digest.clone(),
+        place: std::path::absolute(&place).unwrap_or(place).display().to_string(),
     }
+}
+
+fn json_of(data: &Path, manifest: &Manifest) -> Result<Value> {
+    Ok(serde_json::to_value(short(data, manifest))?)
 }
 
 /// Does what was asked.
-pub fn run(command: CheckpointCommand, data: Option<&Path>, to: &str, as_json: bool) -> Result<()> {
-    let folder = data.map(Path::to_owned);
-    match (command, folder) {
-        (CheckpointCommand::Now, None) => {
-            let answer = Client::new(to)?.post("/api/v1/checkpoints")?;
-            ensure!(answer.status == 200, "no checkpoint was taken: {}", answer.problem());
-            show(&[answer.json()?], as_json)
+pub fn run(command: CheckpointCommand, place: &Place, as_json: bool) -> Result<()> {
+    let (shown, did) = match command {
+        CheckpointCommand::Now => {
+            let Place::Node(client) = place else {
+                bail!("only a running node takes a checkpoint, and {}: give --to", place.line().trim_end());
+            };
+            (vec![known(client.post("/api/v1/checkpoints")?)?], String::new())
         }
-        (CheckpointCommand::Now, Some(_)) => bail!("only a running node takes a checkpoint: give --to, not --data"),
-        (CheckpointCommand::List, None) => {
-            let answer = Client::new(to)?.get("/api/v1/checkpoints")?;
-            ensure!(answer.status == 200, "the node does not say: {}", answer.problem());
-            show(answer.json()?["data"].as_array().map(Vec::as_slice).unwrap_or_default(), as_json)
+        CheckpointCommand::List => (list(place)?, String::new()),
+        CheckpointCommand::Verify => (verify(&data_of(place)?)?, String::new()),
+        CheckpointCommand::Copy { to_dir } => {
+            let data = data_of(place)?;
+            let copied = copy(&data, &to_dir)?;
+            (vec![copied], format!("copied from {} to {}\n", data.display(), to_dir.display()))
         }
-        (CheckpointCommand::List, Some(data)) => {
-            let all = checkpoint::list(&Folder::new(data.join("checkpoints")))?;
-            let all = all.into_iter().map(|(_, manifest)| Ok(serde_json::to_value(short(&manifest?))?));
-            show(&all.collect::<Result<Vec<_>>>()?, as_json)
+    };
+    let shown = if as_json { place.json(json!({"data": shown}))? } else { place.line() + &did + &table(&shown) };
+    output::print(&shown)
+}
+
+fn known(answer: Answer) -> Result<Value> {
+    ensure!(matches!(answer.status, 200 | 201), "the node does not do that: {}", answer.problem());
+    answer.json()
+}
+
+fn list(place: &Place) -> Result<Vec<Value>> {
+    match place {
+        Place::Node(client) => listed(client),
+        Place::Folder(config, _) => {
+            let data = &config.log.data_dir;
+            let all = checkpoint::list(&Folder::new(data.join(CHECKPOINTS)))?;
+            all.into_iter().map(|(_, manifest)| json_of(data, &manifest?)).collect()
         }
-        (CheckpointCommand::Verify, data) => verify(&data_or_default(data), as_json),
-        (CheckpointCommand::Copy { to_dir }, data) => copy(&data_or_default(data), &to_dir, as_json),
     }
 }
 
-fn data_or_default(data: Option<PathBuf>) -> PathBuf {
-    data.unwrap_or_else(|| PathBuf::from("./tradewind-data"))
+fn listed(client: &Client) -> Result<Vec<Value>> {
+    Ok(serde_json::from_value(known(client.get("/api/v1/checkpoints")?)?["data"].take())?)
+}
+
+/// The folder of all state. A node is asked for it: the command runs on the same machine.
+fn data_of(place: &Place) -> Result<PathBuf> {
+    let client = match place {
+        Place::Folder(config, _) => return Ok(config.log.data_dir.clone()),
+        Place::Node(client) => client,
+    };
+    let all = listed(client)?;
+    let newest = all.first().context("the node has no checkpoint yet: `tradewind checkpoint now` takes one")?;
+    let told = newest["place"].as_str().context("the node does not say where its checkpoints are")?;
+    let Some(data) = Path::new(told).parent().and_then(Path::parent) else {
+        bail!("the node says that its checkpoints are in {told}, which is no folder of a node");
+    };
+    let here = checkpoint::list(&Folder::new(data.join(CHECKPOINTS)))?;
+    // Another machine may have a folder of the same name.
+    let digest = newest["digest"].as_str();
+    let is_here = here.iter().any(|(_, found)| found.as_ref().is_ok_and(|found| Some(found.digest.as_str()) == digest));
+    ensure!(
+        is_here,
+        "the node keeps its checkpoints in {told}, and this machine does not have them: run this where it runs"
+    );
+    Ok(data.to_owned())
 }
 
 /// Checks every checkpoint as a restart would; the first that is damaged is the error.
-fn verify(data: &Path, as_json: bool) -> Result<()> {
-    let folder = Folder::new(data.join("checkpoints"));
+fn verify(data: &Path) -> Result<Vec<Value>> {
+    let folder = Folder::new(data.join(CHECKPOINTS));
     let all = checkpoint::list(&folder)?;
     ensure!(!all.is_empty(), "there is no checkpoint in {}", folder.describe(""));
     let mut good = Vec::new();
     for (name, manifest) in all {
         let manifest = manifest?;
-        checkpoint::verify(&*folder.folder(&name), &manifest)?;
-        good.push(serde_json::to_value(short(&manifest))?);
+        match checkpoint::verify(&*folder.folder(&name), &manifest) {
+            Ok(()) => good.push(json_of(data, &manifest)?),
+            // The node has removed it meanwhile.
+            Err(_) if !checkpoint::list(&folder)?.iter().any(|(kept, _)| *kept == name) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    show(&good, as_json)
+    Ok(good)
 }
 
 /// Copies the newest checkpoint and the log: `up --data` on the copy goes on from there. The log is append-only, so that
 /// what is copied while a node writes has at worst a torn end, which is cut off when it is opened.
-fn copy(data: &Path, target: &Path, as_json: bool) -> Result<()> {
-    let folder = Folder::new(data.join("checkpoints"));
+fn copy(data: &Path, target: &Path) -> Result<Value> {
+    let folder = Folder::new(data.join(CHECKPOINTS));
     let newest = checkpoint::list(&folder)?.into_iter().find_map(|(name, manifest)| Some((name, manifest.ok()?)));
     let (name, manifest) = newest.with_context(|| format!("there is no checkpoint in {}", folder.describe("")))?;
     let chosen = &*folder.folder(&name);
     checkpoint::verify(chosen, &manifest)?;
-    let is_empty = std::fs::read_dir(target).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(is_empty, "{} is not empty", target.display());
-    let kept = target.join("checkpoints");
+    refuse_unless_empty(target)?;
+    let kept = target.join(CHECKPOINTS);
     checkpoint::copy(chosen, &manifest, &Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?)?;
     let mark = log::mark(data);
     if mark.exists() {
@@ -114,7 +168,21 @@ fn copy(data: &Path, target: &Path, as_json: bool) -> Result<()> {
         "the node removed checkpoint {name} while it was copied: empty {} and try again",
         target.display()
     );
-    show(&[serde_json::to_value(short(&manifest))?], as_json)
+    json_of(data, &manifest)
+}
+
+/// A copy goes into a folder of its own, which may be made already.
+fn refuse_unless_empty(target: &Path) -> Result<()> {
+    let shown = target.display();
+    let is_empty = match std::fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => return Err(error).with_context(|| format!("{shown} cannot be copied into")),
+    };
+    let is_a_nodes = log::mark(target).exists() || ["log", CHECKPOINTS].iter().any(|part| target.join(part).exists());
+    ensure!(!is_a_nodes, "{shown} is not empty: it is the folder of another node, or of an earlier copy");
+    ensure!(is_empty, "{shown} is not empty: a copy needs an empty folder, or the name of a new one");
+    Ok(())
 }
 
 /// Both folders hold append-only files, and small ones that are replaced as a whole.
@@ -142,15 +210,12 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn show(checkpoints: &[Value], as_json: bool) -> Result<()> {
-    if as_json {
-        return output::print(&(serde_json::to_string_pretty(&json!({"data": checkpoints}))? + "\n"));
-    }
+fn table(checkpoints: &[Value]) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut lines = format!("{:>12}  {:<27}  {:>12}  {:>14}  digest\n", "epoch", "now", "rows", "bytes");
     for of in checkpoints {
         let [epoch, now, rows, bytes, digest] = ["epoch", "now", "rows", "bytes", "digest"].map(|name| text(&of[name]));
         lines += &format!("{epoch:>12}  {now:<27}  {rows:>12}  {bytes:>14}  {digest}\n");
     }
-    output::print(&lines)
+    lines
 }

@@ -4,6 +4,7 @@
 use crate::cli::{DlqCommand, Which};
 use crate::client::{Answer, Client};
 use crate::config::Config;
+use crate::place::Place;
 use crate::{log, output};
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
@@ -102,31 +103,33 @@ fn edit_of(edit: EditJson) -> Result<Edit, base64::DecodeError> {
 }
 
 /// Where the letters are: with a node, or in the folder that one left.
-enum Place {
-    Node(Client),
+enum Letterbox<'p> {
+    Node(&'p Client),
     Folder(OperatorLetters),
 }
 
 /// Does what was asked.
-pub fn run(command: DlqCommand, folder: Option<&Config>, to: &str, as_json: bool) -> Result<()> {
-    let place = match folder {
-        Some(config) => Place::Folder(in_folder(config)?),
-        None => Place::Node(Client::new(to)?),
+pub fn run(command: DlqCommand, place: &Place, as_json: bool) -> Result<()> {
+    let letters = match place {
+        Place::Folder(config, _) => Letterbox::Folder(in_folder(config)?),
+        Place::Node(client) => Letterbox::Node(client),
     };
     match command {
-        DlqCommand::List { all } => show(&place.list(!all)?, as_json),
+        DlqCommand::List { all } => show(place, &letters.list(!all)?, as_json),
         DlqCommand::Show { origin, value } => {
-            let letter = place.show(&origin)?;
+            let letter = letters.show(&origin)?;
             if value {
                 return output::print_bytes(&value_of(&letter)?);
             }
-            output::print(&(serde_json::to_string_pretty(&letter)? + "\n"))
+            output::print(&place.json(letter)?)
         }
         DlqCommand::Redrive { which, key, value, header } => {
             let edit = edit(key, value.as_deref(), &header)?;
-            each(&place, which, as_json, |origin| place.redrive(origin, &edit))
+            show(place, &each(&letters, which, |origin| letters.redrive(origin, &edit))?, as_json)
         }
-        DlqCommand::Discard { which } => each(&place, which, as_json, |origin| place.discard(origin)),
+        DlqCommand::Discard { which } => {
+            show(place, &each(&letters, which, |origin| letters.discard(origin))?, as_json)
+        }
     }
 }
 
@@ -138,20 +141,20 @@ fn in_folder(config: &Config) -> Result<OperatorLetters> {
     Ok(OperatorLetters { letters, log: log::open(config)?.log })
 }
 
-impl Place {
+impl Letterbox<'_> {
     fn list(&self, is_open: bool) -> Result<Vec<Value>> {
         let mut all: Vec<Value> = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let page: Vec<Value> = match self {
-                Place::Node(client) => {
+                Letterbox::Node(client) => {
                     let state = if is_open { "open" } else { "all" };
                     let after = after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
                     let path = format!("/api/v1/dead-letters?limit={PAGE}&state={state}{after}");
                     let mut answer = known(client.get(&path)?)?;
                     serde_json::from_value(answer["data"].take())?
                 }
-                Place::Folder(letters) => {
+                Letterbox::Folder(letters) => {
                     let after = after.as_deref().and_then(Origin::from_text);
                     let page = letters.list(Wanted { is_open, after, count_max: PAGE });
                     page.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?
@@ -168,24 +171,24 @@ impl Place {
 
     fn show(&self, origin: &str) -> Result<Value> {
         match self {
-            Place::Node(client) => known(client.get(&path(origin)?)?),
-            Place::Folder(letters) => done(letters.show(place_of(origin)?), origin),
+            Letterbox::Node(client) => known(client.get(&path(origin)?)?),
+            Letterbox::Folder(letters) => done(letters.show(place_of(origin)?), origin),
         }
     }
 
     fn redrive(&self, origin: &str, edit: &EditJson) -> Result<Value> {
         match self {
-            Place::Node(client) => {
+            Letterbox::Node(client) => {
                 known(client.post_json(&format!("{}/redrives", path(origin)?), &serde_json::to_value(edit)?)?)
             }
-            Place::Folder(letters) => done(letters.redrive(place_of(origin)?, edit.clone()), origin),
+            Letterbox::Folder(letters) => done(letters.redrive(place_of(origin)?, edit.clone()), origin),
         }
     }
 
     fn discard(&self, origin: &str) -> Result<Value> {
         match self {
-            Place::Node(client) => known(client.delete(&path(origin)?)?),
-            Place::Folder(letters) => done(letters.discard(place_of(origin)?), origin),
+            Letterbox::Node(client) => known(client.delete(&path(origin)?)?),
+            Letterbox::Folder(letters) => done(letters.discard(place_of(origin)?), origin),
         }
     }
 }
@@ -211,10 +214,10 @@ fn done(result: Result<LetterJson, LetterError>, origin: &str) -> Result<Value> 
     Ok(serde_json::to_value(letter)?)
 }
 
-fn each(place: &Place, which: Which, as_json: bool, act: impl Fn(&str) -> Result<Value>) -> Result<()> {
+fn each(letters: &Letterbox<'_>, which: Which, act: impl Fn(&str) -> Result<Value>) -> Result<Vec<Value>> {
     let Which { origins, all } = which;
-    let origins = if all { place.list(true)?.iter().map(origin_of).collect() } else { origins };
-    show(&origins.iter().map(|origin| act(origin)).collect::<Result<Vec<_>>>()?, as_json)
+    let origins = if all { letters.list(true)?.iter().map(origin_of).collect() } else { origins };
+    origins.iter().map(|origin| act(origin)).collect()
 }
 
 fn edit(key: Option<String>, value: Option<&Path>, headers: &[String]) -> Result<EditJson> {
@@ -244,12 +247,13 @@ fn origin_of(letter: &Value) -> String {
     format!("{}/{}/{}", part("topic"), part("partition"), part("offset"))
 }
 
-fn show(letters: &[Value], as_json: bool) -> Result<()> {
+fn show(place: &Place, letters: &[Value], as_json: bool) -> Result<()> {
     if as_json {
-        return output::print(&(serde_json::to_string_pretty(&json!({"data": letters}))? + "\n"));
+        return output::print(&place.json(json!({"data": letters}))?);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut lines = format!("{:<28}  {:>10}  {:<27}  {:<14}  {:<9}  detail\n", "place", "epoch", "at", "code", "state");
+    let mut lines = place.line()
+        + &format!("{:<28}  {:>10}  {:<27}  {:<14}  {:<9}  detail\n", "place", "epoch", "at", "code", "state");
     for letter in letters {
         let [epoch, at, code, state, detail] =
             ["epoch", "at", "code", "state", "detail"].map(|name| text(&letter[name]));

@@ -6,28 +6,30 @@ use crate::client::{Answer, Client};
 use crate::config::Config;
 use crate::export::{self, Ask, Said, Tables};
 use crate::output;
+use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 /// Does what was asked: of a node, or of the tables that are configured.
-pub fn run(command: ExportCommand, config: Option<&Config>, to: &str, as_json: bool) -> Result<()> {
-    let said = match config {
-        Some(config) => in_place(command, config)?,
-        None => of_node(command, to)?,
+pub fn run(command: ExportCommand, place: &Place, as_json: bool) -> Result<()> {
+    let said = match place {
+        Place::Folder(config, _) => in_place(command, config)?,
+        Place::Node(client) => of_node(command, client)?,
     };
-    output::print(&if as_json { serde_json::to_string_pretty(&said)? + "\n" } else { text(command, &said) })?;
+    let shown = if as_json { place.json(said.clone())? } else { place.line() + &text(command, &said) };
+    output::print(&shown)?;
     let problems = said["problems"].as_array().map_or(0, Vec::len);
     ensure!(problems == 0, "the tables are not right: {problems} differences");
     Ok(())
 }
 
-fn of_node(command: ExportCommand, to: &str) -> Result<Value> {
+fn of_node(command: ExportCommand, client: &Client) -> Result<Value> {
     let path = match command {
         ExportCommand::Verify => "verifications".to_owned(),
         ExportCommand::Compact => "compactions".to_owned(),
         ExportCommand::Vacuum { older_than_hours } => format!("vacuums?older_than_hours={older_than_hours}"),
     };
-    let answer: Answer = Client::new(to)?.post(&format!("/api/v1/export/{path}"))?;
+    let answer: Answer = client.post(&format!("/api/v1/export/{path}"))?;
     ensure!(answer.status == 200, "the node does not do it: {}", answer.problem());
     answer.json()
 }

@@ -6,6 +6,7 @@ mod folder;
 use crate::client::{Answer, Client};
 use crate::config::Config;
 use crate::output;
+use crate::place::Place;
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
@@ -14,9 +15,15 @@ const TOO_LONG: [&str; 2] = ["cut", "views"];
 /// How wide names are shown.
 const NAME_WIDTH: usize = 26;
 
-/// Asks the node and prints what it says.
-pub fn run(to: &str, as_json: bool) -> Result<()> {
-    let client = Client::new(to)?;
+/// Asks the node or looks into the folder, and prints what is there.
+pub fn run(place: &Place, as_json: bool) -> Result<()> {
+    match place {
+        Place::Node(client) => of_node(client, as_json),
+        Place::Folder(config, _) => of_folder(config, as_json),
+    }
+}
+
+fn of_node(client: &Client, as_json: bool) -> Result<()> {
     let ready = client.get("/health/ready")?;
     ensure!(matches!(ready.status, 200 | 503), "{} is no node of tradewind: {}", client.base(), ready.problem());
     let ready = ready.json()?;
@@ -60,8 +67,7 @@ fn screen(base: &str, ready: &Value, status: &Value, latest: &Value) -> String {
     text(&lines)
 }
 
-/// Looks into a folder where no node runs, and prints what is there.
-pub fn of_folder(config: &Config, as_json: bool) -> Result<()> {
+fn of_folder(config: &Config, as_json: bool) -> Result<()> {
     let (folder, status) = (config.log.data_dir.display().to_string(), serde_json::to_value(folder::look(config)?)?);
     if as_json {
         let all = json!({"folder": folder, "status": status});
@@ -161,7 +167,8 @@ mod tests {
     #[test]
     fn without_a_node_it_says_where_it_looked() {
         // Nothing can listen on port 0.
-        let error = run("http://127.0.0.1:0", false).expect_err("nobody answers");
+        let place = Place::Node(Client::new("http://127.0.0.1:0").unwrap());
+        let error = run(&place, false).expect_err("nobody answers");
         assert!(error.to_string().starts_with("no node answers at http://127.0.0.1:0: "), "{error}");
     }
 }

@@ -1,7 +1,9 @@
 //! `tradewind up`: everything in one process.
 
 use crate::config::Config;
+use crate::held::Held;
 use crate::node::Opened;
+use crate::service_manager::ServiceManager;
 use crate::{demo, kafka_listener};
 use anyhow::{Context, Result};
 use dataflows::epoch::{Cut, Epoch};
@@ -18,20 +20,33 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// Runs until it is told to stop.
-pub fn run(config: Config, with_demo: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(up(config, with_demo))
+/// What the process around the node does.
+pub struct Around {
+    /// Whether the built-in shop is loaded and light traffic run.
+    pub with_demo: bool,
+    /// Reads again what of the configuration can change while the node runs.
+    pub reread: Box<dyn FnMut() -> Result<()> + Send>,
+    /// What started the process.
+    pub manager: ServiceManager,
 }
 
-async fn up(config: Config, with_demo: bool) -> Result<()> {
+/// Runs until it is told to stop.
+pub fn run(config: Config, around: Around) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(up(config, around))
+}
+
+async fn up(config: Config, around: Around) -> Result<()> {
+    let Around { with_demo, reread, manager } = around;
     let (stop, stopped) = watch::channel(false);
     // From here on, whatever takes long: a node that is told to stop does so in good order.
     let told = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let stopping = tokio::spawn(until_told(told, stop));
+    let stopping = tokio::spawn(until_told(told, stop, manager.clone()));
+    let rereading = tokio::spawn(at_hangup(signal(SignalKind::hangup())?, reread));
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
     let address = listener.local_addr()?;
+    let _held = Held::by_node(&config.log.data_dir, &format!("http://{address}"))?;
     let kafka = kafka_listener::bind(&config).await?;
     let fatal: Fatal = Arc::new(|error| {
         tracing::error!(%error, "the node cannot go on");
@@ -56,7 +71,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
     let (stop_demo, demo_stopped) = mpsc::channel();
     let (replay_to, backlog) = (node.replay_to, node.backlog.clone());
     let announced = Announced { replay_to, backlog, started, address, kafka_address, with_demo };
-    let ready = tokio::spawn(announce(node.shop.clone(), announced, stopped));
+    let ready = tokio::spawn(announce(node.shop.clone(), announced, manager, stopped));
     if with_demo {
         let base = format!("http://{address}");
         tokio::task::spawn_blocking(move || {
@@ -73,6 +88,7 @@ async fn up(config: Config, with_demo: bool) -> Result<()> {
     drop(stop_demo);
     ready.abort();
     stopping.abort();
+    rereading.abort();
     node.shop.set_ready(false, "stopping");
     tokio::task::spawn_blocking(move || node.stop()).await?;
     served.context("serving")
@@ -83,8 +99,17 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
+/// Reads the configuration again each time that the process is told to. What is wrong with it changes nothing.
+async fn at_hangup(mut hangup: Signal, mut reread: Box<dyn FnMut() -> Result<()> + Send>) {
+    while hangup.recv().await.is_some() {
+        if let Err(error) = reread() {
+            tracing::error!(error = format!("{error:#}"), "the configuration stays as it was");
+        }
+    }
+}
+
 /// Tells the server to stop at the first signal, and ends the process at the second.
-async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Sender<bool>) {
+async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Sender<bool>, manager: ServiceManager) {
     let mut told = false;
     loop {
         tokio::select! {
@@ -96,6 +121,7 @@ async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Se
         }
         told = true;
         tracing::info!("stopping; once more to stop at once");
+        manager.stopping();
         let _ = stop.send(true);
     }
 }
@@ -111,7 +137,7 @@ struct Announced {
 }
 
 /// Shows the replay, and says when the node may be asked; and when it no longer may.
-async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver<bool>) {
+async fn announce(shop: Shop, announced: Announced, manager: ServiceManager, mut stopped: watch::Receiver<bool>) {
     let Announced { replay_to, backlog, started, address, kafka_address, with_demo } = announced;
     let bar = if replay_to > Epoch(0) && std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} epochs, {per_sec}, {eta} left");
@@ -131,6 +157,7 @@ async fn announce(shop: Shop, announced: Announced, mut stopped: watch::Receiver
         tick.tick().await;
     }
     shop.set_ready(true, "");
+    manager.ready();
     let kafka = kafka_address.map_or_else(|| "none".to_owned(), |address| address.to_string());
     let seconds = started.elapsed().as_secs_f64();
     tracing::info!(epochs = replay_to.0, seconds, kafka, "ready at http://{address}");

@@ -2,6 +2,7 @@
 //! removed again. Not a test: nothing here fails because a machine is slow.
 
 mod commands;
+mod compare;
 mod export;
 mod ingest_rates;
 mod live;
@@ -22,6 +23,9 @@ use std::path::{Path, PathBuf};
 pub fn run(bench: Bench) -> Result<()> {
     let folder = Folder::new()?;
     match bench {
+        Bench::Compare { flags, a, b, only, runs } => {
+            compare::run(&compare::Asked { binaries: [a, b], only, runs, as_json: flags.json })
+        }
         Bench::Ingest(flags) => print(&flags, "ingest", &ingest_rates::measure(folder.path())?),
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),
         Bench::Reads(flags) => print(&flags, "reads", &reads::measure(folder.path())?),

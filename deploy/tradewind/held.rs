@@ -1,0 +1,96 @@
+//! Who has a data folder. A node that runs locks a file in it, which says where the node can be asked; a command that looks
+//! into the folder shares the lock for as long as it looks. Not for the logs in the folder, which have locks of their own.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::Path;
+
+/// The file.
+const NAME: &str = "node";
+
+/// A data folder that nobody else may change, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    _lock: Option<File>,
+}
+
+/// The node that has a folder.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    /// Where it answers.
+    address: String,
+    process: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the node at {}, process {}", self.address, self.process)
+    }
+}
+
+impl Held {
+    /// Takes the folder for a node that answers at that address.
+    pub fn by_node(data: &Path, address: &str) -> Result<Held> {
+        fs::create_dir_all(data).with_context(|| format!("making {}", data.display()))?;
+        let path = data.join(NAME);
+        let context = || format!("writing {}", path.display());
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(context)?;
+        refuse(file.try_lock(), data)?;
+        let holder = Holder { address: address.to_owned(), process: std::process::id() };
+        // Only whoever is refused reads it, so that a torn one after a crash hurts nobody.
+        file.set_len(0).with_context(context)?;
+        (&file).write_all(&serde_json::to_vec(&holder)?).with_context(context)?;
+        Ok(Held { _lock: Some(file) })
+    }
+
+    /// Takes the folder for a command that looks into it; refused while a node has it, which is named.
+    pub fn by_command(data: &Path) -> Result<Held> {
+        // Where no node ever ran there is nothing to share.
+        let Ok(file) = File::open(data.join(NAME)) else { return Ok(Held { _lock: None }) };
+        refuse(file.try_lock_shared(), data)?;
+        Ok(Held { _lock: Some(file) })
+    }
+}
+
+/// Says who has the folder, where somebody has it.
+fn refuse(locked: Result<(), TryLockError>, data: &Path) -> Result<()> {
+    let path = data.join(NAME);
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+        Err(TryLockError::WouldBlock) => {
+            let bytes = fs::read(&path).unwrap_or_default();
+            let holder = serde_json::from_slice::<Holder>(&bytes).map(|holder| format!(": {holder}"));
+            bail!("{} is in use by another process{}", data.display(), holder.unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_one_nodes_or_that_of_commands_that_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        drop(Held::by_command(&data).unwrap());
+        assert!(!data.exists(), "who looks makes nothing");
+        let held = Held::by_node(&data, "http://127.0.0.1:1").unwrap();
+        let process = std::process::id();
+        let expected = format!(
+            "{} is in use by another process: the node at http://127.0.0.1:1, process {process}",
+            data.display()
+        );
+        assert_eq!(Held::by_command(&data).unwrap_err().to_string(), expected);
+        assert_eq!(Held::by_node(&data, "http://127.0.0.1:2").unwrap_err().to_string(), expected);
+        drop(held);
+        let looks = (Held::by_command(&data).unwrap(), Held::by_command(&data).unwrap());
+        assert!(Held::by_node(&data, "http://127.0.0.1:2").is_err(), "a node waits until nobody looks");
+        drop(looks);
+        drop(Held::by_node(&data, "http://127.0.0.1:2").unwrap());
+    }
+}
