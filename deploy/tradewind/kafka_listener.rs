@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use ingest::listener::{Access, Listener, Parts};
 use ingest::log::Log;
 use ingest::storage::Folder;
-use ingest::{Clock, WallClock};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +36,6 @@ pub fn open(config: &Config, inputs: &Arc<dyn Log>, outputs: Option<&Arc<dyn Log
         topic_prefix: config.kafka.topic_prefix.clone(),
         access: Access::Client,
         storage: Arc::new(storage),
-        clock: Arc::new(WallClock) as Arc<dyn Clock>,
     };
     Listener::open(parts, config.ingest().listener)
         .with_context(|| format!("opening the offsets of consumer groups in {}", folder.display()))

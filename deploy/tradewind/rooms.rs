@@ -16,7 +16,8 @@ impl Config {
         room.journal.waiting_bytes_max = log.bytes_waiting_max;
         room.journal.read_window_bytes = log.read_window_bytes;
         room.listener.connections_max = self.kafka.listen_connections_max;
-        room.listener.groups_max = self.kafka.listen_groups_max;
+        room.listener.groups_max = self.kafka.groups_max;
+        room.listener.fetch_bytes_max = self.kafka.fetch_bytes_max;
         room.listener.outputs_kept_ms = self.outputs.retention_ms();
         room.checkpoint.clone_from(&self.checkpoints);
         room.dead_letters.clone_from(&self.dead_letters);

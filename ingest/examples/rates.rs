@@ -15,7 +15,7 @@ use ingest::log::{Log, Partitions, ReadLimit, Record};
 use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
-use ingest::{Config, WallClock, codec};
+use ingest::{Config, codec};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -91,7 +91,6 @@ fn listener(folder: &Path) -> Result<(Runtime, Arc<dyn Log>), Any> {
         topic_prefix: kafka::Config::default().topic_prefix,
         access: listener::Access::Owner,
         storage: Arc::new(Folder::at(folder.join("groups"))?),
-        clock: Arc::new(WallClock),
     };
     let served = Listener::open(parts, Config::default().listener)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

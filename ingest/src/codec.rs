@@ -4,7 +4,7 @@
 //! Binary mode is written; binary and structured mode are read. Where a record has more than one fault, the first of
 //! this order is its dead letter code:
 //!
-//! 1. `too_large`: the value is over 1 MiB.
+//! 1. `too_large`: key, value and headers together are over 1 MiB.
 //! 2. `unreadable`: no CloudEvent. A missing or other `specversion`, no `type`, no `source`, no data, one of these headers
 //!    twice (two readers could take different ones), a content type that is not JSON in UTF-8.
 //! 3. `bad_command_id`: the id is absent, or not 1 to 255 visible ASCII characters.
@@ -13,7 +13,7 @@
 //! 6. `wrong_key`: no key, or not the id in the data. An order that gives no `order_id` has any key, or none; an
 //!    observation that says neither customer nor session has any, but one.
 
-use crate::log::Record;
+use crate::log::{RECORD_BYTES_MAX, Record};
 use crate::structured;
 use bytes::Bytes;
 use dataflows::command::{Command, CommandType};
@@ -26,8 +26,6 @@ use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The most bytes that a value may have.
-pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Where our own commands come from.
 pub const SOURCE: &str = "/tradewind";
 /// How many characters of a detail are kept, since it may quote what came from outside.
@@ -89,8 +87,10 @@ pub(crate) struct Event<'a> {
 
 fn read(origin: Origin, record: &Record) -> Result<Input, Fault> {
     let value = record.value.as_deref();
-    if let Some(bytes) = value.map(<[u8]>::len).filter(|bytes| *bytes > VALUE_BYTES_MAX) {
-        return Err(Fault(DeadLetterCode::TooLarge, format!("the value has {bytes} bytes, over {VALUE_BYTES_MAX}")));
+    let bytes = record.content_bytes();
+    if bytes > RECORD_BYTES_MAX {
+        let detail = format!("key, value and headers have {bytes} bytes together, over {RECORD_BYTES_MAX}");
+        return Err(Fault(DeadLetterCode::TooLarge, detail));
     }
     let headers = Headers::of(record)?;
     let value = value.ok_or_else(|| unreadable("there is no data: the value is null"))?;

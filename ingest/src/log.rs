@@ -23,7 +23,17 @@ pub struct Record {
     pub timestamp_ms: i64,
 }
 
+/// The most bytes that a record of an input topic may have: key, value and headers together.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
 impl Record {
+    /// The bytes of its key, value and headers together, which [`RECORD_BYTES_MAX`] bounds.
+    pub fn content_bytes(&self) -> usize {
+        let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + optional(value));
+        optional(&self.key) + optional(&self.value) + headers.sum::<usize>()
+    }
+
     /// Its size in bytes as limits count it: with something for its frame, so that empty ones count too.
     pub fn bytes(&self) -> usize {
         const FRAME: usize = 10;

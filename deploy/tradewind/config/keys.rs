@@ -76,7 +76,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 68] = [
+pub const KEYS: [Key; 69] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -125,7 +125,20 @@ pub const KEYS: [Key; 68] = [
         "where Kafka clients reach the embedded log; the default port taken: a free one; none: nowhere",
     ),
     number("kafka.listen_connections_max", "connections", (1, 100_000), 256, "of Kafka clients open at once"),
-    number("kafka.listen_groups_max", "groups", (1, 100_000), 1_000, "of consumers whose offsets are kept"),
+    number(
+        "kafka.groups_max",
+        "groups",
+        (1, 100_000),
+        1_000,
+        "of consumers that there may be; a further one is refused",
+    ),
+    number(
+        "kafka.fetch_bytes_max",
+        "bytes",
+        (4 * MIB, GIB),
+        32 * MIB,
+        "in an answer of the embedded log to a Kafka client",
+    ),
     number("kafka.partitions", "partitions", (1, 1_024), 32, "of each topic; fixed when the topics are made"),
     number("kafka.replication", "replicas", (1, 16), 3, "of each partition, when topics are made"),
     key(

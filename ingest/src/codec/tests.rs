@@ -144,7 +144,7 @@ fn what_is_harmless_is_read() {
 #[test]
 fn every_fault_has_its_code() {
     let long_id = "x".repeat(256);
-    let large = format!(r#"{{"order_id":"o-1","reason":"{}"}}"#, "x".repeat(VALUE_BYTES_MAX));
+    let large = format!(r#"{{"order_id":"o-1","reason":"{}"}}"#, "x".repeat(RECORD_BYTES_MAX));
     let all = [
         (TooLarge, "1 MiB", cancel().value(&large)),
         (Unreadable, "tombstone", {
@@ -221,7 +221,7 @@ fn every_fault_of_structured_mode_has_its_code() {
 
 #[test]
 fn the_first_fault_in_the_documented_order_counts() {
-    let mut given = cancel().key(None).value(format!("[{}]", " ".repeat(VALUE_BYTES_MAX)));
+    let mut given = cancel().key(None).value(format!("[{}]", " ".repeat(RECORD_BYTES_MAX)));
     given = given.with("ce_type", "?").with("ce_id", "").without("ce_source");
     assert_eq!(given.clone().dead(), Some(TooLarge));
     given = given.value("[]");
@@ -312,7 +312,7 @@ fn an_observation_that_cannot_be_read_says_why() {
     assert_eq!(dead_observation(binary("tradewind.SearchResultClicked.v1", "", CLICKED).key(None)), Some(WrongKey));
     assert_eq!(dead_observation(searched().value(r#"{"search_id":"s-1"}"#)), Some(Unreadable));
     assert_eq!(dead_observation(searched().without("ce_id")), Some(BadCommandId));
-    assert_eq!(dead_observation(searched().value(vec![b' '; VALUE_BYTES_MAX + 1])), Some(TooLarge));
+    assert_eq!(dead_observation(searched().value(vec![b' '; RECORD_BYTES_MAX + 1])), Some(TooLarge));
     for other in ["tradewind.CancelOrder.v1", "tradewind.SearchPerformed.v2", "SearchPerformed"] {
         assert_eq!(dead_observation(searched().with("ce_type", other)), Some(UnknownType), "{other}");
     }

@@ -237,6 +237,11 @@ impl Records {
         self.decode().map(Some).ok_or(BadBatch("a record is not well formed"))
     }
 
+    /// How many bytes the next record has, as it says itself.
+    pub fn next_length(&self) -> Option<usize> {
+        self.cursor.clone().length()
+    }
+
     /// Passes the records before an offset by.
     pub fn skip_before(&mut self, offset: u64) -> Result<(), BadBatch> {
         while self.passed < self.header.count && self.skip_one(offset).ok_or(BadBatch("a record is not well formed"))? {
@@ -282,7 +287,7 @@ impl Records {
         let value = cursor.optional()?;
         let count = cursor.length()?;
         // A header has at least two bytes; a count beyond that would only reserve memory for nothing.
-        if count > cursor.left() / 2 {
+        if count > cursor.left().checked_sub(left_after)? / 2 {
             return None;
         }
         let mut headers = Vec::with_capacity(count);

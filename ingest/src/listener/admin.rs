@@ -4,6 +4,7 @@ use super::apis::Api;
 use super::topics::{CLUSTER, NODE, as_i64, failed};
 use super::{Access, Shared, code};
 use crate::Error;
+use crate::log::RECORD_BYTES_MAX;
 use dataflows::epoch::Cut;
 use dataflows::topic::Topic;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -15,6 +16,7 @@ use kafka_protocol::messages::{
     DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -67,7 +69,11 @@ const DEFAULT: i8 = 5;
 impl Shared {
     pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
         let mut results = Vec::new();
+        let mut named = BTreeSet::new();
         for asked in request.resources {
+            if !named.insert((asked.resource_type, asked.resource_name.clone())) {
+                continue;
+            }
             let settings = match asked.resource_type {
                 TOPIC => self.topic(&asked.resource_name).map(|topic| self.settings(topic)),
                 BROKER if asked.resource_name.as_str() == NODE.0.to_string() => Some(Vec::new()),
@@ -105,7 +111,7 @@ impl Shared {
         let kept_ms = self.config.outputs_kept_ms.to_string();
         let mut settings = vec![
             ("compression.type", "uncompressed".to_owned()),
-            ("max.message.bytes", self.config.batch_bytes_max.to_string()),
+            ("max.message.bytes", RECORD_BYTES_MAX.to_string()),
             ("message.timestamp.type", "CreateTime".to_owned()),
             ("min.insync.replicas", "1".to_owned()),
             ("retention.bytes", UNBOUNDED.to_owned()),

@@ -58,10 +58,15 @@ const fn until(until: i16, kind: Kind) -> Field {
     Field { since: 0, until, kind }
 }
 
+const fn between(since: i16, until: i16, kind: Kind) -> Field {
+    Field { since, until, kind }
+}
+
 const I8: Kind = Kind::Fixed(1);
 const I16: Kind = Kind::Fixed(2);
 const I32: Kind = Kind::Fixed(4);
 const I64: Kind = Kind::Fixed(8);
+const UUID: Kind = Kind::Fixed(16);
 const TEXT: Kind = Kind::Text;
 
 const fn api(
@@ -85,7 +90,7 @@ pub const ALL: [Api; 19] = [
     api(ApiKey::Produce, (3, 9), 0, 9, PRODUCE),
     api(ApiKey::Fetch, (4, 12), 4, 12, FETCH),
     api(ApiKey::ListOffsets, (1, 6), 1, 6, LIST_OFFSETS),
-    api(ApiKey::Metadata, (0, 9), 0, 9, METADATA),
+    api(ApiKey::Metadata, (0, 12), 0, 9, METADATA),
     api(ApiKey::OffsetCommit, (2, 6), 2, 8, OFFSET_COMMIT),
     api(ApiKey::OffsetFetch, (1, 5), 1, 6, OFFSET_FETCH),
     api(ApiKey::FindCoordinator, (0, 3), 0, 3, &[all(TEXT), since(1, I8)]),
@@ -120,7 +125,8 @@ const FETCH_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(FETCH_PARTITION))];
 const FETCH_PARTITION: &[Field] = &[all(I32), since(9, I32), all(I64), since(12, I32), since(5, I64), all(I32)];
 const LIST_OFFSETS: &[Field] = &[all(I32), since(2, I8), all(Kind::List(LIST_OFFSETS_TOPIC))];
 const LIST_OFFSETS_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), since(4, I32), all(I64)]))];
-const METADATA: &[Field] = &[all(Kind::List(&[all(TEXT)])), since(4, I8), since(8, I16)];
+const METADATA: &[Field] =
+    &[all(Kind::List(&[since(10, UUID), all(TEXT)])), since(4, I8), between(8, 10, I8), since(8, I8)];
 const OFFSET_COMMIT: &[Field] = &[all(TEXT), all(I32), all(TEXT), until(4, I64), all(Kind::List(OFFSET_COMMIT_TOPIC))];
 const OFFSET_COMMIT_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(I64), since(6, I32), all(TEXT)]))];
 const OFFSET_FETCH: &[Field] = &[all(TEXT), all(Kind::List(&[all(TEXT), all(Kind::Plain(&I32))]))];
@@ -152,10 +158,13 @@ impl Api {
         version >= self.flexible_from && self.flexible_from != NEVER
     }
 
-    /// Whether these bytes have the shape of the request, to their end, with so many items at most.
-    pub fn fits(&self, version: i16, body: &[u8], items_max: usize) -> bool {
+    /// How many bytes are left over after those that have the shape of the request, with so many items at most; none if
+    /// it is not all there. What is left over is passed by, as Kafka's brokers do: librdkafka writes three bytes too many
+    /// after its request for the metadata of all topics.
+    pub fn left_over(&self, version: i16, body: &[u8], items_max: usize) -> Option<usize> {
         let mut walk = Walk { rest: body, items_left: items_max, is_flexible: self.is_flexible(version) };
-        walk.fields(self.shape, version).is_some() && walk.rest.is_empty()
+        walk.fields(self.shape, version)?;
+        Some(walk.rest.len())
     }
 }
 

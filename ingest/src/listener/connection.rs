@@ -1,11 +1,13 @@
 //! One client's connection: requests in, answers out, one after the other. Not for what the answers are.
 
 use super::apis::{Api, Walk};
+use super::budget::Held;
 use super::fetch::Reading;
+use super::socket::{self, Answer, Ended, LARGE_BYTES, broken};
 use super::{Shared, admin, code, fetch, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
+    ApiKey, DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
     FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
     ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
     ResponseHeader, SyncGroupRequest,
@@ -13,36 +15,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-/// A request over this is a large one.
-const LARGE_BYTES: usize = 64 << 10;
-/// Room for a request is made in steps of this, as its bytes come.
-const STEP_BYTES: usize = 64 << 10;
-
-/// Why a connection ends.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// The client has closed it.
-    #[error("the client is gone")]
-    Gone,
-    /// The client breaks the protocol.
-    #[error("{0}")]
-    Broken(String),
-    /// The client is too slow, or silent for too long.
-    #[error("{0} took too long")]
-    Late(&'static str),
-    /// The network fails.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-fn broken(why: impl Into<String>) -> Ended {
-    Ended::Broken(why.into())
-}
 
 /// What a request's front says.
 struct Front {
@@ -52,11 +25,11 @@ struct Front {
     client: String,
 }
 
-/// The bytes of an answer. A macro, since requests and answers differ in their types.
+/// An answer to what was asked. A macro, since requests and answers differ in their types.
 macro_rules! answer {
-    ($front:expr, $body:expr, $request:ty, $asked:ident => $answer:expr) => {{
+    ($shared:expr, $front:expr, $body:expr, $request:ty, $asked:ident => $answer:expr) => {{
         let $asked: $request = decoded($front.api, $front.version, $body)?;
-        encoded($front.correlation, $front.version, &$answer)?
+        encoded(&$shared, $front.correlation, $front.version, &$answer, None).await?
     }};
 }
 
@@ -100,43 +73,20 @@ impl Connection {
     }
 
     async fn turn(&mut self, stream: &mut TcpStream) -> Result<(), Ended> {
-        let config = &self.shared.config;
-        let mut length = [0; 4];
-        let begun = timeout(Duration::from_millis(config.idle_ms_max), stream.read(&mut length)).await;
-        let begun = begun.map_err(|_| Ended::Late("the next request"))??;
-        if begun == 0 {
-            return Err(Ended::Gone);
-        }
-        let large = Arc::clone(&self.shared.large);
-        let read = async {
-            stream.read_exact(&mut length[begun..]).await?;
-            let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
-            if length > config.request_bytes_max {
-                return Err(broken(format!("a request is over {} bytes, or no request", config.request_bytes_max)));
-            }
-            let place = if length > LARGE_BYTES { large.acquire_owned().await.ok() } else { None };
-            // No room is made for what is only announced.
-            let mut request = BytesMut::new();
-            while request.len() < length {
-                let at = request.len();
-                request.resize(length.min(at + STEP_BYTES), 0);
-                stream.read_exact(&mut request[at..]).await?;
-            }
-            Ok((request.freeze(), place))
+        let (request, held) = socket::request(&self.shared, stream).await?;
+        let answer = tokio::select! {
+            answer = self.answer(request) => answer?,
+            () = socket::gone(stream) => return Err(Ended::Gone),
         };
-        let read = timeout(Duration::from_millis(config.request_ms_max), read).await;
-        let (request, place) = read.map_err(|_| Ended::Late("a request"))??;
-        let longest = Duration::from_millis(config.write_ms_max);
-        if let Some(answer) = self.answer(request).await? {
-            let written = timeout(longest, stream.write_all(&answer)).await;
-            written.map_err(|_| Ended::Late("taking an answer"))??;
+        drop(held);
+        match answer {
+            Some(answer) => socket::write(&self.shared, stream, answer).await,
+            None => Ok(()),
         }
-        drop(place);
-        Ok(())
     }
 
-    /// The bytes of the answer; none where the client wants none.
-    async fn answer(&mut self, request: Bytes) -> Result<Option<Bytes>, Ended> {
+    /// The answer; none where the client wants none.
+    async fn answer(&mut self, request: Bytes) -> Result<Option<Answer>, Ended> {
         let (number, version, correlation) = numbers(&request).ok_or_else(|| broken("a request is too short"))?;
         let api = Api::find(number, self.shared.access)
             .ok_or_else(|| broken(format!("requests of the kind {number} are not answered")))?;
@@ -144,7 +94,7 @@ impl Connection {
             if matches!(api.key, ApiKey::ApiVersions) {
                 // Whatever version was asked for, this one is understood, and says which others are.
                 let refused = admin::versions(self.shared.access).with_error_code(code::UNSUPPORTED_VERSION);
-                return Ok(Some(encoded(correlation, 0, &refused)?));
+                return encoded(&self.shared, correlation, 0, &refused, None).await.map(Some);
             }
             return Err(broken(format!("version {version} of {:?} is not answered", api.key)));
         }
@@ -154,58 +104,72 @@ impl Connection {
         self.dispatch(Front { api, version, correlation, client }, body).await
     }
 
-    async fn dispatch(&mut self, front: Front, body: Bytes) -> Result<Option<Bytes>, Ended> {
+    async fn dispatch(&mut self, front: Front, body: Bytes) -> Result<Option<Answer>, Ended> {
         let shared = Arc::clone(&self.shared);
         let at = self.address;
         let answer = match front.api.key {
             ApiKey::Produce => return produced(&shared, &front, body).await,
             ApiKey::Fetch => {
-                answer!(front, body, FetchRequest, asked => fetch::fetch(&shared, &mut self.reading, asked).await)
+                let asked = decoded(front.api, front.version, body)?;
+                let (answer, held) = fetch::fetch(&shared, &mut self.reading, asked).await;
+                encoded(&shared, front.correlation, front.version, &answer, held).await?
             }
-            ApiKey::ListOffsets => answer!(front, body, ListOffsetsRequest, asked => shared.list_offsets(asked).await),
+            ApiKey::ListOffsets => {
+                answer!(shared, front, body, ListOffsetsRequest, asked => shared.list_offsets(asked).await)
+            }
             ApiKey::Metadata => {
-                answer!(front, body, MetadataRequest, asked => shared.metadata(at, front.version, asked))
+                answer!(shared, front, body, MetadataRequest, asked => shared.metadata(at, front.version, asked))
             }
-            ApiKey::ApiVersions => encoded(front.correlation, front.version, &admin::versions(shared.access))?,
+            ApiKey::ApiVersions => {
+                encoded(&shared, front.correlation, front.version, &admin::versions(shared.access), None).await?
+            }
             ApiKey::InitProducerId => {
-                answer!(front, body, InitProducerIdRequest, asked => shared.producers.init(&asked))
+                answer!(shared, front, body, InitProducerIdRequest, asked => shared.producers.init(&asked))
             }
             ApiKey::DescribeConfigs => {
-                answer!(front, body, DescribeConfigsRequest, asked => shared.describe_configs(asked))
+                answer!(shared, front, body, DescribeConfigsRequest, asked => shared.describe_configs(asked))
             }
-            ApiKey::DescribeCluster => encoded(front.correlation, front.version, &admin::cluster(at))?,
+            ApiKey::DescribeCluster => {
+                encoded(&shared, front.correlation, front.version, &admin::cluster(at), None).await?
+            }
             ApiKey::DeleteRecords => {
-                answer!(front, body, DeleteRecordsRequest, asked => shared.delete_records(asked).await)
+                answer!(shared, front, body, DeleteRecordsRequest, asked => shared.delete_records(asked).await)
             }
             _ => return self.dispatch_of_groups(front, body).await.map(Some),
         };
         Ok(Some(answer))
     }
 
-    async fn dispatch_of_groups(&mut self, front: Front, body: Bytes) -> Result<Bytes, Ended> {
+    async fn dispatch_of_groups(&mut self, front: Front, body: Bytes) -> Result<Answer, Ended> {
         let shared = &self.shared;
         Ok(match front.api.key {
             ApiKey::OffsetCommit => {
-                answer!(front, body, OffsetCommitRequest, asked => shared.commit_offsets(asked).await)
+                answer!(shared, front, body, OffsetCommitRequest, asked => shared.commit_offsets(asked).await)
             }
-            ApiKey::OffsetFetch => answer!(front, body, OffsetFetchRequest, asked => shared.fetch_offsets(asked)),
+            ApiKey::OffsetFetch => {
+                answer!(shared, front, body, OffsetFetchRequest, asked => shared.fetch_offsets(asked))
+            }
             ApiKey::FindCoordinator => {
-                answer!(front, body, FindCoordinatorRequest, asked => admin::coordinator(self.address, asked))
+                answer!(shared, front, body, FindCoordinatorRequest, asked => admin::coordinator(self.address, asked))
             }
             ApiKey::JoinGroup => {
                 let (client, host) = (front.client.clone(), format!("/{}", self.peer.ip()));
                 let version = front.version;
-                answer!(front, body, JoinGroupRequest, asked => shared.groups.join(asked, version, client, host).await)
+                answer!(shared, front, body, JoinGroupRequest, asked => shared.groups.join(asked, version, client, host).await)
             }
-            ApiKey::SyncGroup => answer!(front, body, SyncGroupRequest, asked => shared.groups.sync(asked).await),
-            ApiKey::Heartbeat => answer!(front, body, HeartbeatRequest, asked => shared.groups.heartbeat(asked)),
-            ApiKey::LeaveGroup => answer!(front, body, LeaveGroupRequest, asked => shared.groups.leave(asked)),
+            ApiKey::SyncGroup => {
+                answer!(shared, front, body, SyncGroupRequest, asked => shared.groups.sync(asked).await)
+            }
+            ApiKey::Heartbeat => {
+                answer!(shared, front, body, HeartbeatRequest, asked => shared.groups.heartbeat(asked))
+            }
+            ApiKey::LeaveGroup => answer!(shared, front, body, LeaveGroupRequest, asked => shared.groups.leave(asked)),
             ApiKey::DescribeGroups => {
-                answer!(front, body, DescribeGroupsRequest, asked => shared.describe_groups(asked))
+                answer!(shared, front, body, DescribeGroupsRequest, asked => shared.describe_groups(asked))
             }
-            ApiKey::ListGroups => answer!(front, body, ListGroupsRequest, asked => shared.list_groups(asked)),
+            ApiKey::ListGroups => answer!(shared, front, body, ListGroupsRequest, asked => shared.list_groups(asked)),
             ApiKey::DeleteGroups => {
-                answer!(front, body, DeleteGroupsRequest, asked => shared.delete_groups(asked).await)
+                answer!(shared, front, body, DeleteGroupsRequest, asked => shared.delete_groups(asked).await)
             }
             other => return Err(broken(format!("{other:?} is not answered"))),
         })
@@ -213,12 +177,14 @@ impl Connection {
 }
 
 /// Appends; who wants no answer gets none, and learns of an error by the end of the connection.
-async fn produced(shared: &Shared, front: &Front, body: Bytes) -> Result<Option<Bytes>, Ended> {
+async fn produced(shared: &Arc<Shared>, front: &Front, body: Bytes) -> Result<Option<Answer>, Ended> {
     let request: ProduceRequest = decoded(front.api, front.version, body)?;
     let acks = request.acks;
-    let answer = produce::produce(shared, request).await;
+    // A task of its own: when the client goes meanwhile, what becomes of its batches is noted all the same.
+    let answer = tokio::spawn(produce::produce(Arc::clone(shared), request)).await;
+    let answer = answer.map_err(|_| broken("an append was given up"))?;
     if acks != 0 {
-        return encoded(front.correlation, front.version, &answer).map(Some);
+        return encoded(shared, front.correlation, front.version, &answer, None).await.map(Some);
     }
     let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
     if partitions.any(|partition| partition.error_code != code::NONE) {
@@ -249,22 +215,44 @@ fn front(api: &Api, version: i16, request: &[u8], items_max: usize) -> Option<(S
     if is_flexible {
         walk.tags()?;
     }
-    api.fits(version, walk.rest, items_max).then_some((name, walk.rest.len()))
+    api.left_over(version, walk.rest, items_max)?;
+    Some((name, walk.rest.len()))
 }
 
 fn decoded<T: Decodable>(api: &Api, version: i16, mut body: Bytes) -> Result<T, Ended> {
     T::decode(&mut body, version).map_err(|error| broken(format!("a request {:?} cannot be read: {error}", api.key)))
 }
 
-fn encoded<T: Encodable + HeaderVersion>(correlation: i32, version: i16, answer: &T) -> Result<Bytes, Ended> {
+/// An answer in bytes. A large one waits until it has its share of the budget of answers, if it does not hold it already.
+async fn encoded<T: Encodable + HeaderVersion>(
+    shared: &Shared,
+    correlation: i32,
+    version: i16,
+    answer: &T,
+    held: Option<Held>,
+) -> Result<Answer, Ended> {
     let unsayable = |error| broken(format!("an answer cannot be written: {error}"));
     let header = ResponseHeader::default().with_correlation_id(correlation);
     let header_version = T::header_version(version);
-    let mut to = BytesMut::new();
+    let size = answer.compute_size(version).map_err(unsayable)?;
+    if size > shared.config.fetch_bytes_max {
+        return Err(broken(format!(
+            "an answer would be over kafka.fetch_bytes_max, {}",
+            shared.config.fetch_bytes_max
+        )));
+    }
+    let mut held = match held {
+        None if size > LARGE_BYTES => Some(shared.answers.hold(size).await),
+        held => held,
+    };
+    let mut to = BytesMut::with_capacity(size + 16);
     to.extend_from_slice(&[0; 4]);
     header.encode(&mut to, header_version).map_err(unsayable)?;
     answer.encode(&mut to, version).map_err(unsayable)?;
     let length = i32::try_from(to.len() - 4).map_err(|_| broken("an answer is too large"))?;
     to[..4].copy_from_slice(&length.to_be_bytes());
-    Ok(to.freeze())
+    if let Some(held) = &mut held {
+        held.shrink(to.len());
+    }
+    Ok(Answer { bytes: to.freeze(), held })
 }

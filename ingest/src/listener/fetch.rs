@@ -1,6 +1,7 @@
 //! Gives clients the records that are durable, or waits until there are some. Not for keeping sessions: each request says
 //! all that it wants.
 
+use super::budget::Held;
 use super::topics::{as_i64, failed};
 use super::{Shared, batches, code};
 use crate::Error;
@@ -10,10 +11,19 @@ use dataflows::epoch::Cut;
 use dataflows::topic::TopicPartition;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+
+/// How often one that waits for more looks whether others wait for the bytes that it holds.
+const LOOK: Duration = Duration::from_millis(200);
+/// The answer's own bytes beside its records, and one record that is given whole.
+const SPARE_BYTES: usize = 2 << 20;
+
+/// The inputs and the outputs.
+const LOGS_MAX: usize = 2;
 
 /// The readers of one connection: who goes on where the last answer ended goes on with the same one.
 #[derive(Default)]
@@ -46,27 +56,49 @@ struct Answer {
     bytes: usize,
 }
 
-/// Answers a request.
-pub async fn fetch(shared: &Shared, reading: &mut Reading, request: FetchRequest) -> FetchResponse {
+/// Answers a request; with what its records hold of the budget of answers.
+pub async fn fetch(shared: &Shared, reading: &mut Reading, mut request: FetchRequest) -> (FetchResponse, Option<Held>) {
     if request.session_id != 0 {
-        return FetchResponse::default().with_error_code(code::FETCH_SESSION_ID_NOT_FOUND);
+        return (FetchResponse::default().with_error_code(code::FETCH_SESSION_ID_NOT_FOUND), None);
+    }
+    let mut named = BTreeSet::new();
+    for topic in &mut request.topics {
+        topic.partitions.retain(|asked| named.insert((topic.topic.clone(), asked.partition)));
     }
     let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(shared.config.fetch_wait_ms_max);
     let deadline = Instant::now() + Duration::from_millis(wait_ms);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let mut answer = Answer::to(shared, &request);
     let limit = answer.limit(shared, request.max_bytes);
+    let mut held = None;
     let mut moved = shared.moved.subscribe();
     loop {
         moved.mark_unchanged();
         answer.look(shared);
+        if held.is_none() && answer.has_more() {
+            // Its records, and they once more in the form of the protocol.
+            held = Some(shared.answers.hold(2 * limit.bytes_max).await);
+        }
         answer.read(shared, reading, limit).await;
         let is_enough = answer.bytes >= enough || answer.bytes >= limit.bytes_max || answer.has_error();
-        if is_enough || !matches!(timeout_at(deadline, moved.changed()).await, Ok(Ok(()))) {
+        if is_enough || !more_comes(shared, &mut moved, deadline, held.is_some()).await {
             break;
         }
     }
-    answer.into_response(request)
+    (answer.into_response(request), held)
+}
+
+/// Waits until there may be more; false if it is not to be waited for any longer: the time is over, or others wait for
+/// the bytes that are held.
+async fn more_comes(shared: &Shared, moved: &mut watch::Receiver<u64>, deadline: Instant, holds: bool) -> bool {
+    loop {
+        let look = if holds { deadline.min(Instant::now() + LOOK) } else { deadline };
+        match timeout_at(look, moved.changed()).await {
+            Ok(changed) => return changed.is_ok(),
+            Err(_) if look == deadline || shared.answers.is_wanted() => return false,
+            Err(_) => {}
+        }
+    }
 }
 
 impl Answer {
@@ -89,7 +121,9 @@ impl Answer {
         let bounds = self.wanted.iter().map(|wanted| wanted.bytes_max).chain([bytes_max]);
         let asked = bounds.min().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
         let config = &shared.config;
-        ReadLimit { records_max: config.fetch_records_max.max(1), bytes_max: asked.clamp(1, config.fetch_bytes_max) }
+        let most = config.fetch_bytes_max;
+        let most = most.saturating_sub(SPARE_BYTES).max(most / 2).max(1);
+        ReadLimit { records_max: config.fetch_records_max.max(1), bytes_max: asked.clamp(1, most) }
     }
 
     /// Looks where the partitions begin and end now.
@@ -108,6 +142,10 @@ impl Answer {
         };
         // What was read before may be deleted since; it is given all the same.
         self.found = self.wanted.iter().map(found).collect();
+    }
+
+    fn has_more(&self) -> bool {
+        (0..LOGS_MAX).any(|log| self.next(log).1)
     }
 
     fn has_error(&self) -> bool {

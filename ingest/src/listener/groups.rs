@@ -4,7 +4,7 @@
 mod answers;
 mod member;
 
-use super::{Config, code};
+use super::{Config, code, random};
 use crate::log::lock;
 use kafka_protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
@@ -123,7 +123,7 @@ impl Groups {
             return Some((code::INCONSISTENT_GROUP_PROTOCOL, request.member_id.clone()));
         }
         if id.is_empty() {
-            id = format!("{}-{:08x}-{number}", member.client, random());
+            id = format!("{}-{:08x}-{number}", member.client, random() & 0xffff_ffff);
             if version >= 4 {
                 group.promised.insert(id.clone(), now + member.session);
                 return Some((code::MEMBER_ID_REQUIRED, StrBytes::from_string(id)));
@@ -400,10 +400,4 @@ impl Group {
         }
         self.phase = Phase::Stable;
     }
-}
-
-/// So that a name of before a restart is not one of after it.
-fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) & 0xffff_ffff
 }

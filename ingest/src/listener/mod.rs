@@ -13,6 +13,7 @@
 mod admin;
 mod apis;
 mod batches;
+mod budget;
 mod code;
 mod connection;
 mod fetch;
@@ -20,14 +21,16 @@ mod groups;
 mod offsets;
 mod produce;
 mod producers;
+mod socket;
 mod topics;
 
 #[cfg(test)]
 mod tests;
 
+use crate::Error;
 use crate::log::{Log, Watch};
 use crate::storage::Storage;
-use crate::{Clock, Error};
+use budget::Budget;
 use connection::Connection;
 use groups::Groups;
 use offsets::Offsets;
@@ -50,8 +53,8 @@ pub struct Config {
     pub request_bytes_max: usize,
     /// How many topics, partitions, members and so on a request may name.
     pub request_items_max: usize,
-    /// How many requests over 64 KiB may be read or answered at once; others wait.
-    pub large_requests_max: usize,
+    /// How many bytes requests over 64 KiB may have together, before they are answered; others wait unread.
+    pub requests_bytes_max: usize,
     /// How long a connection may be silent.
     pub idle_ms_max: u64,
     /// How long a request may take to come once it has begun.
@@ -60,10 +63,15 @@ pub struct Config {
     pub write_ms_max: u64,
     /// A larger batch of records is refused.
     pub batch_bytes_max: usize,
-    /// A batch whose records are larger when decompressed is refused.
+    /// A request whose records have more bytes when they are decompressed, in all its batches, is refused.
     pub records_bytes_max: usize,
-    /// How many bytes of records one answer has at most, unless one record is larger.
+    /// So is one whose records take more memory when they are read; and all requests that are being appended take no more
+    /// together: others wait.
+    pub records_memory_max: usize,
+    /// How many bytes an answer has at most.
     pub fetch_bytes_max: usize,
+    /// How many bytes answers over 64 KiB may have together, before they are taken; others wait.
+    pub answers_bytes_max: usize,
     /// How many records one answer has at most.
     pub fetch_records_max: usize,
     /// How long a client may have itself wait for records.
@@ -72,7 +80,7 @@ pub struct Config {
     pub reads_max: usize,
     /// How long the place of a time is looked for.
     pub lookup_ms_max: u64,
-    /// How many producers are remembered by their numbers; the one that was silent longest is forgotten for another.
+    /// How many producers are remembered by their numbers; the one that published longest ago is forgotten for another.
     pub producers_max: usize,
     /// How many consumer groups there may be; the one that was silent longest is forgotten for another, if it is empty.
     pub groups_max: usize,
@@ -100,13 +108,15 @@ impl Default for Config {
             connections_max: 256,
             request_bytes_max: 8 << 20,
             request_items_max: 50_000,
-            large_requests_max: 32,
+            requests_bytes_max: 64 << 20,
             idle_ms_max: 600_000,
             request_ms_max: 30_000,
             write_ms_max: 30_000,
             batch_bytes_max: 2 << 20,
-            records_bytes_max: 16 << 20,
-            fetch_bytes_max: 8 << 20,
+            records_bytes_max: 32 << 20,
+            records_memory_max: 256 << 20,
+            fetch_bytes_max: 32 << 20,
+            answers_bytes_max: 128 << 20,
             fetch_records_max: 50_000,
             fetch_wait_ms_max: 30_000,
             outputs_kept_ms: 7 * 86_400_000,
@@ -146,8 +156,6 @@ pub struct Parts {
     pub access: Access,
     /// Where the offsets of groups are kept.
     pub storage: Arc<dyn Storage>,
-    /// Where the numbers of producers come from.
-    pub clock: Arc<dyn Clock>,
 }
 
 /// What all connections share.
@@ -163,7 +171,12 @@ struct Shared {
     groups: Groups,
     offsets: Offsets,
     reads: Arc<Semaphore>,
-    large: Arc<Semaphore>,
+    /// Bytes of large requests.
+    requests: Budget,
+    /// Memory of records on their way to the log.
+    records: Budget,
+    /// Bytes of large answers.
+    answers: Budget,
 }
 
 /// How often it is looked whether members of groups are gone.
@@ -180,7 +193,7 @@ pub struct Listener {
 impl Listener {
     /// Reads what was kept of groups.
     pub fn open(parts: Parts, config: Config) -> Result<Listener, Error> {
-        let Parts { inputs, outputs, topic_prefix, access, storage, clock } = parts;
+        let Parts { inputs, outputs, topic_prefix, access, storage } = parts;
         let (moved, _) = watch::channel(0_u64);
         let watch = |log: &Arc<dyn Log>| {
             let moved = moved.clone();
@@ -189,11 +202,14 @@ impl Listener {
         let watches = [Some(&inputs), outputs.as_ref()].into_iter().flatten().map(watch).collect();
         let shared = Shared {
             moved: moved.clone(),
-            producers: Producers::new(clock.now().micros(), config.producers_max),
+            // No number of an earlier run comes again.
+            producers: Producers::new((random() >> 2).cast_signed(), config.producers_max),
             groups: Groups::new(config.clone()),
             offsets: Offsets::open(storage, config.groups_max)?,
             reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
-            large: Arc::new(Semaphore::new(config.large_requests_max.max(1))),
+            requests: Budget::new(config.requests_bytes_max),
+            records: Budget::new(config.records_memory_max),
+            answers: Budget::new(config.answers_bytes_max),
             config,
             inputs,
             outputs,
@@ -226,6 +242,12 @@ impl Listener {
         }
         connections.shutdown().await;
     }
+}
+
+/// A number that nobody knows, and that does not come again.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
 }
 
 /// The next connection, once there is room for it.

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// Named by its form, so that a later one can stand beside it.
@@ -195,10 +195,12 @@ impl Shared {
         let topic = |name: TopicName, partitions| {
             OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
         };
+        let mut named = BTreeSet::new();
         let topics = match request.topics {
             Some(asked) => asked
                 .into_iter()
-                .map(|asked| {
+                .map(|mut asked| {
+                    asked.partition_indexes.retain(|number| named.insert((asked.name.clone(), *number)));
                     let numbers = asked.partition_indexes.iter();
                     let found =
                         numbers.map(|number| partition(*number, self.offsets.get(&group, &asked.name, *number)));

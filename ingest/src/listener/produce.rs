@@ -1,10 +1,11 @@
 //! Appends what clients send, and answers when it is durable. Not for what records mean: what cannot be read as a command
 //! becomes a dead letter later, as from any log.
 
-use super::batches::{self, Batch, Refused, Stamp};
+use super::batches::{self, Batch, NO_TRANSACTIONS, Refused, Room, Stamp, Unread};
+use super::budget::Held;
 use super::producers::{Producer, Verdict};
 use super::topics::as_i64;
-use super::{Shared, code};
+use super::{Access, Shared, code};
 use crate::log::Record;
 use bytes::Bytes;
 use dataflows::port::AppendError;
@@ -12,14 +13,15 @@ use dataflows::topic::{Origin, TopicPartition};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What is sent for one partition, and what becomes of it.
-enum Part {
-    Ready(Box<Ready>),
-    Answered(Answered),
-}
+/// What is sent for one partition: where it goes, and its bytes; or why it is not taken.
+type Sent = Result<(TopicPartition, Bytes), Refused>;
+
+/// The same when it is read.
+type Part = Result<Ready, Refused>;
 
 struct Ready {
     at: TopicPartition,
@@ -30,29 +32,35 @@ struct Ready {
 /// The offset of the first record, or why there is none.
 type Answered = Result<u64, Refused>;
 
+/// A request that most likely takes no more than this is read where it came in.
+const INLINE_BYTES: usize = 1 << 20;
+/// What a node writes itself, and takes from nobody else.
+const OWN_HEADERS: &str = "tw_";
+
 /// Appends what the request has.
-pub async fn produce(shared: &Shared, request: ProduceRequest) -> ProduceResponse {
+pub async fn produce(shared: Arc<Shared>, request: ProduceRequest) -> ProduceResponse {
     let refused = match request.acks {
         -1..=1 if request.transactional_id.is_none() => None,
-        -1..=1 => Some(Refused(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "there are no transactions here")),
+        -1..=1 => Some(Refused(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS)),
         _ => Some(Refused(code::INVALID_REQUIRED_ACKS, "acks is 0, 1 or all")),
     };
-    let mut parts = Vec::new();
+    let (mut named, mut sent) = (BTreeSet::new(), Vec::new());
     for topic in &request.topic_data {
         for data in &topic.partition_data {
-            let part = refused.map_or_else(|| part(shared, &topic.name, data.index, data.records.as_ref()), Err);
-            parts.push(match part {
-                Ok(ready) => Part::Ready(Box::new(ready)),
-                Err(refused) => Part::Answered(Err(refused)),
+            sent.push(match refused {
+                Some(refused) => Err(refused),
+                None => place(&shared, &topic.name, data.index, data.records.as_ref(), &mut named),
             });
         }
     }
-    let mut answers = append_all(shared, parts).await.into_iter();
+    let (parts, held) = read(&shared, sent).await;
+    let mut answers = append_all(&shared, parts).await.into_iter();
+    drop(held);
     let mut responses = Vec::new();
     for topic in request.topic_data {
         let partitions = topic.partition_data.iter().map(|data| {
             let answer = answers.next().unwrap_or(Err(Refused(code::KAFKA_STORAGE_ERROR, "")));
-            described(shared, &topic.name, data.index, answer)
+            described(&shared, &topic.name, data.index, answer)
         });
         let partition_responses = partitions.collect();
         responses
@@ -61,32 +69,95 @@ pub async fn produce(shared: &Shared, request: ProduceRequest) -> ProduceRespons
     ProduceResponse::default().with_responses(responses)
 }
 
-fn described(shared: &Shared, name: &str, index: i32, answer: Answered) -> PartitionProduceResponse {
-    let response = PartitionProduceResponse::default().with_index(index);
-    match answer {
-        Ok(offset) => {
-            let start = shared.partition(name, index).and_then(|(at, log)| log.starts().ok()?.get(at));
-            response.with_base_offset(as_i64(offset)).with_log_start_offset(start.map_or(-1, as_i64))
-        }
-        Err(Refused(code, why)) => response
-            .with_error_code(code)
-            .with_base_offset(-1)
-            .with_log_start_offset(-1)
-            .with_error_message(Some(StrBytes::from_static_str(why))),
-    }
-}
-
-/// Checks what is sent for a partition.
-fn part(shared: &Shared, name: &str, index: i32, records: Option<&Bytes>) -> Result<Ready, Refused> {
+/// Where it goes, if the client may append there.
+fn place(
+    shared: &Shared,
+    name: &str,
+    index: i32,
+    records: Option<&Bytes>,
+    named: &mut BTreeSet<TopicPartition>,
+) -> Sent {
     let unknown = Refused(code::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition, and topics are not made here");
     let (at, _) = shared.partition(name, index).ok_or(unknown)?;
     if !shared.is_writable(at.topic) {
         return Err(Refused(code::TOPIC_AUTHORIZATION_FAILED, "clients may append to topics of commands only"));
     }
+    // Two batches would have to be judged one after the other; no client does it.
+    if !named.insert(at) {
+        return Err(Refused(code::INVALID_REQUEST, "a partition is named twice"));
+    }
     let records = records.ok_or(Refused(code::INVALID_RECORD, "there are no records"))?;
-    let config = &shared.config;
-    let Batch { producer, records } = batches::read(records, config.batch_bytes_max, config.records_bytes_max)?;
-    Ok(Ready { at, producer, records })
+    Ok((at, records.clone()))
+}
+
+/// Reads all batches within what the request may take and what all requests may take together. What is most likely
+/// enough is tried first, so that many small requests are read at once.
+async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Held) {
+    const FULL: Refused = Refused(
+        code::MESSAGE_TOO_LARGE,
+        "the records of the request are too large together when they are decompressed: nothing is appended",
+    );
+    let most = Room { bytes: shared.config.records_bytes_max, memory: shared.config.records_memory_max };
+    let likely: usize = sent.iter().flatten().map(|(_, bytes)| Room::likely(bytes)).sum();
+    let mut memory = likely.min(most.memory);
+    let sent = Arc::new(sent);
+    loop {
+        let mut held = shared.records.hold(memory).await;
+        let room = Room { memory, ..most };
+        let found = if memory > INLINE_BYTES {
+            let (shared, sent) = (Arc::clone(shared), Arc::clone(&sent));
+            tokio::task::spawn_blocking(move || read_within(&shared, &sent, room)).await.unwrap_or(None)
+        } else {
+            read_within(shared, &sent, room)
+        };
+        match found {
+            Some((parts, left)) => {
+                held.shrink(memory - left.memory);
+                return (parts, held);
+            }
+            None if memory < most.memory => memory = most.memory,
+            None => {
+                held.shrink(0);
+                return (sent.iter().map(|one| Err(one.as_ref().err().copied().unwrap_or(FULL))).collect(), held);
+            }
+        }
+    }
+}
+
+/// The parts, and what is left of the room; none if it does not suffice.
+fn read_within(shared: &Shared, sent: &[Sent], mut room: Room) -> Option<(Vec<Part>, Room)> {
+    let mut parts = Vec::with_capacity(sent.len());
+    for one in sent {
+        parts.push(match one {
+            Err(refused) => Err(*refused),
+            Ok((at, bytes)) => match batches::read(bytes, shared.config.batch_bytes_max, &mut room) {
+                Ok(Batch { producer, mut records }) => {
+                    if shared.access == Access::Client {
+                        records
+                            .iter_mut()
+                            .for_each(|one| one.headers.retain(|(name, _)| !name.starts_with(OWN_HEADERS)));
+                    }
+                    Ok(Ready { at: *at, producer, records })
+                }
+                Err(Unread::Refused(refused)) => Err(refused),
+                Err(Unread::Full) => return None,
+            },
+        });
+    }
+    Some((parts, room))
+}
+
+fn described(shared: &Shared, name: &str, index: i32, answer: Answered) -> PartitionProduceResponse {
+    // With an error too: clients tell by it whether what they sent before may be deleted already.
+    let start = shared.partition(name, index).and_then(|(at, log)| log.starts().ok()?.get(at));
+    let response =
+        PartitionProduceResponse::default().with_index(index).with_log_start_offset(start.map_or(-1, as_i64));
+    match answer {
+        Ok(offset) => response.with_base_offset(as_i64(offset)),
+        Err(Refused(code, why)) => {
+            response.with_error_code(code).with_base_offset(-1).with_error_message(Some(StrBytes::from_static_str(why)))
+        }
+    }
 }
 
 /// Appends all parts of each producer together, after what the producer sent before.
@@ -95,11 +166,11 @@ async fn append_all(shared: &Shared, parts: Vec<Part>) -> Vec<Answered> {
     let mut by_producer: BTreeMap<Option<i64>, Vec<(usize, Ready)>> = BTreeMap::new();
     for (number, part) in parts.into_iter().enumerate() {
         match part {
-            Part::Answered(answer) => answers.push(Some(answer)),
-            Part::Ready(ready) => {
+            Err(refused) => answers.push(Some(Err(refused))),
+            Ok(ready) => {
                 answers.push(None);
                 let producer = ready.producer.map(|stamp| stamp.producer_id);
-                by_producer.entry(producer).or_default().push((number, *ready));
+                by_producer.entry(producer).or_default().push((number, ready));
             }
         }
     }
@@ -108,7 +179,11 @@ async fn append_all(shared: &Shared, parts: Vec<Part>) -> Vec<Answered> {
             Some(id) => Some(shared.producers.hold(id).await),
             None => None,
         };
-        for (number, answer) in append(shared, turn.as_deref_mut(), parts).await {
+        let appended = append(shared, turn.as_deref_mut(), parts).await;
+        if let Some(id) = producer.filter(|_| appended.iter().any(|(_, answer)| answer.is_ok())) {
+            shared.producers.published(id);
+        }
+        for (number, answer) in appended {
             answers[number] = Some(answer);
         }
     }
@@ -128,12 +203,7 @@ async fn append(
             (Some(producer), Some(stamp)) => producer.verdict(at, stamp),
             _ => Verdict::Append,
         };
-        // Two batches of one producer for one partition would have to be judged one after the other; no client does it.
-        let is_doubled = stamp.is_some() && sent.iter().any(|(_, other, _, _)| *other == at);
         match verdict {
-            Verdict::Append if is_doubled => {
-                answers.push((number, Err(Refused(code::INVALID_REQUEST, "a partition is named twice"))));
-            }
             Verdict::Append => {
                 sent.push((number, at, stamp, records.len()));
                 records.extend(batch.into_iter().map(|record| (at, record)));
@@ -147,15 +217,15 @@ async fn append(
     }
     let appended = to_log(shared, records).await;
     for (number, at, stamp, first) in sent {
-        let answer = match &appended {
-            Ok(origins) => match (origins.get(first), stamp, producer.as_deref_mut()) {
-                (Some(origin), Some(stamp), Some(producer)) => {
-                    producer.appended(at, stamp, origin.offset);
-                    Ok(origin.offset)
-                }
-                (Some(origin), _, _) => Ok(origin.offset),
-                (None, _, _) => Err(Refused(code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
-            },
+        let origin = appended.as_ref().map(|origins| origins.get(first).map(|origin| origin.offset));
+        if let (Some(stamp), Some(producer)) = (stamp, producer.as_deref_mut()) {
+            match origin {
+                Ok(Some(offset)) => producer.appended(at, stamp, offset),
+                Ok(None) | Err(_) => producer.not_appended(at, stamp),
+            }
+        }
+        let answer = match origin {
+            Ok(offset) => offset.ok_or(Refused(code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
             Err(AppendError::Overloaded) => Err(Refused(code::NOT_ENOUGH_REPLICAS, "too many appends are waiting")),
             Err(AppendError::Full(_)) => Err(Refused(code::KAFKA_STORAGE_ERROR, "there is no room for the log")),
             Err(AppendError::Unavailable(_)) => Err(Refused(code::KAFKA_STORAGE_ERROR, "the log is not available")),

@@ -1,12 +1,14 @@
 //! The listener seen over sockets: the contract of every log with librdkafka as the client, requests that are right byte
 //! for byte, and bytes that are no requests. Not for real clients in other languages: see tests/process/listener.rs.
 
+mod bounds;
 mod groups;
 mod kept;
+mod producers;
 mod protocol;
+mod waiting;
 
 use super::*;
-use crate::WallClock;
 use crate::contract_tests::{self, PARTITIONS};
 use crate::journal::{self, Journal};
 use crate::kafka::KafkaLog;
@@ -25,7 +27,7 @@ struct Served {
     outputs: Arc<dyn Log>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Served {
@@ -42,13 +44,29 @@ impl Served {
         };
         let inputs = open("inputs", &Partitions::uniform(PARTITIONS));
         let outputs = open("outputs", &Partitions::outputs(PARTITIONS));
+        Served::before(inputs, outputs, Arc::new(folder), disk, access, config)
+    }
+
+    /// Another listener before the same logs, as after a restart: it knows nothing but what is durable.
+    fn again(&self) -> Served {
+        let (inputs, outputs) = (Arc::clone(&self.inputs), Arc::clone(&self.outputs));
+        Served::before(inputs, outputs, Arc::clone(&self.folder), &Disk::default(), Access::Client, Config::default())
+    }
+
+    fn before(
+        inputs: Arc<dyn Log>,
+        outputs: Arc<dyn Log>,
+        folder: Arc<TempDir>,
+        disk: &Disk,
+        access: Access,
+        config: Config,
+    ) -> Served {
         let parts = Parts {
             inputs: Arc::clone(&inputs),
             outputs: Some(Arc::clone(&outputs)),
             topic_prefix: PREFIX.to_owned(),
             access,
             storage: Arc::new(disk.clone()),
-            clock: Arc::new(WallClock),
         };
         let listener = Listener::open(parts, config).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -60,7 +78,7 @@ impl Served {
                 let _ = stopped.await;
             }));
         });
-        Served { address, inputs, outputs, stop: Some(stop), thread: Some(thread), _folder: folder }
+        Served { address, inputs, outputs, stop: Some(stop), thread: Some(thread), folder }
     }
 
     /// The log that it serves, as a client sees it.

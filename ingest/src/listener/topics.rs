@@ -6,6 +6,7 @@ use crate::log::{Log, LogRecord, ReadLimit};
 use dataflows::epoch::Cut;
 use dataflows::topic::{Topic, TopicPartition};
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -13,6 +14,7 @@ use kafka_protocol::messages::{
     BrokerId, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,8 +80,9 @@ impl Shared {
         let topics = if all {
             self.topics().map(|topic| self.described(topic)).collect()
         } else {
-            let names = asked.into_iter().flatten().filter_map(|asked| asked.name);
-            names.map(|name| self.described_by_name(name)).collect()
+            let mut named = BTreeSet::new();
+            let asked = asked.into_iter().flatten().filter(|asked| named.insert((asked.name.clone(), asked.topic_id)));
+            asked.map(|asked| self.described_as(asked)).collect()
         };
         let broker = MetadataResponseBroker::default()
             .with_node_id(NODE)
@@ -92,12 +95,13 @@ impl Shared {
             .with_topics(topics)
     }
 
-    fn described_by_name(&self, name: TopicName) -> MetadataResponseTopic {
+    /// A topic by its name. No topic has an id here, so that one that is asked for by an id is unknown.
+    fn described_as(&self, asked: MetadataRequestTopic) -> MetadataResponseTopic {
+        let unknown = MetadataResponseTopic::default().with_topic_id(asked.topic_id);
+        let Some(name) = asked.name else { return unknown.with_error_code(code::UNKNOWN_TOPIC_ID).with_name(None) };
         match self.topic(&name) {
             Some(topic) => self.described(topic),
-            None => {
-                MetadataResponseTopic::default().with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION).with_name(Some(name))
-            }
+            None => unknown.with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION).with_name(Some(name)),
         }
     }
 
@@ -125,9 +129,13 @@ impl Shared {
             let (starts, ends) = bounds.get(number)?;
             if is_end { ends.as_ref().ok() } else { starts.as_ref().ok() }
         };
+        let mut named = BTreeSet::new();
         for topic in request.topics {
             let mut partitions = Vec::new();
             for asked in topic.partitions {
+                if !named.insert((topic.name.clone(), asked.partition_index)) {
+                    continue;
+                }
                 let answer = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
                 let Some((at, log)) = self.partition(&topic.name, asked.partition_index) else {
                     partitions.push(answer.with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION));

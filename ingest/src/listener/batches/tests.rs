@@ -7,6 +7,18 @@ fn record(value: &str) -> Record {
     Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), timestamp_ms: 7, ..Record::default() }
 }
 
+/// So many bytes, and more memory than is needed.
+fn room(bytes: usize) -> Room {
+    Room { bytes, memory: 1 << 30 }
+}
+
+fn code_of(read: Result<Batch, Unread>) -> i16 {
+    match read.map(drop).unwrap_err() {
+        Unread::Refused(Refused(code, _)) => code,
+        Unread::Full => panic!("there was room"),
+    }
+}
+
 /// A batch whose records are compressed by that function, under that number.
 fn compressed(records: &[Record], codec: i16, compress: impl Fn(&[u8]) -> Vec<u8>) -> Bytes {
     let mut plain = Vec::new();
@@ -57,7 +69,7 @@ const CODECS: [(i16, Compress); 6] = [
 fn records_come_out_whatever_they_were_compressed_with() {
     let records: Vec<Record> = (0..500).map(|number| record(&format!("value {number}"))).collect();
     for (codec, compress) in CODECS {
-        let batch = read(&compressed(&records, codec, compress), 1 << 20, 1 << 20).unwrap();
+        let batch = read(&compressed(&records, codec, compress), 1 << 20, &mut room(1 << 20)).unwrap();
         assert_eq!(batch.records, records, "{codec}");
         assert_eq!(batch.producer, None);
     }
@@ -67,11 +79,28 @@ fn records_come_out_whatever_they_were_compressed_with() {
 fn no_more_is_made_of_a_batch_than_may_be() {
     let records = [record(&"x".repeat(1 << 20))];
     for (codec, compress) in &CODECS[1..] {
-        let refused = read(&compressed(&records, *codec, compress), 2 << 20, 1 << 19);
-        assert_eq!(refused.map(drop), Err(EXPANDED), "{codec}");
+        let unread = read(&compressed(&records, *codec, compress), 2 << 20, &mut room(1 << 19));
+        assert_eq!(unread.map(drop), Err(Unread::Full), "{codec}");
     }
     let plain = compressed(&records, 0, CODECS[0].1);
-    assert_eq!(read(&plain, 1 << 19, 1 << 21).map(drop).unwrap_err().0, code::MESSAGE_TOO_LARGE);
+    assert_eq!(code_of(read(&plain, 1 << 19, &mut room(1 << 21))), code::MESSAGE_TOO_LARGE);
+}
+
+#[test]
+fn records_and_headers_count_with_their_frames() {
+    let mut records = vec![record("a"); 100];
+    records[0].headers = vec![(SmolStr::new_static("h"), None); 50];
+    let batch = compressed(&records, 0, CODECS[0].1);
+    let most = Room { bytes: 1 << 20, memory: 1 << 20 };
+    let mut left = most;
+    read(&batch, 1 << 20, &mut left).unwrap();
+    let bytes = batch.len() - HEADER_BYTES;
+    let memory = bytes + 100 * RECORD_FRAME + 50 * HEADER_FRAME;
+    assert_eq!((most.bytes - left.bytes, most.memory - left.memory), (bytes, memory));
+    assert!(read(&batch, 1 << 20, &mut Room { bytes, memory }).is_ok());
+    assert_eq!(read(&batch, 1 << 20, &mut Room { bytes, memory: memory - 1 }).map(drop), Err(Unread::Full));
+    assert_eq!(read(&batch, 1 << 20, &mut Room { bytes: bytes - 1, memory }).map(drop), Err(Unread::Full));
+    assert!(Room::likely(&batch) >= memory, "that of usual records is guessed right at first");
 }
 
 #[test]
@@ -83,18 +112,18 @@ fn what_is_no_batch_is_refused_with_its_code() {
         bad[at..at + bytes.len()].copy_from_slice(bytes);
         let checksum = crc32c::crc32c(&bad[21..]);
         bad[17..21].copy_from_slice(&checksum.to_be_bytes());
-        read(&Bytes::from(bad), 1 << 20, 1 << 20).map(drop).unwrap_err().0
+        code_of(read(&Bytes::from(bad), 1 << 20, &mut room(1 << 20)))
     };
     assert_eq!(changed(16, &[1]), code::UNSUPPORTED_FOR_MESSAGE_FORMAT);
     assert_eq!(changed(21, &[0, 5]), code::UNSUPPORTED_COMPRESSION_TYPE);
-    assert_eq!(changed(21, &[0, 0x10]), code::INVALID_RECORD, "transactional");
+    assert_eq!(changed(21, &[0, 0x10]), code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactional");
     assert_eq!(changed(57, &[0, 0, 0, 3]), code::INVALID_RECORD, "another count");
     assert_eq!(changed(57, &[0x7f, 0xff, 0xff, 0xff]), code::INVALID_RECORD, "a count that lies");
     let not = |codec: u8| changed(21, &[0, codec]);
     assert_eq!([not(1), not(2), not(3), not(4)], [code::CORRUPT_MESSAGE; 4]);
     let two = Bytes::from([&good[..], &good[..]].concat());
-    assert_eq!(read(&two, 1 << 20, 1 << 20).map(drop).unwrap_err().0, code::INVALID_RECORD);
-    assert_eq!(read(&good.slice(..60), 1 << 20, 1 << 20).map(drop).unwrap_err().0, code::CORRUPT_MESSAGE);
+    assert_eq!(code_of(read(&two, 1 << 20, &mut room(1 << 20))), code::INVALID_RECORD);
+    assert_eq!(code_of(read(&good.slice(..60), 1 << 20, &mut room(1 << 20))), code::CORRUPT_MESSAGE);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
     DescribeGroupsRequest, DescribeGroupsResponse, GroupId, JoinGroupResponse, ListGroupsRequest, ListGroupsResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The only kind of group that there is.
 const CLASSIC: &str = "classic";
@@ -75,7 +75,8 @@ impl Shared {
                 DescribedGroup::default().with_group_id(id).with_group_state(StrBytes::from_static_str(state))
             })
         };
-        DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(described).collect())
+        let named: BTreeSet<GroupId> = request.groups.into_iter().collect();
+        DescribeGroupsResponse::default().with_groups(named.into_iter().map(described).collect())
     }
 
     pub(in crate::listener) fn list_groups(&self, request: ListGroupsRequest) -> ListGroupsResponse {

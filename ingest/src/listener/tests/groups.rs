@@ -19,7 +19,7 @@ fn group() -> GroupId {
     GroupId(StrBytes::from_static_str("g"))
 }
 
-fn joining(member_id: &StrBytes) -> JoinGroupRequest {
+pub fn joining(member_id: &StrBytes) -> JoinGroupRequest {
     let range = JoinGroupRequestProtocol::default()
         .with_name(StrBytes::from_static_str("range"))
         .with_metadata(Bytes::from("what I read"));
@@ -33,7 +33,7 @@ fn joining(member_id: &StrBytes) -> JoinGroupRequest {
 }
 
 /// Asks for a name.
-fn name(client: &mut Client) -> StrBytes {
+pub fn name(client: &mut Client) -> StrBytes {
     let answer = client.ask(4, &joining(&StrBytes::default()));
     assert_eq!(answer.error_code, code::MEMBER_ID_REQUIRED);
     answer.member_id
