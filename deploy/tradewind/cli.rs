@@ -350,6 +350,16 @@ pub enum Bench {
         #[arg(long, value_name = "FILE")]
         queries: Option<PathBuf>,
     },
+    /// What attackers and accidents send, each case against a fresh node of its own; exits with 1 if one does not hold
+    #[command(after_help = roles::bench::hostile_cases())]
+    Hostile {
+        /// What every measurement takes
+        #[command(flatten)]
+        flags: BenchFlags,
+        /// Only these cases [default: all]
+        #[arg(long, value_name = "C1,H2", value_delimiter = ',')]
+        only: Vec<String>,
+    },
 }
 
 /// What every measurement takes.

@@ -4,9 +4,11 @@
 mod commands;
 mod compare;
 mod export;
+mod hostile;
 mod ingest_rates;
 mod live;
 pub mod load;
+mod process;
 mod reads;
 mod restart;
 mod search;
@@ -14,7 +16,7 @@ mod workload;
 
 use crate::cli::{Bench, BenchFlags};
 use crate::output;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -35,7 +37,20 @@ pub fn run(bench: Bench) -> Result<()> {
             let figures = search::measure(folder.path(), products.as_deref(), queries.as_deref())?;
             print(&flags, "search", &figures)
         }
+        Bench::Hostile { flags, only } => {
+            let figures = hostile::measure(folder.path(), &only, flags.json)?;
+            if flags.json {
+                print(&flags, "hostile", &figures)?;
+            }
+            ensure!(figures.failed() == 0, "{} cases do not hold", figures.failed());
+            Ok(())
+        }
     }
+}
+
+/// The cases of `bench hostile`, for its help.
+pub fn hostile_cases() -> String {
+    hostile::list()
 }
 
 /// A folder for one run.

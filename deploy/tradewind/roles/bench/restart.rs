@@ -4,20 +4,18 @@
 //! The processes that are measured are fresh ones of this binary, so that nothing of the preparation is counted.
 
 use super::live::{Taken, publish};
+use super::percentile_ms;
+use super::process::{self, Process};
 use super::workload::{config, fatal, fill, order, shop};
-use super::{memory_bytes, percentile_ms};
 use crate::client::Client;
 use crate::log::embedded;
 use crate::node::Node;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use ingest::checkpoint::Checkpoints;
 use ingest::{Clock, WallClock};
 use serde::Serialize;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 const LIVE_PER_S: u64 = 1_000;
@@ -26,8 +24,6 @@ const LIVE_S: u64 = 8;
 const TURNS: u64 = 2;
 /// How long a process may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_secs(1_800);
-/// The lines that are shown of a process that ended too early.
-const LAST_LINES: usize = 5;
 
 /// What was measured.
 #[derive(Serialize)]
@@ -106,93 +102,38 @@ fn state(folder: &Path, orders: u64) -> Result<State> {
     let beginning = WallClock.now().plus_s(-3_600);
     fill(&*log, beginning, shop()?.into_iter().map(Ok).chain((0..orders).map(order)))?;
     drop(log);
-    let first = Process::start(folder)?;
-    let without_checkpoint = first.figures();
-    let checkpoint = first.checkpoint(orders)?;
+    let first = started(folder)?;
+    let without_checkpoint = figures(&first);
+    let checkpoint = checkpoint(&first, orders)?;
     drop(first);
-    let second = Process::start(folder)?;
-    let with_checkpoint = second.figures();
+    let second = started(folder)?;
+    let with_checkpoint = figures(&second);
     drop(second);
     let files = std::fs::read_dir(folder.join("log"))?;
     let log_bytes = files.map(|file| Ok(file?.metadata()?.len())).sum::<Result<u64>>()?;
     Ok(State { orders, log_bytes, without_checkpoint, checkpoint, with_checkpoint })
 }
 
-/// A node in a process of its own. Dropping it ends it as a power cut would: everything that matters is on the disk.
-struct Process {
-    _child: Ended,
-    base: String,
-    took: Duration,
-    peak_bytes: u64,
+/// A node that takes a checkpoint when it is told to, and at no other time.
+fn started(folder: &Path) -> Result<Process> {
+    let variables = &[("TRADEWIND_CHECKPOINTS_INTERVAL_S", "86400")];
+    Process::start(folder, process::Start { variables, open_files_max: None, ready_within: PATIENCE })
 }
 
-impl Process {
-    /// Starts it and waits until it is ready.
-    fn start(folder: &Path) -> Result<Process> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(folder);
-        for (name, _) in crate::config::environment() {
-            if name.starts_with("TRADEWIND_") {
-                command.env_remove(name);
-            }
-        }
-        // It takes one when it is told to, and at no other time.
-        command.env("TRADEWIND_CHECKPOINTS_INTERVAL_S", "86400");
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let started = Instant::now();
-        let mut child = Ended(command.spawn().context("starting a node")?);
-        let stderr = child.0.stderr.take().context("a node says how it is")?;
-        let (say, said) = mpsc::sync_channel(1);
-        std::thread::spawn(move || listen(stderr, &say));
-        let base = said.recv_timeout(PATIENCE).context("the node is not ready in time")?;
-        let (took, peak_bytes) = (started.elapsed(), memory_bytes(&child.0.id().to_string(), "VmHWM:"));
-        let base = base.map_err(|lines| anyhow!("the node has ended: {}", lines.join("; ")))?;
-        Ok(Process { _child: child, base, took, peak_bytes })
-    }
-
-    fn figures(&self) -> Start {
-        Start { seconds_to_ready: self.took.as_secs_f64(), peak_memory_bytes: self.peak_bytes }
-    }
-
-    fn checkpoint(&self, orders: u64) -> Result<Checkpoint> {
-        let client = Client::new(&self.base)?;
-        let started = Instant::now();
-        let answer = client.post("/api/v1/checkpoints")?;
-        let seconds = started.elapsed().as_secs_f64();
-        ensure!(answer.status == 200, "no checkpoint was taken: {}", answer.problem());
-        let taken = answer.json()?;
-        let [rows, bytes] = ["rows", "bytes"].map(|name| taken[name].as_u64().unwrap_or_default());
-        let (bytes_a_row, bytes_an_order) = (bytes as f64 / rows as f64, bytes as f64 / orders as f64);
-        Ok(Checkpoint { seconds, rows, bytes, bytes_a_row, bytes_an_order })
-    }
+fn figures(node: &Process) -> Start {
+    Start { seconds_to_ready: node.took.as_secs_f64(), peak_memory_bytes: node.peak_bytes }
 }
 
-/// A process that does not outlive this.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Says where the node is ready, or its last lines if it never is; and reads on, so that it never waits for a reader.
-fn listen(stderr: impl std::io::Read, say: &mpsc::SyncSender<Result<String, Vec<String>>>) {
-    let mut last = Vec::new();
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        if let Some((_, at)) = line.split_once("ready at http://") {
-            let end = |letter: char| !letter.is_ascii_digit() && letter != '.' && letter != ':';
-            let at = at.split(end).next().unwrap_or_default();
-            let _ = say.try_send(Ok(format!("http://{at}")));
-        }
-        last.push(line);
-        if last.len() > LAST_LINES {
-            last.remove(0);
-        }
-    }
-    let _ = say.try_send(Err(last));
+fn checkpoint(node: &Process, orders: u64) -> Result<Checkpoint> {
+    let client = Client::new(&node.base)?;
+    let started = Instant::now();
+    let answer = client.post("/api/v1/checkpoints")?;
+    let seconds = started.elapsed().as_secs_f64();
+    ensure!(answer.status == 200, "no checkpoint was taken: {}", answer.problem());
+    let taken = answer.json()?;
+    let [rows, bytes] = ["rows", "bytes"].map(|name| taken[name].as_u64().unwrap_or_default());
+    let (bytes_a_row, bytes_an_order) = (bytes as f64 / rows as f64, bytes as f64 / orders as f64);
+    Ok(Checkpoint { seconds, rows, bytes, bytes_a_row, bytes_an_order })
 }
 
 fn live(folder: &Path, orders: u64) -> Result<Live> {
