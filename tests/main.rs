@@ -7,6 +7,7 @@ mod architecture;
 mod bank;
 mod contract;
 mod from_events;
+mod fuzz;
 mod model;
 mod outputs;
 mod process;
