@@ -6,7 +6,7 @@ use crate::service_manager::ServiceManager;
 use crate::telemetry::Logging;
 use crate::{client, config, importers, roles, telemetry, zeroed};
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -256,6 +256,24 @@ pub enum ExportCommand {
         #[arg(long, value_name = "N", default_value_t = 168, value_parser = clap::value_parser!(u64).range(0..=168))]
         older_than_hours: u64,
     },
+    /// Prints a view of each table under its name over the files that it has now, and `revenue`
+    Sql {
+        /// For whom; polars is Python
+        dialect: Dialect,
+    },
+}
+
+/// Whom the tables are printed for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Dialect {
+    /// DuckDB 1.5 or 2, which needs no extension
+    Duckdb,
+    /// Spark with Delta Lake
+    Spark,
+    /// Synapse serverless
+    Synapse,
+    /// Polars
+    Polars,
 }
 
 #[derive(Debug, Args)]

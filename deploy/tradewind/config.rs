@@ -158,10 +158,8 @@ pub struct Export {
     pub clouds: Vec<(String, String)>,
     /// How long a request to an object store may take.
     pub request_ms_max: u64,
-    /// Where commits are.
+    /// Where commits are, and how long what they replace is kept.
     pub limits: warehouse_export::Config,
-    /// More small files than that are merged; 0: never.
-    pub compact_files: usize,
     /// The longest pause after errors.
     pub retry_ms_max: u64,
 }
@@ -328,19 +326,28 @@ impl Settings {
         }
     }
 
+    fn export_limits(&self) -> warehouse_export::Config {
+        let short = |name: &str| u32::try_from(self.number(name)).expect("the table bounds it");
+        warehouse_export::Config {
+            commit_s: short("export.commit_s"),
+            commit_rows: self.number("export.commit_rows"),
+            commit_bytes: self.number("export.commit_bytes"),
+            commit_partitions: self.count("export.commit_partitions"),
+            current_rows: self.count("export.current_rows"),
+            compact_files: self.count("export.compact_files"),
+            grace_current_s: short("export.grace_current_s"),
+            grace_s: short("export.grace_s"),
+            log_days: short("export.log_days"),
+        }
+    }
+
     fn export(&self) -> Export {
         Export {
             tables: self.text("export.tables") == "all",
             address: warehouse_export::place::Address::read(self.text("export.url")),
             clouds: self.clouds().to_vec(),
             request_ms_max: self.number("export.request_ms_max"),
-            limits: warehouse_export::Config {
-                commit_s: u32::try_from(self.number("export.commit_s")).expect("the table bounds it"),
-                commit_rows: self.number("export.commit_rows"),
-                commit_bytes: self.number("export.commit_bytes"),
-                ..warehouse_export::Config::default()
-            },
-            compact_files: self.count("export.compact_files"),
+            limits: self.export_limits(),
             retry_ms_max: self.number("export.retry_ms_max"),
         }
     }

@@ -1,16 +1,5 @@
--- Views over the tables for Spark with Delta Lake, and the questions of `duckdb/`: the same columns, the same answers.
--- ${warehouse} is the folder of the tables, ${epoch} the epoch that the last question asks for; the README shows how
--- `spark-sql` is told both. In a notebook, `SET warehouse = ...; SET epoch = ...;` does.
-SET TIME ZONE 'UTC';
-CREATE OR REPLACE TEMPORARY VIEW order_lines AS SELECT * FROM delta.`${warehouse}/order_lines`;
-CREATE OR REPLACE TEMPORARY VIEW credit_lines AS SELECT * FROM delta.`${warehouse}/credit_lines`;
-CREATE OR REPLACE TEMPORARY VIEW adjustments AS SELECT * FROM delta.`${warehouse}/adjustments`;
-CREATE OR REPLACE TEMPORARY VIEW payments AS SELECT * FROM delta.`${warehouse}/payments`;
-CREATE OR REPLACE TEMPORARY VIEW stock_movements AS SELECT * FROM delta.`${warehouse}/stock_movements`;
-CREATE OR REPLACE TEMPORARY VIEW events AS SELECT * FROM delta.`${warehouse}/events`;
-CREATE OR REPLACE TEMPORARY VIEW stock_changes AS SELECT * FROM delta.`${warehouse}/stock_changes`;
-CREATE OR REPLACE TEMPORARY VIEW orders_current AS SELECT * FROM delta.`${warehouse}/orders_current`;
-
+-- The questions of `duckdb/` for Spark with Delta Lake, over the views of `tradewind export sql spark`: the same columns, the
+-- same answers. ${epoch} is the epoch that the last question asks for.
 -- Revenue by month, currency and country.
 WITH countries AS (SELECT DISTINCT order_id, country FROM order_lines),
 refunds AS (

@@ -9,6 +9,8 @@ pub struct ExportJson {
     pub epoch: u64,
     /// Why nothing can be exported, while that is so.
     pub stalled: Option<String>,
+    /// The URL of the folder of the tables.
+    pub place: String,
     /// Every table.
     pub tables: Vec<TableJson>,
 }
@@ -20,16 +22,25 @@ pub struct TableJson {
     pub table: String,
     /// The newest epoch that changed it.
     pub epoch: u64,
-    /// The version of its log.
-    pub version: u64,
+    /// How many rows.
+    pub rows: i64,
     /// How many files it has.
     pub files: usize,
     /// How many of them `compact` might merge.
-    pub files_small: usize,
-    /// How many rows.
-    pub rows: i64,
+    pub small_files: usize,
     /// How many bytes.
     pub bytes: i64,
+    /// Epochs that it lacks, since nobody had them any more when they were to be written.
+    pub gaps: Vec<GapJson>,
+}
+
+/// Epochs that a table lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GapJson {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
 }
 
 /// What a verification found.

@@ -36,7 +36,7 @@ pub use app::{App, Entropy};
 pub use config::Config;
 pub use error::Error;
 pub use exports::{
-    CompactedJson, ExportJson, Exports, NoExports, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+    CompactedJson, ExportJson, Exports, GapJson, NoExports, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
 };
 pub use http::empty::serve_empty;
 pub use http::server::{Parts, os_entropy, serve, service};

@@ -39,6 +39,11 @@ const AFTER: Param =
 const LIMIT: Param = Param { name: "limit", kind: "integer", about: "at most so many, 1 to 1,000; 50 if it is absent" };
 const OLDER_THAN: Param =
     Param { name: "older_than_hours", kind: "integer", about: "0 to 168, by the epochs' time; 168 if it is absent" };
+const CONFIRM: Param = Param {
+    name: "confirm",
+    kind: "integer",
+    about: "the number of tables in `GET /api/v1/export`; needed to merge files, and to delete those younger than 24 hours",
+};
 const VIEW: Param = Param { name: "view", kind: "string", about: "the view to follow" };
 const KEY: Param = Param { name: "key", kind: "string", about: "only the row of this key" };
 const FROM_EPOCH: Param =
@@ -102,8 +107,8 @@ pub fn all() -> Vec<Route> {
         Route::plain(Post, "/api/v1/dead-letters/{topic}/{partition}/{offset}/redrives", "Publishes it again, as it was or mended", "DeadLetter", run(dead_letters::redrive)).or_not_found().taking("DeadLetterEdit"),
         Route::plain(Get, "/api/v1/export", "The tables for analysts", "Export", run(export::standing)),
         Route::plain(Post, "/api/v1/export/verifications", "Reads every table, and holds it against the views at its epoch", "ExportVerified", run(export::verify)),
-        Route::plain(Post, "/api/v1/export/compactions", "Merges small files", "ExportCompacted", run(export::compact)),
-        Route::plain(Post, "/api/v1/export/vacuums", "Deletes files that no longer belong to a table", "ExportVacuumed", run(export::vacuum)).with(&[OLDER_THAN]),
+        Route::plain(Post, "/api/v1/export/compactions", "Merges small files", "ExportCompacted", run(export::compact)).with(&[CONFIRM]),
+        Route::plain(Post, "/api/v1/export/vacuums", "Deletes files that no longer belong to a table", "ExportVacuumed", run(export::vacuum)).with(&[OLDER_THAN, CONFIRM]),
         Route::plain(Get, "/health/live", "Whether the process runs", "Live", run(health::live)),
         Route::plain(Get, "/health/ready", "Whether the node may be asked; 503 if not", "Ready", run(health::ready)),
         Route::plain(Get, "/metrics", "Figures for Prometheus", "", run(metrics::get)),

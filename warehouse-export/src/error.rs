@@ -92,6 +92,18 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A text is too long for a Parquet file.
+    #[error("a text in the column {column} of the table {table} has {bytes} bytes, and {bytes_max} are allowed")]
+    TooLong {
+        /// The table.
+        table: String,
+        /// The column.
+        column: &'static str,
+        /// The length of the text.
+        bytes: usize,
+        /// What is allowed.
+        bytes_max: usize,
+    },
     /// Parquet could not be made.
     #[error("making a Parquet file")]
     Parquet(#[from] parquet::errors::ParquetError),

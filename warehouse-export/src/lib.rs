@@ -9,7 +9,7 @@
 //! hands it whole epochs (`input`). Which rows stand in which file is a function of the log alone, so a file that is
 //! written again has the same name and the same bytes; that is why a crash at any step leaves neither gap nor overlap.
 //!
-//! Not here: answers to queries, and SQL.
+//! Not here: answers to queries.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
@@ -20,6 +20,7 @@ pub mod input;
 mod parquet_file;
 pub mod place;
 pub mod schema;
+pub mod sql;
 pub mod tables;
 
 #[cfg(test)]

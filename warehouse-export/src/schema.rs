@@ -98,6 +98,10 @@ impl Cell {
 /// A row: a cell for each column.
 pub type Row = Vec<Cell>;
 
+const DAY_US: i64 = 86_400_000_000;
+/// Rows of days that are longer ago are partitioned by month.
+const BY_DAY_DAYS: i64 = 400;
+
 /// A day in UTC, as the partition column `date` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date {
@@ -111,6 +115,14 @@ impl Date {
     pub fn of(at: Timestamp) -> Date {
         let Civil { year, month, day, hour: _, minute: _, second: _, micro: _ } = at.civil();
         Date { year, month, day }
+    }
+
+    /// The partition of a row of that business time, which was decided at that time: the day, or, where that is long ago,
+    /// the first of its month. So whatever business times a caller sends, the partitions of a table are few.
+    pub fn partition(occurred_at: Timestamp, at: Timestamp) -> Date {
+        let day = |at: Timestamp| at.micros().div_euclid(DAY_US);
+        let date = Date::of(occurred_at);
+        if day(at) - day(occurred_at) > BY_DAY_DAYS { Date { day: 1, ..date } } else { date }
     }
 }
 
@@ -163,5 +175,20 @@ impl Schema {
         rows.sort_by(|a, b| {
             self.sort.iter().map(|at| a[*at].cmp(&b[*at])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_long_ago_is_in_the_partition_of_its_month() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let partition = |occurred_at: &str| Date::partition(at(occurred_at), at("2026-11-22T10:00:00Z")).to_string();
+        assert_eq!(partition("2026-11-22T10:04:00Z"), "2026-11-22");
+        assert_eq!(partition("2025-10-18T00:00:00Z"), "2025-10-18", "400 days ago");
+        assert_eq!(partition("2025-10-17T23:59:59Z"), "2025-10-01");
+        assert_eq!(partition("0000-02-29T00:00:00Z"), "0000-02-01");
     }
 }

@@ -76,7 +76,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 69] = [
+pub const KEYS: [Key; 74] = [
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -232,15 +232,51 @@ pub const KEYS: [Key; 69] = [
          warehouse of the data if empty",
     ),
     number("export.request_ms_max", "ms", (100, 600_000), 60_000, "that a request to an object store may take"),
-    number("export.commit_s", "s", (1, 86_400), 30, "a commit is where the epochs' time crosses a multiple of this"),
+    number("export.commit_s", "s", (1, 86_400), 60, "a commit is where the epochs' time crosses a multiple of this"),
     number("export.commit_rows", "records", (1, 10_000_000), 100_000, "after which there is a commit too"),
     number("export.commit_bytes", "bytes", (MIB, GIB), 32 * MIB, "of records, after which there is a commit too"),
+    number(
+        "export.commit_partitions",
+        "files",
+        (1, 100_000),
+        1_000,
+        "of facts, after which there is a commit too: each partition of a table gets a file",
+    ),
+    number(
+        "export.current_rows",
+        "rows",
+        (16, 65_536),
+        1_024,
+        "of a file of <view>_current, which is written anew when one of them changes; more when there are 1,024 files",
+    ),
     number(
         "export.compact_files",
         "files",
         (0, 1_000_000),
         0,
-        "that are small; when there are more they are merged, and from then on only Delta readers are right; 0: never",
+        "by which a table of facts or changes can have fewer; when it is more its small files are merged, and from then \
+         on only Delta readers are right; 0: never",
+    ),
+    number(
+        "export.grace_current_s",
+        "s",
+        (60, 31_536_000),
+        3_600,
+        "of the epochs' time, after which a replaced file of <view>_current is deleted: the longest query of a reader",
+    ),
+    number(
+        "export.grace_s",
+        "s",
+        (60, 31_536_000),
+        604_800,
+        "the same for files of facts and changes that were merged",
+    ),
+    number(
+        "export.log_days",
+        "days",
+        (1, 3_650),
+        30,
+        "of the epochs' time that the log of a table goes back; what is before a checkpoint that old is deleted",
     ),
     number("export.retry_ms_max", "ms", (10, 600_000), 10_000, "the longest pause after errors"),
     key("engine.workers", "workers", Allowed::OneACore(WORKERS_MAX), "threads that run the dataflow"),

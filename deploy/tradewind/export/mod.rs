@@ -157,6 +157,11 @@ impl Exporting {
                 gauge("export_files", "files of all tables", state.files.count as f64),
                 gauge("export_small_files", "files that compact might merge", state.files.small as f64),
                 gauge("export_bytes", "bytes of all tables", state.files.bytes as f64),
+                gauge(
+                    "export_replaced_bytes",
+                    "bytes of replaced files, deleted when nobody reads them any more",
+                    state.files.replaced_bytes as f64,
+                ),
             ]);
         }
         gauges
@@ -229,13 +234,14 @@ impl Exports for Exporting {
 pub fn answer(
     exporter: &mut Exporter,
     ask: Ask,
+    place: &str,
     stalled: Option<String>,
     shop: Option<&Shop>,
 ) -> Result<Said, warehouse_export::Error> {
     Ok(match ask {
         Ask::Standing => {
             let tables = exporter.standings().into_iter().map(table_json).collect();
-            Said::Standing(ExportJson { epoch: exporter.committed().0, stalled, tables })
+            Said::Standing(ExportJson { epoch: exporter.committed().0, stalled, place: place.to_owned(), tables })
         }
         Ask::Verify => Said::Verified(verify(exporter, shop)),
         Ask::Compact => Said::Compacted(CompactedJson { files_fewer: exporter.compact()? }),
@@ -247,8 +253,8 @@ pub fn answer(
 }
 
 fn table_json(standing: Standing) -> TableJson {
-    let Standing { table, epoch, version, files, files_small, rows, bytes } = standing;
-    TableJson { table, epoch, version, files, files_small, rows, bytes }
+    let Standing { table, epoch, version: _, files, small_files, rows, bytes } = standing;
+    TableJson { table, epoch, rows, files, small_files, bytes, gaps: Vec::new() }
 }
 
 fn verify(exporter: &Exporter, shop: Option<&Shop>) -> VerifiedJson {

@@ -2,7 +2,7 @@
 //! operators ask. Begins anew after an error.
 
 use super::{Exporting, Parts, Reply, Tables, answer};
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
 use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
@@ -82,6 +82,7 @@ fn reply_with(reply: &Reply, said: Result<super::Said, String>) {
 /// Opens the tables and follows the topics; comes back when it is told to stop.
 fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> {
     let Parts { log, data: _, shop, config } = parts;
+    let place = tables.url();
     let signal = &exporting.shared.signal;
     let Held { mut exporter, _lock } = open(tables, config.limits)?;
     exporting.holds(&exporter);
@@ -91,7 +92,7 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
             let Some((ask, reply)) = state.asks.pop_front() else { return Ok(()) };
             let stalled = state.stalled.clone();
             drop(state);
-            let said = answer(exporter, ask, stalled, Some(shop));
+            let said = answer(exporter, ask, &place, stalled, Some(shop));
             reply_with(&reply, said.as_ref().map(Clone::clone).map_err(ToString::to_string));
             said?;
             exporting.state().files = exporter.files();
@@ -112,22 +113,11 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
                     if exporting.state().stalled.take().is_some() {
                         tracing::info!(epoch = exporter.committed().0, "the tables for analysts go on");
                     }
-                    compact(&mut exporter, exporting, config.compact_files)?;
                 }
             }
             Step::More => {}
             Step::Idle => drop(signal.wait(IDLE)),
         }
-    }
-    Ok(())
-}
-
-/// Merges small files if there are more than that.
-fn compact(exporter: &mut Exporter, exporting: &Exporting, files_max: usize) -> Result<()> {
-    if files_max > 0 && exporter.files().small > files_max {
-        let fewer = exporter.compact().context("merging small files")?;
-        tracing::debug!(fewer, "small files were merged");
-        exporting.state().files = exporter.files();
     }
     Ok(())
 }

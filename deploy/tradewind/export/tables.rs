@@ -21,6 +21,8 @@ pub struct Tables {
     pub place: Arc<dyn Place>,
     /// Where the lock is: with the tables, or, where these are objects, in the folder of all state.
     folder: PathBuf,
+    /// The URL, where they are objects.
+    url: Option<String>,
 }
 
 impl Tables {
@@ -28,9 +30,9 @@ impl Tables {
     pub fn at(data: &Path, config: &Export, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Result<Tables> {
         let folder = data.join("warehouse");
         match &config.address {
-            None => Ok(Tables { place: Arc::new(Folder::new(&folder)), folder }),
+            None => Ok(Tables { place: Arc::new(Folder::new(&folder)), folder, url: None }),
             Some(Address::Folder(folder)) => {
-                Ok(Tables { place: Arc::new(Folder::new(folder)), folder: folder.clone() })
+                Ok(Tables { place: Arc::new(Folder::new(folder)), folder: folder.clone(), url: None })
             }
             Some(Address::Objects(url)) => {
                 let requests = Requests {
@@ -38,9 +40,15 @@ impl Tables {
                     request_ms_max: config.request_ms_max,
                     wait: waiting(is_stopped)?,
                 };
-                Ok(Tables { place: place::open(url, requests)?, folder })
+                Ok(Tables { place: place::open(url, requests)?, folder, url: Some(url.clone()) })
             }
         }
+    }
+
+    /// The URL of the tables.
+    pub fn url(&self) -> String {
+        let folder = || std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone());
+        self.url.clone().unwrap_or_else(|| format!("file://{}", folder().display()))
     }
 
     /// Whether anything was ever written there.

@@ -1,17 +1,22 @@
 //! `tradewind export`: shows, checks and tidies the tables for analysts. Of a running node over HTTP, or where the tables
-//! of a stopped one are.
+//! of a stopped one are. Their SQL is made here, of the tables themselves, whether a node runs or not.
 
-use crate::cli::ExportCommand;
+use crate::cli::{Dialect, ExportCommand};
 use crate::client::{Answer, Client};
-use crate::config::Config;
+use crate::config::{self, Config, Export, Flags, Settings};
 use crate::export::{self, Ask, Said, Tables};
 use crate::output;
 use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use warehouse_export::place::{Address, address};
+use warehouse_export::sql;
 
 /// Does what was asked: of a node, or of the tables that are configured.
 pub fn run(command: ExportCommand, place: &Place, as_json: bool) -> Result<()> {
+    if let ExportCommand::Sql { dialect } = command {
+        return print_sql(dialect, place, as_json);
+    }
     let said = match place {
         Place::Folder(config, _) => in_place(command, config)?,
         Place::Node(client) => of_node(command, client)?,
@@ -23,28 +28,76 @@ pub fn run(command: ExportCommand, place: &Place, as_json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Prints what an engine runs, and nothing beside it: its first line names the tables.
+fn print_sql(dialect: Dialect, place: &Place, as_json: bool) -> Result<()> {
+    let tables = match place {
+        Place::Folder(config, _) => tables_of(config)?,
+        Place::Node(client) => tables_of_node(client)?,
+    };
+    let dialect = match dialect {
+        Dialect::Duckdb => sql::Dialect::Duckdb,
+        Dialect::Spark => sql::Dialect::Spark,
+        Dialect::Synapse => sql::Dialect::Synapse,
+        Dialect::Polars => sql::Dialect::Polars,
+    };
+    let url = tables.url();
+    let text = sql::views(dialect, &tables.place, &url)?;
+    output::print(&if as_json { place.json(json!({"tables": url, "sql": text}))? } else { text })
+}
+
+/// How the node's tables stand.
+fn standing(client: &Client) -> Result<Value> {
+    let answer: Answer = client.get("/api/v1/export")?;
+    ensure!(answer.status == 200, "the node does not tell of its tables: {}", answer.problem());
+    answer.json()
+}
+
 fn of_node(command: ExportCommand, client: &Client) -> Result<Value> {
+    // The number of tables confirms what is done to them.
+    let confirm = || standing(client).map(|said| said["tables"].as_array().map_or(0, Vec::len));
     let path = match command {
         ExportCommand::Verify => "verifications".to_owned(),
-        ExportCommand::Compact => "compactions".to_owned(),
-        ExportCommand::Vacuum { older_than_hours } => format!("vacuums?older_than_hours={older_than_hours}"),
+        ExportCommand::Compact => format!("compactions?confirm={}", confirm()?),
+        ExportCommand::Vacuum { older_than_hours } => {
+            format!("vacuums?older_than_hours={older_than_hours}&confirm={}", confirm()?)
+        }
+        ExportCommand::Sql { .. } => bail!("no node is asked for that"),
     };
     let answer: Answer = client.post(&format!("/api/v1/export/{path}"))?;
     ensure!(answer.status == 200, "the node does not do it: {}", answer.problem());
     answer.json()
 }
 
-fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
+fn tables_of(config: &Config) -> Result<Tables> {
     let tables = Tables::at(&config.log.data_dir, &config.export, || false)?;
+    ensure!(tables.are_there()?, "there are no tables in {}", tables.place.describe(""));
+    Ok(tables)
+}
+
+/// The tables of a running node, if this machine reaches their place.
+fn tables_of_node(client: &Client) -> Result<Tables> {
+    let said = standing(client)?;
+    let place = said["place"].as_str().context("the node does not say where its tables are")?;
+    let folder = place.strip_prefix("file://").map(|folder| Address::Folder(folder.into()));
+    let address = folder.or_else(|| Address::read(place));
+    let address = address.with_context(|| format!("{place} is not {}", address::ALLOWED))?;
+    let settings = Settings::load(None, &config::environment(), Flags::default())?.config();
+    let tables = Tables::at(&settings.log.data_dir, &Export { address: Some(address), ..settings.export }, || false)?;
+    ensure!(tables.are_there()?, "there are no tables in {place} of this machine; run it where the node runs");
+    Ok(tables)
+}
+
+fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
+    let tables = tables_of(config)?;
     let shown = tables.place.describe("");
-    ensure!(tables.are_there()?, "there are no tables in {shown}");
     let mut held = export::open(&tables, config.export.limits).with_context(|| format!("opening {shown}"))?;
     let ask = match command {
         ExportCommand::Verify => Ask::Verify,
         ExportCommand::Compact => Ask::Compact,
         ExportCommand::Vacuum { older_than_hours } => Ask::Vacuum { hours: older_than_hours },
+        ExportCommand::Sql { .. } => bail!("nothing is written for that"),
     };
-    Ok(match export::answer(&mut held.exporter, ask, None, None)? {
+    Ok(match export::answer(&mut held.exporter, ask, &tables.url(), None, None)? {
         Said::Verified(said) => serde_json::to_value(said)?,
         Said::Compacted(said) => serde_json::to_value(said)?,
         Said::Vacuumed(said) => serde_json::to_value(said)?,
@@ -56,6 +109,7 @@ fn text(command: ExportCommand, said: &Value) -> String {
     match command {
         ExportCommand::Compact => format!("{} files fewer\n", said["files_fewer"]),
         ExportCommand::Vacuum { .. } => format!("{} files deleted\n", said["files_deleted"]),
+        ExportCommand::Sql { .. } => String::new(),
         ExportCommand::Verify => {
             let mut lines = String::new();
             for problem in said["problems"].as_array().into_iter().flatten() {

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// A file that became unneeded within that time may still be read by somebody, unless the operator says otherwise.
 const HOURS_DEFAULT: u64 = 7 * 24;
 
+/// Younger files are deleted only by who says how many tables that concerns.
+const HOURS_UNCONFIRMED_MIN: u64 = 24;
+
 /// `GET /api/v1/export`
 pub async fn standing(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&beside(&app, |exports| exports.standing()).await?))
@@ -20,18 +23,32 @@ pub async fn verify(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&beside(&app, |exports| exports.verify()).await?))
 }
 
-/// `POST /api/v1/export/compactions`
-pub async fn compact(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+/// `POST /api/v1/export/compactions?confirm=`
+pub async fn compact(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+    confirmed(&app, &call).await?;
     Ok(Answer::json(&beside(&app, |exports| exports.compact()).await?))
 }
 
-/// `POST /api/v1/export/vacuums?older_than_hours=`
+/// `POST /api/v1/export/vacuums?older_than_hours=&confirm=`
 pub async fn vacuum(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let hours = call.query.number("older_than_hours")?.unwrap_or(HOURS_DEFAULT);
     if hours > HOURS_DEFAULT {
         return Err(Problem::invalid("/older_than_hours", format!("0 to {HOURS_DEFAULT}")));
     }
+    if hours < HOURS_UNCONFIRMED_MIN {
+        confirmed(&app, &call).await?;
+    }
     Ok(Answer::json(&beside(&app, move |exports| exports.vacuum(hours)).await?))
+}
+
+/// Whether the caller knows what is concerned: the number of tables.
+async fn confirmed(app: &Arc<App>, call: &Call) -> Result<(), Problem> {
+    let confirm: Option<usize> = call.query.number("confirm")?;
+    let tables = beside(app, |exports| exports.standing()).await?.tables.len();
+    if confirm == Some(tables) {
+        return Ok(());
+    }
+    Err(Problem::invalid("/confirm", "this needs the number of tables in GET /api/v1/export"))
 }
 
 /// Does what may take minutes beside the other requests.

@@ -5,6 +5,7 @@
 //! `TRADEWIND_TEST_NO_SKIP=1`.
 
 mod faults;
+mod filters;
 mod kills;
 mod year;
 
@@ -18,7 +19,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-const PACKAGES: [&str; 3] = ["deltalake==1.6.6", "duckdb==2.0.1", "polars==2.1.0"];
+/// `pytz` is DuckDB's, for times.
+const PACKAGES: [&str; 5] = ["deltalake==1.6.6", "duckdb==1.5.5", "polars==2.1.0", "pyarrow==26.0.1", "pytz"];
+/// Another DuckDB for the ready SQL, in a folder of its own.
+const DUCKDB_2: &str = "duckdb==2.0.1";
 
 /// What a program said, if it ended well.
 fn run(command: &mut Command) -> Result<String, String> {
@@ -40,7 +44,15 @@ pub fn python() -> Option<PathBuf> {
         if !python.exists() {
             run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         }
-        run(Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PACKAGES))?;
+        let pip = || {
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
+            pip
+        };
+        run(pip().args(PACKAGES))?;
+        if !folder.join("duckdb-2").exists() {
+            run(pip().args(["--no-deps", "--target"]).arg(folder.join("duckdb-2")).arg(DUCKDB_2))?;
+        }
         Ok(python)
     });
     let why = |why: &String| {
@@ -50,10 +62,14 @@ pub fn python() -> Option<PathBuf> {
     made.as_ref().map_err(why).ok().cloned()
 }
 
-fn script(python: &Path, arguments: &[&str]) -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/warehouse/readers.py");
+fn script_of(name: &str, python: &Path, arguments: &[&str]) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/warehouse").join(name);
     let said = run(Command::new(python).arg(file).args(arguments)).unwrap_or_else(|why| panic!("{why}"));
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+fn script(python: &Path, arguments: &[&str]) -> Value {
+    script_of("readers.py", python, arguments)
 }
 
 /// All readers agree on every table at the epoch that all tables hold.
@@ -67,11 +83,22 @@ pub fn same(python: &Path, data: &Path, other: &Path) -> u64 {
     script(python, &["same", &folders[0], &folders[1]])["rows"].as_u64().expect("a number")
 }
 
-/// The rows of every ready query for DuckDB.
-fn queries(python: &Path, data: &Path, epoch: u64) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/warehouse/duckdb");
-    let root = data.join("warehouse").display().to_string();
-    script(python, &["sql", &root, &folder.display().to_string(), &epoch.to_string()])
+/// The rows of every ready query, over the views that `export sql` prints: the same by DuckDB 1.5, DuckDB 2 and polars.
+fn queries(python: &Path, api: &Api, epoch: u64) -> Value {
+    let scripts = tempfile::tempdir().expect("there is room for a folder");
+    for (dialect, file) in [("duckdb", "views.sql"), ("polars", "views.py")] {
+        let ended = Program::run(&["export", "sql", dialect, "--to", api.base()]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        std::fs::write(scripts.path().join(file), ended.stdout).expect("there is room for a file");
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/warehouse/duckdb").display().to_string();
+    let (scripts, epoch) = (scripts.path().display().to_string(), epoch.to_string());
+    let duckdb_2 = python.ancestors().nth(2).expect("a virtual environment").join("duckdb-2").display().to_string();
+    let [one, two] = ["", &duckdb_2].map(|path| script(python, &["sql", &scripts, &folder, &epoch, path]));
+    assert!(one["version"].as_str().is_some_and(|version| version.starts_with("v1.5")), "{}", one["version"]);
+    assert!(two["version"].as_str().is_some_and(|version| version.starts_with("v2.")), "{}", two["version"]);
+    assert_eq!(one["answers"], two["answers"]);
+    one["answers"].clone()
 }
 
 /// Commits often.
@@ -184,7 +211,7 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
         exported(&env, last);
     }
     // Also before the first credit and the first adjustment.
-    assert_eq!(queries(&python, env.data(), last)["monthly_revenue"].as_array().map(Vec::len), Some(1));
+    assert_eq!(queries(&python, &env, last)["monthly_revenue"].as_array().map(Vec::len), Some(1));
     env.post("/api/v1/orders/o1/shipments", "s1", &serde_json::json!({})).expect(201);
     let back = serde_json::json!({"return_id": "r1", "lines": [{"line": 1, "quantity": 1}]});
     env.post("/api/v1/orders/o1/returns", "r1", &back).expect(201);
@@ -194,7 +221,7 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     last = last.max(env.post("/api/v1/adjustments", "a1", &adjustment).expect(201).epoch());
     let epoch = exported(&env, last);
     verified(&env);
-    let answers = queries(&python, env.data(), epoch);
+    let answers = queries(&python, &env, epoch);
     let found = &answers["monthly_revenue"][0];
     let (rows, _) = env.rows(&format!("/api/v1/analytics/revenue?by=month&group=country&as_of={epoch}"));
     for (at, name) in [(3, "gross"), (4, "returned"), (5, "adjusted"), (6, "net")] {
@@ -202,11 +229,27 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
             |text: &Value| text.as_str().map(|text| text.trim_end_matches('0').trim_end_matches('.').to_owned());
         assert_eq!(decimal(&found[at]), decimal(&rows[0][name]["amount"]), "{name}: {found} {rows:?}");
     }
+    // Those of the month in all, and split by category, as the view has them.
+    let revenue = answers["revenue"].as_array().expect("rows");
+    let (whole, split): (Vec<&Value>, _) = revenue.iter().partition(|row| row[3].is_null());
+    assert!(whole.len() == 1 && split.iter().any(|row: &&Value| row[4] == whole[0][4]), "{revenue:?}");
     assert_eq!(answers["returns"], serde_json::json!([["A", 2, 2, 1.0]]));
     assert_eq!(answers["as_of_epoch"][0][1], env.get("/api/v1/stock/A").ok().json()["on_hand"]);
     assert_eq!(answers["running_balance"].as_array().map(Vec::len), Some(1));
     assert_eq!(answers["cohorts"][0][3], 2);
     assert_eq!(answers["current"].as_array().map(Vec::len), Some(2));
+
+    // What a caller does not confirm by the number of tables is not done.
+    let tables = env.get("/api/v1/export").ok().json()["tables"].as_array().map_or(0, Vec::len);
+    let unconfirmed =
+        ["compactions", "compactions?confirm=1", "vacuums?older_than_hours=0", "vacuums?older_than_hours=23"];
+    for path in unconfirmed {
+        let answer = env.post(&format!("/api/v1/export/{path}"), "any", &serde_json::json!({})).expect(422);
+        assert_eq!(answer.json()["errors"][0]["pointer"], "/confirm", "{path}");
+    }
+    for path in ["vacuums?older_than_hours=24".to_owned(), format!("vacuums?older_than_hours=0&confirm={tables}")] {
+        env.post(&format!("/api/v1/export/{path}"), "any", &serde_json::json!({})).ok();
+    }
 
     // Small files are merged and what is left over is deleted; the tables stay right, the node's and a stopped one's.
     let to = env.base().to_owned();
@@ -217,6 +260,10 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     };
     assert!(did(&["compact", "--json", "--to", &to])["files_fewer"].as_u64() > Some(0));
     verified(&env);
+    // The ready SQL gives the same, over the files that are there now.
+    let again = queries(&python, &env, epoch);
+    assert_eq!((&again["monthly_revenue"], &again["returns"]), (&answers["monthly_revenue"], &answers["returns"]));
+    assert_eq!(again["revenue"], answers["revenue"]);
     assert_eq!(did(&["vacuum", "--json", "--to", &to])["files_deleted"], 0, "somebody may still read them");
     env.stop();
     let data = env.data().display().to_string();

@@ -3,12 +3,16 @@
 compare: every table by delta-rs with polars, by DuckDB over the files that its log names, and by DuckDB over the plain
 folder, at one epoch, whatever is being written meanwhile. Fails at the first difference.
 same OTHER: every fact of two nodes, but for when it was decided. Fails at the first table that differs.
-sql FILES EPOCH: runs every file of SQL, after `views.sql`, and gives its rows.
+sql FILES EPOCH PATH: with the folder of what `export sql` printed instead of the tables; runs every file of SQL over those
+views, by the DuckDB that is in PATH if there is one, and gives its rows. Polars must have the same revenue.
 """
 import decimal
 import json
 import pathlib
 import sys
+
+if sys.argv[1] == "sql" and sys.argv[5]:
+    sys.path.insert(0, sys.argv[5])
 
 import deltalake
 import duckdb
@@ -84,15 +88,26 @@ def same(root, other):
     return {"rows": rows}
 
 
-def sql(root, folder, epoch):
-    duckdb.execute(f"set variable warehouse = '{root}'")
+def sql(scripts, folder, epoch):
+    duckdb.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
     duckdb.execute(f"set variable epoch = {int(epoch)}")
-    duckdb.execute((folder / "views.sql").read_text())
-    answers = {}
-    for file in sorted(folder.glob("*.sql")):
-        if file.name != "views.sql":
-            answers[file.stem] = duckdb.execute(file.read_text()).fetchall()
-    return answers
+    duckdb.execute((scripts / "views.sql").read_text())
+    answers = {file.stem: duckdb.execute(file.read_text()).fetchall() for file in sorted(folder.glob("*.sql"))}
+    names = "period, currency, country, category, gross, returned, adjusted, net"
+    revenue = duckdb.execute(f"select {names} from revenue order by all").fetchall()
+    answers["revenue"] = revenue
+    frames = {}
+    exec((scripts / "views.py").read_text(), frames)
+    found = frames["revenue"].collect().select(names.split(", ")).rows()
+    assert sorted(map(repr, found)) == sorted(map(repr, revenue)), (found, revenue)
+    # Every table has its view and its frame, with the same columns and as many rows.
+    tables = [name for name, in duckdb.execute("select view_name from duckdb_views() where not internal").fetchall()]
+    for name in tables:
+        result = duckdb.execute(f"select * from {name}")
+        columns, rows = [column for column, *_ in result.description], len(result.fetchall())
+        frame = frames[name].collect()
+        assert frame.height == rows and set(frame.columns) == set(columns), (name, rows, frame)
+    return {"version": duckdb.execute("select version()").fetchone()[0], "tables": len(tables), "answers": answers}
 
 
 def main():

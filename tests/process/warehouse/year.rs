@@ -44,7 +44,7 @@ fn the_tables_of_a_year_give_the_reference_answers_at_one_epoch() {
     verified(&env);
 
     // Revenue equals the node's answer at the same epoch, and the reference.
-    let found = queries(&python, env.data(), epoch);
+    let found = queries(&python, &env, epoch);
     let by_month: BTreeMap<_, _> = found["monthly_revenue"]
         .as_array()
         .expect("rows")

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{Field, Fields, Schema};
+use arrow_schema::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -83,7 +83,9 @@ impl<'a, A: 'a> Column<'a, A> {
     }
 
     fn list(self, name: &'static str, get: fn(&A) -> &Vec<String>) -> Self {
-        let mut builder = ListBuilder::new(StringBuilder::new());
+        // Readers look for this name: arrow's own is another.
+        let mut builder =
+            ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
         for part in self.parts() {
             builder.append_option(part.map(|part| get(part).iter().map(Some)));
         }
@@ -99,8 +101,10 @@ impl<'a, A: 'a> Column<'a, A> {
     }
 }
 
-/// The file of a state.
-pub fn write(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
+/// Actions that are turned at once: the offsets of an array have 31 bits.
+const BATCH_ACTIONS: usize = 1_024;
+
+fn batch(actions: &[Action]) -> Result<RecordBatch, ParquetError> {
     let txn = Column::<Txn>::new(actions, |action| action.txn.as_ref())
         .text("appId", |txn| Some(&txn.app_id))
         .long("version", |txn| Some(txn.version))
@@ -144,10 +148,17 @@ pub fn write(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
     let fields = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let arrays = columns.into_iter().map(|(_, array)| Arc::new(array) as ArrayRef).collect();
+    RecordBatch::try_new(schema, arrays).map_err(ParquetError::from)
+}
+
+/// The file of a state.
+pub fn write(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-    writer.write(&RecordBatch::try_new(schema, arrays).map_err(ParquetError::from)?)?;
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch(&[])?.schema(), options)?;
+    for actions in actions.chunks(BATCH_ACTIONS) {
+        writer.write(&batch(actions)?)?;
+    }
     writer.into_inner()
 }
 

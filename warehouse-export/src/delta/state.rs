@@ -14,7 +14,7 @@ pub struct State {
     pub txns: BTreeMap<String, Txn>,
     /// The files of the table, by path.
     pub adds: BTreeMap<String, Add>,
-    /// The files that no longer belong to it and may still be read by somebody, by path.
+    /// The files that no longer belong to it and may not be deleted yet, by path.
     pub removes: BTreeMap<String, Remove>,
 }
 
@@ -41,14 +41,13 @@ impl State {
         }
     }
 
-    /// The actions that come to this state, without removals from before a time in milliseconds.
-    pub fn actions(&self, removed_since_ms: i64) -> Vec<Action> {
+    /// The actions that come to this state.
+    pub fn actions(&self) -> Vec<Action> {
         let State { protocol, meta_data, txns, adds, removes } = self;
-        let is_recent = |remove: &&Remove| remove.deletion_timestamp.is_some_and(|at| at >= removed_since_ms);
         let mut actions: Vec<Action> = protocol.iter().cloned().map(Action::from).collect();
         actions.extend(meta_data.iter().cloned().map(Action::from));
         actions.extend(txns.values().cloned().map(Action::from));
-        actions.extend(removes.values().filter(is_recent).cloned().map(Action::from));
+        actions.extend(removes.values().cloned().map(Action::from));
         actions.extend(adds.values().cloned().map(Action::from));
         actions
     }

@@ -1,5 +1,7 @@
 //! A Delta table of ours: opened, written to, checkpointed. There is one writer, and it notices another.
 
+mod kept;
+
 use super::action::{Action, Add, CommitInfo, Format, MetaData, Protocol, Txn};
 use super::{State, checkpoint};
 use crate::Error;
@@ -13,10 +15,10 @@ use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+pub use kept::Kept;
+
 /// How many commits there are between checkpoints.
 pub const CHECKPOINT_COMMITS: u64 = 50;
-/// How long a checkpoint remembers removed files: as long as a slow reader may still need them.
-const REMOVED_KEPT_MS: i64 = 7 * 86_400_000;
 /// What we write and all that we keep to.
 const PROTOCOL: Protocol = Protocol { min_reader_version: 1, min_writer_version: 2 };
 
@@ -24,11 +26,16 @@ const PROTOCOL: Protocol = Protocol { min_reader_version: 1, min_writer_version:
 pub struct Table {
     place: Arc<dyn Place>,
     schema: Schema,
+    kept: Kept,
     state: State,
     /// The version of the state.
     version: u64,
+    /// The milliseconds of the newest epoch's `now` before the newest commit.
+    before_ms: i64,
     /// The version of the newest checkpoint.
     checkpointed: Option<u64>,
+    /// Files that were replaced until then are deleted.
+    deleted_ms: Option<i64>,
 }
 
 /// What a commit is about.
@@ -73,20 +80,30 @@ impl Listed {
 
 impl Table {
     /// Opens a table, or makes it.
-    pub fn open(place: Arc<dyn Place>, schema: Schema) -> Result<Table, Error> {
-        let mut table = Table { place, schema, state: State::default(), version: 0, checkpointed: None };
-        let folder = table.log("");
-        let names = table.place.list(folder.trim_end_matches('/'));
-        let listed = Listed::of(&names.map_err(io_error(&*table.place, "listing", &folder))?);
-        if listed.commits.is_empty() && listed.checkpoints.is_empty() {
+    pub fn open(place: Arc<dyn Place>, schema: Schema, kept: Kept) -> Result<Table, Error> {
+        let mut table = Table::at(place, schema, kept);
+        if !table.load()? {
             table.write_commit(0, vec![PROTOCOL.into(), table.meta_data().into()], None)?;
             return Ok(table);
         }
-        table.load(&listed)?;
         table.check()?;
         // Whoever wrote the commit may have died before.
         table.checkpoint_if_due()?;
+        table.delete_log()?;
         Ok(table)
+    }
+
+    fn at(place: Arc<dyn Place>, schema: Schema, kept: Kept) -> Table {
+        let state = State::default();
+        Table { place, schema, kept, state, version: 0, before_ms: 0, checkpointed: None, deleted_ms: None }
+    }
+
+    /// The paths of a table's files, as its log has them now; none if it is not there. Writes nothing.
+    pub fn live_files(place: Arc<dyn Place>, schema: Schema) -> Result<Vec<String>, Error> {
+        let kept = Kept { replaced_ms: i64::MAX, log_ms: i64::MAX };
+        let mut table = Table::at(place, schema, kept);
+        table.load()?;
+        Ok(table.state.adds.into_keys().collect())
     }
 
     /// The name under which this writer notes how far it is.
@@ -152,8 +169,15 @@ impl Table {
         Error::Damaged { file: self.place.describe(path), why: why.into() }
     }
 
-    /// Reads the newest checkpoint that can be read and the commits after it; without one, every commit.
-    fn load(&mut self, listed: &Listed) -> Result<(), Error> {
+    /// Reads the newest checkpoint that can be read and the commits after it; without one, every commit. False if there is
+    /// no table.
+    fn load(&mut self) -> Result<bool, Error> {
+        let folder = self.log("");
+        let names = self.place.list(folder.trim_end_matches('/'));
+        let listed = Listed::of(&names.map_err(io_error(&*self.place, "listing", &folder))?);
+        if listed.commits.is_empty() && listed.checkpoints.is_empty() {
+            return Ok(false);
+        }
         let mut from = 0;
         let mut why = None;
         for version in listed.checkpoints.iter().rev() {
@@ -178,13 +202,14 @@ impl Table {
                 );
             }
             let bytes = self.read_file(&path)?;
+            self.before_ms = self.now_ms();
             let lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<Action>();
             for action in lines {
                 self.state.apply(action.map_err(|error| self.damaged(&path, error.to_string()))?);
             }
             self.version = version;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The table's own description; the id is made of its name, so that a table that is written again is the same.
@@ -295,7 +320,7 @@ impl Table {
         let engine_info = concat!("tradewind/", env!("CARGO_PKG_VERSION")).to_owned();
         let info = CommitInfo { timestamp: now_ms, operation: operation.to_owned(), engine_info };
         self.write_commit(self.version + 1, actions, Some(info))?;
-        self.checkpoint_if_due()
+        if self.checkpoint_if_due()? { self.delete_log() } else { Ok(()) }
     }
 
     fn write_commit(&mut self, version: u64, actions: Vec<Action>, info: Option<CommitInfo>) -> Result<(), Error> {
@@ -309,24 +334,26 @@ impl Table {
         if !written.map_err(io_error(&*self.place, "writing", &path))? {
             return Err(Error::Raced { table: self.schema.table.clone(), version });
         }
+        self.before_ms = self.now_ms();
         actions.into_iter().for_each(|action| self.state.apply(action));
         self.version = version;
         Ok(())
     }
 
     /// Writes the state as a file where a version is one of every so many, so that a table that is written again has the
-    /// same ones.
-    fn checkpoint_if_due(&mut self) -> Result<(), Error> {
+    /// same ones; says whether it did.
+    fn checkpoint_if_due(&mut self) -> Result<bool, Error> {
         if !self.version.is_multiple_of(CHECKPOINT_COMMITS) || self.checkpointed.unwrap_or(0) == self.version {
-            return Ok(());
+            return Ok(false);
         }
-        let actions = self.state.actions(self.now_ms().saturating_sub(REMOVED_KEPT_MS));
+        self.forget_deleted();
+        let actions = self.state.actions();
         let path = self.log(&format!("{:020}.checkpoint.parquet", self.version));
         put(&*self.place, &path, &checkpoint::write(&actions)?)?;
         let newest = json!({"version": self.version, "size": actions.len()}).to_string();
         put(&*self.place, &self.log("_last_checkpoint"), newest.as_bytes())?;
         self.checkpointed = Some(self.version);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a table does with a log that others have touched, and with one of its own that is damaged.
 
-use super::{About, CHECKPOINT_COMMITS, Table};
+use super::{About, CHECKPOINT_COMMITS, Kept, Table};
 use crate::Error;
 use crate::place::Folder;
 use crate::schema::{Cell, Column, Date, Kind, Schema};
 use crate::testing::home::{Home, Where};
 use dataflows::epoch::Epoch;
 use dataflows::time::Timestamp;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,15 +17,21 @@ fn schema(columns: &[Column]) -> Schema {
 
 const COLUMNS: [Column; 2] = [Column::id("id"), Column::new("quantity", Kind::Long)];
 
+const KEPT: Kept = Kept { replaced_ms: 3_600_000, log_ms: 30 * 86_400_000 };
+
 fn open(home: &Path, columns: &[Column]) -> Result<Table, Error> {
-    Table::open(Arc::new(Folder::new(home)), schema(columns))
+    Table::open(Arc::new(Folder::new(home)), schema(columns), KEPT)
 }
 
 fn commit(table: &mut Table, epoch: u64) -> Result<(), Error> {
+    commit_at(table, epoch, 7)
+}
+
+fn commit_at(table: &mut Table, epoch: u64, now_ms: i64) -> Result<(), Error> {
     let date = Date::of(Timestamp::parse("2026-01-02T03:04:05Z").unwrap());
     let mut rows = vec![vec![Cell::text(format!("f-{epoch}")), Cell::Number(epoch as i64)]];
-    let add = table.write_rows(&format!("facts-{epoch}"), Some(date), &mut rows, 7, true)?;
-    table.commit(About { operation: "WRITE", epoch: Epoch(epoch), now_ms: 7 }, vec![add.into()])
+    let add = table.write_rows(&format!("facts-{epoch}"), Some(date), &mut rows, now_ms, true)?;
+    table.commit(About { operation: "WRITE", epoch: Epoch(epoch), now_ms }, vec![add.into()])
 }
 
 fn write_commit(home: &Path, version: u64, text: &str) {
@@ -126,13 +133,13 @@ fn what_another_writer_has_committed_is_not_replaced() {
     let home = Home::new(Where::Objects);
     let date = Date::of(Timestamp::parse("2026-01-02T03:04:05Z").unwrap());
     let row = |id: &str| vec![Cell::text(id), Cell::Number(7)];
-    let writers = ["one", "two"].map(|id| (id, Table::open(home.place(), schema(&COLUMNS)).unwrap()));
+    let writers = ["one", "two"].map(|id| (id, Table::open(home.place(), schema(&COLUMNS), KEPT).unwrap()));
     let adds = writers.each_ref().map(|(id, table)| table.write_rows("facts-1", Some(date), &mut [row(id)], 7, true));
     let about = About { operation: "WRITE", epoch: Epoch(1), now_ms: 7 };
     let commits = writers.into_iter().zip(adds);
     let commits = commits.map(|((_, mut table), add)| table.commit(about, vec![add.unwrap().into()]));
     assert!(matches!(commits.collect::<Vec<_>>()[..], [Ok(()), Err(Error::Raced { version: 1, .. })]));
-    let table = Table::open(home.place(), schema(&COLUMNS)).unwrap();
+    let table = Table::open(home.place(), schema(&COLUMNS), KEPT).unwrap();
     let path = table.state().adds.keys().next().unwrap();
     assert_eq!(table.read_rows(path).unwrap(), [row("one")]);
 }
@@ -152,4 +159,70 @@ fn of_many_writers_at_once_one_takes_the_name() {
         // What stands there is the winner's.
         assert_eq!(home.place().read(name).unwrap(), taken);
     }
+}
+
+#[test]
+fn the_log_goes_back_as_far_as_it_is_kept_whenever_it_was_opened() {
+    // Given a commit a day, and a log that is kept for 30 days.
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut table = open(homes[0].path(), &COLUMNS).unwrap();
+    for epoch in 1..=3 * CHECKPOINT_COMMITS + 7 {
+        commit_at(&mut table, epoch, epoch as i64 * 86_400_000).unwrap();
+        commit_at(&mut open(homes[1].path(), &COLUMNS).unwrap(), epoch, epoch as i64 * 86_400_000).unwrap();
+    }
+    // Then what is before the checkpoint of day 100 is gone, the table is whole, and its files are the same.
+    let names = homes.each_ref().map(|home| {
+        let mut names: Vec<String> = std::fs::read_dir(home.path().join("facts/_delta_log"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    });
+    assert_eq!(names[0].first().unwrap(), &format!("{:020}.checkpoint.parquet", 2 * CHECKPOINT_COMMITS));
+    assert_eq!(names[0].len(), 2 + CHECKPOINT_COMMITS as usize + 7 + 1 + 1, "{:?}", names[0]);
+    assert_eq!(names[0], names[1]);
+    let again = open(homes[0].path(), &COLUMNS).unwrap();
+    assert_eq!((again.state(), again.version()), (table.state(), table.version()));
+}
+
+#[test]
+fn a_replaced_file_is_deleted_when_nobody_reads_it_any_more() {
+    // Given files that are replaced one by the next, a minute apart, and kept for an hour.
+    let home = Home::new(Where::Objects);
+    let schema = Schema::new("now", COLUMNS.to_vec(), false, &["id"]);
+    let mut table = Table::open(home.place(), schema.clone(), KEPT).unwrap();
+    for minute in 1..=200_i64 {
+        let now_ms = minute * 60_000;
+        let mut actions: Vec<_> = table.state().adds.values().map(|add| add.removed(now_ms, true).into()).collect();
+        let row = vec![Cell::text("a"), Cell::Number(minute)];
+        actions.push(table.write_rows(&format!("now-{minute}"), None, &mut [row], now_ms, true).unwrap().into());
+        let epoch = Epoch(minute as u64);
+        table.commit(About { operation: "WRITE", epoch, now_ms }, actions).unwrap();
+        table.delete_replaced(now_ms).unwrap();
+        // Then those of the last hour are there, and the log does not remember others for ever.
+        assert!(table.data_files().unwrap().len() <= 61, "minute {minute}");
+        assert!(table.state().removes.len() <= 62 + CHECKPOINT_COMMITS as usize, "minute {minute}");
+        if minute % 30 == 0 {
+            // A writer that died before it deleted deletes when it is opened again.
+            table = Table::open(home.place(), schema.clone(), KEPT).unwrap();
+        }
+    }
+    assert_eq!(table.data_files().unwrap().len(), 61, "one is live");
+}
+
+#[test]
+fn a_checkpoint_names_the_element_of_its_lists() {
+    // Delta Standalone and parquet-mr find it by that name.
+    let home = tempfile::tempdir().unwrap();
+    let mut table = open(home.path(), &COLUMNS).unwrap();
+    for epoch in 1..=CHECKPOINT_COMMITS {
+        commit(&mut table, epoch).unwrap();
+    }
+    let path = home.path().join(format!("facts/_delta_log/{CHECKPOINT_COMMITS:020}.checkpoint.parquet"));
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let paths: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
+    assert!(paths.contains(&"metaData.partitionColumns.list.element".to_owned()), "{paths:?}");
+    assert!(paths.contains(&"add.partitionValues.key_value.value".to_owned()), "{paths:?}");
 }

@@ -2,7 +2,7 @@
 //! any crash or error, it goes on where the tables end. Not for reading the log.
 //!
 //! A cut is at the first epoch whose `now` crosses a multiple of `commit_s`, or with which the records since the last cut
-//! pass `commit_rows` or `commit_bytes`. So cuts are a function of the log, as the names and the bytes of files are.
+//! pass `commit_rows`, `commit_bytes` or `commit_partitions`. So cuts are a function of the log, as the names and the bytes of files are.
 
 mod progress;
 #[cfg(test)]
@@ -13,7 +13,7 @@ mod view;
 
 use crate::Error;
 use crate::delta::action::{Action, Add};
-use crate::delta::{About, Table, millis};
+use crate::delta::{About, Kept, Table, millis};
 use crate::input::{EpochInput, EventInput};
 use crate::place::Place;
 use crate::schema::{Date, Row};
@@ -30,7 +30,7 @@ use upkeep::MERGED;
 pub use upkeep::{Files, Standing};
 pub use verify::{Problem, RowsOfView};
 
-/// The limits. They decide where files end; a table whose files were cut by others stays right.
+/// The limits. They decide where files end and when they are deleted; a table whose files were cut by others stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// A cut is where the epochs' time crosses a multiple of that many seconds; at least 1.
@@ -39,14 +39,48 @@ pub struct Config {
     pub commit_rows: u64,
     /// How many bytes may be in them.
     pub commit_bytes: u64,
-    /// How many rows a file of `<view>_current` may have; at least 1. A commit writes every such file anew in whose range
-    /// of keys something changed.
-    pub current_rows_max: usize,
+    /// How many files facts may get with a commit, but for those of one epoch: each partition of a table gets one.
+    pub commit_partitions: usize,
+    /// How many rows a file of `<view>_current` may have while there are few such files; at least 1. A commit writes every
+    /// such file anew in whose range of keys something changed. With more than [`CURRENT_FILES`] times as many rows the
+    /// files get larger, up to [`CURRENT_ROWS_MAX`].
+    pub current_rows: usize,
+    /// A table of facts or changes whose files can become fewer by more than that has its small files merged with the
+    /// commit. 0: never.
+    pub compact_files: usize,
+    /// How long a replaced file of `<view>_current` is kept.
+    pub grace_current_s: u32,
+    /// How long any other replaced file is kept.
+    pub grace_s: u32,
+    /// How long the entries of a table's log are kept that a checkpoint speaks for.
+    pub log_days: u32,
 }
+
+/// How many files of current rows there are before they get larger.
+pub const CURRENT_FILES: usize = 1_024;
+/// No such file has more rows.
+pub const CURRENT_ROWS_MAX: usize = 65_536;
 
 impl Default for Config {
     fn default() -> Config {
-        Config { commit_s: 30, commit_rows: 250_000, commit_bytes: 64 << 20, current_rows_max: 65_536 }
+        Config {
+            commit_s: 60,
+            commit_rows: 100_000,
+            commit_bytes: 32 << 20,
+            commit_partitions: 1_000,
+            current_rows: 1_024,
+            compact_files: 0,
+            grace_current_s: 3_600,
+            grace_s: 604_800,
+            log_days: 30,
+        }
+    }
+}
+
+impl Config {
+    fn kept(&self, is_current: bool) -> Kept {
+        let replaced_s = if is_current { self.grace_current_s } else { self.grace_s };
+        Kept { replaced_ms: i64::from(replaced_s) * 1_000, log_ms: i64::from(self.log_days) * 86_400_000 }
     }
 }
 
@@ -59,6 +93,15 @@ pub struct Committed {
     pub tables: usize,
     /// How many rows were added to facts and changes.
     pub rows: u64,
+    /// How many bytes of data files were written.
+    pub bytes: u64,
+}
+
+impl Committed {
+    fn count(&mut self, rows: usize, add: &Add) {
+        self.rows += rows as u64;
+        self.bytes += u64::try_from(add.size).unwrap_or(0);
+    }
 }
 
 /// A table of facts, and the rows that wait for the next cut.
@@ -96,18 +139,22 @@ fn may_be_committed(table: &Table, path: &str) -> bool {
     last.is_some_and(|last| if first == Some(MERGED) { last > table.version() } else { Epoch(last) > table.epoch() })
 }
 
-/// Writes rows as a file a day, and commits them.
-fn commit_rows(table: &mut Table, after: Epoch, about: About, days: BTreeMap<Date, Vec<Row>>) -> Result<u64, Error> {
+/// Writes rows as a file a partition, and commits them.
+fn commit_rows(
+    table: &mut Table,
+    after: Epoch,
+    about: About,
+    days: BTreeMap<Date, Vec<Row>>,
+    committed: &mut Committed,
+) -> Result<(), Error> {
     let name = file_name(table, after, about.epoch);
-    let mut count = 0;
     let mut actions = Vec::new();
     for (date, mut rows) in days {
-        count += rows.len() as u64;
         let add: Add = table.write_rows(&name, Some(date), &mut rows, about.now_ms, true)?;
+        committed.count(rows.len(), &add);
         actions.push(Action::from(add));
     }
-    table.commit(about, actions)?;
-    Ok(count)
+    table.commit(about, actions)
 }
 
 impl Exporter {
@@ -120,12 +167,12 @@ impl Exporter {
         })?;
         let mut facts = Vec::with_capacity(FACTS.len());
         for fact in FACTS {
-            let table = Table::open(Arc::clone(&place), fact.schema())?;
+            let table = Table::open(Arc::clone(&place), fact.schema(), config.kept(false))?;
             facts.push(FactTable { fact, table, rows: BTreeMap::new() });
         }
         let mut views = BTreeMap::new();
         for view in View::ALL.iter().copied() {
-            views.insert(view, ViewTables::open(&place, view)?);
+            views.insert(view, ViewTables::open(&place, view, &config)?);
         }
         let mut exporter =
             Exporter { place, config, facts, views, cut: (Epoch(0), None), taken: (Epoch(0), None), size: (0, 0) };
@@ -135,6 +182,8 @@ impl Exporter {
             exporter.cut = (progress.epoch, Some(progress.now_ms));
             exporter.taken = exporter.cut;
         }
+        // Whoever committed last may have died before.
+        exporter.tidy()?;
         Ok(exporter)
     }
 
@@ -142,6 +191,11 @@ impl Exporter {
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         let facts = self.facts.iter().map(|fact| &fact.table);
         facts.chain(self.views.values().flat_map(ViewTables::tables))
+    }
+
+    fn tables_mut(&mut self) -> impl Iterator<Item = &mut Table> {
+        let facts = self.facts.iter_mut().map(|fact| &mut fact.table);
+        facts.chain(self.views.values_mut().flat_map(ViewTables::tables_mut))
     }
 
     /// The newest epoch that all tables hold; 0 before the first.
@@ -162,7 +216,7 @@ impl Exporter {
     /// Deletes files that an attempt wrote and did not commit: should files be cut otherwise now, they would stay, and
     /// who reads the folder without the log would see their rows twice. Where others write too, they may be theirs.
     fn delete_uncommitted(&self) -> Result<(), Error> {
-        self.tables().filter(|table| table.schema().is_dated && !table.is_shared()).try_for_each(|table| {
+        self.tables().filter(|table| !table.is_shared()).try_for_each(|table| {
             for path in table.data_files()? {
                 if may_be_committed(table, &path) && !table.state().adds.contains_key(&path) {
                     table.delete_file(&path)?;
@@ -195,7 +249,10 @@ impl Exporter {
         let period = |ms: i64| ms.div_euclid(i64::from(self.config.commit_s.max(1)) * 1000);
         let crosses = self.taken.1.is_some_and(|before| period(before) < period(now_ms));
         self.taken = (input.epoch, Some(now_ms));
-        let is_full = self.size.0 > self.config.commit_rows || self.size.1 > self.config.commit_bytes;
+        let partitions: usize = self.facts.iter().map(|fact| fact.rows.len()).sum();
+        let is_full = self.size.0 > self.config.commit_rows
+            || self.size.1 > self.config.commit_bytes
+            || partitions > self.config.commit_partitions;
         if crosses || is_full { self.commit(now_ms).map(Some) } else { Ok(None) }
     }
 
@@ -208,7 +265,9 @@ impl Exporter {
         for FactTable { fact, table, rows: waiting } in &mut self.facts {
             if table.epoch() < input.epoch {
                 (fact.rows)(&event, &mut rows).map_err(|error| wrong(error.to_string()))?;
-                rows.drain(..).for_each(|(date, row)| waiting.entry(date).or_default().push(row));
+                for (occurred_at, row) in rows.drain(..) {
+                    waiting.entry(Date::partition(occurred_at, input.now)).or_default().push(row);
+                }
             }
         }
         Ok(())
@@ -222,19 +281,20 @@ impl Exporter {
         for FactTable { fact: _, table, rows } in &mut self.facts {
             if !rows.is_empty() {
                 let after = after.max(table.epoch());
-                committed.rows += commit_rows(table, after, about, std::mem::take(rows))?;
+                commit_rows(table, after, about, std::mem::take(rows), &mut committed)?;
                 committed.tables += 1;
             }
         }
         for tables in self.views.values_mut() {
             if tables.is_waiting() {
-                committed.rows += tables.commit(after, about, self.config.current_rows_max.max(1))?;
+                tables.commit(after, about, self.config.current_rows.max(1), &mut committed)?;
                 committed.tables += 2;
             }
         }
         Progress { epoch, now_ms, tables: self.held() }.write(&*self.place)?;
         self.cut = (epoch, Some(now_ms));
         self.size = (0, 0);
+        self.tidy()?;
         Ok(committed)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Config, Exporter};
 use crate::Error;
 use crate::delta::CHECKPOINT_COMMITS;
-use crate::input::EpochInput;
+use crate::input::{ChangeInput, EpochInput, EventInput};
 use crate::place::Place;
 use crate::schema::{Cell, Row};
 use crate::tables::{FACTS, row};
@@ -14,10 +14,26 @@ use crate::testing::readers;
 use crate::testing::shop::{Numbers, Shop};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
-use std::collections::BTreeMap;
+use dataflows::time::Timestamp;
+use serde_json::json;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const CONFIG: Config = Config { commit_s: 30, commit_rows: 40, commit_bytes: 1 << 20, current_rows_max: 7 };
+const CONFIG: Config = Config {
+    commit_s: 30,
+    commit_rows: 40,
+    commit_bytes: 1 << 20,
+    commit_partitions: 1_000,
+    current_rows: 7,
+    compact_files: 0,
+    grace_current_s: 3_600,
+    grace_s: 604_800,
+    log_days: 30,
+};
+
+/// The same, and much is merged and deleted.
+const TIDY: Config = Config { compact_files: 3, grace_current_s: 30, grace_s: 60, log_days: 0, ..CONFIG };
 
 fn epochs(seed: u64, count: usize) -> (Shop, Vec<EpochInput>) {
     let mut shop = Shop::new(seed);
@@ -108,11 +124,15 @@ fn opened_again_it_goes_on_and_writes_the_same_bytes() {
     let (_, epochs) = epochs(12, 60);
     for (n, home) in homes.iter().enumerate() {
         for end in if n % 2 == 0 { epochs.len() } else { 1 }..=epochs.len() {
-            export(home.place(), CONFIG, &epochs[..end]).unwrap();
+            export(home.place(), TIDY, &epochs[..end]).unwrap();
         }
     }
     // Then every file has the same bytes, wherever it is: data, commits, checkpoints.
     let [first, others @ ..] = homes;
+    let exporter = Exporter::open(first.place(), TIDY).unwrap();
+    let (table, files) = (exporter.tables().find(|table| table.schema().table == "stock_current"), first.files());
+    assert!(table.unwrap().state().removes.keys().any(|path| !files.contains_key(&format!("stock_current/{path}"))));
+    assert!(files.keys().any(|path| path.starts_with("events/date=2026-01-02/events-merged-")));
     let first = first.files();
     assert!(others.iter().all(|home| home.files() == first));
 }
@@ -122,7 +142,7 @@ fn a_crash_at_any_step_leaves_no_gap_and_no_overlap() {
     // Given the bytes of a run that never stopped.
     let home = Home::new(Where::Folder);
     let (_, epochs) = epochs(13, 60);
-    export(home.place(), CONFIG, &epochs).unwrap();
+    export(home.place(), TIDY, &epochs).unwrap();
     let whole = home.files();
     let seed = std::env::var("TRADEWIND_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(14);
     let mut numbers = Numbers(seed);
@@ -134,7 +154,7 @@ fn a_crash_at_any_step_leaves_no_gap_and_no_overlap() {
             // An object takes one step where a file takes two.
             let steps = numbers.below(if at == Where::Folder { 90 } else { 45 }) as usize;
             let place = Arc::new(Flaky::new(&home, steps, death));
-            let died = match export(place, CONFIG, &epochs) {
+            let died = match export(place, TIDY, &epochs) {
                 Ok(_) => break,
                 Err(error) => error,
             };
@@ -351,4 +371,77 @@ fn a_lost_file_and_a_lost_row_are_found_by_name() {
         assert!(of("payments", "not what the events make") && of("payments", &payments), "{problems:?}");
         assert_eq!(problems.len(), 4, "{problems:?}");
     }
+}
+
+/// Epochs of adjustments of a cent, one a day back in time, `days` of them.
+fn adjustments_back_in_time(days: u64, an_epoch: u64) -> Vec<EpochInput> {
+    let now = |epoch: u64| Timestamp::from_micros(1_780_000_000_000_000 + epoch as i64);
+    let event = |epoch: u64, n: u64, day: u64| {
+        let occurred_at = Timestamp::from_micros(now(epoch).micros() - day as i64 * 86_400_000_000);
+        let data = json!({"cause": "c", "at": now(epoch), "occurred_at": occurred_at, "adjustment": {
+            "adjustment_id": format!("a-{day}"), "customer_id": null, "currency": "GBP", "country": "GB",
+            "amount": {"amount": "0.01", "currency": "GBP"}, "occurred_at": occurred_at}});
+        EventInput { n, name: "AdjustmentRecorded".into(), key: "a".into(), data: data.to_string().into() }
+    };
+    let epoch = |epoch: u64| {
+        let days = (epoch - 1) * an_epoch..(epoch * an_epoch).min(days);
+        let events = days.enumerate().map(|(n, day)| event(epoch, n as u64 + 1, day)).collect();
+        EpochInput { epoch: Epoch(epoch), now: now(epoch), events, changes: Vec::new() }
+    };
+    (1..=days.div_ceil(an_epoch)).map(epoch).collect()
+}
+
+#[test]
+fn business_times_of_any_day_make_few_partitions_and_few_files_at_once() {
+    // Given adjustments of 3,000 days, when they are exported, then days are partitions for 400 days, and months before.
+    let home = Home::new(Where::Objects);
+    let epochs = adjustments_back_in_time(3_000, 100);
+    let config = Config { commit_rows: 1_000_000, commit_bytes: 1 << 30, commit_partitions: 300, ..CONFIG };
+    let mut exporter = Exporter::open(home.place(), config).unwrap();
+    let mut commits = 0;
+    for input in &epochs {
+        let files = exporter.files().count;
+        if exporter.take(input).unwrap().is_some() {
+            commits += 1;
+            // The limit, and what one epoch adds to it: a file of each of two tables for each of its days.
+            assert!(exporter.files().count - files <= 300 + 200, "epoch {}", input.epoch);
+        }
+    }
+    let end = EpochInput { epoch: exporter.next(), now: epochs[0].now.plus_s(60), events: vec![], changes: vec![] };
+    exporter.take(&end).unwrap().unwrap();
+    assert!(commits >= 2, "{commits} commits");
+    let table = exporter.tables().find(|table| table.schema().table == "adjustments").unwrap();
+    let partitions: BTreeSet<_> = table.state().adds.values().map(|add| add.partition_values["date"].clone()).collect();
+    let months = (3_000 - 400) / 30;
+    assert!((401 + months..=403 + months).contains(&partitions.len()), "{} partitions", partitions.len());
+}
+
+#[test]
+fn a_change_costs_the_file_of_its_key_and_not_the_table() {
+    // Given a view of 600 rows, when one changes at a time, then a commit writes a file of few rows.
+    let home = Home::new(Where::Objects);
+    let row = |n: u64, on_hand: u64| {
+        let key = SmolStr::from(format!("s-{n:04}"));
+        let value = json!({"sku": key, "on_hand": on_hand, "reserved": 0, "available": on_hand, "locations": []});
+        ChangeInput { view: View::Stock, key, value: Some(value.to_string().into()) }
+    };
+    let now = |epoch: u64| Timestamp::from_micros(1_780_000_000_000_000 + epoch as i64 * 1_000_000);
+    let epoch = |epoch: u64, changes| EpochInput { epoch: Epoch(epoch), now: now(epoch), events: vec![], changes };
+    let mut exporter = Exporter::open(home.place(), Config { commit_s: 1, current_rows: 20, ..CONFIG }).unwrap();
+    exporter.take(&epoch(1, (0..600).map(|n| row(n, 1)).collect())).unwrap();
+    let all = exporter.take(&epoch(2, Vec::new())).unwrap();
+    let whole = all.unwrap_or_default().bytes.max(exporter.files().bytes as u64);
+    for n in 3..30 {
+        let committed = exporter.take(&epoch(n, vec![row(n * 17, n)])).unwrap().unwrap();
+        assert!(committed.bytes * 5 < whole, "{} bytes of {whole}", committed.bytes);
+        let table = exporter.tables().find(|table| table.schema().table == "stock_current").unwrap();
+        let rows = table.state().adds.keys().map(|path| table.read_rows(path).unwrap().len());
+        assert!(rows.clone().all(|rows| rows <= 20) && rows.sum::<usize>() == 600);
+    }
+    // When nearly all of them go, then what is left of neighbours is written together.
+    let gone = |n| ChangeInput { value: None, ..row(n, 0) };
+    exporter.take(&epoch(30, (0..600).filter(|n| n % 20 > 0).map(gone).collect())).unwrap();
+    let table = exporter.tables().find(|table| table.schema().table == "stock_current").unwrap();
+    assert!(table.state().adds.len() < 10, "{} files of 30 rows", table.state().adds.len());
+    assert_eq!(exporter.verify(), []);
 }

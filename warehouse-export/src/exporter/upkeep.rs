@@ -1,4 +1,6 @@
 //! What is done to tables now and then: small files are merged, files that no version needs are deleted. The rows stay.
+//! What the exporter does of this by itself, after a commit and when it is opened, follows from the log and the limits, so
+//! that tables that are written again become the same.
 
 use super::{Exporter, may_be_committed};
 use crate::Error;
@@ -12,6 +14,8 @@ use std::collections::BTreeMap;
 pub const SMALL_FILE_BYTES: i64 = 16 << 20;
 /// No merged file gets more rows than that, since they are in memory together.
 pub const MERGED_ROWS_MAX: i64 = 1 << 20;
+/// Nor is it made of more bytes.
+pub const MERGED_BYTES_MAX: i64 = SMALL_FILE_BYTES;
 
 /// What the names of merged files have instead of their first epoch; the version that adds them comes next.
 pub(super) const MERGED: &str = "merged";
@@ -28,7 +32,7 @@ pub struct Standing {
     /// How many files it has.
     pub files: usize,
     /// How many of them `compact` might merge.
-    pub files_small: usize,
+    pub small_files: usize,
     /// How many rows, as its log says.
     pub rows: i64,
     /// How many bytes.
@@ -44,6 +48,8 @@ pub struct Files {
     pub small: usize,
     /// Their bytes.
     pub bytes: i64,
+    /// The bytes of files that were replaced and are deleted later.
+    pub replaced_bytes: i64,
 }
 
 /// How many rows the log says that a file has.
@@ -52,34 +58,47 @@ pub(super) fn rows_of(add: &Add) -> Option<i64> {
     Some(stats.num_records)
 }
 
-/// The small files of each day that are merged: at least two together, in the order of their names.
-fn groups(table: &Table) -> Vec<(Date, Vec<Add>)> {
-    let mut by_day: BTreeMap<Date, Vec<Vec<Add>>> = BTreeMap::new();
-    let mut rows: BTreeMap<Date, i64> = BTreeMap::new();
-    for add in table.state().adds.values().filter(|add| add.size < SMALL_FILE_BYTES) {
-        let day = add
-            .partition_values
-            .get("date")
-            .and_then(|day| Timestamp::parse(&format!("{}T00:00:00Z", day.as_ref()?)).ok());
-        let (Some(day), Some(more)) = (day.map(Date::of), rows_of(add)) else { continue };
-        let (groups, rows) = (by_day.entry(day).or_default(), rows.entry(day).or_default());
-        *rows += more;
-        match groups.last_mut().filter(|_| *rows <= MERGED_ROWS_MAX) {
-            Some(group) => group.push(add.clone()),
-            None => {
-                groups.push(vec![add.clone()]);
-                *rows = more;
-            }
-        }
-    }
-    let groups = by_day.into_iter().flat_map(|(day, groups)| groups.into_iter().map(move |group| (day, group)));
-    groups.filter(|(_, group)| group.len() > 1).collect()
+/// The partition of a file.
+fn day(add: &Add) -> Option<Date> {
+    let day = add.partition_values.get("date")?.as_ref()?;
+    Timestamp::parse(&format!("{day}T00:00:00Z")).ok().map(Date::of)
 }
 
-/// Merges the small files of each day of a table; says how many files became fewer.
+/// The small files of each partition.
+fn small_files(table: &Table) -> BTreeMap<Date, Vec<&Add>> {
+    let mut by_day: BTreeMap<Date, Vec<&Add>> = BTreeMap::new();
+    for add in table.state().adds.values().filter(|add| add.size < SMALL_FILE_BYTES) {
+        if let Some(day) = day(add) {
+            by_day.entry(day).or_default().push(add);
+        }
+    }
+    by_day
+}
+
+/// The small files of each partition that are merged: at least two together, in the order of their names.
+fn groups(table: &Table) -> Vec<(Date, Vec<Add>)> {
+    let mut groups = Vec::new();
+    for (day, adds) in small_files(table) {
+        let (mut group, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        for add in adds {
+            let Some(more) = rows_of(add) else { continue };
+            if rows + more > MERGED_ROWS_MAX || bytes + add.size > MERGED_BYTES_MAX {
+                groups.push((day, std::mem::take(&mut group)));
+                (rows, bytes) = (0, 0);
+            }
+            group.push(add.clone());
+            (rows, bytes) = (rows + more, bytes + add.size);
+        }
+        groups.push((day, group));
+    }
+    groups.retain(|(_, group)| group.len() > 1);
+    groups
+}
+
+/// Merges the small files of each partition of a table, with one commit; says how many files became fewer.
 fn compact(table: &mut Table) -> Result<usize, Error> {
     let (epoch, now_ms) = (table.epoch(), table.now_ms());
-    let mut fewer = 0;
+    let (mut fewer, mut actions) = (0, Vec::<Action>::new());
     for (n, (day, group)) in groups(table).into_iter().enumerate() {
         let mut rows = Vec::new();
         for add in &group {
@@ -87,12 +106,19 @@ fn compact(table: &mut Table) -> Result<usize, Error> {
         }
         // Not in the form of an export's names: an export deletes of those what it did not commit.
         let name = format!("{}-{MERGED}-{:012}-{n:04}", table.schema().table, table.version() + 1);
-        let mut actions: Vec<Action> = group.iter().map(|add| add.removed(now_ms, false).into()).collect();
+        actions.extend(group.iter().map(|add| Action::from(add.removed(now_ms, false))));
         actions.push(table.write_rows(&name, Some(day), &mut rows, now_ms, false)?.into());
-        table.commit(About { operation: "OPTIMIZE", epoch, now_ms }, actions)?;
         fewer += group.len() - 1;
     }
+    if fewer > 0 {
+        table.commit(About { operation: "OPTIMIZE", epoch, now_ms }, actions)?;
+    }
     Ok(fewer)
+}
+
+/// By how many files a table might have fewer, if all small ones of a partition became one.
+fn surplus(table: &Table) -> usize {
+    small_files(table).values().map(|adds| adds.len() - 1).sum()
 }
 
 /// Deletes the files of a table that no version needs which is younger than `age_ms`, or as old; says how many.
@@ -123,7 +149,7 @@ impl Exporter {
                 epoch: table.epoch().0,
                 version: table.version(),
                 files: adds().count(),
-                files_small: adds().filter(|add| add.size < SMALL_FILE_BYTES).count(),
+                small_files: adds().filter(|add| add.size < SMALL_FILE_BYTES).count(),
                 rows: adds().filter_map(rows_of).sum(),
                 bytes: adds().map(|add| add.size).sum(),
             }
@@ -140,6 +166,7 @@ impl Exporter {
                 files.small += usize::from(table.schema().is_dated && add.size < SMALL_FILE_BYTES);
                 files.bytes += add.size;
             }
+            files.replaced_bytes += table.replaced_bytes();
         }
         files
     }
@@ -147,13 +174,24 @@ impl Exporter {
     /// Merges the small files of each day of facts and changes; says how many files became fewer. Who reads a folder
     /// without its log sees rows twice from then on, until `vacuum`.
     pub fn compact(&mut self) -> Result<usize, Error> {
-        let facts = self.facts.iter_mut().map(|fact| &mut fact.table);
-        let changes = self.views.values_mut().map(|view| &mut view.changes);
-        facts.chain(changes).map(compact).sum()
+        self.tables_mut().filter(|table| table.schema().is_dated).map(compact).sum()
     }
 
-    /// Deletes files that no version needs which is younger than `age_ms` of the epochs' time; says how many. The log
-    /// remembers removals for 7 days: a greater age is taken as that.
+    /// Does what is due after a commit: merges small files where there are too many, and deletes replaced files that are
+    /// old enough.
+    pub(super) fn tidy(&mut self) -> Result<(), Error> {
+        let (now_ms, files_max) = (self.cut.1, self.config.compact_files);
+        for table in self.tables_mut() {
+            if files_max > 0 && table.schema().is_dated && surplus(table) > files_max {
+                compact(table)?;
+            }
+            table.delete_replaced(now_ms.unwrap_or(i64::MIN).max(table.now_ms()))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes files that no version needs which is younger than `age_ms` of the epochs' time; says how many. Files that no
+    /// commit names are deleted too.
     pub fn vacuum(&mut self, age_ms: i64) -> Result<usize, Error> {
         self.tables().map(|table| vacuum(table, age_ms)).sum()
     }

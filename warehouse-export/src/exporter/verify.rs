@@ -6,10 +6,11 @@ use super::upkeep::rows_of;
 use super::{Exporter, FactTable};
 use crate::Error;
 use crate::delta::Table;
-use crate::schema::{Cell, Date, Row};
+use crate::schema::{Cell, Row};
 use crate::tables::{Event, row};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
+use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
@@ -168,7 +169,7 @@ impl Exporter {
             };
             let event = Event { epoch: Epoch(epoch as u64), n: n as u64, name, key, data };
             for FactTable { fact, table: _, rows: _ } in &self.facts {
-                let mut rows: Vec<(Date, Row)> = Vec::new();
+                let mut rows: Vec<(Timestamp, Row)> = Vec::new();
                 match (fact.rows)(&event, &mut rows) {
                     Ok(()) => rows.iter().for_each(|(_, row)| expected.entry(fact.name).or_default().add(row, 1)),
                     Err(error) => unread.push(format!("event {epoch}-{n}: {error}")),

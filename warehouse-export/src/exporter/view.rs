@@ -2,7 +2,7 @@
 //! a change is found by reading one file, and nothing is held in memory between commits. `<view>_changes` is always
 //! committed first: the rows before its changes are in the other table only until that one goes on.
 
-use super::{commit_rows, file_name};
+use super::{CURRENT_FILES, CURRENT_ROWS_MAX, Committed, Config, commit_rows, file_name};
 use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table};
@@ -25,7 +25,7 @@ struct Change {
 
 /// The tables of a view.
 pub struct ViewTables {
-    pub(super) changes: Table,
+    changes: Table,
     current: Table,
     /// By key, in the order of epochs.
     waiting: BTreeMap<SmolStr, Vec<Change>>,
@@ -35,6 +35,7 @@ pub struct ViewTables {
 struct Range {
     least: SmolStr,
     path: String,
+    rows: usize,
 }
 
 /// What a commit is made of.
@@ -43,6 +44,10 @@ struct Work {
     changes: BTreeMap<Date, Vec<Row>>,
     current: Vec<Action>,
     files: usize,
+    /// How many rows a file may have.
+    rows_max: usize,
+    /// The rows of a file that are too few for one, and the place of that file: they are written with the next file's.
+    carried: Option<(usize, BTreeMap<SmolStr, Row>)>,
 }
 
 /// A row of the changes: key, diff and epoch, and what the row's own columns are.
@@ -53,10 +58,10 @@ fn changed(row: &Row, diff: i64, epoch: Epoch) -> Row {
 
 impl ViewTables {
     /// Opens the tables of a view, or makes them.
-    pub fn open(place: &Arc<dyn Place>, view: View) -> Result<ViewTables, Error> {
+    pub fn open(place: &Arc<dyn Place>, view: View, config: &Config) -> Result<ViewTables, Error> {
         let (changes, current) = schemas(view);
-        let changes = Table::open(Arc::clone(place), changes)?;
-        let current = Table::open(Arc::clone(place), current)?;
+        let changes = Table::open(Arc::clone(place), changes, config.kept(false))?;
+        let current = Table::open(Arc::clone(place), current, config.kept(true))?;
         if changes.epoch() < current.epoch() {
             return Err(Error::Pair {
                 changes: changes.schema().table.clone(),
@@ -69,6 +74,11 @@ impl ViewTables {
     /// Both tables.
     pub fn tables(&self) -> [&Table; 2] {
         [&self.changes, &self.current]
+    }
+
+    /// The same, to be tidied.
+    pub fn tables_mut(&mut self) -> [&mut Table; 2] {
+        [&mut self.changes, &mut self.current]
     }
 
     /// Whether something waits for the next cut.
@@ -94,23 +104,30 @@ impl ViewTables {
 
     /// The files of the current rows, in the order of their keys.
     fn ranges(&self) -> Result<Vec<Range>, Error> {
-        let of = |path: &String, stats: Option<&str>| {
-            let stats: ReadStats = serde_json::from_str(stats?).ok()?;
-            Some(Range { least: SmolStr::from(stats.min_values.get("key")?.as_str()?), path: path.clone() })
+        let of = |path: &String, add: &Add| {
+            let stats: ReadStats = serde_json::from_str(add.stats.as_deref()?).ok()?;
+            let least = SmolStr::from(stats.min_values.get("key")?.as_str()?);
+            Some(Range { least, path: path.clone(), rows: usize::try_from(stats.num_records).ok()? })
         };
         let table = &self.current.schema().table;
         let range = |(path, add): (&String, &Add)| {
             let damaged =
                 || Error::Damaged { file: format!("{table}/{path}"), why: "its range of keys is not known".to_owned() };
-            of(path, add.stats.as_deref()).ok_or_else(damaged)
+            of(path, add).ok_or_else(damaged)
         };
         let mut ranges = self.current.state().adds.iter().map(range).collect::<Result<Vec<_>, _>>()?;
         ranges.sort_unstable_by(|a, b| a.least.cmp(&b.least));
         Ok(ranges)
     }
 
-    /// Commits what waits to both tables; says how many rows the changes got.
-    pub fn commit(&mut self, after: Epoch, about: About, rows_max: usize) -> Result<u64, Error> {
+    /// Commits what waits to both tables, and counts what that takes.
+    pub fn commit(
+        &mut self,
+        after: Epoch,
+        about: About,
+        rows_max: usize,
+        committed: &mut Committed,
+    ) -> Result<(), Error> {
         let ranges = self.ranges()?;
         // The file of a key is the last that begins at it or before it; the first takes what is before all.
         let mut by_file: BTreeMap<usize, BTreeMap<SmolStr, Vec<Change>>> = BTreeMap::new();
@@ -118,28 +135,40 @@ impl ViewTables {
             let at = ranges.partition_point(|range| range.least <= key).saturating_sub(1);
             by_file.entry(at).or_default().insert(key, changes);
         }
-        let mut work = Work::default();
+        let rows: usize = ranges.iter().map(|range| range.rows).sum();
+        let rows_max = (rows / CURRENT_FILES).clamp(rows_max, CURRENT_ROWS_MAX.max(rows_max));
+        let mut work = Work { rows_max, ..Work::default() };
         for (at, changes) in by_file {
-            self.rewrite(ranges.get(at), changes, about, rows_max, &mut work)?;
+            if work.carried.as_ref().is_some_and(|(before, _)| before + 1 != at) {
+                self.write(about, &mut work, committed)?;
+            }
+            if let Some(rows) = self.rewrite(ranges.get(at), changes, about, &mut work)? {
+                let mut all = work.carried.take().map(|(_, rows)| rows).unwrap_or_default();
+                all.extend(rows);
+                let is_few = all.len() < work.rows_max / 4;
+                work.carried = Some((at, all));
+                if is_few {
+                    continue;
+                }
+            }
+            self.write(about, &mut work, committed)?;
         }
-        let mut rows = 0;
+        self.write(about, &mut work, committed)?;
         if self.changes.epoch() < about.epoch {
             let after = after.max(self.changes.epoch());
-            rows = commit_rows(&mut self.changes, after, about, work.changes)?;
+            commit_rows(&mut self.changes, after, about, work.changes, committed)?;
         }
-        self.current.commit(about, work.current)?;
-        Ok(rows)
+        self.current.commit(about, work.current)
     }
 
-    /// Applies changes to one file, and tells what they changed.
+    /// Applies changes to one file, and tells what they changed; gives its rows, if they are others now.
     fn rewrite(
         &self,
         file: Option<&Range>,
         changes: BTreeMap<SmolStr, Vec<Change>>,
         about: About,
-        rows_max: usize,
         work: &mut Work,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<BTreeMap<SmolStr, Row>>, Error> {
         let mut rows: BTreeMap<SmolStr, Row> = BTreeMap::new();
         for row in file.map(|file| self.current.read_rows(&file.path)).transpose()?.unwrap_or_default() {
             if let Some(Cell::Text(key)) = row.first() {
@@ -165,18 +194,27 @@ impl ViewTables {
             };
         }
         if !is_changed {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(add) = file.and_then(|file| self.current.state().adds.get(&file.path)) {
             work.current.push(add.removed(about.now_ms, true).into());
         }
+        Ok(Some(rows))
+    }
+
+    /// Writes the rows that are ready, as equal files.
+    fn write(&self, about: About, work: &mut Work, committed: &mut Committed) -> Result<(), Error> {
+        let Some((_, rows)) = work.carried.take() else { return Ok(()) };
         let mut rows: Vec<Row> = rows.into_values().collect();
-        let files = rows.len().div_ceil(rows_max).max(1);
+        let files = rows.len().div_ceil(work.rows_max).max(1);
         let file_rows = rows.len().div_ceil(files).max(1);
         for rows in rows.chunks_mut(file_rows) {
             let name = format!("{}-{:04}", file_name(&self.current, self.current.epoch(), about.epoch), work.files);
             work.files += 1;
-            work.current.push(self.current.write_rows(&name, None, rows, about.now_ms, true)?.into());
+            let add = self.current.write_rows(&name, None, rows, about.now_ms, true)?;
+            // Only rows of facts and changes are counted.
+            committed.count(0, &add);
+            work.current.push(add.into());
         }
         Ok(())
     }

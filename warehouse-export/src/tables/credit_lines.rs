@@ -1,7 +1,7 @@
 //! `credit_lines`: the lines of credit notes without an order.
 
 use super::{Document, Event, Fact, Line, line_columns, lines};
-use crate::schema::{Column, Date, Row};
+use crate::schema::{Column, Row};
 use dataflows::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -26,7 +26,7 @@ struct Credit {
     occurred_at: Timestamp,
 }
 
-fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error> {
+fn rows(event: &Event<'_>, rows: &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error> {
     if event.name != "CreditRecorded" {
         return Ok(());
     }

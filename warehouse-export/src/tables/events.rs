@@ -1,7 +1,7 @@
 //! `events`: every event as it was published.
 
 use super::{Event, Fact};
-use crate::schema::{Cell, Column, Date, Kind, Row};
+use crate::schema::{Cell, Column, Kind, Row};
 use dataflows::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -27,7 +27,7 @@ struct Data {
     occurred_at: Timestamp,
 }
 
-fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error> {
+fn rows(event: &Event<'_>, rows: &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error> {
     let Data { cause, at, occurred_at } = serde_json::from_str(event.data)?;
     let [epoch, n] = event.place();
     let row = vec![
@@ -40,6 +40,6 @@ fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json
         Cell::time(occurred_at),
         Cell::text(event.data),
     ];
-    rows.push((Date::of(occurred_at), row));
+    rows.push((occurred_at, row));
     Ok(())
 }

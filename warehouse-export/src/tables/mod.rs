@@ -10,7 +10,7 @@ mod stock_movements;
 mod tests;
 mod views;
 
-use crate::schema::{Cell, Column, Date, Row, Schema};
+use crate::schema::{Cell, Column, Row, Schema};
 use dataflows::epoch::Epoch;
 use dataflows::money::Amount;
 use dataflows::time::Timestamp;
@@ -34,8 +34,8 @@ pub struct Event<'a> {
     pub data: &'a str,
 }
 
-/// Adds the rows that an event makes, each with its day.
-pub type RowsOf = fn(&Event<'_>, &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error>;
+/// Adds the rows that an event makes, each with its business time.
+pub type RowsOf = fn(&Event<'_>, &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error>;
 
 /// A table of facts: rows that are added and never change.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct Fact {
     pub columns: &'static [Column],
     /// What its files are sorted by, within a day.
     pub sort: &'static [&'static str],
-    /// The rows that an event adds, each with its day.
+    /// The rows that an event adds, each with its business time.
     pub rows: RowsOf,
 }
 
@@ -130,7 +130,7 @@ const fn line_columns(id: &'static str) -> [Column; 13] {
 }
 
 /// The rows of a document's lines.
-fn lines(event: &Event<'_>, document: &Document, lines: Vec<Line>, rows: &mut Vec<(Date, Row)>) {
+fn lines(event: &Event<'_>, document: &Document, lines: Vec<Line>, rows: &mut Vec<(Timestamp, Row)>) {
     let Document { id, currency, country, customer_id, occurred_at } = document;
     for Line { line, sku, quantity, unit_price, amount, category } in lines {
         let [epoch, n] = event.place();
@@ -149,6 +149,6 @@ fn lines(event: &Event<'_>, document: &Document, lines: Vec<Line>, rows: &mut Ve
             epoch,
             n,
         ];
-        rows.push((Date::of(*occurred_at), row));
+        rows.push((*occurred_at, row));
     }
 }

@@ -2,7 +2,7 @@
 //! became of the order afterwards.
 
 use super::{Document, Event, Fact, Line, line_columns, lines};
-use crate::schema::{Column, Date, Row};
+use crate::schema::{Column, Row};
 use dataflows::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -29,7 +29,7 @@ struct Order {
     placed_at: Timestamp,
 }
 
-fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error> {
+fn rows(event: &Event<'_>, rows: &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error> {
     // An order is paid at once, or out of waiting for its payment, and never again.
     if !matches!(event.name, "OrderCreated" | "OrderUpdated") {
         return Ok(());

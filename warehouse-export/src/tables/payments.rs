@@ -1,7 +1,7 @@
 //! `payments`: money of orders that was asked for, came, failed to come, or went back.
 
 use super::{Event, Fact, Money};
-use crate::schema::{Cell, Column, Date, Kind, Row};
+use crate::schema::{Cell, Column, Kind, Row};
 use dataflows::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -32,7 +32,7 @@ struct Data {
     occurred_at: Timestamp,
 }
 
-fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error> {
+fn rows(event: &Event<'_>, rows: &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error> {
     if !matches!(event.name, "PaymentRequested" | "PaymentProcessed" | "PaymentFailed" | "RefundIssued") {
         return Ok(());
     }
@@ -50,6 +50,6 @@ fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json
         epoch,
         n,
     ];
-    rows.push((Date::of(occurred_at), row));
+    rows.push((occurred_at, row));
     Ok(())
 }

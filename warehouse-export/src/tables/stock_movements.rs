@@ -2,7 +2,7 @@
 //! balances can be rebuilt by (occurred_at, reference, line). Not reservations.
 
 use super::{Event, Fact};
-use crate::schema::{Cell, Column, Date, Kind, Row};
+use crate::schema::{Cell, Column, Kind, Row};
 use dataflows::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
@@ -34,7 +34,7 @@ struct Data {
     occurred_at: Timestamp,
 }
 
-fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json::Error> {
+fn rows(event: &Event<'_>, rows: &mut Vec<(Timestamp, Row)>) -> Result<(), serde_json::Error> {
     if event.name != "StockUpdated" {
         return Ok(());
     }
@@ -51,6 +51,6 @@ fn rows(event: &Event<'_>, rows: &mut Vec<(Date, Row)>) -> Result<(), serde_json
         epoch,
         n,
     ];
-    rows.push((Date::of(occurred_at), row));
+    rows.push((occurred_at, row));
     Ok(())
 }

@@ -22,9 +22,9 @@ fn rows_after(table: &str, name: &str, edit: fn(&mut Value)) -> Vec<(String, Row
     edit(&mut golden["data"]);
     let (key, data) = (golden["key"].as_str().unwrap(), golden["data"].to_string());
     let fact = FACTS.iter().find(|fact| fact.name == table).unwrap();
-    let mut rows: Vec<(Date, Row)> = Vec::new();
+    let mut rows: Vec<(Timestamp, Row)> = Vec::new();
     (fact.rows)(&Event { epoch: Epoch(7), n: 3, name, key, data: &data }, &mut rows).unwrap();
-    rows.into_iter().map(|(date, row)| (date.to_string(), row)).collect()
+    rows.into_iter().map(|(occurred_at, row)| (Date::of(occurred_at).to_string(), row)).collect()
 }
 
 fn rows(table: &str, name: &str) -> Vec<(String, Row)> {
