@@ -7,6 +7,7 @@ mod settings;
 pub use keys::{Allowed, KEYS, Key, Value, WORKERS_MAX};
 pub use settings::{Flags, Origin, Settings};
 
+use serving::http::places::Network;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -56,7 +57,7 @@ pub enum Error {
     },
     /// The address can be reached from outside, and nobody said that it may.
     #[error(
-        "{place}: serving.listen {listen} is beyond loopback, and every caller would have all rights; allowed is a \
+        "{place}: {listen} is beyond loopback, and every caller would have all rights; allowed is a \
          loopback address, or any with --insecure"
     )]
     OpenListen {
@@ -105,6 +106,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where `serving.listen` comes from.
     listen_origin: Origin,
+    /// Where `admin.listen` comes from.
+    operators_origin: Origin,
 }
 
 /// `[log]`; see [`KEYS`] for what each means.
@@ -216,6 +219,20 @@ pub struct Engine {
 #[expect(missing_docs, reason = "the table of keys documents them")]
 pub struct Serving {
     pub listen: SocketAddr,
+    pub operators_listen: Option<SocketAddr>,
+    pub operators_connections_max: usize,
+    pub hosts: Vec<String>,
+    pub origins: Vec<String>,
+    pub cors_origins: Vec<String>,
+    pub cors_credentials: bool,
+    pub behind_proxy: Vec<Network>,
+    pub connections_per_ip: usize,
+    pub bytes_in_flight_max: usize,
+    pub head_s_max: u64,
+    pub idle_s_max: u64,
+    pub body_bytes_per_s_min: u64,
+    pub unread_bytes_max: usize,
+    pub unread_ms_max: u64,
     pub history_epochs: u64,
     pub history_s: u64,
     pub history_bytes: u64,
@@ -309,6 +326,7 @@ impl Settings {
             },
             telemetry: self.telemetry(),
             listen_origin: self.get("serving.listen").1.clone(),
+            operators_origin: self.get("admin.listen").1.clone(),
         }
     }
 
@@ -385,6 +403,20 @@ impl Settings {
     fn serving(&self) -> Serving {
         Serving {
             listen: self.text("serving.listen").parse().expect("only addresses are allowed"),
+            operators_listen: self.text("admin.listen").parse().ok(),
+            operators_connections_max: self.count("admin.connections_max"),
+            hosts: self.texts("serving.hosts"),
+            origins: self.texts("serving.origins"),
+            cors_origins: self.texts("serving.cors_origins"),
+            cors_credentials: self.text("serving.cors_credentials") == "true",
+            behind_proxy: self.texts("serving.behind_proxy").iter().filter_map(|text| Network::read(text)).collect(),
+            connections_per_ip: self.count("limits.connections_per_ip"),
+            bytes_in_flight_max: self.count("serving.bytes_in_flight_max"),
+            head_s_max: self.number("serving.head_s_max"),
+            idle_s_max: self.number("serving.idle_s_max"),
+            body_bytes_per_s_min: self.number("serving.body_bytes_per_s_min"),
+            unread_bytes_max: self.count("serving.unread_bytes_max"),
+            unread_ms_max: self.number("serving.unread_ms_max"),
             history_epochs: self.number("serving.history_epochs"),
             history_s: self.number("serving.history_s"),
             history_bytes: self.number("serving.history_bytes"),
@@ -428,6 +460,10 @@ impl Settings {
         usize::try_from(self.number(name)).expect("a machine that runs this counts in 64 bits")
     }
 
+    fn texts(&self, name: &str) -> Vec<String> {
+        keys::listed(self.text(name)).map(str::to_owned).collect()
+    }
+
     fn text(&self, name: &str) -> &str {
         match &self.get(name).0 {
             Value::Text(text) => text,
@@ -439,11 +475,12 @@ impl Settings {
 impl Config {
     /// Refuses an address that can be reached from outside, unless it is said that it may.
     pub fn refuse_open_listen(&self, insecure: bool) -> Result<(), Error> {
-        let listen = self.serving.listen;
-        if insecure || listen.ip().to_canonical().is_loopback() {
-            return Ok(());
+        let operators = self.serving.operators_listen.map(|listen| (listen, &self.operators_origin));
+        let mut open = [(self.serving.listen, &self.listen_origin)].into_iter().chain(operators);
+        match open.find(|(listen, _)| !insecure && !listen.ip().to_canonical().is_loopback()) {
+            Some((listen, place)) => Err(Error::OpenListen { place: place.clone(), listen }),
+            None => Ok(()),
         }
-        Err(Error::OpenListen { place: self.listen_origin.clone(), listen })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::activity::Activity;
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::exports::Exports;
+use crate::http::budget::Budget;
 use crate::http::traffic::Traffic;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
@@ -38,6 +39,8 @@ pub struct App {
     pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
+    /// Bytes of bodies and answers under way.
+    pub bytes: Arc<Budget>,
     /// Room for searches: they keep a core busy.
     pub searches: Arc<Semaphore>,
     /// Observations of searches on their way to the log.

@@ -112,8 +112,7 @@ pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> R
         None => new_command_id(&app)?,
     };
     let min_epoch = call.min_epoch()?;
-    let body_wait = Duration::from_millis(app.config.body_ms_max);
-    let body = call.body("application/json", app.config.body_bytes_max, body_wait).await?;
+    let body = call.body().await?;
     let body: &[u8] = if body.is_empty() && takes_no_body(command_type) { b"{}" } else { &body };
     json::check_object(body)?;
     let ids: Vec<_> = path_ids(command_type).iter().map(|(field, name)| (*field, call.id(name))).collect();

@@ -1,24 +1,61 @@
 //! The limits of the serving room, each with a name. None of them can change an answer.
 
+use crate::http::places::{self, Network};
+use crate::http::wire;
 use crate::store::Limits;
+use std::time::Duration;
 
 /// How much this room keeps, takes and waits for.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How much history `as_of` and cursors can reach.
     pub history: Limits,
-    /// Connections at once; more wait in the socket's queue.
+    /// The hosts that requests may be for; empty: the address of the listener, and this machine's own names.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may send what changes something, beside the node's own.
+    pub origins: Vec<String>,
+    /// Origins whose pages may do that and read the answers.
+    pub cors_origins: Vec<String>,
+    /// Whether those pages may send credentials.
+    pub cors_credentials: bool,
+    /// Proxies in front: they have no places by address.
+    pub behind_proxy: Vec<Network>,
+    /// Connections at once.
     pub connections_max: usize,
+    /// Connections of one client's address at once.
+    pub connections_per_ip: usize,
+    /// Connections beyond those: they are told that the node is full, and probes are answered.
+    pub connections_spare: usize,
+    /// Connections of the operators' listener at once, where that is another one.
+    pub operators_connections_max: usize,
+    /// Bytes of bodies and answers under way at once.
+    pub bytes_in_flight_max: usize,
     /// How long a client may take nothing of what it is sent.
     pub write_ms_max: u64,
-    /// How long a new connection may stay silent.
-    pub first_byte_ms_max: u64,
-    /// How long a request's head may take, and a kept connection may idle.
+    /// How long a request's head may take.
     pub head_ms_max: u64,
+    /// How long the head may take on a connection beyond the limit.
+    pub spare_head_ms_max: u64,
+    /// How long a kept connection may lie idle.
+    pub idle_ms_max: u64,
+    /// How long a body is waited for before its rate counts.
+    pub body_grace_ms: u64,
+    /// The rate below which a body is too slow.
+    pub body_bytes_per_s_min: u64,
     /// The size of a request's head.
     pub head_bytes_max: usize,
-    /// How long a request's body may take.
-    pub body_ms_max: u64,
+    /// The fields of a request's head.
+    pub head_fields_max: usize,
+    /// The size of a request's target.
+    pub target_bytes_max: usize,
+    /// The size of a refused request's body that is read, so that the connection can be kept.
+    pub unread_bytes_max: usize,
+    /// How long that may take.
+    pub unread_ms_max: u64,
+    /// What is still read of a client when its connection is closed.
+    pub linger_bytes_max: usize,
+    /// How long.
+    pub linger_ms_max: u64,
     /// The size of a command's body.
     pub body_bytes_max: usize,
     /// The size of a batch of commands.
@@ -69,6 +106,8 @@ pub struct Config {
     pub page_rows_max: usize,
     /// Rows of a page of a view or of analytics.
     pub page_rows_max_wide: usize,
+    /// Bytes of a page, unless one row takes more.
+    pub page_bytes_max: usize,
     /// Lines of a batch that are read before other requests run.
     pub lines_at_once: usize,
     /// Rows that a filtered list looks at before it lets other requests run.
@@ -87,12 +126,29 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             history: Limits::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            cors_origins: Vec::new(),
+            cors_credentials: false,
+            behind_proxy: Vec::new(),
             connections_max: 10_000,
+            connections_per_ip: 100,
+            connections_spare: 64,
+            operators_connections_max: 64,
+            bytes_in_flight_max: 256 << 20,
             write_ms_max: 30_000,
-            first_byte_ms_max: 5_000,
             head_ms_max: 10_000,
-            head_bytes_max: 64 << 10,
-            body_ms_max: 30_000,
+            spare_head_ms_max: 1_000,
+            idle_ms_max: 60_000,
+            body_grace_ms: 10_000,
+            body_bytes_per_s_min: 16 << 10,
+            head_bytes_max: 32 << 10,
+            head_fields_max: 100,
+            target_bytes_max: 8 << 10,
+            unread_bytes_max: 2 << 20,
+            unread_ms_max: 2_000,
+            linger_bytes_max: 16 << 20,
+            linger_ms_max: 5_000,
             body_bytes_max: 1 << 20,
             batch_bytes_max: 8 << 20,
             batch_lines_max: 1_000,
@@ -102,7 +158,7 @@ impl Default for Config {
             append_ms_max: 10_000,
             commands_in_flight_max: 65_536,
             waiters_max: 65_536,
-            followers_max: 10_000,
+            followers_max: 1_000,
             follow_rows_at_once: 256,
             follow_progress_ms: 1_000,
             searches_max: 64,
@@ -118,6 +174,7 @@ impl Default for Config {
             page_rows_default: 50,
             page_rows_max: 200,
             page_rows_max_wide: 1_000,
+            page_bytes_max: 4 << 20,
             lines_at_once: 32,
             scan_rows_at_once: 1_024,
             compress_bytes_min: 1_024,
@@ -127,3 +184,45 @@ impl Default for Config {
         }
     }
 }
+
+impl Config {
+    /// The limits of a connection.
+    pub fn wire(&self) -> wire::Limits {
+        wire::Limits {
+            head_bytes_max: self.head_bytes_max,
+            fields_max: self.head_fields_max,
+            target_bytes_max: self.target_bytes_max,
+            head: Duration::from_millis(self.head_ms_max),
+            idle: Duration::from_millis(self.idle_ms_max),
+            body_grace: Duration::from_millis(self.body_grace_ms),
+            body_bytes_per_s_min: self.body_bytes_per_s_min,
+            linger_bytes_max: self.linger_bytes_max,
+            linger: Duration::from_millis(self.linger_ms_max),
+        }
+    }
+
+    /// The limits of a connection beyond the places: who is let in there asks at once.
+    pub fn spare_wire(&self) -> wire::Limits {
+        let head = Duration::from_millis(self.spare_head_ms_max);
+        wire::Limits { head, idle: head, body_grace: head, linger: head, ..self.wire() }
+    }
+
+    /// The places of the shop's listener.
+    pub fn places(&self) -> places::Limits {
+        places::Limits {
+            all: self.connections_max,
+            of_an_address: Some(self.connections_per_ip),
+            spare: self.connections_spare,
+            spare_of_an_address: SPARE_OF_AN_ADDRESS,
+            uncounted: self.behind_proxy.clone(),
+        }
+    }
+
+    /// The places of the operators' listener.
+    pub fn operators_places(&self) -> places::Limits {
+        places::Limits { all: self.operators_connections_max, of_an_address: None, ..self.places() }
+    }
+}
+
+/// One address alone shall not take the connections beyond the limit.
+const SPARE_OF_AN_ADDRESS: usize = 4;

@@ -1,14 +1,19 @@
 //! HTTP as this room speaks it: a call comes in, an answer or a problem goes out. Not for any one route.
 
 pub mod answer;
+pub mod budget;
 pub mod call;
 pub mod compress;
 pub mod cursor;
 pub mod empty;
 pub mod fresh;
+pub mod front;
+pub mod guard;
 pub mod json;
 pub mod list;
+pub mod places;
 pub mod problem;
 pub mod query;
 pub mod server;
 pub mod traffic;
+pub mod wire;

@@ -24,6 +24,7 @@ const READ_FAULTS: &[Fault] = &[
 ];
 const COMMAND_FAULTS: &[Fault] = &[
     Fault::Malformed,
+    Fault::OriginRefused,
     Fault::TooLarge,
     Fault::UnsupportedMediaType,
     Fault::Overloaded,
@@ -48,7 +49,8 @@ pub fn document(routes: &[Route]) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Stock, orders, payments and revenue of a shop. Every answer is exact for the epoch that its \
                 header `Tradewind-Epoch` names. Another method than those of a path is answered with 405 \
-                `method_not_allowed`, another path with 404 `not_found`."
+                `method_not_allowed`, another path with 404 `not_found`, another host with 421 `misdirected`, a target \
+                above 8 KiB with 414 `uri_too_long`, a head above 32 KiB or 100 fields with 431 `headers_too_large`."
         },
         "paths": paths,
         "components": { "schemas": schemas() }

@@ -22,7 +22,7 @@ pub mod views;
 
 mod route;
 
-pub use route::{Kind, Method, Param, Route, router};
+pub use route::{Door, Kind, Method, Param, Route, dated, router};
 
 use crate::commands::batch;
 use dataflows::command::CommandType;

@@ -1,10 +1,13 @@
 //! The tests of the room: the whole service, asked through its router. Not for the engine: a plain decider stands in.
 
 mod changes;
+mod client;
 mod commands;
 mod document;
 mod env;
+mod places;
 mod reads;
+mod refusals;
 mod revenue;
 mod search;
 mod shop;

@@ -1,7 +1,8 @@
 //! Every key of the configuration: what it is for, its unit, its default and what is allowed. Not for where a value
 //! comes from.
 
-use std::net::SocketAddr;
+use serving::http::places::Network;
+use std::net::{Ipv6Addr, SocketAddr};
 use warehouse_export::place::{Address, address};
 
 /// A key.
@@ -38,6 +39,14 @@ pub enum Allowed {
     Prefix(&'static str),
     /// A URL of a place for tables; nothing by default.
     Place,
+    /// An address and a port; nothing by default.
+    OtherAddress,
+    /// Hosts, as they stand in `Host`; none by default.
+    Hosts,
+    /// Origins of pages; none by default.
+    Origins,
+    /// Networks; none by default.
+    Networks,
     /// Anything; nothing by default.
     Anything,
     /// Anything, and never shown; nothing by default.
@@ -76,7 +85,7 @@ const fn number(name: &'static str, unit: &'static str, range: (u64, u64), defau
 }
 
 /// All keys, a section after the other.
-pub const KEYS: [Key; 74] = [
+pub const KEYS: &[Key] = &[
     key("log.data_dir", "folder", Allowed::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
@@ -297,6 +306,34 @@ pub const KEYS: [Key; 74] = [
         Allowed::Address("127.0.0.1:8080"),
         "where HTTP is served; beyond loopback only with --insecure",
     ),
+    key(
+        "admin.listen",
+        "address",
+        Allowed::OtherAddress,
+        "where operators' routes, health and metrics are served; at serving.listen, with all others, if empty",
+    ),
+    number("admin.connections_max", "connections", (1, 100_000), 64, "open at once at admin.listen"),
+    number("limits.connections_per_ip", "connections", (1, 1_000_000), 100, "open at once from one address"),
+    key(
+        "serving.hosts",
+        "hosts",
+        Allowed::Hosts,
+        "that requests may be for; if empty: the address listened at, localhost, 127.0.0.1 and [::1]",
+    ),
+    key(
+        "serving.origins",
+        "origins",
+        Allowed::Origins,
+        "whose pages may send what changes something, beside the node's own",
+    ),
+    key("serving.cors_origins", "origins", Allowed::Origins, "whose pages may do that and read the answers"),
+    key("serving.cors_credentials", "", Allowed::Word(&["false", "true"]), "whether those pages may send credentials"),
+    key(
+        "serving.behind_proxy",
+        "networks",
+        Allowed::Networks,
+        "of proxies in front; connections are not counted by address there",
+    ),
     number("serving.history_epochs", "epochs", (1, 10_000_000), 10_000, "that stay readable with as_of"),
     number("serving.history_s", "s", (1, 86_400), 300, "that an epoch stays readable"),
     number("serving.history_bytes", "bytes", (MIB, 64 * GIB), 256 * MIB, "that the history may take"),
@@ -304,7 +341,31 @@ pub const KEYS: [Key; 74] = [
     number("serving.commands_bytes_max", "bytes", (KIB, 64 * MIB), 8 * MIB, "in the body of POST /commands"),
     number("serving.commands_lines_max", "commands", (1, 10_000), 1_000, "in the body of POST /commands"),
     number("serving.connections_max", "connections", (1, 1_000_000), 10_000, "open at once"),
-    number("serving.followers_max", "streams", (1, 1_000_000), 10_000, "of GET /changes at once"),
+    number(
+        "serving.bytes_in_flight_max",
+        "bytes",
+        (MIB, 64 * GIB),
+        256 * MIB,
+        "of bodies and answers under way; more are refused as overloaded",
+    ),
+    number("serving.head_s_max", "s", (1, 600), 10, "that the head of a request may take"),
+    number("serving.idle_s_max", "s", (1, 3_600), 60, "that a connection may lie idle"),
+    number(
+        "serving.body_bytes_per_s_min",
+        "bytes",
+        (1, MIB),
+        16 * KIB,
+        "of a body a second, after the first 10 s; a slower client is cut off",
+    ),
+    number(
+        "serving.unread_bytes_max",
+        "bytes",
+        (0, 64 * MIB),
+        2 * MIB,
+        "of a refused body that are read, so that the connection can be kept",
+    ),
+    number("serving.unread_ms_max", "ms", (0, 60_000), 2_000, "that a refusal waits for the rest of such a body"),
+    number("serving.followers_max", "streams", (1, 1_000_000), 1_000, "of GET /changes at once"),
     number("serving.progress_ms", "ms", (1, 60_000), 1_000, "between marks in a stream of changes without any"),
     number("serving.write_s_max", "s", (1, 600), 30, "that a client may take nothing of what it is sent"),
     number("serving.wait_s", "s", (0, 30), 2, "that a request waits if it does not say"),
@@ -354,6 +415,10 @@ impl Allowed {
             Allowed::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
             Allowed::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
             Allowed::Place => address::ALLOWED.to_owned(),
+            Allowed::OtherAddress => "an IP address and a port, like 127.0.0.1:8081, or nothing".to_owned(),
+            Allowed::Hosts => "names or addresses without a port, separated by commas, or nothing".to_owned(),
+            Allowed::Origins => "origins like https://shop.example.com, separated by commas, or nothing".to_owned(),
+            Allowed::Networks => "networks like 10.0.0.0/8, separated by commas, or nothing".to_owned(),
             Allowed::Anything | Allowed::Secret => "a text".to_owned(),
         }
     }
@@ -369,6 +434,7 @@ impl Allowed {
             Allowed::Word(words) => Value::Text(words[0].to_owned()),
             Allowed::Prefix(default) => Value::Text((*default).to_owned()),
             Allowed::Brokers | Allowed::Place | Allowed::Anything | Allowed::Secret => Value::Text(String::new()),
+            Allowed::OtherAddress | Allowed::Hosts | Allowed::Origins | Allowed::Networks => Value::Text(String::new()),
         }
     }
 
@@ -378,7 +444,13 @@ impl Allowed {
             Allowed::Number(..) | Allowed::OneACore(_) => true,
             Allowed::Folder(_) | Allowed::Address(_) | Allowed::Listener(_) | Allowed::Word(_) => false,
             Allowed::Brokers | Allowed::Prefix(_) | Allowed::Place | Allowed::Anything | Allowed::Secret => false,
+            Allowed::OtherAddress | Allowed::Hosts | Allowed::Origins | Allowed::Networks => false,
         }
+    }
+
+    /// Whether a file may give its values as a list.
+    pub const fn is_list(&self) -> bool {
+        matches!(self, Allowed::Hosts | Allowed::Origins | Allowed::Networks)
     }
 
     /// Reads a value; `None` if it is not allowed.
@@ -399,10 +471,36 @@ impl Allowed {
                 let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
                 text_if(text.len() <= 200 && text.chars().all(is_known))
             }
+            Allowed::OtherAddress => text_if(text.is_empty() || text.parse::<SocketAddr>().is_ok()),
+            Allowed::Hosts => text_if(listed(text).all(is_host)),
+            Allowed::Origins => text_if(listed(text).all(is_origin)),
+            Allowed::Networks => text_if(listed(text).all(|network| Network::read(network).is_some())),
             Allowed::Place => text_if(text.is_empty() || Address::read(text).is_some()),
             Allowed::Anything | Allowed::Secret => text_if(true),
         }
     }
+}
+
+/// The parts of a list.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// Whether it can stand in `Host`, without a port.
+fn is_host(text: &str) -> bool {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    text.chars().all(is_name) || inner.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Whether it is an origin as browsers write it.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        let (name, port) = host.rsplit_once(':').unwrap_or((host, "80"));
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        !name.is_empty() && (is_port && is_host(name) || is_host(host))
+    })
 }
 
 /// Whether it is an address that only this machine reaches.

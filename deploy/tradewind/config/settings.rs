@@ -165,6 +165,7 @@ impl Settings {
             ("epochs.epoch_ms_min", "epochs.epoch_ms_max"),
             ("epochs.retry_ms_min", "epochs.retry_ms_max"),
             ("serving.wait_s", "serving.wait_s_max"),
+            ("serving.commands_bytes_max", "serving.bytes_in_flight_max"),
         ];
         for (least, most) in pairs {
             if let ((Value::Number(low), place), (Value::Number(high), other)) = (self.get(least), self.get(most))
@@ -188,6 +189,13 @@ fn written(key: &Key, value: &DeValue<'_>) -> Result<String, String> {
             read.map(|number| number.to_string()).map_err(|_| number.as_str().to_owned())
         }
         DeValue::String(text) if !key.allowed.is_number() => Ok(text.to_string()),
+        DeValue::Array(list) if key.allowed.is_list() => {
+            let texts: Option<Vec<&str>> = list.iter().map(|item| item.get_ref().as_str()).collect();
+            texts.map(|texts| texts.join(",")).ok_or_else(|| "a list with something else than texts".to_owned())
+        }
+        DeValue::Boolean(value) if key.allowed.read(&value.to_string()).is_some() && !key.allowed.is_number() => {
+            Ok(value.to_string())
+        }
         DeValue::String(text) => Err(format!("{text:?}")),
         DeValue::Integer(number) => Err(number.as_str().to_owned()),
         DeValue::Boolean(value) => Err(value.to_string()),

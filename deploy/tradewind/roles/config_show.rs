@@ -26,7 +26,7 @@ fn as_json_text(settings: &Settings) -> Result<String> {
 fn for_people(settings: &Settings) -> String {
     let mut text = String::new();
     let mut section = "";
-    for key in &KEYS {
+    for key in KEYS {
         if key.section() != section {
             section = key.section();
             text.push_str(&format!("{}[{section}]\n", if text.is_empty() { "" } else { "\n" }));

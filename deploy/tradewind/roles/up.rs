@@ -47,6 +47,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
     let address = listener.local_addr()?;
     let _held = Held::by_node(&config.log.data_dir, &format!("http://{address}"))?;
+    let operators = bind_operators(config.serving.operators_listen.filter(|other| *other != listen)).await?;
     let kafka = kafka_listener::bind(&config).await?;
     let fatal: Fatal = Arc::new(|error| {
         tracing::error!(%error, "the node cannot go on");
@@ -58,7 +59,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
         tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
     };
     let parts = opened.parts(&config);
-    let server = tokio::spawn(serve(listener, parts, until(stopped.clone())));
+    let server = tokio::spawn(serve(listener, operators, parts, until(stopped.clone())));
     let kafka_address = kafka.as_ref().map(TcpListener::local_addr).transpose()?;
     let kafka_server = match kafka.zip(kafka_address) {
         Some((socket, at)) => {
@@ -92,6 +93,14 @@ async fn up(config: Config, around: Around) -> Result<()> {
     node.shop.set_ready(false, "stopping");
     tokio::task::spawn_blocking(move || node.stop()).await?;
     served.context("serving")
+}
+
+/// The operators' own listener, if there is to be one.
+async fn bind_operators(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(listen) = listen else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
+    tracing::info!("operators' routes, health and metrics at http://{}", listener.local_addr()?);
+    Ok(Some(listener))
 }
 
 /// Waits until all is told to stop.

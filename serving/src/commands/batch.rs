@@ -16,7 +16,6 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a line gave before it came to the log.
 struct Line {
@@ -42,8 +41,7 @@ struct LineJson<'a> {
 pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     let config = &app.config;
     let min_epoch = call.min_epoch()?;
-    let wait = Duration::from_millis(config.body_ms_max);
-    let body = call.body("application/x-ndjson", config.batch_bytes_max, wait).await?;
+    let body = call.body().await?;
     let is_blank = |line: &&[u8]| line.trim_ascii().is_empty();
     let texts: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)).collect();
     if texts.len() > config.batch_lines_max {

@@ -1,12 +1,14 @@
 //! Answers: bytes with a status, the epoch that they are exact for, and the headers that go with them.
 
-use axum::body::Body;
+use super::budget::{Budget, Held};
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dataflows::epoch::Epoch;
 use parking_lot::Mutex;
 use serde::Serialize;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The header that names the epoch of an answer.
@@ -56,12 +58,26 @@ pub struct Answer {
     /// In place of the bytes, for what comes bit by bit. Behind a lock only so that answers may be shared.
     stream: Option<Mutex<Body>>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What of the budget the bytes have until they have left.
+    held: Option<Held>,
+}
+
+/// Bytes that are counted until the last of them has left.
+struct Charged {
+    body: Vec<u8>,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 impl Answer {
     /// Those bytes.
     pub const fn new(status: StatusCode, kind: Kind, body: Vec<u8>) -> Answer {
-        Answer { status, epoch: None, kind, body, stream: None, headers: Vec::new() }
+        Answer { status, epoch: None, kind, body, stream: None, headers: Vec::new(), held: None }
     }
 
     /// Bytes as they come.
@@ -102,6 +118,12 @@ impl Answer {
     /// The same with another status.
     pub const fn status(mut self, status: StatusCode) -> Answer {
         self.status = status;
+        self
+    }
+
+    /// The same, its bytes counted until they have left.
+    pub fn charged(mut self, budget: &Arc<Budget>) -> Answer {
+        self.held = (!self.body.is_empty()).then(|| budget.overdraw(self.body.len()));
         self
     }
 
@@ -158,7 +180,11 @@ impl IntoResponse for Answer {
             headers.insert(CONTENT_TYPE, self.kind.content_type());
         }
         headers.extend(self.headers);
-        *response.body_mut() = self.stream.map_or_else(|| Body::from(self.body), Mutex::into_inner);
+        *response.body_mut() = match (self.stream, self.held) {
+            (Some(stream), _) => stream.into_inner(),
+            (None, Some(held)) => Body::from(Bytes::from_owner(Charged { body: self.body, _held: held })),
+            (None, None) => Body::from(self.body),
+        };
         response
     }
 }

@@ -1,15 +1,17 @@
 //! A request as handlers see it: path ids, parameters, the headers of the contract, the body within its limits.
 
+use super::budget::Held;
 use super::problem::{Fault, Problem};
 use super::query::Query;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use dataflows::epoch::Epoch;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use parking_lot::Mutex;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// The longest command id.
 const COMMAND_ID_BYTES_MAX: usize = 255;
@@ -23,8 +25,20 @@ pub struct Call {
     /// Its parameters.
     pub query: Query,
     path: RawPathParams,
+    takes: Takes,
+    /// What of the budget the body has, as long as the request is under way.
+    held: Option<Arc<Held>>,
     /// Behind a lock only so that calls may be shared: a body is read by one.
     body: Mutex<Body>,
+}
+
+/// What bodies a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Of which types.
+    pub types: &'static [&'static str],
+    /// How large.
+    pub bytes_max: usize,
 }
 
 /// What `Prefer` asks for.
@@ -37,14 +51,16 @@ pub struct Prefer {
 }
 
 impl Call {
-    /// Takes a request apart. Ids that are no UTF-8 are refused.
-    pub async fn of(request: Request) -> Result<Call, Problem> {
+    /// Takes a request apart. Ids that are no UTF-8 are refused, and bodies that the route does not take.
+    pub async fn of(request: Request, takes: Takes) -> Result<Call, Problem> {
         let (mut parts, body) = request.into_parts();
+        takes.check(&parts.method, &parts.headers, &body)?;
+        let held = parts.extensions.remove();
         let path = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|_| Problem::new(Fault::Malformed, "the path is not percent-encoded UTF-8"))?;
         let query = Query::read(parts.uri.query());
-        Ok(Call { uri: parts.uri, headers: parts.headers, query, path, body: Mutex::new(body) })
+        Ok(Call { uri: parts.uri, headers: parts.headers, query, path, takes, held, body: Mutex::new(body) })
     }
 
     /// An id of the path, decoded.
@@ -94,34 +110,90 @@ impl Call {
         prefer
     }
 
-    /// The body, whole, if it is of that type and not too large or too slow.
-    pub async fn body(&mut self, content_type: &str, bytes_max: usize, wait: Duration) -> Result<Bytes, Problem> {
-        self.check_type(content_type)?;
-        let body = Limited::new(std::mem::take(self.body.get_mut()), bytes_max);
-        let collected = tokio::time::timeout(wait, body.collect())
-            .await
-            .map_err(|_| Problem::new(Fault::Malformed, "the body did not arrive in time"))?;
-        collected.map(|body| body.to_bytes()).map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Problem::new(Fault::TooLarge, format!("at most {bytes_max} bytes are taken here"))
-            } else {
-                Problem::new(Fault::Malformed, "the body broke off")
+    /// The body, whole, if it is not too large.
+    pub async fn body(&mut self) -> Result<Bytes, Problem> {
+        let mut body = std::mem::take(self.body.get_mut());
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut whole = Vec::with_capacity(expected.min(self.takes.bytes_max));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::new(Fault::Malformed, "the body broke off"))?;
+            let Some(data) = frame.data_ref() else { continue };
+            if whole.len() + data.len() > self.takes.bytes_max {
+                return Err(self.takes.too_large());
             }
-        })
+            if self.held.as_ref().is_some_and(|held| !held.grow_to(whole.len() + data.len())) {
+                return Err(Problem::new(Fault::Overloaded, "too many bytes of bodies and answers are under way"));
+            }
+            whole.extend_from_slice(data);
+        }
+        Ok(whole.into())
+    }
+}
+
+impl Takes {
+    /// Refuses a body for what its head says of it: its length, then its type.
+    pub fn check(&self, method: &Method, headers: &HeaderMap, body: &Body) -> Result<(), Problem> {
+        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        if is_safe || body.is_end_stream() {
+            return Ok(());
+        }
+        if body.size_hint().lower() > self.bytes_max as u64 {
+            return Err(self.too_large());
+        }
+        let mut given = headers.get_all(CONTENT_TYPE).iter().map(|value| value.to_str().unwrap_or_default());
+        let is_known = given.next().is_some_and(|given| self.types.iter().any(|known| is_exactly(given, known)));
+        let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+        if is_known && is_plain && given.next().is_none() {
+            return Ok(());
+        }
+        let detail = format!("send a body with the header Content-Type: {}, and not encoded", self.types.join(" or "));
+        Err(Problem::new(Fault::UnsupportedMediaType, detail))
     }
 
-    fn check_type(&self, wanted: &str) -> Result<(), Problem> {
-        let unsupported = || Problem::new(Fault::UnsupportedMediaType, format!("send {wanted}, not encoded"));
-        if self.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(unsupported());
-        }
-        let Some(given) = self.headers.get(CONTENT_TYPE) else { return Ok(()) };
-        let given = given.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default();
-        if given.trim().eq_ignore_ascii_case(wanted) { Ok(()) } else { Err(unsupported()) }
+    fn too_large(&self) -> Problem {
+        Problem::new(Fault::TooLarge, format!("at most {} bytes are taken here", self.bytes_max))
     }
+}
+
+/// Whether a type is that one; that its text is UTF-8 may be said.
+fn is_exactly(given: &str, known: &str) -> bool {
+    let mut parts = given.split(';').map(str::trim);
+    let is_known = parts.next().is_some_and(|given| given.eq_ignore_ascii_case(known));
+    let is_utf8 = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or_default();
+        name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    };
+    is_known && parts.next().is_none_or(is_utf8) && parts.next().is_none()
 }
 
 /// Whether a text can be a command id.
 pub fn is_command_id(text: &str) -> bool {
     (1..=COMMAND_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_exactly_the_routes() {
+        let json = "application/json";
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+            assert!(is_exactly(good, json), "{good}");
+        }
+        let bad = [
+            "",
+            "text/plain",
+            "application/json; charset=latin1",
+            "application/json; x=y",
+            "application/json;",
+            "application/json; charset=utf-8; charset=utf-8",
+            "text/plain; application/json",
+            "application/json, text/plain",
+            "application/jsonp",
+        ];
+        for bad in bad {
+            assert!(!is_exactly(bad, json), "{bad}");
+        }
+    }
 }

@@ -43,15 +43,19 @@ faults! {
     Malformed "malformed" 400 "The request cannot be read",
     AsOfWithMinEpoch "as_of_with_min_epoch" 400 "An epoch cannot be both asked for and waited for",
     BadCursor "bad_cursor" 400 "The cursor does not belong to this list",
+    OriginRefused "origin_refused" 403 "A page of another origin may not ask for this",
     EpochUnknown "epoch_unknown" 404 "The epoch has not come yet",
     MethodNotAllowed "method_not_allowed" 405 "The route does not take this method",
     EpochForgotten "epoch_forgotten" 410 "The epoch is no longer kept",
     TooLarge "too_large" 413 "The request is too large",
+    UriTooLong "uri_too_long" 414 "The target of the request is too long",
     UnsupportedMediaType "unsupported_media_type" 415 "The body is of a type that is not taken here",
-    Overloaded "overloaded" 429 "Too much is waiting already",
+    Misdirected "misdirected" 421 "This node does not answer for that host",
+    HeadersTooLarge "headers_too_large" 431 "The head of the request is too large",
     Internal "internal" 500 "Something is wrong inside",
     NotYetFresh "not_yet_fresh" 503 "The epoch has not come in time",
     LogUnavailable "log_unavailable" 503 "The log cannot be written now",
+    Overloaded "overloaded" 503 "The node is busy",
     StorageFull "storage_full" 503 "There is no room for the log",
     Starting "starting" 503 "The node is starting",
 }
@@ -113,7 +117,7 @@ impl Problem {
     /// A fault of the request, or of the node.
     pub fn new(fault: Fault, detail: impl Into<Cow<'static, str>>) -> Problem {
         let retry_after_s = match fault.status() {
-            429 | 503 => Some(1),
+            503 => Some(1),
             _ => None,
         };
         let (status, code, title) = (fault.status(), fault.as_str(), fault.title());

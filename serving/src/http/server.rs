@@ -1,6 +1,11 @@
-//! Takes connections and serves them: at most so many, none that only sits there, and an orderly end.
+//! Takes connections and serves them: at most so many, and an orderly end. Not for what their requests ask.
 
 use super::answer::Answer;
+use super::budget::Budget;
+use super::front::{Door, Front};
+use super::guard::Guard;
+use super::places::{Place, Places};
+use super::wire::{Exchange, Wire};
 use crate::activity::{Activity, Limits};
 use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
@@ -9,7 +14,7 @@ use crate::error::Error;
 use crate::exports::Exports;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
-use crate::routes;
+use crate::routes::{self, Route};
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use crate::{asyncapi, openapi};
@@ -17,9 +22,12 @@ use axum::Router;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,8 +64,8 @@ pub fn os_entropy() -> Entropy {
     })
 }
 
-/// Every route as one service, for a server or a test.
-pub fn service(parts: Parts) -> Router {
+/// The room as one value, and its routes.
+fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
     let routes = routes::all();
     let Parts { config, shop, log, vitals, keeper, letters, exports, finder, entropy } = parts;
     let searches_max = config.searches_max;
@@ -69,6 +77,7 @@ pub fn service(parts: Parts) -> Router {
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         activity: Arc::new(Activity::new(Arc::clone(&log), limits)),
+        bytes: Budget::new(config.bytes_in_flight_max),
         config,
         shop,
         log,
@@ -84,80 +93,138 @@ pub fn service(parts: Parts) -> Router {
         asyncapi: Answer::json(&asyncapi::document()).into_body(),
         started: Instant::now(),
     });
-    routes::router(&app, routes)
+    (app, routes)
 }
 
-/// Serves until told to stop, then lets running requests end.
+/// Every route as one service, for a test.
+pub fn service(parts: Parts) -> Router {
+    let (app, routes) = room(parts);
+    routes::router(&app, &routes, routes::Door::Both)
+}
+
+/// Serves until told to stop, then lets running requests end. Operators have a listener of their own, or the shop's.
 pub async fn serve(
-    listener: TcpListener,
+    shop: TcpListener,
+    operators: Option<TcpListener>,
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    let (config, shop) = (parts.config.clone(), parts.shop.clone());
-    let router = service(parts);
-    let room = Arc::new(Semaphore::new(config.connections_max));
-    let graceful = GracefulShutdown::new();
+    let (app, routes) = room(parts);
     let (stop, stopped) = watch::channel(());
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = async {
-            // Closed only with the process: nobody closes it.
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, socket) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut shutdown => break,
-        };
-        let socket = match socket {
-            Ok((socket, _)) => socket,
-            Err(error) if is_passing(&error) => {
-                tokio::time::sleep(Duration::from_millis(config.accept_retry_ms)).await;
-                continue;
-            }
-            Err(error) => return Err(Error::Accept(error)),
-        };
-        // Answers are small: they should not wait for a second one to be sent with.
-        let _ = socket.set_nodelay(true);
-        let (service, watcher, config) = (TowerToHyperService::new(router.clone()), graceful.watcher(), config.clone());
-        let mut stopped = stopped.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            let speaks = tokio::select! {
-                speaks = speaks(&socket, &config) => speaks,
-                _ = stopped.changed() => false,
-            };
-            if !speaks {
-                return;
-            }
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_millis(config.head_ms_max))
-                .max_buf_size(config.head_bytes_max)
-                .serve_connection(TokioIo::new(Box::pin(patient(socket, &config))), service);
-            // A connection that breaks concerns its client only.
-            let _ = watcher.watch(connection).await;
-        });
+    let ending = Ending { graceful: GracefulShutdown::new(), stopped };
+    let whose = if operators.is_some() { routes::Door::Shop } else { routes::Door::Both };
+    let at_shop = door(&app, &routes, whose, &shop)?;
+    let at_operators =
+        operators.map(|listener| Ok((door(&app, &routes, routes::Door::Operators, &listener)?, listener)));
+    let at_operators = at_operators.transpose()?;
+    let taking_operators = async {
+        match &at_operators {
+            Some((door, listener)) => take(listener, door, &ending).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        error = take(&shop, &at_shop, &ending) => return Err(error),
+        error = taking_operators => return Err(error),
+        () = shutdown => {}
     }
-    drop((listener, stop));
-    shop.end_following();
-    let drained = graceful.shutdown();
+    drop((shop, at_operators, stop));
+    app.shop.end_following();
+    let drained = ending.graceful.shutdown();
     // Who takes longer is cut off.
-    let _ = tokio::time::timeout(Duration::from_millis(config.drain_ms_max), drained).await;
+    let _ = tokio::time::timeout(Duration::from_millis(app.config.drain_ms_max), drained).await;
     Ok(())
 }
+
+/// How connections are told that the end has come.
+struct Ending {
+    graceful: GracefulShutdown,
+    stopped: watch::Receiver<()>,
+}
+
+/// What a listener leads to.
+fn door(app: &Arc<App>, routes: &[Route], whose: routes::Door, listener: &TcpListener) -> Result<Arc<Door>, Error> {
+    let config = &app.config;
+    let places = match whose {
+        routes::Door::Shop | routes::Door::Both => config.places(),
+        routes::Door::Operators => config.operators_places(),
+    };
+    Ok(Arc::new(Door {
+        app: Arc::clone(app),
+        routes: TowerToHyperService::new(routes::router(app, routes, whose)),
+        guard: Guard::new(config, listener.local_addr().map_err(Error::Accept)?),
+        places: Places::new(places),
+        wire: Arc::new(config.wire()),
+        spare: Arc::new(config.spare_wire()),
+    }))
+}
+
+/// Takes connections until that can be no longer.
+async fn take(listener: &TcpListener, door: &Arc<Door>, ending: &Ending) -> Error {
+    loop {
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_passing(&error) => {
+                tokio::time::sleep(Duration::from_millis(door.app.config.accept_retry_ms)).await;
+                continue;
+            }
+            Err(error) => return Error::Accept(error),
+        };
+        // Who has no place, not even a spare one, is not served.
+        let Some(place) = door.places.take(peer.ip()) else { continue };
+        let local = socket.local_addr().map_or(peer.ip(), |local| local.ip());
+        // Answers are small: they should not wait for a second one to be sent with.
+        let _ = socket.set_nodelay(true);
+        let ending = (ending.graceful.watcher(), ending.stopped.clone());
+        tokio::spawn(connection(socket, Arc::clone(door), place, local, ending));
+    }
+}
+
+/// Serves a connection to its end.
+async fn connection(
+    socket: TcpStream,
+    door: Arc<Door>,
+    place: Place,
+    local: IpAddr,
+    (watcher, mut stopped): (Watcher, watch::Receiver<()>),
+) {
+    let config = &door.app.config;
+    let exchange = Arc::<Exchange>::default();
+    let limits = if place.is_spare() { &door.spare } else { &door.wire };
+    let wire = Wire::new(patient(socket, config), Arc::clone(&exchange), Arc::clone(limits));
+    let buffer_bytes = config.head_bytes_max + HEAD_SLACK_BYTES;
+    let front = Arc::new(Front::new(Arc::clone(&door), Arc::clone(&exchange), place, local));
+    let service = service_fn(move |request| {
+        let front = Arc::clone(&front);
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The wire has the limits. With this one, longer than any, it is asked for the next head after each answer.
+        .header_read_timeout(NEVER)
+        .max_buf_size(buffer_bytes)
+        .serve_connection(TokioIo::new(wire), service);
+    let mut served = std::pin::pin!(watcher.watch(connection));
+    tokio::select! {
+        // A connection that breaks concerns its client only.
+        _ = &mut served => return,
+        _ = stopped.changed() => {}
+    }
+    // One that has asked for nothing yet does not hold up the end.
+    if exchange.has_begun() {
+        let _ = served.await;
+    }
+}
+
+/// What is read beyond a head at once.
+const HEAD_SLACK_BYTES: usize = 32 << 10;
+const NEVER: Duration = Duration::from_secs(366 * 86_400);
 
 /// A socket that gives up on a client that takes nothing of what it is sent.
 fn patient(socket: TcpStream, config: &Config) -> TimeoutWriter<TcpStream> {
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(Duration::from_millis(config.write_ms_max)));
     socket
-}
-
-/// Whether the client says anything in time.
-async fn speaks(socket: &TcpStream, config: &Config) -> bool {
-    let first = tokio::time::timeout(Duration::from_millis(config.first_byte_ms_max), socket.peek(&mut [0])).await;
-    matches!(first, Ok(Ok(1)))
 }
 
 /// Whether the next connection may be taken all the same.

@@ -42,8 +42,7 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
         Some(key) => SmolStr::new(key),
         None => new_command_id(&app)?,
     };
-    let body_wait = Duration::from_millis(app.config.body_ms_max);
-    let body = call.body("application/json", app.config.body_bytes_max, body_wait).await?;
+    let body = call.body().await?;
     json::check_object(&body)?;
     let observation = read(&body)?;
     let publication = Publication::observed(event_id.clone(), &observation);

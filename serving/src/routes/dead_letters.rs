@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
+use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::letters::{EditJson, LetterError, LetterJson, Letters, Wanted};
 use dataflows::topic::Origin;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
 
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
@@ -56,10 +56,13 @@ pub async fn discard(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 /// `POST /api/v1/dead-letters/{topic}/{partition}/{offset}/redrives`
 pub async fn redrive(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     let origin = origin(&call)?;
-    let wait = Duration::from_millis(app.config.wait_ms_max);
-    let body = call.body("application/json", app.config.batch_bytes_max, wait).await?;
-    let edit = if body.is_empty() { Ok(EditJson::default()) } else { serde_json::from_slice(&body) };
-    let edit = edit.map_err(|error| Problem::new(Fault::Malformed, error.to_string()))?;
+    let body = call.body().await?;
+    let edit = if body.is_empty() {
+        EditJson::default()
+    } else {
+        json::check_object(&body)?;
+        serde_json::from_slice(&body).map_err(|error| Problem::invalid("", error.to_string()))?
+    };
     Ok(Answer::json(&beside(&app, origin.to_string(), move |letters| letters.redrive(origin, edit)).await?))
 }
 

@@ -2,8 +2,9 @@
 
 use crate::app::App;
 use crate::commands;
+use crate::config::Config;
 use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::call::{Call, Takes};
 use crate::http::compress::{compressed, wanted};
 use crate::http::problem::{Fault, Problem};
 use crate::http::traffic::Traffic;
@@ -192,6 +193,27 @@ impl Route {
         Route { schema, ..Route::new(method, path, summary, Kind::Plain, run) }
     }
 
+    /// Whether a listener serves it.
+    fn is_at(&self, door: Door) -> bool {
+        let is_probe = self.path.starts_with("/health/");
+        let is_operators = self.path == "/metrics" || self.kind == Kind::Plain && self.path.starts_with("/api/");
+        match door {
+            Door::Both => true,
+            Door::Shop => !is_operators,
+            Door::Operators => is_operators || is_probe,
+        }
+    }
+
+    /// What bodies it takes.
+    const fn takes(&self, config: &Config) -> Takes {
+        match self.kind {
+            Kind::Batch => Takes { types: &[LINES], bytes_max: config.batch_bytes_max },
+            Kind::Read | Kind::List | Kind::Stream | Kind::Command(_) | Kind::Observation | Kind::Plain => {
+                Takes { types: &[JSON], bytes_max: config.body_bytes_max }
+            }
+        }
+    }
+
     /// The same, with long pages.
     pub const fn wide(mut self) -> Route {
         self.is_wide = true;
@@ -223,41 +245,66 @@ impl Route {
     }
 }
 
-/// The routes as a service.
-pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
+/// Whose a listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The shop's.
+    Shop,
+    /// The operators'.
+    Operators,
+    /// Both are one.
+    Both,
+}
+
+/// The routes of a listener as a service.
+pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
     let mut router = Router::new();
-    for route in routes {
-        let (app, run, traffic) = (Arc::clone(app), route.run, route.traffic);
-        let handler = move |request: Request| handle(Arc::clone(&app), Arc::clone(&run), Arc::clone(&traffic), request);
+    for route in routes.iter().filter(|route| route.is_at(door)) {
+        let (app, run, traffic) = (Arc::clone(app), Arc::clone(&route.run), Arc::clone(&route.traffic));
+        let takes = route.takes(&app.config);
+        let handler =
+            move |request: Request| handle(Arc::clone(&app), Arc::clone(&run), Arc::clone(&traffic), takes, request);
         router = router.route(route.path, on(route.method.filter(), handler));
     }
     let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
     router
         .method_not_allowed_fallback(move |request: Request| {
             let detail = format!("{} is not taken at this path", request.method());
-            let answer = dated(&wrong, Problem::new(Fault::MethodNotAllowed, detail).answer());
+            let answer = nowhere(&wrong, request, Problem::new(Fault::MethodNotAllowed, detail));
             async { answer }
         })
         .fallback(move |request: Request| {
-            let answer = dated(&unknown, Problem::not_found("route", request.uri().path()).answer());
+            let problem = Problem::not_found("route", request.uri().path());
+            let answer = nowhere(&unknown, request, problem);
             async { answer }
         })
 }
 
-async fn handle(app: Arc<App>, run: Run, traffic: Arc<Traffic>, request: Request) -> Answer {
+async fn handle(app: Arc<App>, run: Run, traffic: Arc<Traffic>, takes: Takes, request: Request) -> Answer {
     let started = Instant::now();
     let coding = wanted(request.headers());
-    let handled = match Call::of(request).await {
+    let handled = match Call::of(request, takes).await {
         Ok(call) => run(Arc::clone(&app), call).await,
         Err(problem) => Err(problem),
     };
     let answer = dated(&app, handled.unwrap_or_else(|problem| problem.answer()));
     traffic.count(answer.status.as_u16(), started.elapsed());
-    compressed(&app.config, answer, coding).await
+    compressed(&app.config, answer, coding).await.charged(&app.bytes)
 }
 
+/// The answer to a request that no route takes. What is wrong with its body is said first, as everywhere.
+fn nowhere(app: &App, request: Request, problem: Problem) -> Answer {
+    let takes = Takes { types: &[JSON, LINES], bytes_max: app.config.batch_bytes_max };
+    let (parts, body) = request.into_parts();
+    let problem = takes.check(&parts.method, &parts.headers, &body).err().unwrap_or(problem);
+    dated(app, problem.answer())
+}
+
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
 /// An answer that depends on no epoch names the newest.
-fn dated(app: &App, mut answer: Answer) -> Answer {
+pub fn dated(app: &App, mut answer: Answer) -> Answer {
     answer.epoch = answer.epoch.or_else(|| app.shop.latest());
     answer
 }

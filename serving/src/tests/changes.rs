@@ -258,7 +258,7 @@ async fn what_cannot_be_followed_is_refused() {
     assert_eq!(refused("view=stock", &[("last-event-id", "x")]).await, (400, "malformed".to_owned()));
     assert_eq!(refused("view=stock", &[("last-event-id", "1")]).await, (410, "epoch_forgotten".to_owned()));
     let one = Stream::open(&env, "view=stock", &[]).await;
-    assert_eq!(refused("view=stock", &[]).await, (429, "overloaded".to_owned()));
+    assert_eq!(refused("view=stock", &[]).await, (503, "overloaded".to_owned()));
     drop(one);
     Stream::open(&env, "view=stock", &[]).await;
 }

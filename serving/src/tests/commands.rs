@@ -129,7 +129,7 @@ async fn a_log_that_is_away_is_said_so() {
         (Mode::Silent, 503, "log_unavailable"),
         (Mode::Fail(AppendError::Unavailable("away".to_owned())), 503, "log_unavailable"),
         (Mode::Fail(AppendError::Full("disk".to_owned())), 503, "storage_full"),
-        (Mode::Fail(AppendError::Overloaded), 429, "overloaded"),
+        (Mode::Fail(AppendError::Overloaded), 503, "overloaded"),
     ];
     for (mode, status, code) in cases {
         env.set_mode(mode);

@@ -76,7 +76,10 @@ const CODES: &[(u16, &[&str])] = &[
     (410, &["epoch_forgotten"]),
     (413, &["too_large"]),
     (415, &["unsupported_media_type"]),
-    (429, &["overloaded"]),
+    (403, &["origin_refused"]),
+    (414, &["uri_too_long"]),
+    (421, &["misdirected"]),
+    (431, &["headers_too_large"]),
     (
         422,
         &[
@@ -94,7 +97,7 @@ const CODES: &[(u16, &[&str])] = &[
     ),
     (405, &["method_not_allowed"]),
     (500, &["internal"]),
-    (503, &["not_yet_fresh", "log_unavailable", "storage_full", "starting"]),
+    (503, &["not_yet_fresh", "log_unavailable", "overloaded", "storage_full", "starting"]),
 ];
 
 async fn document() -> Value {
@@ -139,7 +142,13 @@ async fn the_document_has_the_contracts_codes_at_their_statuses() {
             }
         }
     }
-    found.insert(("405".to_owned(), "method_not_allowed".to_owned()));
+    // What any request may be answered stands in the description.
+    for (status, code) in
+        [("405", "method_not_allowed"), ("414", "uri_too_long"), ("421", "misdirected"), ("431", "headers_too_large")]
+    {
+        assert!(document["info"]["description"].as_str().unwrap().contains(&format!("{status} `{code}`")));
+        found.insert((status.to_owned(), code.to_owned()));
+    }
     assert_eq!(found, expected);
     let listed = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|code| code.as_str().unwrap().to_owned()).collect();

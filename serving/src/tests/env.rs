@@ -286,9 +286,13 @@ impl TestEnv {
         env
     }
 
-    /// The parts of a service whose log stays empty.
+    /// The parts of a service of an empty shop after one empty epoch.
     pub fn parts(config: Config) -> Parts {
-        TestEnv::build(config).0
+        let (parts, log, _) = TestEnv::build(config);
+        parts.shop.caught_up();
+        parts.shop.set_ready(true, "");
+        log.cut();
+        parts
     }
 
     fn build(config: Config) -> (Parts, Arc<FakeLog>, Arc<AtomicU64>) {
@@ -360,7 +364,11 @@ impl TestEnv {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::from(body.into())).unwrap();
+        let body = body.into();
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(Body::from(body)).unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 

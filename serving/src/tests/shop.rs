@@ -63,7 +63,7 @@ async fn commands_on_their_way_have_a_limit_and_are_forgotten_once_decided() {
         }
     };
     assert_eq!((send("k1").await.status.as_u16(), send("k2").await.status.as_u16()), (202, 202));
-    assert_eq!(send("k3").await.problem(), (429, "overloaded".to_owned()));
+    assert_eq!(send("k3").await.problem(), (503, "overloaded".to_owned()));
     env.log.cut();
     assert_eq!(send("k3").await.status, 202);
 }

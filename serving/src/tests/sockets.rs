@@ -1,64 +1,83 @@
 //! The server itself, over a socket: it answers, cuts off who only sits there, and ends when told.
 
-use super::env::TestEnv;
-use crate::{Config, serve};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use super::client::{Server, get, post};
+use crate::Config;
 
-/// A connection to a server with that patience; what it is told to stop by, and what it ends with.
-async fn server(ms: u64) -> (TcpStream, oneshot::Sender<()>, JoinHandle<Result<(), crate::Error>>) {
-    let config = Config { first_byte_ms_max: ms, head_ms_max: 2 * ms, ..Config::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let parts = TestEnv::parts(config);
-    let running = tokio::spawn(serve(listener, parts, async {
-        let _ = stopped.await;
-    }));
-    (TcpStream::connect(at).await.unwrap(), stop, running)
+/// A server with that patience.
+async fn server(ms: u64) -> Server {
+    let config = Config { head_ms_max: ms, idle_ms_max: ms, body_grace_ms: ms, ..Config::default() };
+    Server::start(config).await
 }
 
 #[tokio::test]
 async fn requests_are_answered_and_the_end_is_orderly() {
-    let (mut socket, stop, running) = server(600_000).await;
-    socket.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let mut answer = [0; 1024];
-    let read = socket.read(&mut answer).await.unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
-    assert_eq!(socket.read(&mut answer).await.unwrap(), 0, "the kept connection is closed");
+    let server = server(600_000).await;
+    let mut client = server.connect().await;
+    client.say("\r\n").await;
+    client.say(get("/health/live")).await;
+    assert_eq!(client.hear().await.status, 200);
+    // Two at once, and one in pieces.
+    client.say(get("/health/live") + &get("/api/v1/products") + "GET /health/live HT").await;
+    assert_eq!((client.hear().await.status, client.hear().await.body.len() > 10), (200, true));
+    client.say("TP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert_eq!(client.hear().await.status, 200);
+    server.stop.send(()).unwrap();
+    server.running.await.unwrap().unwrap();
+    assert_eq!(client.closed().await, "", "the kept connection is closed");
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_half_a_head_is_cut_off() {
-    let (mut silent, _stop, _running) = server(20).await;
-    let mut answer = Vec::new();
-    assert_eq!(silent.read_to_end(&mut answer).await.unwrap(), 0);
-    let (mut half, _stop, _running) = server(20).await;
-    half.write_all(b"GET /health/live HTTP/1.1\r\nhost:").await.unwrap();
-    half.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+async fn who_says_nothing_half_a_head_or_half_a_body_is_cut_off() {
+    let server = server(20).await;
+    assert_eq!(server.connect().await.closed().await, "");
+    let mut half = server.connect().await;
+    half.say("GET /health/live HTTP/1.1\r\nhost:").await;
+    assert_eq!(half.closed().await, "");
+    let mut half = server.connect().await;
+    half.say("POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{").await;
+    let told = half.closed().await;
+    assert!(!told.starts_with("HTTP/1.1 2"), "{told}");
+    let mut chunked = server.connect().await;
+    chunked.say("POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{").await;
+    let told = chunked.closed().await;
+    assert!(!told.starts_with("HTTP/1.1 2"), "{told}");
 }
 
 #[tokio::test]
 async fn a_kept_connection_does_not_idle_for_ever() {
-    let (mut socket, _stop, _running) = server(20).await;
-    socket.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    let server = server(20).await;
+    let mut client = server.connect().await;
+    client.say(get("/health/live")).await;
+    assert_eq!(client.hear().await.status, 200);
+    assert_eq!(client.closed().await, "");
+    // The same after a request with a body.
+    let mut client = server.connect().await;
+    client.say(post("/api/v1/nowhere", "content-type: application/json\r\n", "{}")).await;
+    assert_eq!(client.hear().await.status, 404);
+    assert_eq!(client.closed().await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_fast_enough_is_never_too_slow() {
+    let config = Config { body_grace_ms: 20, body_bytes_per_s_min: 1, ..Config::default() };
+    let server = Server::start(config).await;
+    let mut client = server.connect().await;
+    let body = format!("{}{{}}", " ".repeat(500));
+    client.say(format!("PUT /api/v1/policy HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{}", body.len(), &body[..500])).await;
+    // By now it has 20 ms and 500 s; other clients are answered meanwhile.
+    for _ in 0..50 {
+        assert_eq!(server.ask(get("/health/live")).await.status, 200);
+    }
+    client.say(format!("{}\r\n0\r\n\r\n", &body[500..])).await;
+    assert!(client.hear().await.status < 300);
 }
 
 #[tokio::test]
 async fn a_silent_connection_does_not_hold_up_the_end() {
-    let (socket, stop, running) = server(600_000).await;
+    let server = server(600_000).await;
+    let _silent = server.connect().await;
     // Answered on a second connection, so the first one was accepted before it.
-    let mut second = TcpStream::connect(socket.peer_addr().unwrap()).await.unwrap();
-    second.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-    second.read_to_end(&mut Vec::new()).await.unwrap();
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    assert_eq!(server.ask(get("/health/live")).await.status, 200);
+    server.stop.send(()).unwrap();
+    server.running.await.unwrap().unwrap();
 }

@@ -31,7 +31,7 @@ fn too_many_at_once_are_told_to_come_again() {
             if answer.status == 201 {
                 taken += 1;
             } else {
-                assert_eq!(answer.problem(), (429, "overloaded".to_owned()));
+                assert_eq!(answer.problem(), (503, "overloaded".to_owned()));
                 refused += 1;
             }
         }

@@ -73,7 +73,7 @@ impl Served {
         let (stop, stopped) = oneshot::channel();
         let serving = runtime.spawn(async move {
             let told = async { drop(stopped.await) };
-            serving::serve(listener, parts, told).await.expect("it serves until it is told to stop");
+            serving::serve(listener, None, parts, told).await.expect("it serves until it is told to stop");
         });
         // The first answer is exact for something.
         let first = [("tradewind-min-epoch", "1"), ("prefer", "wait=30")];

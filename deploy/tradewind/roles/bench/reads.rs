@@ -50,7 +50,7 @@ async fn compare(config: &crate::config::Config, node: &Node) -> Result<Figures>
     };
     let (ours, empty) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
     let (at, empty_at) = (ours.local_addr()?, empty.local_addr()?);
-    tokio::spawn(serve(ours, parts, std::future::pending()));
+    tokio::spawn(serve(ours, None, parts, std::future::pending()));
     tokio::spawn(serve_empty(empty, std::future::pending()));
     let paths: Vec<_> =
         (0..4096).map(|n| format!("/api/v1/orders/{}", order_id(super::workload::mixed(n) % ORDERS))).collect();

@@ -137,7 +137,7 @@ async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[S
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(serve(listener, parts, std::future::pending()));
+    tokio::spawn(serve(listener, None, parts, std::future::pending()));
     let encoded = |text: &String| crate::client::percent_encoded(text);
     let facets = "brand,category,price,attributes.t_product_colour";
     let paths: Vec<String> =

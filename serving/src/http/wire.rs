@@ -1,0 +1,397 @@
+//! The bytes of a connection before HTTP reads them: only whole and sound heads are passed on, slow clients are cut off,
+//! and a client that still sends is read to its end before the connection is closed. Not for what a request asks.
+
+pub mod chunks;
+pub mod head;
+
+use super::problem::Problem;
+use chunks::Chunks;
+use head::Framing;
+use parking_lot::Mutex;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How large heads may be, and how slow clients.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The size of a head.
+    pub head_bytes_max: usize,
+    /// The fields of a head.
+    pub fields_max: usize,
+    /// The size of a target.
+    pub target_bytes_max: usize,
+    /// How long a head may take, the first one from the connection's start.
+    pub head: Duration,
+    /// How long a connection may lie idle between two requests.
+    pub idle: Duration,
+    /// How long a body may be waited for before its rate counts.
+    pub body_grace: Duration,
+    /// The rate below which a body is too slow.
+    pub body_bytes_per_s_min: u64,
+    /// What is still read of a client that sends when its connection is closed.
+    pub linger_bytes_max: usize,
+    /// How long.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_bytes_max: 32 << 10,
+            fields_max: 100,
+            target_bytes_max: 8 << 10,
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            body_grace: Duration::from_secs(10),
+            body_bytes_per_s_min: 16 << 10,
+            linger_bytes_max: 16 << 20,
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What the bytes and the requests of a connection tell each other.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// The heads that were passed on.
+    heads: AtomicU64,
+    /// The requests that were answered to the end.
+    answered: AtomicU64,
+    /// Which head stands in for one that is refused, and why that is.
+    refused: Mutex<Option<(u64, Problem)>>,
+}
+
+impl Exchange {
+    /// Why the request of that number, from 1, is refused, if it is.
+    pub fn refusal(&self, number: u64) -> Option<Problem> {
+        self.refused.lock().as_ref().filter(|(refused, _)| *refused == number).map(|(_, problem)| problem.clone())
+    }
+
+    /// Notes that an answer has left.
+    pub fn answered(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether anything was asked.
+    pub fn has_begun(&self) -> bool {
+        self.heads.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_busy(&self) -> bool {
+        self.heads.load(Ordering::Relaxed) > self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// What comes next on the wire.
+#[derive(Debug)]
+enum Next {
+    /// A head, of which so many bytes were looked at.
+    Head { seen: usize },
+    /// So many bytes of a body.
+    Body(u64),
+    /// Chunks of a body.
+    Chunked(Chunks),
+    /// Nothing that is of use: a head was refused.
+    Nothing,
+}
+
+/// A socket whose bytes are looked at.
+pub struct Wire<S> {
+    socket: Pin<Box<S>>,
+    exchange: Arc<Exchange>,
+    limits: Arc<Limits>,
+    next: Next,
+    /// What was read and not passed on.
+    held: Vec<u8>,
+    /// How much of it may be.
+    cleared: usize,
+    patience: Patience,
+    /// How much was read since the connection is being closed, once it is.
+    lingered: Option<usize>,
+}
+
+/// How long the client has taken.
+#[derive(Debug)]
+struct Patience {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Since when the client has said nothing, while it is waited for.
+    silent_since: Option<Instant>,
+    /// When the head began that is being read; of the first one, when the connection did.
+    head_since: Option<Instant>,
+    /// How much of the body has come.
+    body_bytes: u64,
+    /// How long it was waited for.
+    body_waited: Duration,
+}
+
+impl<S: AsyncRead + AsyncWrite> Wire<S> {
+    /// Looks at what a socket says.
+    pub fn new(socket: S, exchange: Arc<Exchange>, limits: Arc<Limits>) -> Wire<S> {
+        let patience = Patience {
+            timer: None,
+            silent_since: None,
+            head_since: Some(Instant::now()),
+            body_bytes: 0,
+            body_waited: Duration::ZERO,
+        };
+        let socket = Box::pin(socket);
+        let next = Next::Head { seen: 0 };
+        Wire { socket, exchange, limits, next, held: Vec::new(), cleared: 0, patience, lingered: None }
+    }
+
+    /// Looks at what is held; true if something of it was cleared, or can be no further.
+    fn look(&mut self) -> io::Result<()> {
+        match &mut self.next {
+            Next::Head { seen } => {
+                // An empty line before a head is ignored (RFC 9112, 2.2).
+                while self.held.starts_with(b"\r\n") {
+                    self.held.drain(..2);
+                    *seen = 0;
+                }
+                let found = head::end(&self.held, *seen);
+                *seen = self.held.len();
+                match found {
+                    Ok(Some(end)) => match head::check(&self.held[..end], &self.limits) {
+                        Ok(framing) => self.pass(end, framing),
+                        Err(problem) => self.refuse(problem),
+                    },
+                    Ok(None) if self.held.len() > self.limits.head_bytes_max => {
+                        self.refuse(head::unfinished(&self.held, &self.limits));
+                    }
+                    Ok(None) => {}
+                    Err(problem) => self.refuse(problem),
+                }
+            }
+            Next::Body(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
+                *left -= here as u64;
+                self.cleared = here;
+                self.patience.body_bytes += here as u64;
+                if *left == 0 {
+                    self.next = Next::Head { seen: 0 };
+                }
+            }
+            Next::Chunked(chunks) => {
+                let here = chunks.pass(&self.held)?;
+                self.cleared = here;
+                self.patience.body_bytes += here as u64;
+                if *chunks == Chunks::Over {
+                    self.next = Next::Head { seen: 0 };
+                }
+            }
+            Next::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, end: usize, framing: Framing) {
+        self.cleared = end;
+        self.exchange.heads.fetch_add(1, Ordering::Relaxed);
+        self.patience.begin_body();
+        self.next = match framing {
+            Framing::Length(0) => Next::Head { seen: 0 },
+            Framing::Length(length) => Next::Body(length),
+            Framing::Chunked => Next::Chunked(Chunks::START),
+        };
+    }
+
+    /// Passes on another head in place of one that is refused; the request that it makes is answered with the problem.
+    fn refuse(&mut self, problem: Problem) {
+        let number = self.exchange.heads.fetch_add(1, Ordering::Relaxed) + 1;
+        // Where the framing is in doubt, no field is believed.
+        self.held = if problem.status == 400 { head::stand_in(b"") } else { head::stand_in(&self.held) };
+        *self.exchange.refused.lock() = Some((number, problem));
+        self.cleared = self.held.len();
+        self.next = Next::Nothing;
+    }
+
+    /// Until when the client must say something; `None` while it is its turn to wait.
+    fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let silent_since = *self.patience.silent_since.get_or_insert(now);
+        match (&self.next, self.patience.head_since) {
+            (Next::Head { .. }, Some(since)) => Some(since + self.limits.head),
+            (Next::Head { .. }, None) if self.exchange.is_busy() => {
+                self.patience.silent_since = None;
+                None
+            }
+            (Next::Head { .. }, None) => Some(silent_since + self.limits.idle),
+            (Next::Body(_) | Next::Chunked(_), _) => {
+                let earned = self.patience.body_bytes / self.limits.body_bytes_per_s_min;
+                let granted = self.limits.body_grace + Duration::from_secs(earned);
+                Some(silent_since + granted.saturating_sub(self.patience.body_waited))
+            }
+            (Next::Nothing, _) => None,
+        }
+    }
+
+    /// Ready once the client has taken too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let Some(deadline) = self.deadline(now) else { return Poll::Pending };
+        self.patience.poll_until(deadline, cx)
+    }
+
+    /// Reads on. The bytes of a body of known length are passed on at once, all others are looked at first.
+    fn poll_more(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let mut piece = [MaybeUninit::uninit(); PIECE_BYTES];
+        let most = match self.next {
+            Next::Body(left) => usize::try_from(left).unwrap_or(usize::MAX).min(to.remaining()).min(PIECE_BYTES),
+            Next::Head { .. } | Next::Chunked(_) | Next::Nothing => PIECE_BYTES,
+        };
+        let mut piece = ReadBuf::uninit(&mut piece[..most]);
+        ready!(self.socket.as_mut().poll_read(cx, &mut piece))?;
+        let read = piece.filled();
+        let Next::Body(left) = &mut self.next else {
+            self.held.extend_from_slice(read);
+            return Poll::Ready(Ok(read.len()));
+        };
+        to.put_slice(read);
+        *left -= read.len() as u64;
+        self.patience.body_bytes += read.len() as u64;
+        if *left == 0 {
+            self.next = Next::Head { seen: 0 };
+        }
+        Poll::Ready(Ok(read.len()))
+    }
+
+    /// Reads what the client still sends, so that it is not told that the connection broke before it has read the answer.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut piece = [MaybeUninit::uninit(); PIECE_BYTES];
+        loop {
+            let mut read = ReadBuf::uninit(&mut piece);
+            match self.socket.as_mut().poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) => {
+                    let lingered = self.lingered.get_or_insert(0);
+                    *lingered += read.filled().len();
+                    if read.filled().is_empty() || *lingered > self.limits.linger_bytes_max {
+                        return Poll::Ready(());
+                    }
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {
+                    let since = *self.patience.silent_since.get_or_insert_with(Instant::now);
+                    return self.patience.poll_until(since + self.limits.linger, cx);
+                }
+            }
+        }
+    }
+}
+
+/// What is read at once of heads, chunks and what nobody reads.
+const PIECE_BYTES: usize = 8 << 10;
+
+impl Patience {
+    fn begin_body(&mut self) {
+        (self.head_since, self.body_bytes, self.body_waited) = (None, 0, Duration::ZERO);
+    }
+
+    /// Notes that the client has said something.
+    fn hear(&mut self, is_head: bool) {
+        if let Some(since) = self.silent_since.take() {
+            self.body_waited += since.elapsed();
+        }
+        if is_head && self.head_since.is_none() {
+            self.head_since = Some(Instant::now());
+        }
+    }
+
+    /// Ready at that time. The timer is set anew only where it would be too late, since that takes a lock.
+    fn poll_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncRead for Wire<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        loop {
+            if wire.cleared > 0 {
+                let count = wire.cleared.min(to.remaining());
+                to.put_slice(&wire.held[..count]);
+                wire.held.drain(..count);
+                wire.cleared -= count;
+                return Poll::Ready(Ok(()));
+            }
+            if matches!(wire.next, Next::Nothing) {
+                return Poll::Pending;
+            }
+            let seen = match wire.next {
+                Next::Head { seen } => seen,
+                Next::Body(_) | Next::Chunked(_) | Next::Nothing => 0,
+            };
+            if wire.held.len() > seen {
+                wire.look()?;
+                if wire.cleared > 0 {
+                    continue;
+                }
+            }
+            let is_head = matches!(wire.next, Next::Head { .. });
+            match wire.poll_more(cx, to) {
+                Poll::Ready(Ok(read)) => {
+                    wire.patience.hear(is_head && read > 0);
+                    if read == 0 || !is_head && wire.held.is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(wire.poll_patience(cx));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> AsyncWrite for Wire<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().socket.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().socket.as_mut().poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().socket.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        if wire.lingered.is_none() {
+            ready!(wire.socket.as_mut().poll_shutdown(cx))?;
+            // A client that was read to the end of its request has nothing on its way.
+            if matches!(wire.next, Next::Head { .. }) && wire.held.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            (wire.lingered, wire.patience.silent_since) = (Some(0), None);
+        }
+        ready!(wire.poll_linger(cx));
+        Poll::Ready(Ok(()))
+    }
+}
