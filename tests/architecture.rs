@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 /// Each room with the rooms that it may depend on; the root, which is under `.`, knows all.
-const ROOMS: [(&str, &str, &[&str]); 6] = [
-    (".", "tradewind", &["dataflows", "ingest", "serving", "search", "warehouse-export"]),
+const ROOMS: [(&str, &str, &[&str]); 7] = [
+    (".", "tradewind", &["dataflows", "access", "ingest", "serving", "search", "warehouse-export"]),
     ("dataflows", "dataflows", &[]),
+    ("dataflows/access", "access", &[]),
     ("ingest", "ingest", &["dataflows"]),
-    ("serving", "serving", &["dataflows"]),
+    ("serving", "serving", &["dataflows", "access"]),
     ("search", "search", &["dataflows"]),
     ("warehouse-export", "warehouse-export", &["dataflows"]),
 ];
 
 /// Each technology with the only rooms that may name it. A name stands for its family too: `arrow` for `arrow-array`.
-const TECHNOLOGIES: [(&str, &[&str]); 11] = [
+const TECHNOLOGIES: [(&str, &[&str]); 12] = [
     ("timely", &["dataflows"]),
     ("differential-dataflow", &["dataflows"]),
     ("rdkafka", &["ingest"]),
@@ -30,6 +31,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 11] = [
     ("anyhow", &["tradewind"]),
     ("clap", &["tradewind"]),
     ("tokio", &["ingest", "serving", "tradewind"]),
+    ("ring", &["access"]),
 ];
 
 /// Where the core may name the engine that it runs on.

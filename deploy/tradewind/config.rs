@@ -102,6 +102,8 @@ pub struct Config {
     pub export: Export,
     /// How many dead letters may wait.
     pub dead_letters: ingest::dead_letters::Config,
+    /// Where secrets are kept; none: beside the data folder.
+    pub secrets_dir: Option<PathBuf>,
     /// How the process logs.
     pub telemetry: Telemetry,
     /// Where `serving.listen` comes from.
@@ -324,6 +326,7 @@ impl Settings {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
                 ..ingest::dead_letters::Config::default()
             },
+            secrets_dir: Some(self.text("auth.secrets_dir")).filter(|text| !text.is_empty()).map(PathBuf::from),
             telemetry: self.telemetry(),
             listen_origin: self.get("serving.listen").1.clone(),
             operators_origin: self.get("admin.listen").1.clone(),

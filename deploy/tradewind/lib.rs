@@ -27,9 +27,12 @@ pub mod place;
 mod retention;
 pub mod roles;
 mod rooms;
+mod secrets;
 pub mod service_manager;
 pub mod simulate;
 pub mod telemetry;
 #[cfg(test)]
 mod twin;
 mod zeroed;
+
+pub use secrets::keep_to_ourselves;

@@ -9,6 +9,7 @@ use tradewind::{cli::Cli, config};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    tradewind::keep_to_ourselves();
     // clap itself exits with 2 after a usage error.
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,

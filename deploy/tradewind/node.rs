@@ -8,7 +8,8 @@ use crate::outputs::{self, Outputs};
 use crate::retention::Kept;
 use crate::roles::checkpoint::OperatorCheckpoints;
 use crate::roles::dlq::OperatorLetters;
-use crate::{kafka_listener, log};
+use crate::{kafka_listener, log, secrets};
+use access::root::Purpose;
 use anyhow::{Context, Result};
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
@@ -113,6 +114,7 @@ impl Opened {
     /// Opens the log in the data folder. The clock tells epochs their time.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Opened> {
         let folder = config.log.data_dir.join("log");
+        secrets::own_data_folder(&config.log.data_dir)?;
         let opened = log::open(config)?;
         let log = Arc::clone(&opened.log);
         let started = Instant::now();
@@ -155,8 +157,8 @@ impl Opened {
     }
 
     /// What HTTP is served from.
-    pub fn parts(&self, config: &Config) -> Parts {
-        Parts {
+    pub fn parts(&self, config: &Config) -> Result<Parts> {
+        Ok(Parts {
             config: config.serving_limits(),
             shop: self.shop.clone(),
             log: Arc::clone(&self.commands),
@@ -168,8 +170,9 @@ impl Opened {
                 None => Arc::new(NoExports),
             },
             finder: Arc::clone(&self.late) as Arc<dyn Finder>,
+            cursors: secrets::roots(config)?.signer(Purpose::Cursor),
             entropy: os_entropy(),
-        }
+        })
     }
 
     /// Opens what Kafka clients at that address are served by.

@@ -1,10 +1,11 @@
 //! The files below everything that is kept here (journal, checkpoints, dead letters), as a trait so that tests have a disk
 //! that fails on demand. Not for what is in them.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use rustix::fs::OFlags;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A folder of files.
@@ -111,7 +112,7 @@ impl Folder {
     }
 
     fn make(&self) -> io::Result<()> {
-        std::fs::create_dir_all(&self.path)?;
+        DirBuilder::new().recursive(true).mode(OWN_FOLDER).create(&self.path)?;
         if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
@@ -129,7 +130,7 @@ impl Storage for Folder {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join("lock"))?;
+        let file = own().create(true).truncate(false).write(true).open(self.path.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
@@ -142,12 +143,11 @@ impl Storage for Folder {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(self.path.join(name))?))
+        Ok(Arc::new(own().read(true).write(true).open(self.path.join(name))?))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        let path = self.path.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = create_new(&self.path.join(name))?;
         file.sync_all()?;
         self.sync_names()?;
         Ok(Arc::new(file))
@@ -163,13 +163,16 @@ impl Storage for Folder {
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        std::fs::read(self.path.join(name))
+        let mut bytes = Vec::new();
+        own().read(true).open(self.path.join(name))?.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let aside = self.path.join(format!("{name}.new"));
-        std::fs::write(&aside, bytes)?;
-        File::open(&aside)?.sync_all()?;
+        let mut file = create_new(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
         std::fs::rename(&aside, self.path.join(name))?;
         self.sync_names()
     }
@@ -187,6 +190,30 @@ impl Storage for Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+}
+
+/// The mode of a folder that is its owner's alone.
+const OWN_FOLDER: u32 = 0o700;
+/// The mode of such a file.
+const OWN_FILE: u32 = 0o600;
+
+/// Opens files that are their owner's alone, and follows no link that somebody put in their place.
+fn own() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(OWN_FILE).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
+
+/// A new file in place of what has that name, which is not written to: it may be a link to something else.
+fn create_new(path: &Path) -> io::Result<File> {
+    let create = || own().read(true).write(true).create_new(true).open(path);
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            create()
+        }
+        created => created,
     }
 }
 
@@ -215,6 +242,30 @@ impl StorageFile for File {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn files_are_their_owners_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Folder::at(folder.path().join("data")).unwrap();
+        let (data, other) = (folder.path().join("data"), folder.path().join("other"));
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        std::fs::write(&other, b"theirs").unwrap();
+        for name in ["offsets.new", "made", "opened"] {
+            std::os::unix::fs::symlink(&other, data.join(name)).unwrap();
+        }
+        storage.replace("offsets", b"ours").unwrap();
+        write_all(&*storage.create("made").unwrap(), b"ours", 0).unwrap();
+        assert!(storage.open("opened").is_err() && storage.read("opened").is_err());
+        assert_eq!(std::fs::read(&other).unwrap(), b"theirs");
+        assert_eq!(
+            (storage.read("offsets").unwrap(), storage.read("made").unwrap()),
+            (b"ours".to_vec(), b"ours".to_vec())
+        );
+        let _lock = storage.lock().unwrap();
+        assert_eq!(["offsets", "made", "lock"].map(|name| mode(&data.join(name))), [0o600; 3]);
+        assert_eq!(mode(&data), 0o700);
+    }
 
     #[test]
     fn a_deleted_file_is_gone_but_for_who_has_it_open() {

@@ -10,6 +10,7 @@ use crate::keeper::Keeper;
 use crate::letters::Letters;
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
+use access::root::Signer;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct App {
     pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
+    /// What signs cursors.
+    pub cursors: Signer,
     /// Bytes of bodies and answers under way.
     pub bytes: Arc<Budget>,
     /// Room for searches: they keep a core busy.
@@ -53,6 +56,8 @@ pub struct App {
     pub openapi: Vec<u8>,
     /// The document of the topics, as it is served.
     pub asyncapi: Vec<u8>,
+    /// What the page that shows the document may do.
+    pub docs_policy: String,
     /// When the process started.
     pub started: Instant,
 }

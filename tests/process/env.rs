@@ -160,6 +160,9 @@ pub fn assert_sound(body: &Value, epoch: u64) {
 
 fn spawn(data: &Path, way: &Way) -> Program {
     let Way { workers, listen, kafka_listen, variables, shell } = way;
+    // Beside the folder they would outlive the test.
+    let secrets = ("TRADEWIND_AUTH_SECRETS_DIR", data.join("secrets").display().to_string());
+    let variables = &[variables.clone(), vec![secrets]].concat();
     let (data, workers) = (data.display().to_string(), workers.map(|workers| workers.to_string()));
     let listen = listen.as_deref().unwrap_or("127.0.0.1:0");
     let mut arguments = vec!["up", "--data", &data, "--listen", listen];

@@ -13,6 +13,7 @@ mod kafka;
 mod kills;
 mod listener;
 mod metrics;
+mod modes;
 mod online_retail;
 mod program;
 mod restart;

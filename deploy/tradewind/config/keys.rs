@@ -306,6 +306,7 @@ pub const KEYS: &[Key] = &[
         Allowed::Address("127.0.0.1:8080"),
         "where HTTP is served; beyond loopback only with --insecure",
     ),
+    key("auth.secrets_dir", "folder", Allowed::Anything, "where secrets are kept; beside the data folder if empty"),
     key(
         "admin.listen",
         "address",

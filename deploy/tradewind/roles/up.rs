@@ -58,7 +58,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
         let config = config.clone();
         tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
     };
-    let parts = opened.parts(&config);
+    let parts = opened.parts(&config)?;
     let server = tokio::spawn(serve(listener, operators, parts, until(stopped.clone())));
     let kafka_address = kafka.as_ref().map(TcpListener::local_addr).transpose()?;
     let kafka_server = match kafka.zip(kafka_address) {

@@ -78,7 +78,12 @@ impl Directory for Disk {
         // One thread writes each of these files.
         let (to, mut new) = (self.folder.join(path), self.folder.join(path).into_os_string());
         new.push(".new");
-        std::fs::write(&new, data)?;
+        // What a crash left there, or a link that somebody put there, is not written to.
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        OpenOptions::new().write(true).create_new(true).open(&new)?.write_all(data)?;
         std::fs::rename(&new, to)
     }
 

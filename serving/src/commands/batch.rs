@@ -13,6 +13,7 @@ use dataflows::epoch::Epoch;
 use dataflows::rows::Operation;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use std::sync::Arc;
 struct Line {
     command_id: Option<String>,
     type_name: Option<String>,
-    asked: Result<Asked, Problem>,
+    /// Its type and the id that it is about.
+    asked: Result<(CommandType, SmolStr), Problem>,
 }
 
 /// What became of a line.
@@ -47,22 +49,28 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     if texts.len() > config.batch_lines_max {
         return Err(Problem::new(Fault::TooLarge, format!("at most {} lines are taken", config.batch_lines_max)));
     }
-    let mut lines = Vec::with_capacity(texts.len());
+    let (mut lines, mut asked) = (Vec::with_capacity(texts.len()), Vec::new());
     for (seen, text) in texts.into_iter().enumerate() {
         if seen % config.lines_at_once == config.lines_at_once - 1 {
             tokio::task::yield_now().await;
         }
-        lines.push(read(text, config.record_bytes_max));
+        lines.push(read(text, config.record_bytes_max, &mut asked));
     }
-    let asked = lines.iter().filter_map(|line| line.asked.as_ref().ok()).cloned().collect();
+    // What was made of it is enough from here on.
+    drop(body);
     crate::http::fresh::newest(&app, &call, min_epoch).await?;
     let decisions = decision::of(&app, asked, decision_wait(&app, call.prefer())).await?;
     write(&app, &lines, decisions)
 }
 
-fn read(text: &[u8], record_bytes_max: usize) -> Line {
+/// Reads a line; a good one's command comes after the others'.
+fn read(text: &[u8], record_bytes_max: usize, commands: &mut Vec<Asked>) -> Line {
     let mut line = Line { command_id: None, type_name: None, asked: Err(Problem::new(Fault::Malformed, "")) };
-    line.asked = read_into(&mut line.command_id, &mut line.type_name, text, record_bytes_max);
+    line.asked = read_into(&mut line.command_id, &mut line.type_name, text, record_bytes_max).map(|asked| {
+        let known = (asked.command.command_type(), SmolStr::new(asked.command.key()));
+        commands.push(asked);
+        known
+    });
     line
 }
 
@@ -145,7 +153,7 @@ fn write_line(
     serde_json::to_writer(body, &json)
 }
 
-fn ids_of(asked: &Asked) -> BTreeMap<&str, &str> {
-    let (name, _) = Operation::id_names(asked.command.command_type());
-    [(name, asked.command.key())].into_iter().filter(|(name, _)| !name.is_empty()).collect()
+fn ids_of((command_type, key): &(CommandType, SmolStr)) -> BTreeMap<&'static str, &str> {
+    let (name, _) = Operation::id_names(*command_type);
+    [(name, key.as_str())].into_iter().filter(|(name, _)| !name.is_empty()).collect()
 }

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::http::problem::{Fault, Problem};
 use crate::shop::{EpochInfo, Reading};
 use crate::store::Pin;
-use dataflows::port::AppendError;
+use dataflows::port::{AppendError, Publication};
 use dataflows::rows::Operation;
 use dataflows::topic::Origin;
 use std::sync::Arc;
@@ -32,17 +32,17 @@ pub enum Decision {
 }
 
 /// What became of each of the commands.
-pub async fn of(app: &Arc<App>, asked: Vec<Asked>, wait: Duration) -> Result<Vec<Decision>, Problem> {
+pub async fn of(app: &Arc<App>, mut asked: Vec<Asked>, wait: Duration) -> Result<Vec<Decision>, Problem> {
     let deadline = Instant::now() + wait;
     let reading =
         app.shop.read_latest().ok_or_else(|| Problem::new(Fault::Starting, "the node takes in what the log holds"))?;
     let known: Vec<Option<Decision>> = asked.iter().map(|asked| look_up(&reading, asked, None)).collect();
     drop(reading);
-    let unknown: Vec<&Asked> =
-        asked.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(asked, _)| asked).collect();
+    let unknown: Vec<&mut Asked> =
+        asked.iter_mut().zip(&known).filter(|(_, known)| known.is_none()).map(|(asked, _)| asked).collect();
     let mut origins = Vec::new().into_iter();
     if !unknown.is_empty() {
-        origins = append(app, &unknown, deadline).await?.into_iter();
+        origins = append(app, unknown, deadline).await?.into_iter();
     }
     let mut decisions = Vec::with_capacity(asked.len());
     for (asked, known) in asked.iter().zip(known) {
@@ -72,8 +72,8 @@ fn look_up(reading: &Reading<'_>, asked: &Asked, origin: Option<Origin>) -> Opti
     })
 }
 
-/// Appends commands, and says where they stand once they are durable.
-async fn append(app: &Arc<App>, asked: &[&Asked], deadline: Instant) -> Result<Vec<Origin>, Problem> {
+/// Appends commands, and says where they stand once they are durable. Their records are handed on and not kept.
+async fn append(app: &Arc<App>, asked: Vec<&mut Asked>, deadline: Instant) -> Result<Vec<Origin>, Problem> {
     let commands = asked.iter().map(|asked| (&asked.publication.command_id, &asked.command));
     if !app.flights.start(commands, |origin| app.shop.covers(origin)) {
         return Err(Problem::new(Fault::Overloaded, "too many commands are on their way to a decision"));
@@ -81,7 +81,11 @@ async fn append(app: &Arc<App>, asked: &[&Asked], deadline: Instant) -> Result<V
     let ids: Vec<_> = asked.iter().map(|asked| asked.publication.command_id.clone()).collect();
     let flights = Arc::clone(&app.flights);
     let (send, receive) = oneshot::channel();
-    let publications = asked.iter().map(|asked| asked.publication.clone()).collect();
+    let publications = asked.into_iter().map(|asked| {
+        let data = std::mem::take(&mut asked.publication.data);
+        Publication { data, ..asked.publication.clone() }
+    });
+    let publications = publications.collect();
     app.log.append(
         publications,
         Box::new(move |appended| {

@@ -1,9 +1,11 @@
-//! Cursors: where the next page of a list begins, bound to the list's filter and order and to one epoch.
-//! Opaque to clients, so the form may change.
+//! Cursors: where the next page of a list begins, bound to the list's filter and order and to one epoch, and signed, so
+//! that no client makes its own. Opaque to clients, so the form may change.
 
 use super::problem::{Fault, Problem};
+use access::root::{Signer, TAG_BYTES};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dataflows::epoch::Epoch;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Where a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,58 +16,53 @@ pub struct Cursor {
     pub after: String,
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 impl Cursor {
-    /// The cursor as clients get it. `list` names route and filter.
-    pub fn text(&self, list: &str) -> String {
-        let mut bytes = self.epoch.0.to_le_bytes().to_vec();
+    /// The cursor as clients get it, signed. `list` names route and filter.
+    pub fn text(&self, list: &str, signer: &Signer) -> String {
+        let mut bytes = self.epoch.0.to_be_bytes().to_vec();
         bytes.extend_from_slice(self.after.as_bytes());
-        let check = check(list, &bytes);
-        bytes.extend_from_slice(&check);
-        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[digit as usize])).collect()
+        let tag = signer.sign(&[list.as_bytes(), &bytes]);
+        bytes.extend_from_slice(&tag);
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Reads a cursor of that list, and no other.
-    pub fn read(text: &str, list: &str) -> Result<Cursor, Problem> {
-        decode(text, list).ok_or_else(|| {
+    pub fn read(text: &str, list: &str, signer: &Signer) -> Result<Cursor, Problem> {
+        decode(text, list, signer).ok_or_else(|| {
             Problem::new(Fault::BadCursor, "take cursors from `next_cursor` of this list with this filter, unchanged")
         })
     }
 }
 
-fn check(list: &str, bytes: &[u8]) -> [u8; 8] {
-    (xxh3_64(list.as_bytes()).rotate_left(32) ^ xxh3_64(bytes)).to_le_bytes()
-}
-
-fn decode(text: &str, list: &str) -> Option<Cursor> {
-    let digits: Option<Vec<u8>> = text
-        .bytes()
-        .map(|digit| DIGITS.iter().position(|known| *known == digit))
-        .map(|digit| digit.map(|digit| digit as u8))
-        .collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    let (bytes, found) = bytes.split_last_chunk::<8>()?;
-    if *found != check(list, bytes) {
+fn decode(text: &str, list: &str, signer: &Signer) -> Option<Cursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (bytes, tag) = bytes.split_last_chunk::<TAG_BYTES>()?;
+    if !signer.has_signed(&[list.as_bytes(), bytes], tag) {
         return None;
     }
     let (epoch, after) = bytes.split_first_chunk::<8>()?;
-    Some(Cursor { epoch: Epoch(u64::from_le_bytes(*epoch)), after: String::from_utf8(after.to_vec()).ok()? })
+    Some(Cursor { epoch: Epoch(u64::from_be_bytes(*epoch)), after: String::from_utf8(after.to_vec()).ok()? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use access::root::{Purpose, Roots};
 
     #[test]
     fn a_cursor_is_read_back_for_its_list_only() {
+        let signer = |root| Roots::new([root; 32], None).signer(Purpose::Cursor);
+        let ours = signer(1);
         let cursor = Cursor { epoch: Epoch(7), after: "BANK CHARGES ü".to_owned() };
-        let text = cursor.text("orders");
-        assert_eq!(Cursor::read(&text, "orders"), Ok(cursor));
-        assert!(Cursor::read(&text, "stock").is_err());
-        for broken in ["", "0", "zz", &text[2..], &format!("{text}00"), &text.replace('0', "1")] {
-            assert!(Cursor::read(broken, "orders").is_err(), "{broken}");
+        let text = cursor.text("orders", &ours);
+        assert_eq!(Cursor::read(&text, "orders", &ours), Ok(cursor.clone()));
+        assert!(Cursor::read(&text, "stock", &ours).is_err());
+        // Nobody without the secret makes one.
+        assert!(Cursor::read(&cursor.text("orders", &signer(2)), "orders", &ours).is_err());
+        let other = Cursor { epoch: Epoch(8), ..cursor }.text("orders", &ours);
+        let mixed = format!("{}{}", &other[..11], &text[11..]);
+        for broken in ["", "0", "zz", &text[2..], &format!("{text}00"), &format!("{text}="), &mixed] {
+            assert!(Cursor::read(broken, "orders", &ours).is_err(), "{broken}");
         }
     }
 }

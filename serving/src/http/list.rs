@@ -1,12 +1,14 @@
 //! Lists: pages of rows in the order of a key, all pages of a cursor at one epoch.
 
 use super::answer::{Answer, Kind};
+use super::budget::Held;
 use super::call::Call;
 use super::cursor::Cursor;
 use super::fresh;
 use super::problem::{Fault, Problem};
 use crate::app::App;
 use crate::shop::Reading;
+use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -32,7 +34,10 @@ pub struct Page<'a> {
     rows: usize,
     last: String,
     body: Vec<u8>,
+    bytes_max: usize,
     has_more: bool,
+    signer: &'a Signer,
+    budget: Held,
 }
 
 impl<'a> Page<'a> {
@@ -49,11 +54,23 @@ impl<'a> Page<'a> {
             None => config.page_rows_default,
         };
         let list = format!("{}?{}", call.uri.path(), call.query.filter());
-        let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list)).transpose()?;
+        let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list, &app.cursors)).transpose()?;
         let reading = fresh::page(app, call, cursor.as_ref()).await?;
         let after = cursor.map(|cursor| cursor.after);
         let body = b"{\"data\":[".to_vec();
-        Ok(Page { reading, after, list, limit, rows: 0, last: String::new(), body, has_more: false })
+        Ok(Page {
+            reading,
+            after,
+            list,
+            limit,
+            rows: 0,
+            last: String::new(),
+            body,
+            bytes_max: config.page_bytes_max.saturating_sub(END_BYTES),
+            has_more: false,
+            signer: &app.cursors,
+            budget: app.bytes.overdraw(0),
+        })
     }
 
     /// How many rows to read at most: one more than the page has, to know whether there is a next one.
@@ -63,39 +80,52 @@ impl<'a> Page<'a> {
 
     /// Takes a row in; false once the page is full.
     pub fn push(&mut self, key: &str, row: &impl Serialize) -> Result<bool, Problem> {
-        if !self.has_room(key) {
-            return Ok(false);
+        let begin = self.body.len();
+        if self.rows < self.limit {
+            self.part();
+            serde_json::to_writer(&mut self.body, row).map_err(internal)?;
         }
-        serde_json::to_writer(&mut self.body, row).map_err(internal)?;
-        Ok(true)
+        self.keep(key, begin)
     }
 
     /// Takes a row of a view in; false once the page is full.
-    pub fn push_row(&mut self, key: &str, value: &[u8]) -> bool {
-        let has_room = self.has_room(key);
-        if has_room {
+    pub fn push_row(&mut self, key: &str, value: &[u8]) -> Result<bool, Problem> {
+        let begin = self.body.len();
+        if self.rows < self.limit {
+            self.part();
             row_json(&mut self.body, key, value);
         }
-        has_room
+        self.keep(key, begin)
     }
 
-    fn has_room(&mut self, key: &str) -> bool {
-        if self.rows == self.limit {
-            self.has_more = true;
-            return false;
-        }
+    fn part(&mut self) {
         if self.rows > 0 {
             self.body.push(b',');
+        }
+    }
+
+    /// Keeps the row that was written last, unless the page was full before it or is too large with it. A row that is too
+    /// large for any page has one for itself.
+    fn keep(&mut self, key: &str, begin: usize) -> Result<bool, Problem> {
+        if self.rows == self.limit || self.rows > 0 && self.body.len() > self.bytes_max {
+            self.body.truncate(begin);
+            self.has_more = true;
+            return Ok(false);
+        }
+        if !self.budget.grow_to(self.body.len()) {
+            return Err(Problem::new(Fault::Overloaded, "too many bytes of bodies and answers are under way"));
         }
         self.rows += 1;
         self.last.clear();
         self.last.push_str(key);
-        true
+        Ok(true)
     }
 
     /// The page as an answer.
     pub fn answer(mut self, call: &Call) -> Result<Answer, Problem> {
-        let next = self.has_more.then(|| Cursor { epoch: self.reading.epoch(), after: self.last }.text(&self.list));
+        let next = self
+            .has_more
+            .then(|| Cursor { epoch: self.reading.epoch(), after: self.last }.text(&self.list, self.signer));
         self.body.extend_from_slice(b"],\"next_cursor\":");
         serde_json::to_writer(&mut self.body, &next).map_err(internal)?;
         self.body.push(b'}');
@@ -107,6 +137,9 @@ impl<'a> Page<'a> {
         fresh::exact(&self.reading, answer)
     }
 }
+
+/// What is left for the end of a page, with its cursor.
+const END_BYTES: usize = 2 << 10;
 
 /// Writes a row of a view as `{key, value}`, the value as it is published.
 pub fn row_json(body: &mut Vec<u8>, key: &str, value: &[u8]) {

@@ -157,13 +157,18 @@ impl Problem {
         self
     }
 
-    /// The problem as an answer.
+    /// The problem as an answer. What broke inside is for the log, and not for the caller.
     pub fn answer(&self) -> Answer {
+        let is_internal = self.status == Fault::Internal.status();
+        if is_internal {
+            tracing::error!(detail = %self.detail, "a request could not be answered");
+        }
+        let detail = if is_internal { "the log of the node says what broke" } else { &self.detail };
         let body = ProblemJson {
             r#type: format!("urn:tradewind:problem:{}", self.code),
             title: self.title,
             status: self.status,
-            detail: &self.detail,
+            detail,
             code: self.code,
             errors: &self.errors,
         };

@@ -18,6 +18,7 @@ use crate::routes::{self, Route};
 use crate::shop::Shop;
 use crate::vitals::VitalsSource;
 use crate::{asyncapi, openapi};
+use access::root::Signer;
 use axum::Router;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub exports: Arc<dyn Exports>,
     /// What finds products.
     pub finder: Arc<dyn Finder>,
+    /// What signs cursors.
+    pub cursors: Signer,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
 }
@@ -67,7 +70,7 @@ pub fn os_entropy() -> Entropy {
 /// The room as one value, and its routes.
 fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, letters, exports, finder, entropy } = parts;
+    let Parts { config, shop, log, vitals, keeper, letters, exports, finder, cursors, entropy } = parts;
     let searches_max = config.searches_max;
     let limits = Limits {
         waiting_max: config.activity_waiting_max,
@@ -86,11 +89,13 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
         letters,
         exports,
         finder,
+        cursors,
         searches: Arc::new(Semaphore::new(searches_max)),
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),
         asyncapi: Answer::json(&asyncapi::document()).into_body(),
+        docs_policy: routes::health::docs_policy(),
         started: Instant::now(),
     });
     (app, routes)

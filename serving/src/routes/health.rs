@@ -7,6 +7,7 @@ use crate::http::problem::Problem;
 use crate::progress::Progress;
 use crate::shop::Readiness;
 use crate::vitals::Vitals;
+use access::hash::sha256_base64;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderValue, StatusCode};
 use dataflows::epoch::Epoch;
@@ -58,16 +59,27 @@ pub async fn asyncapi(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     Ok(Answer::new(StatusCode::OK, Kind::Json, app.asyncapi.clone()))
 }
 
-/// What the page may do: run the script and the style that stand in it, by their SHA-256, and ask this node.
-const DOCS_POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-vC4kMOMWd/99XE05x0hPd1XmFtvVYvf5vzUekGsaowM='; \
-    style-src 'sha256-fOBxDgG4WGF/KtAiVx4OYk+O/XnBX9lsFogQptPpjaw='; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'";
+/// The document of the routes, to read.
+const DOCS: &str = include_str!("../openapi/docs.html");
+
+/// What that page may do: run the script and the style that stand in it, and ask this node.
+pub fn docs_policy() -> String {
+    let hash = |tag: &str| {
+        let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+        let inner = DOCS.split_once(&open).and_then(|(_, rest)| rest.split_once(&close)).map_or("", |(inner, _)| inner);
+        sha256_base64(inner.as_bytes())
+    };
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; img-src 'self' data:; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+        hash("script"),
+        hash("style")
+    )
+}
 
 /// `GET /docs`
-pub async fn docs(_app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    let mut answer = Answer::new(StatusCode::OK, Kind::Html, include_bytes!("../openapi/docs.html").to_vec());
-    answer.header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
+pub async fn docs(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+    let mut answer = Answer::new(StatusCode::OK, Kind::Html, DOCS.as_bytes().to_vec());
+    answer.headers_extend(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&app.docs_policy).ok());
     Ok(answer)
 }

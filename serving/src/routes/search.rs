@@ -21,6 +21,7 @@ use dataflows::observation::{Observation, SearchPerformed, normalised};
 use dataflows::time::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ impl Serialize for Facets<'_> {
 
 #[derive(Serialize)]
 struct PageJson<'a> {
-    data: Vec<HitJson<'a>>,
+    data: Vec<Box<RawValue>>,
     facets: Facets<'a>,
     total: u64,
     next_cursor: Option<&'a str>,
@@ -112,7 +113,7 @@ struct Suggestions {
 pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let mut wanted = wanted(&app, &call)?;
     let list = format!("{}?{}", call.uri.path(), call.query.filter());
-    let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list)).transpose()?;
+    let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list, &app.cursors)).transpose()?;
     // Who looks at a further page, into the past or at the reasons has not searched anew.
     let is_search = cursor.is_none() && call.query.get("as_of").is_none() && !wanted.explain;
     let query = (app.config.publishes_searches && is_search).then(|| normalised(&wanted.text));
@@ -122,7 +123,7 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let (call, mut answer, total) = beside(&app, move |app| {
         let (index, reading) = asked.open(app)?;
         let found = index.find(&wanted, &reading).map_err(broken)?;
-        let answer = page(&found, &reading, &list, &call)?;
+        let answer = page(app, &found, &reading, &list, &call)?;
         Ok((call, fresh::exact(&reading, answer)?, found.total))
     })
     .await?;
@@ -223,21 +224,29 @@ fn broken(error: dataflows::finder::FindError) -> Problem {
     Problem::new(Fault::Internal, error.to_string())
 }
 
-fn page(found: &Found, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
+fn page(app: &App, found: &Found, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
     let Found { hits, facets, total, has_more } = found;
-    let mut products = Vec::with_capacity(hits.len());
+    // As many hits as fit, and one that is too large for any page for itself.
+    let mut data: Vec<Box<RawValue>> = Vec::with_capacity(hits.len());
+    let mut bytes = 0;
     for hit in hits {
+        let Hit { product_id, score, highlights, explain, place: _ } = hit;
         // The index and the store are at one epoch, unless it was forgotten meanwhile.
         let gone = || Problem::new(Fault::EpochForgotten, "the epoch was forgotten while it was read");
-        products.push(reading.product(&hit.product_id).ok_or_else(gone)?);
+        let product = reading.product(product_id).ok_or_else(gone)?;
+        let product = ProductJson(product.as_ref(), reading);
+        let row = HitJson { product, score: *score, highlights, explain: explain.as_ref() };
+        let row = serde_json::value::to_raw_value(&row).map_err(internal)?;
+        bytes += row.get().len() + 1;
+        if !data.is_empty() && bytes > app.config.page_bytes_max {
+            break;
+        }
+        data.push(row);
     }
-    let after = hits.last().filter(|_| *has_more).map(|hit| hit.place.clone());
-    let next = after.map(|after| Cursor { epoch: reading.epoch(), after }.text(list));
-    let row = |(hit, product)| {
-        let Hit { product_id: _, score, highlights, explain, place: _ }: &Hit = hit;
-        HitJson { product: ProductJson(product, reading), score: *score, highlights, explain: explain.as_ref() }
-    };
-    let data = hits.iter().zip(products.iter().map(AsRef::as_ref)).map(row).collect();
+    let is_cut = data.len() < hits.len();
+    let after = data.len().checked_sub(1).and_then(|last| hits.get(last)).filter(|_| *has_more || is_cut);
+    let after = after.map(|hit| Cursor { epoch: reading.epoch(), after: hit.place.clone() });
+    let next = after.map(|cursor| cursor.text(list, &app.cursors));
     let json = PageJson { data, facets: Facets(facets), total: *total, next_cursor: next.as_deref() };
     let mut answer = Answer::new(StatusCode::OK, Kind::Json, serde_json::to_vec(&json).map_err(internal)?);
     if let Some(next) = &next {

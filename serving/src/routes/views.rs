@@ -56,6 +56,14 @@ pub async fn rows(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
         Some(_) | None => Bound::Included(SmolStr::new(prefix)),
     };
     let (views, at) = (app.shop.views(), page.reading.at());
-    views.rows(view, start, at, page.rows_max(), |key, value| key.starts_with(prefix) && page.push_row(key, value));
+    let mut pushed = Ok(true);
+    views.rows(view, start, at, page.rows_max(), |key, value| {
+        if !key.starts_with(prefix) {
+            return false;
+        }
+        pushed = page.push_row(key, value);
+        matches!(pushed, Ok(true))
+    });
+    pushed?;
     page.answer(&call)
 }

@@ -2,6 +2,7 @@
 
 use crate::shop::Shop;
 use crate::{Config, NoExports, NoFinder, NoKeeper, NoLetters, Parts, Vitals, service};
+use access::root::{Purpose, Roots};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
@@ -322,6 +323,7 @@ impl TestEnv {
             letters: Arc::new(NoLetters),
             exports: Arc::new(NoExports),
             finder: Arc::new(NoFinder),
+            cursors: Roots::new([7; 32], None).signer(Purpose::Cursor),
             entropy: Arc::new(move || Ok(u128::from(made.fetch_add(1, Ordering::Relaxed)).to_be_bytes())),
         };
         (parts, log, now_ms)

@@ -2,6 +2,8 @@
 
 use super::env::{PRODUCT, TestEnv, order};
 use crate::Config;
+use crate::http::cursor::Cursor;
+use access::root::{Purpose, Roots};
 use dataflows::epoch::Epoch;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -175,6 +177,35 @@ async fn the_pages_of_a_list_are_at_one_epoch() {
     env.log.cut();
     let gone = env.get(&format!("/api/v1/views/orders?cursor={cursor}")).await;
     assert_eq!(gone.problem(), (410, "epoch_forgotten".to_owned()));
+}
+
+#[tokio::test]
+async fn pages_are_cut_by_bytes_and_cursors_of_others_are_none() {
+    let env = TestEnv::with(Config { page_bytes_max: 3 << 10, ..Config::default() });
+    for n in 0..9 {
+        // The fifth is too large for a page, and has one for itself.
+        let price = json!({"amount": "1", "currency": "GBP"});
+        let variant = |at: usize| json!({"sku": format!("{n}-{at}"), "title": "Lamp", "price": price.clone()});
+        let variants: Vec<Value> = (0..if n == 5 { 20 } else { 2 }).map(variant).collect();
+        let product = json!({"title": "Lamp", "category": ["Home"], "variants": variants}).to_string();
+        assert_eq!(env.call("PUT", &format!("/api/v1/products/p{n}"), &[], product).await.status, 201);
+    }
+    for (path, pointer) in
+        [("/api/v1/products?limit=200", "/product_id"), ("/api/v1/views/products?limit=1000", "/key")]
+    {
+        let found = pages(&env, path, pointer).await;
+        assert!(found.len() > 3, "{found:?}");
+        assert!(found.contains(&vec!["p5".to_owned()]), "{found:?}");
+        assert_eq!(found.concat(), (0..9).map(|n| format!("p{n}")).collect::<Vec<_>>());
+        let first = env.get(path).await;
+        assert!(first.body.len() <= 3 << 10, "{}", first.body.len());
+    }
+    // Another node's secret signs other cursors.
+    let mine = Cursor { epoch: Epoch(2), after: "p1".to_owned() };
+    let forged = mine.text("/api/v1/products?[]", &Roots::new([8; 32], None).signer(Purpose::Cursor));
+    let own = mine.text("/api/v1/products?[]", &Roots::new([7; 32], None).signer(Purpose::Cursor));
+    let asked = async |cursor: &str| env.get(&format!("/api/v1/products?cursor={cursor}")).await.status.as_u16();
+    assert_eq!((asked(&forged).await, asked(&own).await), (400, 200));
 }
 
 #[tokio::test]

@@ -61,8 +61,9 @@ impl Served {
         let flags = Flags { data: Some(folder.to_owned()), ..Flags::default() };
         let mut config = Settings::load(None, &[], flags).expect("the defaults are good").config();
         config.epochs.epoch_ms_max = 50;
+        config.secrets_dir = Some(folder.join("secrets"));
         let opened = Opened::new(&config, Arc::clone(clock) as Arc<dyn Clock>).expect("the folder is ours");
-        let parts = opened.parts(&config);
+        let parts = opened.parts(&config).expect("there are secrets");
         let fatal: ingest::Fatal = Arc::new(|error| panic!("the node cannot go on: {error}"));
         let node = opened.start(&config, &fatal).expect("the log is whole");
         node.shop.set_ready(true, "");

@@ -3,6 +3,7 @@
 use super::load::{Comparison, load};
 use super::workload::{SKUS, config, fatal, order, order_id, shop};
 use crate::node::Node;
+use access::root::{Purpose, Roots};
 use anyhow::{Context, Result, anyhow};
 use serving::{Parts, os_entropy, serve, serve_empty};
 use std::path::Path;
@@ -46,6 +47,7 @@ async fn compare(config: &crate::config::Config, node: &Node) -> Result<Figures>
         letters: Arc::new(serving::NoLetters),
         exports: Arc::new(serving::NoExports),
         finder: Arc::new(serving::NoFinder),
+        cursors: Roots::new([0; 32], None).signer(Purpose::Cursor),
         entropy: os_entropy(),
     };
     let (ours, empty) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);

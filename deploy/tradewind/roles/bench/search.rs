@@ -8,6 +8,7 @@ use super::workload::{config, fatal, mixed};
 use crate::config::Config;
 use crate::importers::catalog;
 use crate::node::Node;
+use access::root::{Purpose, Roots};
 use anyhow::{Context, Result, anyhow, ensure};
 use dataflows::command::{Command, CommandType, PutProduct};
 use dataflows::epoch::Epoch;
@@ -133,6 +134,7 @@ async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[S
         letters: Arc::new(serving::NoLetters),
         exports: Arc::new(serving::NoExports),
         finder: Arc::clone(&node.finder),
+        cursors: Roots::new([0; 32], None).signer(Purpose::Cursor),
         entropy: os_entropy(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
