@@ -48,7 +48,7 @@ impl Wire {
     }
 
     fn ask(&mut self, head: &str, body: &str) -> Answer {
-        let request = format!("{head}\r\nhost: bank\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let request = format!("{head}\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         self.0.get_mut().write_all(request.as_bytes()).expect("the node reads");
         let (mut status, mut epoch, mut length) = (0, 0, 0);
         for line in self.0.by_ref().lines().map(|line| line.expect("the node answers")) {
@@ -305,7 +305,7 @@ impl Events {
     fn open(address: SocketAddr, last: Option<u64>) -> Events {
         let mut wire = Wire::to(address);
         let last = last.map_or_else(String::new, |epoch| format!("last-event-id: {epoch}\r\n"));
-        let request = format!("GET /api/v1/changes?view=stock HTTP/1.1\r\nhost: bank\r\n{last}\r\n");
+        let request = format!("GET /api/v1/changes?view=stock HTTP/1.1\r\nhost: localhost\r\n{last}\r\n");
         wire.0.get_mut().write_all(request.as_bytes()).expect("the node reads");
         let head: Vec<String> =
             wire.0.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();

@@ -50,6 +50,9 @@ impl Api {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         let mut response = match body {
             Some(body) => self.agent.run(request.body(body)?)?,
             None => self.agent.run(request.body(())?)?,
