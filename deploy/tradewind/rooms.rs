@@ -16,6 +16,7 @@ impl Config {
         room.journal.waiting_bytes_max = log.bytes_waiting_max;
         room.journal.read_window_bytes = log.read_window_bytes;
         room.listener.connections_max = self.kafka.listen_connections_max;
+        room.listener.connections_per_ip_max = self.serving.connections_per_ip;
         room.listener.groups_max = self.kafka.groups_max;
         room.listener.fetch_bytes_max = self.kafka.fetch_bytes_max;
         room.listener.outputs_kept_ms = self.outputs.retention_ms();

@@ -170,6 +170,11 @@ pub trait Log: Send + Sync {
     /// may be given again. Blocks for the disk or the network.
     fn delete_before(&self, floor: &Cut) -> Result<(), Error>;
 
+    /// How many bytes of a disk it takes, if it knows.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Calls the waker whenever the ends may have moved, until the watch is dropped.
     fn watch(&self, waker: Waker) -> Watch;
 }

@@ -1,11 +1,13 @@
 //! Kafka clients of other makers at a real node: kcat, confluent-kafka, kafka-python and aiokafka publish, read, and share
 //! a topic in groups, and so do Kafka's own in Java: see `java`; an example service places an order. Not for the protocol:
-//! see `ingest/src/listener/tests`.
+//! see `ingest/src/listener/tests`. Producers go on over a restart of the node: see `restart`.
 //!
 //! The Python clients are installed into the folder of all that is built. A client that cannot be had is told as skipped,
 //! and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
 
 mod java;
+mod restart;
+mod sarama;
 
 use super::{Api, Program, TestEnv, Way, shop};
 use ingest::testing::broker::Broker;
@@ -18,6 +20,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const PACKAGES: [&str; 3] = ["confluent-kafka==2.16.1", "kafka-python==3.0.12", "aiokafka==0.14.0"];
+
+/// Whether clients are wanted too that take long to be fetched or compiled, and further versions of the others.
+fn are_all_wanted() -> bool {
+    std::env::var_os("TRADEWIND_TEST_CLIENTS").is_some_and(|value| value == "all")
+}
 
 /// Says that a client is not to be had, or fails where none may be missing.
 fn skipped(why: &str) {

@@ -299,6 +299,10 @@ impl Log for Journal {
         self.compact_before(floor, &Compaction::default())
     }
 
+    fn bytes(&self) -> Option<u64> {
+        Some(Journal::bytes(self))
+    }
+
     fn watch(&self, waker: Waker) -> Watch {
         self.shared.watchers.add(waker)
     }

@@ -83,28 +83,35 @@ const fn api(
 /// None of the versions that are answered.
 const NEVER: i16 = i16::MAX;
 
-/// Every kind of request that is answered. Versions end where a later one would only bring what one node has not: ids of
-/// topics, other replicas, members that keep their place.
-pub const ALL: [Api; 19] = [
+/// Every kind of request that is answered, in the versions of Kafka 2.8 to 3.x. They end where a later one would only
+/// bring what one node has not: ids of topics, other replicas. What [`super::old`] reads is in its own form.
+pub const ALL: [Api; 26] = [
     // Clients of librdkafka do not compress unless the first versions are announced, though none sends them.
     api(ApiKey::Produce, (3, 9), 0, 9, PRODUCE),
     api(ApiKey::Fetch, (4, 12), 4, 12, FETCH),
-    api(ApiKey::ListOffsets, (1, 6), 1, 6, LIST_OFFSETS),
+    api(ApiKey::ListOffsets, (0, 8), 0, 6, LIST_OFFSETS),
     api(ApiKey::Metadata, (0, 12), 0, 9, METADATA),
-    api(ApiKey::OffsetCommit, (2, 6), 2, 8, OFFSET_COMMIT),
-    api(ApiKey::OffsetFetch, (1, 5), 1, 6, OFFSET_FETCH),
-    api(ApiKey::FindCoordinator, (0, 3), 0, 3, &[all(TEXT), since(1, I8)]),
-    api(ApiKey::JoinGroup, (0, 4), 0, 6, JOIN_GROUP),
-    api(ApiKey::Heartbeat, (0, 2), 0, 4, &[all(TEXT), all(I32), all(TEXT)]),
-    api(ApiKey::LeaveGroup, (0, 2), 0, 4, &[all(TEXT), all(TEXT)]),
-    api(ApiKey::SyncGroup, (0, 2), 0, 4, SYNC_GROUP),
-    api(ApiKey::DescribeGroups, (0, 2), 0, 5, &[all(Kind::Plain(&TEXT))]),
+    api(ApiKey::OffsetCommit, (1, 9), 1, 8, OFFSET_COMMIT),
+    api(ApiKey::OffsetFetch, (1, 9), 1, 6, OFFSET_FETCH),
+    api(ApiKey::FindCoordinator, (0, 4), 0, 3, &[until(3, TEXT), since(1, I8), since(4, Kind::Plain(&TEXT))]),
+    api(ApiKey::JoinGroup, (0, 9), 0, 6, JOIN_GROUP),
+    api(ApiKey::Heartbeat, (0, 4), 0, 4, &[all(TEXT), all(I32), all(TEXT), since(3, TEXT)]),
+    api(ApiKey::LeaveGroup, (0, 5), 0, 4, &[all(TEXT), until(2, TEXT), since(3, Kind::List(LEAVING))]),
+    api(ApiKey::SyncGroup, (0, 5), 0, 4, SYNC_GROUP),
+    api(ApiKey::DescribeGroups, (0, 5), 0, 5, &[all(Kind::Plain(&TEXT)), since(3, I8)]),
     api(ApiKey::ListGroups, (0, 5), 0, 3, &[since(4, Kind::Plain(&TEXT)), since(5, Kind::Plain(&TEXT))]),
     api(ApiKey::ApiVersions, (0, 4), 0, 3, &[since(3, TEXT), since(3, TEXT)]),
+    api(ApiKey::CreateTopics, (0, 7), 0, 5, &[all(Kind::List(CREATE_TOPIC)), all(I32), since(1, I8)]),
     api(ApiKey::DeleteRecords, (0, 2), 0, 2, &[all(Kind::List(DELETE_TOPIC)), all(I32)]),
     api(ApiKey::InitProducerId, (0, 4), 0, 2, &[all(TEXT), all(I32), since(3, I64), since(3, I16)]),
+    api(ApiKey::AddPartitionsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(Kind::List(PARTITIONS))]),
+    api(ApiKey::AddOffsetsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(TEXT)]),
+    api(ApiKey::EndTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(I8)]),
+    api(ApiKey::TxnOffsetCommit, (0, 3), 0, 3, TXN_OFFSET_COMMIT),
     api(ApiKey::DescribeConfigs, (1, 4), 1, 4, DESCRIBE_CONFIGS),
+    api(ApiKey::DescribeLogDirs, (1, 4), 1, 2, &[all(Kind::List(PARTITIONS))]),
     api(ApiKey::DeleteGroups, (0, 2), 0, 2, &[all(Kind::Plain(&TEXT))]),
+    api(ApiKey::OffsetDelete, (0, 0), 0, NEVER, &[all(TEXT), all(Kind::List(OFFSET_DELETE_TOPIC))]),
     api(ApiKey::DescribeCluster, (0, 1), 0, 0, &[all(I8), since(1, I8)]),
 ];
 
@@ -124,15 +131,64 @@ const FETCH: &[Field] = &[
 const FETCH_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(FETCH_PARTITION))];
 const FETCH_PARTITION: &[Field] = &[all(I32), since(9, I32), all(I64), since(12, I32), since(5, I64), all(I32)];
 const LIST_OFFSETS: &[Field] = &[all(I32), since(2, I8), all(Kind::List(LIST_OFFSETS_TOPIC))];
-const LIST_OFFSETS_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), since(4, I32), all(I64)]))];
+const LIST_OFFSETS_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), since(4, I32), all(I64), until(0, I32)]))];
 const METADATA: &[Field] =
     &[all(Kind::List(&[since(10, UUID), all(TEXT)])), since(4, I8), between(8, 10, I8), since(8, I8)];
-const OFFSET_COMMIT: &[Field] = &[all(TEXT), all(I32), all(TEXT), until(4, I64), all(Kind::List(OFFSET_COMMIT_TOPIC))];
-const OFFSET_COMMIT_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(I64), since(6, I32), all(TEXT)]))];
-const OFFSET_FETCH: &[Field] = &[all(TEXT), all(Kind::List(&[all(TEXT), all(Kind::Plain(&I32))]))];
-const JOIN_GROUP: &[Field] =
-    &[all(TEXT), all(I32), since(1, I32), all(TEXT), all(TEXT), all(Kind::List(&[all(TEXT), all(Kind::Bytes)]))];
-const SYNC_GROUP: &[Field] = &[all(TEXT), all(I32), all(TEXT), all(Kind::List(&[all(TEXT), all(Kind::Bytes)]))];
+const OFFSET_COMMIT: &[Field] = &[
+    all(TEXT),
+    all(I32),
+    all(TEXT),
+    since(7, TEXT),
+    between(2, 4, I64),
+    all(Kind::List(&[all(TEXT), all(Kind::List(OFFSET_COMMIT_PARTITION))])),
+];
+const OFFSET_COMMIT_PARTITION: &[Field] = &[all(I32), all(I64), until(1, I64), since(6, I32), all(TEXT)];
+const OFFSET_FETCH: &[Field] = &[
+    until(7, TEXT),
+    until(7, Kind::List(PARTITIONS)),
+    since(8, Kind::List(&[all(TEXT), since(9, TEXT), since(9, I32), all(Kind::List(PARTITIONS))])),
+    since(7, I8),
+];
+/// Partitions of a topic.
+const PARTITIONS: &[Field] = &[all(TEXT), all(Kind::Plain(&I32))];
+const JOIN_GROUP: &[Field] = &[
+    all(TEXT),
+    all(I32),
+    since(1, I32),
+    all(TEXT),
+    since(5, TEXT),
+    all(TEXT),
+    all(Kind::List(&[all(TEXT), all(Kind::Bytes)])),
+    since(8, TEXT),
+];
+const LEAVING: &[Field] = &[all(TEXT), all(TEXT), since(5, TEXT)];
+const SYNC_GROUP: &[Field] = &[
+    all(TEXT),
+    all(I32),
+    all(TEXT),
+    since(3, TEXT),
+    since(5, TEXT),
+    since(5, TEXT),
+    all(Kind::List(&[all(TEXT), all(Kind::Bytes)])),
+];
+const CREATE_TOPIC: &[Field] = &[
+    all(TEXT),
+    all(I32),
+    all(I16),
+    all(Kind::List(&[all(I32), all(Kind::Plain(&I32))])),
+    all(Kind::List(&[all(TEXT), all(TEXT)])),
+];
+const TXN_OFFSET_COMMIT: &[Field] = &[
+    all(TEXT),
+    all(TEXT),
+    all(I64),
+    all(I16),
+    since(3, I32),
+    since(3, TEXT),
+    since(3, TEXT),
+    all(Kind::List(&[all(TEXT), all(Kind::List(&[all(I32), all(I64), since(2, I32), all(TEXT)]))])),
+];
+const OFFSET_DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32)]))];
 const DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(I64)]))];
 const DESCRIBE_CONFIGS: &[Field] =
     &[all(Kind::List(&[all(I8), all(TEXT), all(Kind::Plain(&TEXT))])), all(I8), since(3, I8)];

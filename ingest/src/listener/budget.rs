@@ -47,9 +47,16 @@ impl Budget {
         Budget { places: Arc::new(Semaphore::new(units as usize)), units, waiting: AtomicUsize::new(0) }
     }
 
+    /// So many bytes, if they are free.
+    pub fn try_hold(&self, bytes: usize) -> Option<Held> {
+        let units = units(bytes);
+        let permit = Arc::clone(&self.places).try_acquire_many_owned(units).ok()?;
+        Some(Held { permit, units })
+    }
+
     /// Waits until so many bytes are free; for all of them if it is more.
     pub async fn hold(&self, bytes: usize) -> Held {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.units);
+        let units = units(bytes).min(self.units);
         let _waiting = Waiting::new(&self.waiting);
         let permit = Arc::clone(&self.places).acquire_many_owned(units).await;
         Held { permit: permit.expect("a budget is never closed"), units }
@@ -61,10 +68,14 @@ impl Budget {
     }
 }
 
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
+}
+
 impl Held {
     /// Gives back what is over that many bytes.
     pub fn shrink(&mut self, bytes: usize) {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        let units = units(bytes);
         if let Some(over) = self.units.checked_sub(units).filter(|over| *over > 0) {
             drop(self.permit.split(over as usize));
             self.units = units;
@@ -89,6 +100,7 @@ mod tests {
         assert_eq!(free(&budget), 8);
         held.shrink(1 << 20);
         assert_eq!(free(&budget), 8, "it never grows");
+        assert!(budget.try_hold(8 << 10).is_some() && budget.try_hold((8 << 10) + 1).is_none());
         drop(held);
         let all = budget.hold(1 << 30).await;
         assert_eq!(free(&budget), 0, "more than there is, is all of it");

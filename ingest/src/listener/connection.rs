@@ -4,13 +4,14 @@ use super::apis::{Api, Walk};
 use super::budget::Held;
 use super::fetch::Reading;
 use super::socket::{self, Answer, Ended, LARGE_BYTES, broken};
-use super::{Shared, admin, code, fetch, produce};
+use super::{Shared, admin, code, fetch, old, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
-    ResponseHeader, SyncGroupRequest,
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    EndTxnRequest, EndTxnResponse, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, ProduceRequest, ResponseHeader, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use std::net::SocketAddr;
@@ -114,6 +115,10 @@ impl Connection {
                 let (answer, held) = fetch::fetch(&shared, &mut self.reading, asked).await;
                 encoded(&shared, front.correlation, front.version, &answer, held).await?
             }
+            ApiKey::ListOffsets if front.version < old::LIST_OFFSETS => {
+                let asked = old::list_offsets(body).ok_or_else(|| unreadable(&front))?;
+                written(front.correlation, &old::listed_offsets(&shared.list_offsets(asked).await))
+            }
             ApiKey::ListOffsets => {
                 answer!(shared, front, body, ListOffsetsRequest, asked => shared.list_offsets(asked).await)
             }
@@ -132,8 +137,15 @@ impl Connection {
             ApiKey::DescribeCluster => {
                 encoded(&shared, front.correlation, front.version, &admin::cluster(at), None).await?
             }
+            ApiKey::DescribeLogDirs => {
+                answer!(shared, front, body, DescribeLogDirsRequest, asked => shared.describe_log_dirs(asked))
+            }
             ApiKey::DeleteRecords => {
                 answer!(shared, front, body, DeleteRecordsRequest, asked => shared.delete_records(asked).await)
+            }
+            ApiKey::CreateTopics => created_topics(&shared, &front, body).await?,
+            ApiKey::AddPartitionsToTxn | ApiKey::AddOffsetsToTxn | ApiKey::EndTxn | ApiKey::TxnOffsetCommit => {
+                dispatch_of_transactions(&shared, &front, body).await?
             }
             _ => return self.dispatch_of_groups(front, body).await.map(Some),
         };
@@ -142,20 +154,30 @@ impl Connection {
 
     async fn dispatch_of_groups(&mut self, front: Front, body: Bytes) -> Result<Answer, Ended> {
         let shared = &self.shared;
+        let version = front.version;
         Ok(match front.api.key {
+            ApiKey::OffsetCommit if version < old::OFFSET_COMMIT => {
+                let asked = old::offset_commit(body).ok_or_else(|| unreadable(&front))?;
+                let answer = shared.commit_offsets(asked).await;
+                encoded(shared, front.correlation, old::OFFSET_COMMIT, &answer, None).await?
+            }
             ApiKey::OffsetCommit => {
                 answer!(shared, front, body, OffsetCommitRequest, asked => shared.commit_offsets(asked).await)
             }
             ApiKey::OffsetFetch => {
-                answer!(shared, front, body, OffsetFetchRequest, asked => shared.fetch_offsets(asked))
+                answer!(shared, front, body, OffsetFetchRequest, asked => shared.fetch_offsets(asked, version))
+            }
+            ApiKey::OffsetDelete => {
+                answer!(shared, front, body, OffsetDeleteRequest, asked => shared.delete_offsets(asked).await)
             }
             ApiKey::FindCoordinator => {
-                answer!(shared, front, body, FindCoordinatorRequest, asked => admin::coordinator(self.address, asked))
+                let at = self.address;
+                answer!(shared, front, body, FindCoordinatorRequest, asked => admin::coordinator(at, asked, version))
             }
             ApiKey::JoinGroup => {
-                let (client, host) = (front.client.clone(), format!("/{}", self.peer.ip()));
-                let version = front.version;
-                answer!(shared, front, body, JoinGroupRequest, asked => shared.groups.join(asked, version, client, host).await)
+                let by = (front.client.clone(), format!("/{}", self.peer.ip()));
+                let offsets = &shared.offsets;
+                answer!(shared, front, body, JoinGroupRequest, asked => shared.groups.join(asked, version, by, offsets).await)
             }
             ApiKey::SyncGroup => {
                 answer!(shared, front, body, SyncGroupRequest, asked => shared.groups.sync(asked).await)
@@ -163,7 +185,9 @@ impl Connection {
             ApiKey::Heartbeat => {
                 answer!(shared, front, body, HeartbeatRequest, asked => shared.groups.heartbeat(asked))
             }
-            ApiKey::LeaveGroup => answer!(shared, front, body, LeaveGroupRequest, asked => shared.groups.leave(asked)),
+            ApiKey::LeaveGroup => {
+                answer!(shared, front, body, LeaveGroupRequest, asked => shared.groups.leave(asked, version))
+            }
             ApiKey::DescribeGroups => {
                 answer!(shared, front, body, DescribeGroupsRequest, asked => shared.describe_groups(asked))
             }
@@ -174,6 +198,43 @@ impl Connection {
             other => return Err(broken(format!("{other:?} is not answered"))),
         })
     }
+}
+
+/// Refuses to make topics, in the words of any version.
+async fn created_topics(shared: &Shared, front: &Front, body: Bytes) -> Result<Answer, Ended> {
+    if front.version < old::CREATE_TOPICS {
+        let asked = old::create_topics(body).ok_or_else(|| unreadable(front))?;
+        return Ok(written(front.correlation, &old::created_topics(&admin::no_topics(asked), front.version)));
+    }
+    Ok(answer!(shared, front, body, CreateTopicsRequest, asked => admin::no_topics(asked)))
+}
+
+/// Refuses what belongs to a transaction.
+async fn dispatch_of_transactions(shared: &Shared, front: &Front, body: Bytes) -> Result<Answer, Ended> {
+    let refused = code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    Ok(match front.api.key {
+        ApiKey::AddPartitionsToTxn => {
+            answer!(shared, front, body, AddPartitionsToTxnRequest, asked => admin::no_partitions(asked))
+        }
+        ApiKey::AddOffsetsToTxn => {
+            answer!(shared, front, body, AddOffsetsToTxnRequest, _asked => AddOffsetsToTxnResponse::default().with_error_code(refused))
+        }
+        ApiKey::EndTxn => {
+            answer!(shared, front, body, EndTxnRequest, _asked => EndTxnResponse::default().with_error_code(refused))
+        }
+        _ => answer!(shared, front, body, TxnOffsetCommitRequest, asked => admin::no_offsets(asked)),
+    })
+}
+
+fn unreadable(front: &Front) -> Ended {
+    broken(format!("a request {:?} cannot be read", front.api.key))
+}
+
+/// An answer whose body is written already, in a version that has nothing in its header but the number.
+fn written(correlation: i32, body: &[u8]) -> Answer {
+    let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX);
+    let bytes = [&length.to_be_bytes()[..], &correlation.to_be_bytes(), body].concat();
+    Answer { bytes: Bytes::from(bytes), held: None }
 }
 
 /// Appends; who wants no answer gets none, and learns of an error by the end of the connection.

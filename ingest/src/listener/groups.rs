@@ -1,14 +1,18 @@
 //! Consumer groups by the classic protocol: who is in, which generation it is, who has which share. In memory: members
-//! join again after a restart, as they do when a broker goes. Not for how far a group is: see `offsets`.
+//! join again after a restart, as they do when a broker goes. A group that nobody is in is not kept here. Not for how far
+//! a group is: see `offsets`.
 
 mod answers;
+mod entry;
+mod leave;
 mod member;
 
-use super::{Config, code, random};
+use super::budget::{Budget, Held};
+use super::offsets::Offsets;
+use super::{Config, code};
 use crate::log::lock;
 use kafka_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
-    SyncGroupRequest, SyncGroupResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use member::Member;
@@ -22,6 +26,8 @@ use tokio::time::Instant;
 pub struct Groups {
     config: Config,
     state: Mutex<State>,
+    /// The bytes that members say of themselves and are told.
+    bytes: Budget,
 }
 
 #[derive(Default)]
@@ -51,15 +57,17 @@ struct Group {
     protocol: StrBytes,
     leader: String,
     members: BTreeMap<String, Member>,
+    /// What the shares hold of the budget of members.
+    shares: Option<Held>,
     /// Names that were given to who must join once more with it, and until when they are good.
     promised: BTreeMap<String, Instant>,
-    used: Instant,
 }
 
 impl Groups {
     /// No groups.
     pub fn new(config: Config) -> Groups {
-        Groups { config, state: Mutex::default() }
+        let bytes = Budget::new(config.members_bytes_max);
+        Groups { config, state: Mutex::default(), bytes }
     }
 
     /// Takes a member in, and answers when the group's next generation is complete.
@@ -67,90 +75,21 @@ impl Groups {
         &self,
         request: JoinGroupRequest,
         version: i16,
-        client: String,
-        host: String,
+        (client, host): (String, String),
+        offsets: &Offsets,
     ) -> JoinGroupResponse {
         let (answer, answered) = oneshot::channel();
         let id = request.member_id.clone();
         let member = Member::of(&request, client, host, &self.config);
         let refused = match member {
-            Ok(member) => self.enter(&request, member, version, answer),
-            Err(code) => Some((code, id)),
+            Ok(member) => self.enter(&request, member, version, answer, offsets),
+            Err(code) => Err((code, id)),
         };
         match refused {
-            Some((code, member_id)) => JoinGroupResponse::default()
-                .with_error_code(code)
-                .with_member_id(member_id)
-                .with_protocol_name(Some(StrBytes::default())),
+            Err((code, member_id)) => refusal(code, member_id),
             // Who is sent away without an answer was given up.
-            None => answered.await.unwrap_or_else(|_| {
-                JoinGroupResponse::default()
-                    .with_error_code(code::UNKNOWN_MEMBER_ID)
-                    .with_protocol_name(Some(StrBytes::default()))
-            }),
+            Ok(()) => answered.await.unwrap_or_else(|_| refusal(code::UNKNOWN_MEMBER_ID, StrBytes::default())),
         }
-    }
-
-    /// None if the member is in and will be answered; else why not, and its name.
-    fn enter(
-        &self,
-        request: &JoinGroupRequest,
-        mut member: Member,
-        version: i16,
-        answer: oneshot::Sender<JoinGroupResponse>,
-    ) -> Option<(i16, StrBytes)> {
-        let now = Instant::now();
-        let mut state = lock(&self.state);
-        let name = request.group_id.to_string();
-        if name.is_empty() {
-            return Some((code::INVALID_GROUP_ID, request.member_id.clone()));
-        }
-        if !state.groups.contains_key(&name) && !state.make_room(self.config.groups_max) {
-            return Some((code::COORDINATOR_NOT_AVAILABLE, request.member_id.clone()));
-        }
-        state.names += 1;
-        let number = state.names;
-        let group = state.groups.entry(name).or_insert_with(|| Group::new(now));
-        group.used = now;
-        let mut id = request.member_id.to_string();
-        let is_known = group.members.contains_key(&id);
-        // Who was given a name has its place already.
-        let has_place = is_known || group.promised.contains_key(&id);
-        if !has_place && group.members.len() + group.promised.len() >= self.config.members_max {
-            return Some((code::GROUP_MAX_SIZE_REACHED, request.member_id.clone()));
-        }
-        if !group.takes(&id, &request.protocol_type, &member) {
-            return Some((code::INCONSISTENT_GROUP_PROTOCOL, request.member_id.clone()));
-        }
-        if id.is_empty() {
-            id = format!("{}-{:08x}-{number}", member.client, random() & 0xffff_ffff);
-            if version >= 4 {
-                group.promised.insert(id.clone(), now + member.session);
-                return Some((code::MEMBER_ID_REQUIRED, StrBytes::from_string(id)));
-            }
-        } else if group.promised.remove(&id).is_none() && !is_known {
-            return Some((code::UNKNOWN_MEMBER_ID, request.member_id.clone()));
-        }
-        let before = group.members.get(&id);
-        let is_same = before.is_some_and(|before| before.protocols == member.protocols);
-        member.assignment = before.map(|before| before.assignment.clone()).unwrap_or_default();
-        if is_same
-            && (matches!(group.phase, Phase::Sharing { .. }) || (group.phase == Phase::Stable && group.leader != id))
-        {
-            // It has not heard the answer; nothing has changed.
-            let again = group.joined(&id);
-            if let Some(member) = group.members.get_mut(&id) {
-                member.seen = now;
-            }
-            drop(answer.send(again));
-            return None;
-        }
-        member.joining = Some(answer);
-        group.protocol_type = request.protocol_type.clone();
-        group.members.insert(id, member);
-        group.begin(now, &self.config);
-        group.go_on(now);
-        None
     }
 
     /// Answers with a member's share, once the leader has dealt them out.
@@ -166,11 +105,16 @@ impl Groups {
 
     fn share(&self, request: SyncGroupRequest, answer: oneshot::Sender<SyncGroupResponse>) -> i16 {
         let mut state = lock(&self.state);
-        let group = match state.member(&request.group_id, request.generation_id, &request.member_id) {
+        let (instance, id) = (request.group_instance_id.as_deref(), request.member_id.as_str());
+        let group = match state.member(&request.group_id, request.generation_id, id, instance) {
             Ok(group) => group,
             Err(code) => return code,
         };
-        let is_leader = group.leader == request.member_id.as_str();
+        let is_other = |asked: &Option<StrBytes>, own: &StrBytes| asked.as_ref().is_some_and(|asked| asked != own);
+        if is_other(&request.protocol_type, &group.protocol_type) || is_other(&request.protocol_name, &group.protocol) {
+            return code::INCONSISTENT_GROUP_PROTOCOL;
+        }
+        let is_leader = group.leader == id;
         let (shares, bytes_max) = (request.assignments, self.config.member_bytes_max);
         if is_leader && shares.iter().any(|share| share.assignment.len() > bytes_max) {
             return code::INVALID_REQUEST;
@@ -180,26 +124,32 @@ impl Groups {
             Phase::Joining { .. } => return code::REBALANCE_IN_PROGRESS,
             Phase::Stable => {}
             Phase::Sharing { .. } => {
-                if let Some(member) = group.members.get_mut(request.member_id.as_str()) {
+                if is_leader {
+                    let Some(held) = self.bytes.try_hold(shares.iter().map(|share| share.assignment.len()).sum())
+                    else {
+                        return code::COORDINATOR_NOT_AVAILABLE;
+                    };
+                    group.shares = Some(held);
+                }
+                if let Some(member) = group.members.get_mut(id) {
                     member.syncing = Some(answer);
                 }
                 if is_leader {
-                    group.deal(
-                        shares.into_iter().map(|share| (share.member_id.to_string(), share.assignment)).collect(),
-                    );
+                    let shares = shares.into_iter();
+                    group.deal(shares.map(|share| (share.member_id.to_string(), share.assignment)).collect());
                 }
                 return code::NONE;
             }
         }
-        let share = group.members.get(request.member_id.as_str()).map(|member| member.assignment.clone());
-        drop(answer.send(SyncGroupResponse::default().with_assignment(share.unwrap_or_default())));
+        drop(answer.send(group.shared(id)));
         code::NONE
     }
 
     /// A member is there.
     pub fn heartbeat(&self, request: HeartbeatRequest) -> HeartbeatResponse {
         let mut state = lock(&self.state);
-        let code = match state.member(&request.group_id, request.generation_id, &request.member_id) {
+        let (instance, id) = (request.group_instance_id.as_deref(), request.member_id.as_str());
+        let code = match state.member(&request.group_id, request.generation_id, id, instance) {
             Ok(group) if matches!(group.phase, Phase::Joining { .. }) => code::REBALANCE_IN_PROGRESS,
             Ok(_) => code::NONE,
             Err(code) => code,
@@ -207,24 +157,8 @@ impl Groups {
         HeartbeatResponse::default().with_error_code(code)
     }
 
-    /// A member goes.
-    pub fn leave(&self, request: LeaveGroupRequest) -> LeaveGroupResponse {
-        let now = Instant::now();
-        let mut state = lock(&self.state);
-        let id = request.member_id.as_str();
-        let left = state.groups.get_mut(request.group_id.as_str()).is_some_and(|group| {
-            group.promised.remove(id).is_some() || {
-                let left = group.members.remove(id).is_some();
-                group.lost(left, now, &self.config);
-                left
-            }
-        });
-        let code = if left { code::NONE } else { code::UNKNOWN_MEMBER_ID };
-        LeaveGroupResponse::default().with_error_code(code)
-    }
-
     /// Whether a member may say how far its group is. Who only keeps offsets here is in no generation.
-    pub fn may_commit(&self, group: &str, generation: i32, member_id: &str) -> i16 {
+    pub fn may_commit(&self, group: &str, generation: i32, member_id: &str, instance: Option<&str>) -> i16 {
         if group.is_empty() {
             return code::INVALID_GROUP_ID;
         }
@@ -233,7 +167,7 @@ impl Groups {
         if generation < 0 && is_empty {
             return code::NONE;
         }
-        match state.member(group, generation, member_id) {
+        match state.member(group, generation, member_id, instance) {
             Ok(group) if matches!(group.phase, Phase::Sharing { .. }) => code::REBALANCE_IN_PROGRESS,
             Ok(_) => code::NONE,
             Err(code) => code,
@@ -245,15 +179,16 @@ impl Groups {
         lock(&self.state).groups.get(group).is_some_and(|group| !group.members.is_empty())
     }
 
-    /// Forgets a group that nobody is in; false if there is none.
-    pub fn forget(&self, group: &str) -> bool {
-        !self.is_live(group) && lock(&self.state).groups.remove(group).is_some()
+    /// Calls with the names of all groups that somebody is in, or may come into; none comes or goes meanwhile.
+    pub fn with_names<T>(&self, call: impl FnOnce(&mut dyn Iterator<Item = &String>) -> T) -> T {
+        call(&mut lock(&self.state).groups.keys())
     }
 
     /// Lets go of who was silent for too long, and goes on without who did not join again in time.
     pub fn expire(&self) {
         let now = Instant::now();
-        for group in lock(&self.state).groups.values_mut() {
+        let mut state = lock(&self.state);
+        for group in state.groups.values_mut() {
             group.promised.retain(|_, until| now < *until);
             let before = group.members.len();
             group.members.retain(|_, member| member.is_waiting() || now < member.seen + member.session);
@@ -267,47 +202,72 @@ impl Groups {
             }
             group.go_on(now);
         }
+        state.groups.retain(|_, group| !group.is_over());
     }
 }
 
-impl State {
-    /// Whether there is room for a further group, if need be that of an empty one.
-    fn make_room(&mut self, groups_max: usize) -> bool {
-        if self.groups.len() < groups_max {
-            return true;
-        }
-        let empty = self.groups.iter().filter(|(_, group)| group.members.is_empty() && group.promised.is_empty());
-        let oldest = empty.min_by_key(|(_, group)| group.used).map(|(name, _)| name.clone());
-        oldest.and_then(|name| self.groups.remove(&name)).is_some()
-    }
+/// Why a member may not join, and its name.
+fn refusal(code: i16, member_id: StrBytes) -> JoinGroupResponse {
+    JoinGroupResponse::default()
+        .with_error_code(code)
+        .with_member_id(member_id)
+        .with_protocol_name(Some(StrBytes::default()))
+}
 
+impl State {
     /// The group of a member of its generation, which is seen now.
-    fn member(&mut self, group: &str, generation: i32, member_id: &str) -> Result<&mut Group, i16> {
+    fn member(
+        &mut self,
+        group: &str,
+        generation: i32,
+        member_id: &str,
+        instance: Option<&str>,
+    ) -> Result<&mut Group, i16> {
         if group.is_empty() {
             return Err(code::INVALID_GROUP_ID);
         }
         let group = self.groups.get_mut(group).ok_or(code::UNKNOWN_MEMBER_ID)?;
+        group.check_instance(member_id, instance)?;
         let member = group.members.get_mut(member_id).ok_or(code::UNKNOWN_MEMBER_ID)?;
         member.seen = Instant::now();
         if group.generation != generation {
             return Err(code::ILLEGAL_GENERATION);
         }
-        group.used = Instant::now();
         Ok(group)
     }
 }
 
 impl Group {
-    fn new(now: Instant) -> Group {
+    const fn new() -> Group {
         Group {
             phase: Phase::Empty,
             generation: 0,
-            protocol_type: StrBytes::default(),
-            protocol: StrBytes::default(),
+            protocol_type: StrBytes::from_static_str(""),
+            protocol: StrBytes::from_static_str(""),
             leader: String::new(),
             members: BTreeMap::new(),
+            shares: None,
             promised: BTreeMap::new(),
-            used: now,
+        }
+    }
+
+    /// Whether nobody is in, or may come in by a name that was promised.
+    fn is_over(&self) -> bool {
+        self.members.is_empty() && self.promised.is_empty()
+    }
+
+    /// The name of the member that keeps that name of its own.
+    fn holder(&self, instance: &str) -> Option<&String> {
+        self.members.iter().find(|(_, member)| member.instance.as_deref() == Some(instance)).map(|(id, _)| id)
+    }
+
+    /// Whether the member is the one that has that name of its own.
+    fn check_instance(&self, member_id: &str, instance: Option<&str>) -> Result<(), i16> {
+        match instance.map(|instance| self.holder(instance)) {
+            None => Ok(()),
+            Some(None) => Err(code::UNKNOWN_MEMBER_ID),
+            Some(Some(holder)) if holder == member_id => Ok(()),
+            Some(Some(_)) => Err(code::FENCED_INSTANCE_ID),
         }
     }
 
@@ -379,25 +339,47 @@ impl Group {
 
     /// The protocol that all have and most like best.
     fn chosen(&self) -> StrBytes {
-        let is_common = |name: &StrBytes| self.members.values().all(|member| member.metadata(name).is_some());
-        let mut votes: BTreeMap<&str, (usize, &StrBytes)> = BTreeMap::new();
-        for member in self.members.values() {
-            if let Some((name, _)) = member.protocols.iter().find(|(name, _)| is_common(name)) {
-                votes.entry(name.as_str()).or_insert((0, name)).0 += 1;
-            }
-        }
-        votes.into_values().max_by_key(|(count, _)| *count).map(|(_, name)| name.clone()).unwrap_or_default()
+        chosen(&self.members.values().collect::<Vec<_>>())
+    }
+
+    /// The same if that member were in too.
+    fn chosen_with(&self, member: &Member) -> StrBytes {
+        chosen(&self.members.values().chain([member]).collect::<Vec<_>>())
     }
 
     /// Everybody gets a share.
-    fn deal(&mut self, mut shares: BTreeMap<String, bytes::Bytes>) {
+    fn deal(&mut self, shares: BTreeMap<String, bytes::Bytes>) {
         for (id, member) in &mut self.members {
-            member.assignment = shares.remove(id).unwrap_or_default();
-            let share = SyncGroupResponse::default().with_assignment(member.assignment.clone());
-            if let Some(syncing) = member.syncing.take() {
+            // Copied: what is kept would keep the whole request in memory.
+            member.assignment = shares.get(id).map(|share| bytes::Bytes::copy_from_slice(share)).unwrap_or_default();
+        }
+        self.phase = Phase::Stable;
+        let ids: Vec<String> = self.members.keys().cloned().collect();
+        for id in ids {
+            let share = self.shared(&id);
+            if let Some(syncing) = self.members.get_mut(&id).and_then(|member| member.syncing.take()) {
                 drop(syncing.send(share));
             }
         }
-        self.phase = Phase::Stable;
     }
+
+    /// A member's share.
+    fn shared(&self, id: &str) -> SyncGroupResponse {
+        let share = self.members.get(id).map(|member| member.assignment.clone()).unwrap_or_default();
+        SyncGroupResponse::default()
+            .with_assignment(share)
+            .with_protocol_type(Some(self.protocol_type.clone()))
+            .with_protocol_name(Some(self.protocol.clone()))
+    }
+}
+
+fn chosen(members: &[&Member]) -> StrBytes {
+    let is_common = |name: &StrBytes| members.iter().all(|member| member.metadata(name).is_some());
+    let mut votes: BTreeMap<&str, (usize, &StrBytes)> = BTreeMap::new();
+    for member in members {
+        if let Some((name, _)) = member.protocols.iter().find(|(name, _)| is_common(name)) {
+            votes.entry(name.as_str()).or_insert((0, name)).0 += 1;
+        }
+    }
+    votes.into_values().max_by_key(|(count, _)| *count).map(|(_, name)| name.clone()).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! client ──▶ connection ──▶ apis: is it whole? ──▶ produce ─▶ Log::append
 //!                                             ├──▶ fetch, topics ─▶ Log::reader, ends, starts
-//!                                             └──▶ groups, offsets ─▶ a small file
+//!                                             └──▶ groups, offsets ─▶ a file of committed offsets
 //! ```
 //!
 //! A connection's requests are answered one after the other. What is not answered is not announced. A request that is
@@ -19,6 +19,7 @@ mod connection;
 mod fetch;
 mod groups;
 mod offsets;
+mod old;
 mod produce;
 mod producers;
 mod socket;
@@ -28,7 +29,7 @@ mod topics;
 mod tests;
 
 use crate::Error;
-use crate::log::{Log, Watch};
+use crate::log::{Log, Watch, lock};
 use crate::storage::Storage;
 use budget::Budget;
 use connection::Connection;
@@ -36,8 +37,10 @@ use groups::Groups;
 use offsets::Offsets;
 use producers::Producers;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -82,12 +85,19 @@ pub struct Config {
     pub lookup_ms_max: u64,
     /// How many producers are remembered by their numbers; the one that published longest ago is forgotten for another.
     pub producers_max: usize,
-    /// How many consumer groups there may be; the one that was silent longest is forgotten for another, if it is empty.
+    /// How many consumer groups there may be, those that have committed and those that have members; a further one is
+    /// refused.
     pub groups_max: usize,
     /// How many members a group may have.
     pub members_max: usize,
     /// How many bytes a member may say of itself, or be told.
     pub member_bytes_max: usize,
+    /// How many bytes all members of a group may say of themselves.
+    pub group_bytes_max: usize,
+    /// How many bytes all members of all groups may say of themselves, and be told.
+    pub members_bytes_max: usize,
+    /// How long a new member may take at most to join with the name that it was given.
+    pub promise_ms_max: u64,
     /// The shortest time after which a silent member is gone.
     pub session_ms_min: u64,
     /// The longest.
@@ -100,6 +110,12 @@ pub struct Config {
     pub outputs_kept_ms: u64,
     /// How many bytes may be kept beside a committed offset.
     pub offset_metadata_bytes_max: usize,
+    /// How many bytes a group may keep beside all its offsets.
+    pub group_metadata_bytes_max: usize,
+    /// A smaller file of offsets is not written again, however much of it does not count any more.
+    pub offsets_rewrite_bytes_min: u64,
+    /// How many connections there may be from one address, but from 127.0.0.1 and ::1.
+    pub connections_per_ip_max: usize,
 }
 
 impl Default for Config {
@@ -126,11 +142,17 @@ impl Default for Config {
             groups_max: 1_000,
             members_max: 250,
             member_bytes_max: 256 << 10,
+            group_bytes_max: 8 << 20,
+            members_bytes_max: 64 << 20,
+            promise_ms_max: 30_000,
             session_ms_min: 1_000,
             session_ms_max: 1_800_000,
             rebalance_ms_max: 300_000,
             first_join_ms: 100,
             offset_metadata_bytes_max: 4_096,
+            group_metadata_bytes_max: 64 << 10,
+            offsets_rewrite_bytes_min: 1 << 20,
+            connections_per_ip_max: 100,
         }
     }
 }
@@ -205,7 +227,7 @@ impl Listener {
             // No number of an earlier run comes again.
             producers: Producers::new((random() >> 2).cast_signed(), config.producers_max),
             groups: Groups::new(config.clone()),
-            offsets: Offsets::open(storage, config.groups_max)?,
+            offsets: Offsets::open(storage, &config)?,
             reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
             requests: Budget::new(config.requests_bytes_max),
             records: Budget::new(config.records_memory_max),
@@ -222,6 +244,7 @@ impl Listener {
     /// Serves until told to stop; what was asked before is not answered then.
     pub async fn serve(self, socket: TcpListener, stop: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(self.shared.config.connections_max.max(1)));
+        let addresses = Arc::new(Addresses::new(self.shared.config.connections_per_ip_max));
         let mut connections = JoinSet::new();
         let mut tick = tokio::time::interval(TICK);
         tokio::pin!(stop);
@@ -232,15 +255,59 @@ impl Listener {
                 Some(_) = connections.join_next() => {}
                 accepted = accept(&socket, &room) => {
                     let Some((stream, peer, place)) = accepted else { continue };
+                    let Some(share) = addresses.enter(peer.ip()) else {
+                        tracing::info!(%peer, "a Kafka client was sent away: its address has too many connections");
+                        continue;
+                    };
                     let connection = Connection::new(Arc::clone(&self.shared), peer);
                     connections.spawn(async move {
                         connection.run(stream).await;
-                        drop(place);
+                        drop((place, share));
                     });
                 }
             }
         }
         connections.shutdown().await;
+    }
+}
+
+/// How many connections each address has.
+struct Addresses {
+    each_max: usize,
+    open: Mutex<BTreeMap<IpAddr, usize>>,
+}
+
+/// The place of a connection among those of its address, until it is dropped.
+struct Share(Arc<Addresses>, IpAddr);
+
+impl Addresses {
+    fn new(each_max: usize) -> Addresses {
+        Addresses { each_max: each_max.max(1), open: Mutex::default() }
+    }
+
+    /// A place, if there is one. 127.0.0.1 and ::1, where everybody on the machine is, have as many as there are.
+    fn enter(self: &Arc<Addresses>, address: IpAddr) -> Option<Share> {
+        let address = address.to_canonical();
+        let is_machine = address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let mut open = lock(&self.open);
+        let count = open.entry(address).or_default();
+        if *count >= self.each_max && !is_machine {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Arc::clone(self), address))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut open = lock(&self.0.open);
+        if let Some(count) = open.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.1);
+            }
+        }
     }
 }
 

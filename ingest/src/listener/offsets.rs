@@ -1,165 +1,54 @@
-//! How far consumer groups are, kept in one small file that is written as a whole. Not for who is in a group: see `groups`.
+//! How far consumer groups are: what clients commit and are told. Not for who is in a group: see `groups`; nor for how it is
+//! kept: see `kept` and `file`.
 
-use super::topics::as_i64;
+mod file;
+mod kept;
+
+pub use kept::Offsets;
+
+use super::topics::failed;
 use super::{Shared, code};
-use crate::Error;
-use crate::log::lock;
-use crate::storage::Storage;
+use bytes::{Buf, Bytes};
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use kafka_protocol::messages::offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic};
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
 use kafka_protocol::messages::{
-    DeleteGroupsRequest, DeleteGroupsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchResponse, TopicName, delete_groups_response::DeletableGroupResult,
+    DeleteGroupsRequest, DeleteGroupsResponse, GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+    delete_groups_response::DeletableGroupResult,
 };
 use kafka_protocol::protocol::StrBytes;
-use serde::{Deserialize, Serialize};
+use kept::Committed;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 
-/// Named by its form, so that a later one can stand beside it.
-const NAME: &str = "group-offsets.1";
-
-/// A place up to which a group has read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Committed {
-    offset: u64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    metadata: String,
-}
-
-/// The places of one group, by topic and partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Places {
-    /// Grows with every commit of any group, so that it can be said who was silent longest.
-    commit: u64,
-    topics: BTreeMap<String, BTreeMap<u32, Committed>>,
-}
-
-#[derive(Default)]
-struct State {
-    groups: BTreeMap<String, Places>,
-    commits: u64,
-}
-
-/// The places of all groups.
-pub struct Offsets {
-    storage: Arc<dyn Storage>,
-    groups_max: usize,
-    state: Mutex<State>,
-    /// Up to which commit the file is. Held while it is written, so that many commits wait for one write.
-    written: Arc<tokio::sync::Mutex<u64>>,
-}
-
-impl Offsets {
-    /// Reads the file, if there is one.
-    pub fn open(storage: Arc<dyn Storage>, groups_max: usize) -> Result<Offsets, Error> {
-        let file = storage.describe(NAME);
-        let groups: BTreeMap<String, Places> = match storage.read(NAME) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::Damaged {
-                file,
-                offset: 0,
-                why: error.to_string(),
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(Error::io("reading", &file)(error)),
-        };
-        let commits = groups.values().map(|places| places.commit).max().unwrap_or(0);
-        let written = Arc::new(tokio::sync::Mutex::new(commits));
-        Ok(Offsets { storage, groups_max: groups_max.max(1), state: Mutex::new(State { groups, commits }), written })
-    }
-
-    /// The groups that have committed.
-    pub fn groups(&self) -> Vec<String> {
-        lock(&self.state).groups.keys().cloned().collect()
-    }
-
-    /// Takes over what a group has committed, and returns when it is durable.
-    async fn commit(
-        &self,
-        group: &str,
-        places: Vec<(String, u32, Committed)>,
-        is_live: impl Fn(&str) -> bool,
-    ) -> Result<(), Error> {
-        let commit = {
-            let mut state = lock(&self.state);
-            state.commits += 1;
-            let commit = state.commits;
-            if !state.groups.contains_key(group) && state.groups.len() >= self.groups_max {
-                let silent = state.groups.iter().filter(|(name, _)| !is_live(name));
-                let silent = silent.min_by_key(|(_, places)| places.commit).map(|(name, _)| name.clone());
-                silent.and_then(|name| state.groups.remove(&name));
-            }
-            let kept = state.groups.entry(group.to_owned()).or_default();
-            kept.commit = commit;
-            for (topic, partition, committed) in places {
-                kept.topics.entry(topic).or_default().insert(partition, committed);
-            }
-            commit
-        };
-        self.write(commit).await
-    }
-
-    /// Forgets a group; false if there is none.
-    async fn forget(&self, group: &str) -> Result<bool, Error> {
-        let commit = {
-            let mut state = lock(&self.state);
-            if state.groups.remove(group).is_none() {
-                return Ok(false);
-            }
-            state.commits += 1;
-            state.commits
-        };
-        self.write(commit).await.map(|()| true)
-    }
-
-    /// Makes everything durable up to that commit at least.
-    async fn write(&self, commit: u64) -> Result<(), Error> {
-        let mut written = Arc::clone(&self.written).lock_owned().await;
-        if *written >= commit {
-            return Ok(());
-        }
-        let (groups, now) = {
-            let state = lock(&self.state);
-            (state.groups.clone(), state.commits)
-        };
-        let storage = Arc::clone(&self.storage);
-        // The lock goes with the write, so that a client that goes away does not let two of them meet.
-        let task = tokio::task::spawn_blocking(move || {
-            let bytes = serde_json::to_vec(&groups).unwrap_or_default();
-            storage.replace(NAME, &bytes).map_err(Error::io("writing", &storage.describe(NAME)))?;
-            *written = now;
-            Ok(())
-        });
-        task.await.unwrap_or_else(|_| Err(Error::Unavailable("the write was given up".to_owned())))
-    }
-
-    fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
-        let partition = u32::try_from(partition).ok()?;
-        lock(&self.state).groups.get(group)?.topics.get(topic)?.get(&partition).cloned()
-    }
-
-    fn all(&self, group: &str) -> BTreeMap<String, BTreeMap<u32, Committed>> {
-        lock(&self.state).groups.get(group).map(|places| places.topics.clone()).unwrap_or_default()
-    }
-}
+/// The first version that asks for several groups.
+const SEVERAL: i16 = 8;
 
 impl Shared {
     pub(super) async fn commit_offsets(&self, request: OffsetCommitRequest) -> OffsetCommitResponse {
-        let group = request.group_id.to_string();
-        let refused = self.groups.may_commit(&group, request.generation_id_or_member_epoch, &request.member_id);
-        let (mut places, mut topics) = (Vec::new(), Vec::new());
+        let group = request.group_id.as_str();
+        let instance = request.group_instance_id.as_deref();
+        let refused =
+            self.groups.may_commit(group, request.generation_id_or_member_epoch, &request.member_id, instance);
+        let (mut places, mut named, mut topics) = (Vec::new(), BTreeSet::new(), Vec::new());
         for topic in request.topics {
             let mut partitions = Vec::new();
             for asked in topic.partitions {
-                let metadata = asked.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
+                if !named.insert((topic.name.clone(), asked.partition_index)) {
+                    continue;
+                }
                 let place = self.partition(&topic.name, asked.partition_index).map(|(at, _)| at.partition);
-                let error = match (place, u64::try_from(asked.committed_offset)) {
+                let error = match place {
                     _ if refused != code::NONE => refused,
-                    (None, _) => code::UNKNOWN_TOPIC_OR_PARTITION,
-                    (_, Err(_)) => code::INVALID_REQUEST,
-                    _ if metadata.len() > self.config.offset_metadata_bytes_max => code::OFFSET_METADATA_TOO_LARGE,
-                    (Some(partition), Ok(offset)) => {
-                        places.push((topic.name.to_string(), partition, Committed { offset, metadata }));
+                    None => code::UNKNOWN_TOPIC_OR_PARTITION,
+                    Some(partition) => {
+                        let metadata = asked.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
+                        let committed = Committed { offset: asked.committed_offset, metadata };
+                        places.push((topic.name.to_string(), partition, committed));
                         code::NONE
                     }
                 };
@@ -168,76 +57,169 @@ impl Shared {
             }
             topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
         }
-        if !places.is_empty()
-            && let Err(error) = self.offsets.commit(&group, places, |name| self.groups.is_live(name)).await
-        {
-            let error = super::topics::failed("keeping the offsets of a group", &error);
-            for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-                partition.error_code =
-                    if error == code::NONE { partition.error_code } else { code::COORDINATOR_NOT_AVAILABLE };
+        let mut codes = self.commit(group, places).await.into_iter();
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if partition.error_code == code::NONE {
+                partition.error_code = codes.next().unwrap_or(code::COORDINATOR_NOT_AVAILABLE);
             }
         }
         OffsetCommitResponse::default().with_topics(topics)
     }
 
-    pub(super) fn fetch_offsets(&self, request: OffsetFetchRequest) -> OffsetFetchResponse {
-        let group = request.group_id.to_string();
-        let partition = |number: i32, committed: Option<Committed>| {
-            let answer = OffsetFetchResponsePartition::default().with_partition_index(number);
-            match committed {
-                Some(Committed { offset, metadata }) => {
-                    answer.with_committed_offset(as_i64(offset)).with_metadata(Some(StrBytes::from_string(metadata)))
-                }
-                None => answer.with_committed_offset(-1).with_metadata(Some(StrBytes::default())),
-            }
-            .with_committed_leader_epoch(-1)
-        };
-        let topic = |name: TopicName, partitions| {
-            OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
-        };
+    /// Keeps places durably: a code for each.
+    async fn commit(&self, group: &str, places: Vec<(String, u32, Committed)>) -> Vec<i16> {
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let (mut codes, change) = self.groups.with_names(|live| self.offsets.put(group, places, live));
+        if let Err(error) = self.offsets.written(change).await {
+            failed("keeping the offsets of a group", &error);
+            // Clients try this one again by themselves.
+            codes
+                .iter_mut()
+                .filter(|code| **code == code::NONE)
+                .for_each(|code| *code = code::COORDINATOR_NOT_AVAILABLE);
+        }
+        codes
+    }
+
+    pub(super) fn fetch_offsets(&self, request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
+        if version < SEVERAL {
+            let asked = request.topics.map(|topics| {
+                topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
+            });
+            let found = self.committed(&request.group_id, asked).into_iter().map(|(name, partitions)| {
+                let partition = |(number, offset, metadata)| {
+                    OffsetFetchResponsePartition::default()
+                        .with_partition_index(number)
+                        .with_committed_offset(offset)
+                        .with_committed_leader_epoch(-1)
+                        .with_metadata(Some(metadata))
+                };
+                let partitions = partitions.into_iter().map(partition).collect();
+                OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
+            });
+            return OffsetFetchResponse::default().with_topics(found.collect());
+        }
         let mut named = BTreeSet::new();
-        let topics = match request.topics {
-            Some(asked) => asked
-                .into_iter()
-                .map(|mut asked| {
-                    asked.partition_indexes.retain(|number| named.insert((asked.name.clone(), *number)));
-                    let numbers = asked.partition_indexes.iter();
-                    let found =
-                        numbers.map(|number| partition(*number, self.offsets.get(&group, &asked.name, *number)));
-                    let found = found.collect();
-                    topic(asked.name, found)
-                })
-                .collect(),
-            None => self
-                .offsets
-                .all(&group)
-                .into_iter()
-                .map(|(name, places)| {
-                    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-                    let found = places.into_iter().map(|(at, committed)| partition(number(at), Some(committed)));
-                    topic(TopicName(StrBytes::from_string(name)), found.collect())
-                })
-                .collect(),
+        let groups = request.groups.into_iter().filter(|asked| named.insert(asked.group_id.clone()));
+        let groups = groups.map(|asked| {
+            let of = |topic: OffsetFetchRequestTopics| (topic.name, topic.partition_indexes);
+            let topics = asked.topics.map(|topics| topics.into_iter().map(of).collect());
+            let found = self.committed(&asked.group_id, topics).into_iter().map(|(name, partitions)| {
+                let partition = |(number, offset, metadata)| {
+                    OffsetFetchResponsePartitions::default()
+                        .with_partition_index(number)
+                        .with_committed_offset(offset)
+                        .with_committed_leader_epoch(-1)
+                        .with_metadata(Some(metadata))
+                };
+                let partitions = partitions.into_iter().map(partition).collect();
+                OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
+            });
+            OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_topics(found.collect())
+        });
+        OffsetFetchResponse::default().with_groups(groups.collect())
+    }
+
+    /// What a group has committed for partitions, each once, or for all that it has.
+    fn committed(&self, group: &GroupId, asked: Option<Vec<(TopicName, Vec<i32>)>>) -> Vec<(TopicName, Vec<Found>)> {
+        let found = |number: i32, committed: Option<Committed>| match committed {
+            Some(Committed { offset, metadata }) => (number, offset, StrBytes::from_string(metadata)),
+            None => (number, -1, StrBytes::default()),
         };
-        OffsetFetchResponse::default().with_topics(topics)
+        let Some(asked) = asked else {
+            let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+            let all = self.offsets.all(group).into_iter().map(|(name, places)| {
+                let places = places.into_iter().map(|(at, committed)| found(number(at), Some(committed)));
+                (TopicName(StrBytes::from_string(name)), places.collect())
+            });
+            return all.collect();
+        };
+        let mut by_name: BTreeMap<TopicName, BTreeSet<i32>> = BTreeMap::new();
+        for (name, numbers) in asked {
+            by_name.entry(name).or_default().extend(numbers);
+        }
+        let all = by_name.into_iter().map(|(name, numbers)| {
+            let places = numbers.into_iter().map(|number| found(number, self.offsets.get(group, &name, number)));
+            let places = places.collect();
+            (name, places)
+        });
+        all.collect()
     }
 
     pub(super) async fn delete_groups(&self, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
         let mut results = Vec::new();
-        for group in request.groups_names {
-            let error = if self.groups.is_live(&group) {
-                code::NON_EMPTY_GROUP
-            } else {
-                let forgotten = self.offsets.forget(&group).await;
-                match forgotten {
-                    Ok(true) => code::NONE,
-                    Ok(false) if self.groups.forget(&group) => code::NONE,
-                    Ok(false) => code::GROUP_ID_NOT_FOUND,
-                    Err(_) => code::COORDINATOR_NOT_AVAILABLE,
-                }
+        let named: BTreeSet<GroupId> = request.groups_names.into_iter().collect();
+        for group in named {
+            let error = match self.groups.is_live(&group) {
+                true => code::NON_EMPTY_GROUP,
+                false => match self.offsets.forget(&group) {
+                    Some(change) => self.durable(change).await,
+                    None => code::GROUP_ID_NOT_FOUND,
+                },
             };
             results.push(DeletableGroupResult::default().with_group_id(group).with_error_code(error));
         }
         DeleteGroupsResponse::default().with_results(results)
     }
+
+    /// Forgets places of a group, but of topics that somebody in it reads.
+    pub(super) async fn delete_offsets(&self, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+        let group = request.group_id.as_str();
+        if !self.offsets.knows(group) && !self.groups.is_live(group) {
+            return OffsetDeleteResponse::default().with_error_code(code::GROUP_ID_NOT_FOUND);
+        }
+        let Ok(read) = self.groups.topics(group) else {
+            return OffsetDeleteResponse::default().with_error_code(code::NON_EMPTY_GROUP);
+        };
+        let (mut gone, mut named, mut topics) = (Vec::new(), BTreeSet::new(), Vec::new());
+        for topic in request.topics {
+            let mut partitions = Vec::new();
+            for asked in topic.partitions {
+                if !named.insert((topic.name.clone(), asked.partition_index)) {
+                    continue;
+                }
+                let error = match self.partition(&topic.name, asked.partition_index) {
+                    None => code::UNKNOWN_TOPIC_OR_PARTITION,
+                    Some(_) if read.contains(topic.name.as_str()) => code::GROUP_SUBSCRIBED_TO_TOPIC,
+                    Some((at, _)) => {
+                        gone.push((topic.name.to_string(), at.partition));
+                        code::NONE
+                    }
+                };
+                let answer = OffsetDeleteResponsePartition::default().with_partition_index(asked.partition_index);
+                partitions.push(answer.with_error_code(error));
+            }
+            topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+        }
+        let error = if gone.is_empty() { code::NONE } else { self.durable(self.offsets.remove(group, gone)).await };
+        OffsetDeleteResponse::default().with_error_code(error).with_topics(topics)
+    }
+
+    async fn durable(&self, change: u64) -> i16 {
+        match self.offsets.written(change).await {
+            Ok(()) => code::NONE,
+            Err(error) => {
+                failed("keeping the offsets of a group", &error);
+                code::COORDINATOR_NOT_AVAILABLE
+            }
+        }
+    }
+}
+
+/// A partition, its offset, and what is kept beside it.
+type Found = (i32, i64, StrBytes);
+
+/// The topics that a member says it reads, in the form that consumers have for it: a version, then names.
+pub fn subscribed(mut metadata: Bytes) -> Option<Vec<String>> {
+    metadata.try_get_i16().ok()?;
+    let count = metadata.try_get_i32().ok()?;
+    let mut topics = Vec::new();
+    for _ in 0..count {
+        let length = usize::try_from(metadata.try_get_i16().ok()?).ok()?;
+        let name = (length <= metadata.len()).then(|| metadata.split_to(length))?;
+        topics.push(String::from_utf8(name.to_vec()).ok()?);
+    }
+    Some(topics)
 }

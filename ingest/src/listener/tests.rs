@@ -6,6 +6,9 @@ mod groups;
 mod kept;
 mod producers;
 mod protocol;
+mod shapes;
+mod statics;
+mod versions;
 mod waiting;
 
 use super::*;

@@ -24,9 +24,12 @@ pub const NODE: BrokerId = BrokerId(1);
 /// What the node calls its cluster.
 pub const CLUSTER: &str = "tradewind";
 
-/// The special times of the protocol: after the last record, and at the first.
+/// The special times of the protocol: after the last record, at the first, at the one with the latest time, and at the
+/// first that is on this node, where all are.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+const MAX_TIME: i64 = -3;
+const EARLIEST_HERE: i64 = -4;
 
 /// How much is read at once when a time is looked for.
 const LOOKUP: ReadLimit = ReadLimit { records_max: 1_000, bytes_max: 1 << 20 };
@@ -64,7 +67,7 @@ impl Shared {
         }
     }
 
-    fn name_of(&self, topic: Topic) -> TopicName {
+    pub(super) fn name_of(&self, topic: Topic) -> TopicName {
         TopicName(StrBytes::from_string(format!("{}{}", self.topic_prefix, topic.name())))
     }
 
@@ -129,6 +132,7 @@ impl Shared {
             let (starts, ends) = bounds.get(number)?;
             if is_end { ends.as_ref().ok() } else { starts.as_ref().ok() }
         };
+        let deadline = Instant::now() + Duration::from_millis(self.config.lookup_ms_max);
         let mut named = BTreeSet::new();
         for topic in request.topics {
             let mut partitions = Vec::new();
@@ -142,14 +146,14 @@ impl Shared {
                     continue;
                 };
                 partitions.push(match asked.timestamp {
-                    LATEST | EARLIEST => {
+                    LATEST | EARLIEST | EARLIEST_HERE => {
                         match bound(at.topic, asked.timestamp == LATEST).and_then(|bound| bound.get(at)) {
                             Some(offset) => answer.with_offset(as_i64(offset)),
                             None => answer.with_error_code(code::KAFKA_STORAGE_ERROR),
                         }
                     }
-                    ..EARLIEST => answer.with_error_code(code::UNSUPPORTED_VERSION),
-                    time => match self.at_time(at, Arc::clone(log), time).await {
+                    ..EARLIEST_HERE => answer.with_error_code(code::UNSUPPORTED_VERSION),
+                    time => match self.at_time(at, Arc::clone(log), time, deadline).await {
                         Ok(None) => answer,
                         Ok(Some((offset, time))) => answer.with_offset(as_i64(offset)).with_timestamp(time),
                         Err(code) => answer.with_error_code(code),
@@ -161,9 +165,15 @@ impl Shared {
         ListOffsetsResponse::default().with_topics(topics)
     }
 
-    /// The first record that is not older, by reading the partition; there is no index of times.
-    async fn at_time(&self, at: TopicPartition, log: Arc<dyn Log>, time_ms: i64) -> Result<Option<(u64, i64)>, i16> {
-        let deadline = Instant::now() + Duration::from_millis(self.config.lookup_ms_max);
+    /// The first record that is not older, or that has the latest time, by reading the partition; there is no index of
+    /// times.
+    async fn at_time(
+        &self,
+        at: TopicPartition,
+        log: Arc<dyn Log>,
+        time_ms: i64,
+        deadline: Instant,
+    ) -> Result<Option<(u64, i64)>, i16> {
         let place = Arc::clone(&self.reads).acquire_owned().await;
         let found = tokio::task::spawn_blocking(move || {
             let found = look_up(at, &*log, time_ms, deadline);
@@ -189,20 +199,26 @@ fn look_up(
     let end = log.ends()?.get(at).unwrap_or(0);
     let mut reader = log.reader(&from)?;
     let mut records: Vec<LogRecord> = Vec::new();
+    let mut latest: Option<(u64, i64)> = None;
     while reader.position(at).is_some_and(|position| position < end) {
         if Instant::now() > deadline {
             return Ok(Err(code::REQUEST_TIMED_OUT));
         }
         records.clear();
         reader.poll(LOOKUP, &mut records)?;
-        if let Some(found) = records.iter().find(|record| record.record.timestamp_ms >= time_ms) {
-            return Ok(Ok(Some((found.origin.offset, found.record.timestamp_ms))));
+        for LogRecord { origin, record } in &records {
+            if time_ms == MAX_TIME {
+                let is_later = latest.is_none_or(|(_, time)| record.timestamp_ms > time);
+                latest = if is_later { Some((origin.offset, record.timestamp_ms)) } else { latest };
+            } else if record.timestamp_ms >= time_ms {
+                return Ok(Ok(Some((origin.offset, record.timestamp_ms))));
+            }
         }
         if records.is_empty() {
             break;
         }
     }
-    Ok(Ok(None))
+    Ok(Ok(latest))
 }
 
 /// The code for what the log says; told to whoever runs the node.

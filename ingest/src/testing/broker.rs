@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -101,7 +101,7 @@ impl Drop for Broker {
 
 /// The folder of the jars, in which Kafka's own clients are too.
 pub fn libs() -> io::Result<PathBuf> {
-    jars(&cache()?)
+    fetched(&format!("kafka-{VERSION}"), POM)
 }
 
 fn start_or_skip() -> Option<Broker> {
@@ -124,9 +124,8 @@ fn start() -> io::Result<Broker> {
         *number += 1;
         *number
     };
-    let cache = cache()?;
-    let libs = jars(&cache)?;
-    let folder = cache.join("runs").join(format!("{}-{number}", std::process::id()));
+    let libs = libs()?;
+    let folder = kept(&format!("kafka-{VERSION}"))?.join("runs").join(format!("{}-{number}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let ports = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     let [broker, controller] = ports.map(|port| port.local_addr().map(|address| address.port().to_string()));
@@ -185,29 +184,31 @@ impl Own {
     }
 }
 
-/// The folder that is kept between runs, in the folder of all that is built.
-fn cache() -> io::Result<PathBuf> {
+/// The folder of that name that is kept between runs, in the folder of all that is built.
+fn kept(name: &str) -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     // A test is `target/debug/deps/NAME`.
     let target = program.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
-    let cache = target.join(format!("kafka-{VERSION}"));
-    fs::create_dir_all(&cache)?;
-    Ok(cache)
+    let kept = target.join(name);
+    fs::create_dir_all(&kept)?;
+    Ok(kept)
 }
 
-/// The folder of the jars, fetched if they are not there. Maven holds them against the registry's checksums.
-fn jars(cache: &Path) -> io::Result<PathBuf> {
+/// The folder of the jars that a pom names, kept under that name, and fetched if they are not there. Maven holds them
+/// against the registry's checksums.
+pub fn fetched(name: &str, pom: &str) -> io::Result<PathBuf> {
+    let cache = kept(name)?;
     let libs = cache.join("libs");
     if libs.is_dir() {
         return Ok(libs);
     }
     // Whoever is first to have them all names them so.
     let fetched = cache.join(format!("fetched-{}", std::process::id()));
-    let pom = cache.join("pom.xml");
-    fs::write(&pom, POM)?;
+    let file = cache.join("pom.xml");
+    fs::write(&file, pom)?;
     let mut maven = Command::new("mvn");
     maven.args(["-q", "-B", "--strict-checksums", "dependency:copy-dependencies", "-DincludeScope=runtime", "-f"]);
-    maven.arg(&pom).arg(format!("-DoutputDirectory={}", fetched.display())).stdin(Stdio::null());
+    maven.arg(&file).arg(format!("-DoutputDirectory={}", fetched.display())).stdin(Stdio::null());
     run(&mut maven)?;
     if fs::rename(&fetched, &libs).is_err() {
         fs::remove_dir_all(&fetched)?;

@@ -31,6 +31,17 @@ def confluent():
     places = again.committed([TopicPartition(TOPIC, n) for n in range(8)], timeout=10)
     ends = [again.get_watermark_offsets(place, timeout=10)[1] for place in places]
     assert sum(max(place.offset, 0) for place in places) == sum(ends), (places, ends)
+    # All topics, and those of a pattern: librdkafka asks for the metadata of all.
+    listed = set(again.list_topics(timeout=10).topics)
+    assert {TOPIC, "tradewind.views.stock", "tradewind.epochs"} <= listed, listed
+    again.close()
+    matching = Consumer({"bootstrap.servers": kafka, "group.id": f"{name}-pattern", "auto.offset.reset": "earliest"})
+    matching.subscribe(["^tradewind\\..*\\.commands$"])
+    while not any(place.topic == TOPIC for place in matching.assignment()):
+        assert time.monotonic() < DEADLINE, matching.assignment()
+        matching.poll(0.05)
+    assert all(place.topic.endswith(".commands") for place in matching.assignment())
+    matching.close()
     refused = []
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce("tradewind.epochs", value=b"x", on_delivery=lambda error, _: refused.append(error.code()))

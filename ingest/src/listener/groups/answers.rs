@@ -1,6 +1,7 @@
 //! Groups as others are told of them. Not for changing them.
 
 use super::{Group, Groups, Phase};
+use crate::listener::offsets::subscribed;
 use crate::listener::{Shared, code};
 use crate::log::lock;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
@@ -22,11 +23,13 @@ impl Group {
         let member = |(id, member): (&String, &super::Member)| {
             JoinGroupResponseMember::default()
                 .with_member_id(StrBytes::from_string(id.clone()))
+                .with_group_instance_id(member.instance.clone())
                 .with_metadata(member.metadata(&self.protocol).cloned().unwrap_or_default())
         };
         let members = if self.leader == id { self.members.iter().map(member).collect() } else { Vec::new() };
         JoinGroupResponse::default()
             .with_generation_id(self.generation)
+            .with_protocol_type(Some(self.protocol_type.clone()))
             .with_protocol_name(Some(self.protocol.clone()))
             .with_leader(StrBytes::from_string(self.leader.clone()))
             .with_member_id(StrBytes::from_string(id.to_owned()))
@@ -44,12 +47,27 @@ impl Group {
 }
 
 impl Groups {
+    /// The topics that members of a group read; an error if they are no consumers, or do not say it.
+    pub fn topics(&self, group: &str) -> Result<BTreeSet<String>, ()> {
+        let state = lock(&self.state);
+        let Some(group) = state.groups.get(group) else { return Ok(BTreeSet::new()) };
+        if !group.members.is_empty() && group.protocol_type.as_str() != CONSUMER {
+            return Err(());
+        }
+        let mut topics = BTreeSet::new();
+        for (_, metadata) in group.members.values().flat_map(|member| &member.protocols) {
+            topics.extend(subscribed(metadata.clone()).ok_or(())?);
+        }
+        Ok(topics)
+    }
+
     fn described(&self, id: &GroupId) -> Option<DescribedGroup> {
         let state = lock(&self.state);
         let group = state.groups.get(id.as_str())?;
         let member = |(id, member): (&String, &super::Member)| {
             DescribedGroupMember::default()
                 .with_member_id(StrBytes::from_string(id.clone()))
+                .with_group_instance_id(member.instance.clone())
                 .with_client_id(StrBytes::from_string(member.client.clone()))
                 .with_client_host(StrBytes::from_string(member.host.clone()))
                 .with_member_metadata(member.metadata(&group.protocol).cloned().unwrap_or_default())
@@ -67,11 +85,10 @@ impl Groups {
 
 impl Shared {
     pub(in crate::listener) fn describe_groups(&self, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
-        let kept = self.offsets.groups();
         let described = |id: GroupId| {
             self.groups.described(&id).unwrap_or_else(|| {
                 // Who has only committed is in a group without members.
-                let state = if kept.iter().any(|group| *group == id.as_str()) { "Empty" } else { "Dead" };
+                let state = if self.offsets.knows(&id) { "Empty" } else { "Dead" };
                 DescribedGroup::default().with_group_id(id).with_group_state(StrBytes::from_static_str(state))
             })
         };

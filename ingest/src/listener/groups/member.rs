@@ -1,5 +1,6 @@
 //! One member of a group. Not for what becomes of the group.
 
+use crate::listener::budget::Held;
 use crate::listener::{Config, code};
 use bytes::Bytes;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
@@ -14,12 +15,18 @@ pub struct Member {
     pub client: String,
     /// Where it is.
     pub host: String,
+    /// The name that it keeps over its own restarts, if it has one: it is then a static member.
+    pub instance: Option<StrBytes>,
     /// How long it may be silent.
     pub session: Duration,
     /// How long it may take to join again.
     pub rebalance: Duration,
     /// How shares may be dealt out, the best first, each with what the leader has to know of this member for it.
     pub protocols: Vec<(StrBytes, Bytes)>,
+    /// How many bytes these have.
+    pub bytes: usize,
+    /// What they hold of the budget of members.
+    pub held: Option<Held>,
     /// Its share.
     pub assignment: Bytes,
     /// When it was last heard of.
@@ -30,9 +37,13 @@ pub struct Member {
     pub syncing: Option<oneshot::Sender<SyncGroupResponse>>,
 }
 
+/// A longer name of a client is cut: names of members begin with it.
+const CLIENT_CHARS_MAX: usize = 255;
+
 impl Member {
     /// The member that asks to join, or why it may not.
     pub fn of(request: &JoinGroupRequest, client: String, host: String, config: &Config) -> Result<Member, i16> {
+        let client: String = client.chars().take(CLIENT_CHARS_MAX).collect();
         let session_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
         if !(config.session_ms_min..=config.session_ms_max).contains(&session_ms) {
             return Err(code::INVALID_SESSION_TIMEOUT);
@@ -41,18 +52,25 @@ impl Member {
             return Err(code::INCONSISTENT_GROUP_PROTOCOL);
         }
         let bytes: usize = request.protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
+        let bytes = bytes + client.len() + request.group_instance_id.as_ref().map_or(0, |name| name.len());
         if bytes > config.member_bytes_max {
             return Err(code::INVALID_REQUEST);
         }
         // The first version has one time for both.
         let rebalance_ms = u64::try_from(request.rebalance_timeout_ms).unwrap_or(session_ms);
-        let protocols = request.protocols.iter().map(|one| (one.name.clone(), one.metadata.clone())).collect();
+        // Copied: what is kept would keep the whole request in memory.
+        let copy = |text: &StrBytes| StrBytes::from_string(text.to_string());
+        let protocols = request.protocols.iter();
+        let protocols = protocols.map(|one| (copy(&one.name), Bytes::copy_from_slice(&one.metadata))).collect();
         Ok(Member {
             client,
             host,
+            instance: request.group_instance_id.as_ref().map(copy),
             session: Duration::from_millis(session_ms),
             rebalance: Duration::from_millis(rebalance_ms.min(config.rebalance_ms_max)),
             protocols,
+            bytes,
+            held: None,
             assignment: Bytes::new(),
             seen: Instant::now(),
             joining: None,

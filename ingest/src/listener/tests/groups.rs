@@ -2,7 +2,7 @@
 
 use super::protocol::{Client, framed, topic};
 use super::*;
-use crate::testing::{Faults, Stop};
+use crate::testing::Faults;
 use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use std::time::Instant;
 
-fn group() -> GroupId {
+pub fn group() -> GroupId {
     GroupId(StrBytes::from_static_str("g"))
 }
 
@@ -178,26 +178,4 @@ fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
     disk.fail(Faults::default());
     assert_eq!(keep(&mut client, 7), code::NONE);
     assert_eq!(kept(&disk), 7);
-}
-
-#[test]
-fn offsets_are_whole_wherever_the_machine_stops_while_they_are_written() {
-    let tried = Disk::default();
-    let served = Served::start_on(&tried, Access::Client, Config::default());
-    assert_eq!(keep(&mut Client::of(&served), 5), code::NONE);
-    let (mut before, mut after) = (0, 0);
-    for point in tried.points().into_keys() {
-        let disk = Disk::default();
-        let served = Served::start_on(&disk, Access::Client, Config::default());
-        let mut client = Client::of(&served);
-        assert_eq!(keep(&mut client, 5), code::NONE);
-        disk.fail(Faults { stop: Some(Stop { point: point.clone(), hit: 1 }), ..Faults::default() });
-        assert_eq!(keep(&mut client, 6), code::COORDINATOR_NOT_AVAILABLE, "{point}");
-        match kept(&disk) {
-            5 => before += 1,
-            6 => after += 1,
-            other => panic!("{point}: {other} was never committed"),
-        }
-    }
-    assert!(before > 0 && after > 0, "{before} stops were before it was durable, {after} after it");
 }
