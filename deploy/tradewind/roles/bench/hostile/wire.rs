@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -43,17 +44,30 @@ pub fn connect(address: SocketAddr, patience: Duration) -> std::io::Result<TcpSt
     settled(TcpStream::connect_timeout(&address, CONNECT)?, patience)
 }
 
-/// Connects from another address of this machine.
-pub fn connect_from(from: IpAddr, address: SocketAddr, patience: Duration) -> std::io::Result<TcpStream> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stream = runtime.block_on(async {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(from, 0))?;
-        tokio::time::timeout(CONNECT, socket.connect(address)).await?
-    })?;
-    let stream = stream.into_std()?;
-    stream.set_nonblocking(false)?;
-    settled(stream, patience)
+/// Another address of this machine, to connect from.
+pub struct Elsewhere {
+    runtime: Runtime,
+    from: IpAddr,
+}
+
+impl Elsewhere {
+    /// The address 127.0.0.`last`.
+    pub fn new(last: u8) -> std::io::Result<Elsewhere> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Elsewhere { runtime, from: IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)) })
+    }
+
+    /// Connects from there.
+    pub fn connect(&self, address: SocketAddr, patience: Duration) -> std::io::Result<TcpStream> {
+        let stream = self.runtime.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(self.from, 0))?;
+            tokio::time::timeout(CONNECT, socket.connect(address)).await?
+        })?;
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        settled(stream, patience)
+    }
 }
 
 fn settled(stream: TcpStream, patience: Duration) -> std::io::Result<TcpStream> {

@@ -1,15 +1,17 @@
 //! Cases that take up places: connections, files, bodies under way.
 
 use super::super::attack::{Attack, PATIENCE};
-use super::super::wire::{self, request};
+use super::super::wire::{self, Elsewhere, request};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// The attacker's address: loopback's first has no limit of its own.
-const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// The end of the attacker's address: loopback's first has no limit of its own.
+const ATTACKER: u8 = 2;
+/// And of somebody else's.
+const OTHER: u8 = 4;
 /// What this process keeps of its files for everything else.
 const FILES_KEPT: usize = 256;
 
@@ -21,7 +23,7 @@ fn open_files_max() -> usize {
 }
 
 /// Opens connections from the attacker's address; each says something and then no more, in turns of three kinds.
-fn open(attack: &Attack, count: usize) -> Vec<TcpStream> {
+fn open(attack: &Attack, from: &Elsewhere, count: usize) -> Vec<TcpStream> {
     let follow = request("GET", "/api/v1/changes?view=stock", attack.node, &[], b"");
     let body = [("content-type", "application/json"), ("content-length", "1000")];
     let slow_body = request("POST", "/api/v1/orders", attack.node, &body, b"{");
@@ -32,7 +34,7 @@ fn open(attack: &Attack, count: usize) -> Vec<TcpStream> {
             break;
         }
         // The node may send the attacker away at once: that is what is hoped for.
-        if let Ok(mut stream) = wire::connect_from(ATTACKER, attack.node, Duration::from_secs(2)) {
+        if let Ok(mut stream) = from.connect(attack.node, Duration::from_secs(2)) {
             let _ = stream.write_all(kinds[n % kinds.len()]);
             open.push(stream);
         }
@@ -61,14 +63,14 @@ fn still_open(streams: &mut [TcpStream]) -> usize {
 /// H7
 pub fn connections(attack: &mut Attack) -> Result<()> {
     let wanted = 10_100.min(open_files_max().saturating_sub(FILES_KEPT));
-    let mut streams = open(attack, wanted);
+    let mut streams = open(attack, &Elsewhere::new(ATTACKER)?, wanted);
     attack.note(format!("{} of {wanted} connections made", streams.len()));
     hold(attack, Duration::from_secs(5));
     attack.note(format!("{} still open after 5 s", still_open(&mut streams)));
     // Somebody else gets in meanwhile, from another address.
-    let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+    let other = Elsewhere::new(OTHER)?;
     let started = Instant::now();
-    let asked = wire::connect_from(other, attack.node, Duration::from_secs(2)).map_err(anyhow::Error::from);
+    let asked = other.connect(attack.node, Duration::from_secs(2)).map_err(anyhow::Error::from);
     let asked = asked.and_then(|mut stream| {
         stream.write_all(&request("GET", "/api/v1/policy", attack.node, &[], b""))?;
         wire::answer(&mut stream)
@@ -88,10 +90,11 @@ fn hold(attack: &Attack, during: Duration) {
 
 /// H8
 pub fn open_files(attack: &mut Attack) -> Result<()> {
-    let streams = open(attack, 1_100);
+    let from = Elsewhere::new(ATTACKER)?;
+    let streams = open(attack, &from, 1_100);
     let mut kafka = Vec::new();
     for _ in 0..256 {
-        if let Ok(stream) = wire::connect_from(ATTACKER, attack.kafka, Duration::from_secs(2)) {
+        if let Ok(stream) = from.connect(attack.kafka, Duration::from_secs(2)) {
             kafka.push(stream);
         }
     }
