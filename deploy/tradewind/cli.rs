@@ -256,6 +256,9 @@ pub enum ExportCommand {
         #[arg(long, value_name = "N", default_value_t = 168, value_parser = clap::value_parser!(u64).range(0..=168))]
         older_than_hours: u64,
     },
+    /// Removes the tables of a stopped node and the outputs that they are made of; the next start writes both again from the
+    /// log, the same. Refused if the log no longer reaches back to its beginning
+    Rebuild,
     /// Prints a view of each table under its name over the files that it has now, and `revenue`
     Sql {
         /// For whom; polars is Python

@@ -19,6 +19,7 @@ pub mod held;
 pub mod importers;
 mod kafka_listener;
 pub mod log;
+pub mod log_id;
 pub mod node;
 pub mod numbers;
 pub mod output;

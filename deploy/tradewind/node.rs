@@ -257,12 +257,13 @@ impl Opened {
         let mut durables: Vec<Arc<dyn Durable>> = vec![Arc::new(letters.clone())];
         durables.extend(outbox.map(|outbox| -> Arc<dyn Durable> { Arc::new(outbox) }));
         let holder = Arc::new(shop.clone());
+        let epochs = Arc::clone(&log);
         let parts = checkpoint::Parts { folder: kept, holder, durables, log, from: place, last };
         let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
         let publishing = outputs.as_ref().map(|outputs| outputs.start(exporting.as_ref())).transpose()?;
-        let exporting = start_export(exporting, outputs, &shop, config)?;
+        let exporting = start_export(exporting, outputs, epochs, &shop, config)?;
         Ok(Node {
             shop,
             commands,
@@ -311,12 +312,13 @@ fn report(behind_ms: Arc<AtomicU64>, stall: Stall, fatal: &Fatal) -> Report {
 fn start_export(
     exporting: Option<Exporting>,
     outputs: Option<Outputs>,
+    epochs: Arc<dyn ingest::log::Log>,
     shop: &Shop,
     config: &Config,
 ) -> Result<Option<export::Thread>> {
     let Some((exporting, Outputs { outbox: _, log, kept: _ })) = exporting.zip(outputs) else { return Ok(None) };
     let (data, shop) = (config.log.data_dir.clone(), shop.clone());
-    exporting.start(export::Parts { log, data, shop, config: config.export.clone() }).map(Some)
+    exporting.start(export::Parts { log, epochs, data, shop, config: config.export.clone() }).map(Some)
 }
 
 fn open_letters(config: &Config) -> Result<DeadLetters> {

@@ -45,6 +45,19 @@ pub enum Error {
         /// What it asks of writers.
         writer: i32,
     },
+    /// The tables are those of another shop.
+    #[error(
+        "the tables in {place} are made of the log {found}, and this log is {expected}: give them another place by \
+         export.url, or remove that folder to have them written anew"
+    )]
+    OtherLog {
+        /// Where they are.
+        place: String,
+        /// The id of their log.
+        found: String,
+        /// The id of the log that was to be written.
+        expected: String,
+    },
     /// The table's columns are not a beginning of those that are written.
     #[error("the table {table} has other columns than are written here: {why}")]
     Schema {

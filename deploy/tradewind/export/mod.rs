@@ -4,9 +4,11 @@
 //! Whatever fails is tried again from what the tables hold, with pauses; until then the reason is told, nothing is lost,
 //! and the node goes on.
 
+mod rebuild;
 mod run;
 mod tables;
 
+pub use rebuild::{Rebuilt, rebuild};
 pub use run::{Held, input, open};
 pub use tables::Tables;
 
@@ -83,6 +85,8 @@ struct State {
     /// When it was committed, or found at the start.
     at: Option<Instant>,
     files: Files,
+    /// How every table stood when somebody asked last.
+    tables: Vec<TableJson>,
     stalled: Option<String>,
     asks: VecDeque<(Ask, Reply)>,
 }
@@ -91,6 +95,8 @@ struct State {
 pub struct Parts {
     /// The output topics.
     pub log: Arc<dyn Log>,
+    /// The log itself, by whose first epoch tables of another are known.
+    pub epochs: Arc<dyn Log>,
     /// The folder of all state.
     pub data: PathBuf,
     /// What the tables are held against.
@@ -171,6 +177,13 @@ impl Exporting {
     fn holds(&self, exporter: &Exporter) {
         let mut state = self.state();
         (state.committed, state.at, state.files) = (Some(exporter.committed()), Some(Instant::now()), exporter.files());
+    }
+
+    /// How the tables stood, while they cannot be looked at.
+    fn last_standing(&self, place: String, why: String) -> Said {
+        let state = self.state();
+        let epoch = state.committed.unwrap_or_default().0;
+        Said::Standing(ExportJson { epoch, stalled: Some(why), place, tables: state.tables.clone() })
     }
 
     /// Has the thread do it.

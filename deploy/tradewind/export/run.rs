@@ -1,11 +1,14 @@
 //! What the exporting thread does: opens the tables, follows the topics, takes one epoch after the other, answers what
 //! operators ask. Begins anew after an error.
 
-use super::{Exporting, Parts, Reply, Tables, answer};
+use super::{Ask, Exporting, Parts, Reply, Said, Tables, answer};
+use crate::log_id::{LogId, log_id};
 use anyhow::{Error, Result};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
+use ingest::log::Log;
 use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
+use ingest::signal::Signal;
 use serving::Shop;
 use smol_str::SmolStr;
 use std::ops::Bound;
@@ -54,8 +57,14 @@ pub fn run(exporting: &Exporting, parts: &Parts, tables: &Tables) {
         if is_new {
             tracing::warn!(error = why, "the tables for analysts cannot be written now");
         }
-        for (_, reply) in std::mem::take(&mut exporting.state().asks) {
-            reply_with(&reply, Err(why.clone()));
+        let asks = std::mem::take(&mut exporting.state().asks);
+        for (ask, reply) in asks {
+            // How the tables stand is told all the same: as they stood when that was seen last.
+            let said = match ask {
+                Ask::Standing => Ok(exporting.last_standing(tables.url(), why.clone())),
+                Ask::Verify | Ask::Compact | Ask::Vacuum { .. } => Err(why.clone()),
+            };
+            reply_with(&reply, said);
         }
         signal.pause(Duration::from_millis(retry));
         retry = (retry * 2).min(longest);
@@ -67,24 +76,25 @@ fn told(error: &Error) -> String {
     let text = format!("{error:#}");
     match error.downcast_ref::<ingest::Error>() {
         Some(ingest::Error::Outputs(_) | ingest::Error::Deleted { .. } | ingest::Error::OutOfRange { .. }) => format!(
-            "{text}. Nothing is written past a gap. If the whole log is there, stop the node and remove its outputs: they \
-             are made again, and the tables go on"
+            "{text}. Nothing is written past a gap. Stop the node and run `tradewind export rebuild --data DIR`: the next \
+             start makes outputs and tables again, if the whole log is there"
         ),
         Some(_) | None => text,
     }
 }
 
 /// Nobody need be there any more to hear it.
-fn reply_with(reply: &Reply, said: Result<super::Said, String>) {
+fn reply_with(reply: &Reply, said: Result<Said, String>) {
     drop(reply.try_send(said));
 }
 
 /// Opens the tables and follows the topics; comes back when it is told to stop.
 fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> {
-    let Parts { log, data: _, shop, config } = parts;
+    let Parts { log, epochs, data: _, shop, config } = parts;
     let place = tables.url();
     let signal = &exporting.shared.signal;
     let Held { mut exporter, _lock } = open(tables, config.limits)?;
+    let mut is_identified = identify(&mut exporter, &**epochs, signal)?;
     exporting.holds(&exporter);
     let answer_all = |exporter: &mut Exporter| -> Result<()> {
         loop {
@@ -93,6 +103,9 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
             let stalled = state.stalled.clone();
             drop(state);
             let said = answer(exporter, ask, &place, stalled, Some(shop));
+            if let Ok(Said::Standing(standing)) = &said {
+                exporting.state().tables.clone_from(&standing.tables);
+            }
             reply_with(&reply, said.as_ref().map(Clone::clone).map_err(ToString::to_string));
             said?;
             exporting.state().files = exporter.files();
@@ -104,6 +117,9 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
     published.wake(signal.waker());
     while !signal.is_stopped() {
         answer_all(&mut exporter)?;
+        if !is_identified {
+            is_identified = identify(&mut exporter, &**epochs, signal)?;
+        }
         let step = published.step()?;
         exporting.state().is_following |= step != Step::More;
         match step {
@@ -120,6 +136,15 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Tells the exporter which log it is, as far as that can be said; false while there is no epoch.
+fn identify(exporter: &mut Exporter, log: &dyn Log, signal: &Signal) -> Result<bool> {
+    match log_id(log, signal)? {
+        LogId::Known(id) => exporter.identify(&id).map(|()| true).map_err(Error::from),
+        LogId::Deleted => Ok(true),
+        LogId::NoEpoch => Ok(false),
+    }
 }
 
 /// An epoch as the exporter takes it.

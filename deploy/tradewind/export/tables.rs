@@ -51,6 +51,11 @@ impl Tables {
         self.url.clone().unwrap_or_else(|| format!("file://{}", folder().display()))
     }
 
+    /// Their folder, where they are in one.
+    pub fn local(&self) -> Option<&Path> {
+        self.url.is_none().then_some(self.folder.as_path())
+    }
+
     /// Whether anything was ever written there.
     pub fn are_there(&self) -> Result<bool> {
         let names = self.place.list("").with_context(|| format!("listing {}", self.place.describe("")))?;

@@ -4,7 +4,7 @@
 use crate::cli::{Dialect, ExportCommand};
 use crate::client::{Answer, Client};
 use crate::config::{self, Config, Export, Flags, Settings};
-use crate::export::{self, Ask, Said, Tables};
+use crate::export::{self, Ask, Rebuilt, Said, Tables};
 use crate::output;
 use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
@@ -61,6 +61,7 @@ fn of_node(command: ExportCommand, client: &Client) -> Result<Value> {
         ExportCommand::Vacuum { older_than_hours } => {
             format!("vacuums?older_than_hours={older_than_hours}&confirm={}", confirm()?)
         }
+        ExportCommand::Rebuild => bail!("stop the node first, then give its folder: export rebuild --data DIR"),
         ExportCommand::Sql { .. } => bail!("no node is asked for that"),
     };
     let answer: Answer = client.post(&format!("/api/v1/export/{path}"))?;
@@ -88,6 +89,10 @@ fn tables_of_node(client: &Client) -> Result<Tables> {
 }
 
 fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
+    if matches!(command, ExportCommand::Rebuild) {
+        let Rebuilt { tables } = export::rebuild(config)?;
+        return Ok(json!({"tables_removed": tables}));
+    }
     let tables = tables_of(config)?;
     let shown = tables.place.describe("");
     let mut held = export::open(&tables, config.export.limits).with_context(|| format!("opening {shown}"))?;
@@ -95,7 +100,7 @@ fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
         ExportCommand::Verify => Ask::Verify,
         ExportCommand::Compact => Ask::Compact,
         ExportCommand::Vacuum { older_than_hours } => Ask::Vacuum { hours: older_than_hours },
-        ExportCommand::Sql { .. } => bail!("nothing is written for that"),
+        ExportCommand::Rebuild | ExportCommand::Sql { .. } => bail!("nobody asked for that"),
     };
     Ok(match export::answer(&mut held.exporter, ask, &tables.url(), None, None)? {
         Said::Verified(said) => serde_json::to_value(said)?,
@@ -109,6 +114,12 @@ fn text(command: ExportCommand, said: &Value) -> String {
     match command {
         ExportCommand::Compact => format!("{} files fewer\n", said["files_fewer"]),
         ExportCommand::Vacuum { .. } => format!("{} files deleted\n", said["files_deleted"]),
+        ExportCommand::Rebuild => {
+            format!(
+                "{} tables and their outputs are removed; the next start writes them again\n",
+                said["tables_removed"]
+            )
+        }
         ExportCommand::Sql { .. } => String::new(),
         ExportCommand::Verify => {
             let mut lines = String::new();

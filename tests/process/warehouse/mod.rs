@@ -279,3 +279,46 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
 }
+
+#[test]
+fn tables_of_another_shop_are_refused_by_name_and_the_node_stays_ready() {
+    let tables = tempfile::tempdir().expect("there is room for a folder");
+    let mut way = often();
+    way.variables.push(("TRADEWIND_EXPORT_URL", format!("file://{}", tables.path().display())));
+    let mut one = TestEnv::start_as(&way);
+    shop::stock(&one, "A", "reserve", 50);
+    let last = one.get("/api/v1/epochs/latest").ok().epoch();
+    exported(&one, last);
+    one.stop();
+    let before = files(tables.path());
+    // When another shop is to write there, then it says why it does not, and nothing else is the matter.
+    let other = TestEnv::start_as(&way);
+    shop::stock(&other, "A", "reserve", 7);
+    let why = |status: &Value| status["stalled"]["export"].as_str().map(str::to_owned);
+    let status = until(&other, "it writes to tables of another shop", |status| why(status).is_some());
+    assert!(why(&status).is_some_and(|why| why.contains("are made of the log")), "{status}");
+    other.until_ready(true);
+    let export = other.get("/api/v1/export").ok().json();
+    assert!(export["stalled"].as_str().is_some_and(|why| why.contains("are made of the log")), "{export}");
+    assert!(files(tables.path()) == before);
+}
+
+#[test]
+fn tables_and_outputs_are_made_again_from_the_log_and_are_the_same() {
+    let mut env = TestEnv::start_as(&often());
+    shop::stock(&env, "A", "reserve", 50);
+    env.post("/api/v1/orders", "o1", &shop::order("A", 2)).expect(201);
+    let last = env.get("/api/v1/epochs/latest").ok().epoch();
+    exported(&env, last);
+    let refused = Program::run(&["export", "rebuild", "--to", env.base()]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("stop the node first"), "{}", refused.stderr);
+    env.stop();
+    let (data, tables) = (env.data().display().to_string(), env.data().join("warehouse"));
+    let before = files(&tables);
+    let ended = Program::run(&["export", "rebuild", "--data", &data]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("tables and their outputs are removed"), "{}", ended.stderr);
+    assert!(!env.data().join("outputs").exists() && files(&tables).is_empty());
+    env.restart(&often());
+    exported(&env, last);
+    assert_written_again(&env, &before);
+}

@@ -123,6 +123,8 @@ pub struct Exporter {
     taken: (Epoch, Option<i64>),
     /// How many records were taken since the cut, and their bytes.
     size: (u64, u64),
+    /// The id of the log that the tables are made of; none until it was told.
+    log_id: Option<String>,
 }
 
 /// The range of epochs of a commit, as it stands in the names of its files.
@@ -174,17 +176,42 @@ impl Exporter {
         for view in View::ALL.iter().copied() {
             views.insert(view, ViewTables::open(&place, view, &config)?);
         }
-        let mut exporter =
-            Exporter { place, config, facts, views, cut: (Epoch(0), None), taken: (Epoch(0), None), size: (0, 0) };
+        let cut = (Epoch(0), None);
+        let mut exporter = Exporter { place, config, facts, views, cut, taken: cut, size: (0, 0), log_id: None };
         exporter.delete_uncommitted()?;
         let held = exporter.held();
-        if let Some(progress) = Progress::read(&*exporter.place)?.filter(|progress| progress.covers(&held)) {
-            exporter.cut = (progress.epoch, Some(progress.now_ms));
-            exporter.taken = exporter.cut;
+        if let Some(progress) = Progress::read(&*exporter.place)? {
+            if progress.covers(&held) {
+                exporter.cut = (progress.epoch, Some(progress.now_ms));
+                exporter.taken = exporter.cut;
+            }
+            exporter.log_id = progress.log_id;
         }
         // Whoever committed last may have died before.
         exporter.tidy()?;
         Ok(exporter)
+    }
+
+    /// Tells which log the epochs are from. An error if the tables are made of another one.
+    pub fn identify(&mut self, log_id: &str) -> Result<(), Error> {
+        match self.log_id.as_deref() {
+            Some(found) if found != log_id => Err(Error::OtherLog {
+                place: self.place.describe(""),
+                found: found.to_owned(),
+                expected: log_id.to_owned(),
+            }),
+            Some(_) => Ok(()),
+            None => {
+                self.log_id = Some(log_id.to_owned());
+                // Known before the next commit too, if there was one.
+                self.cut.1.map_or(Ok(()), |now_ms| self.write_progress(self.cut.0, now_ms))
+            }
+        }
+    }
+
+    fn write_progress(&self, epoch: Epoch, now_ms: i64) -> Result<(), Error> {
+        let progress = Progress { epoch, now_ms, tables: self.held(), log_id: self.log_id.clone() };
+        progress.write(&*self.place)
     }
 
     /// Every table.
@@ -291,7 +318,7 @@ impl Exporter {
                 committed.tables += 2;
             }
         }
-        Progress { epoch, now_ms, tables: self.held() }.write(&*self.place)?;
+        self.write_progress(epoch, now_ms)?;
         self.cut = (epoch, Some(now_ms));
         self.size = (0, 0);
         self.tidy()?;

@@ -20,6 +20,9 @@ pub struct Progress {
     pub now_ms: i64,
     /// How far each table was then by its own log.
     pub tables: BTreeMap<String, Epoch>,
+    /// The id of the log that they are made of, once it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_id: Option<String>,
 }
 
 impl Progress {

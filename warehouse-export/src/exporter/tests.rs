@@ -445,3 +445,25 @@ fn a_change_costs_the_file_of_its_key_and_not_the_table() {
     assert!(table.state().adds.len() < 10, "{} files of 30 rows", table.state().adds.len());
     assert_eq!(exporter.verify(), []);
 }
+
+#[test]
+fn tables_of_another_log_are_refused_by_name() {
+    for at in PLACES {
+        let home = Home::new(at);
+        let (_, epochs) = epochs(25, 60);
+        let mut exporter = Exporter::open(home.place(), CONFIG).unwrap();
+        exporter.take(&epochs[0]).unwrap();
+        exporter.identify("00112233445566aa").unwrap();
+        for input in &epochs[1..] {
+            exporter.take(input).unwrap();
+        }
+        drop(exporter);
+        let files = home.files();
+        let mut exporter = Exporter::open(home.place(), CONFIG).unwrap();
+        exporter.identify("00112233445566aa").unwrap();
+        let error =
+            Exporter::open(home.place(), CONFIG).unwrap().identify("ffeeddccbbaa9988").err().unwrap().to_string();
+        assert!(error.contains("made of the log 00112233445566aa, and this log is ffeeddccbbaa9988"), "{error}");
+        assert!(home.files() == files);
+    }
+}

@@ -1,0 +1,71 @@
+//! Which log it is: what tables and other copies of a shop name, so that they are not taken for those of another. Not for
+//! what is in the log.
+
+use anyhow::{Result, ensure};
+use dataflows::epoch::{Cut, Epoch, Epochs};
+use dataflows::topic::TopicPartition;
+use ingest::log::{Log, LogRecord, ReadLimit};
+use ingest::signal::Signal;
+use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
+
+/// How many bytes of the hash are the id.
+const BYTES: usize = 8;
+/// Records that may stand before the first epoch's and are none.
+const LIMIT: ReadLimit = ReadLimit { records_max: 256, bytes_max: 1 << 20 };
+/// How long a log may take to give its first records.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What can be said of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogId {
+    /// This is its id: 16 hex digits.
+    Known(String),
+    /// It has no epoch yet.
+    NoEpoch,
+    /// Its first epoch was deleted, as it stands before the checkpoints.
+    Deleted,
+}
+
+/// The id of a log: the first digits of SHA-256 over the value of its first epoch's record.
+pub fn log_id(log: &dyn Log, signal: &Signal) -> Result<LogId> {
+    let at = TopicPartition::EPOCHS;
+    if log.starts()?.get(at).unwrap_or(0) > 0 {
+        return Ok(LogId::Deleted);
+    }
+    let end = log.ends()?.get(at).unwrap_or(0);
+    let mut starts = Cut::default();
+    starts.set(at, 0);
+    let mut reader = log.reader(&starts)?;
+    let (mut epochs, mut records, since) = (Epochs::default(), Vec::<LogRecord>::new(), Instant::now());
+    while reader.position(at).unwrap_or(0) < end {
+        reader.poll(LIMIT, &mut records)?;
+        for LogRecord { origin: _, record } in records.drain(..) {
+            let value = record.value.unwrap_or_default();
+            if epochs.accept_bytes(&value).is_ok_and(|record| record.epoch == Epoch(1)) {
+                return Ok(LogId::Known(hex(&value)));
+            }
+        }
+        ensure!(since.elapsed() < WAIT_MAX && !signal.is_stopped(), "{at} gives nothing");
+        if reader.position(at).unwrap_or(0) < end {
+            signal.pause(WAIT);
+        }
+    }
+    Ok(LogId::NoEpoch)
+}
+
+fn hex(value: &[u8]) -> String {
+    Sha256::digest(value).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_beginning_of_the_hash() {
+        // FIPS 180-2, B.1.
+        assert_eq!(hex(b"abc"), "ba7816bf8f01cfea");
+    }
+}
