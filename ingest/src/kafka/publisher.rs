@@ -101,6 +101,31 @@ struct Reports {
     context: Context,
     /// Whether the producer can never go on.
     is_broken: AtomicBool,
+    unplaced: Unplaced,
+}
+
+/// Records that the broker has, and of which it does not say where. It answers so for a whole batch that it has already
+/// (`DUPLICATE_SEQUENCE_NUMBER`), with an offset below 0 for the batch; librdkafka counts on from there, so that the
+/// records behind the first would seem to have places.
+#[derive(Default)]
+struct Unplaced(Mutex<BTreeMap<(String, i32), i64>>);
+
+impl Unplaced {
+    /// The offset of a record that was delivered; none if the broker does not say. Records of a partition come in order.
+    fn place(&self, topic: &str, partition: i32, offset: i64) -> Option<u64> {
+        let mut next = lock(&self.0);
+        if offset >= 0 && next.is_empty() {
+            return offset.try_into().ok();
+        }
+        let at = (topic.to_owned(), partition);
+        // No later batch begins there: the records of this one are in the log, and there is one more than that.
+        if offset < 0 || next.get(&at) == Some(&offset) {
+            next.insert(at, offset + 1);
+            return None;
+        }
+        next.remove(&at);
+        offset.try_into().ok()
+    }
 }
 
 impl Reports {
@@ -129,10 +154,10 @@ impl ProducerContext for Reports {
     fn delivery(&self, report: &DeliveryResult<'_>, ticket: Ticket) {
         let (append, number) = *ticket;
         let landed = match report {
-            Ok(message) => match u64::try_from(message.offset()) {
-                Ok(offset) => Ok(Some((number, offset))),
+            Ok(message) => match self.unplaced.place(message.topic(), message.partition(), message.offset()) {
+                Some(offset) => Ok(Some((number, offset))),
                 // So old a repeat that the broker knows only that it has the record.
-                Err(_) => Err(AppendError::Unavailable("the broker does not say where a record stands".to_owned())),
+                None => Err(AppendError::Unavailable("the broker does not say where a record stands".to_owned())),
             },
             Err((error, _)) => {
                 self.notice(error);
@@ -374,5 +399,23 @@ impl Drop for Publisher {
         };
         // What is left is answered as it goes.
         drop(connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_without_a_place_gives_none_of_its_records_one() {
+        let unplaced = Unplaced::default();
+        let places = |topic: &str, offsets: &[i64]| -> Vec<Option<u64>> {
+            offsets.iter().map(|offset| unplaced.place(topic, 0, *offset)).collect()
+        };
+        assert_eq!(places("a", &[0, 1, 2]), [Some(0), Some(1), Some(2)]);
+        assert_eq!(places("a", &[-1, 0, 1, 2]), [None; 4], "it is counted on from -1");
+        assert_eq!(places("b", &[0, 1]), [Some(0), Some(1)], "another partition");
+        assert_eq!(places("a", &[4, 5]), [Some(4), Some(5)], "the batch behind the four");
+        assert_eq!(places("a", &[-1001, 6]), [None, Some(6)], "acknowledged by a later one");
     }
 }
