@@ -80,9 +80,9 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used() {
     env.stop();
     let data = env.data().to_str().unwrap().to_owned();
     let (code, stdout, _) = run(&["checkpoint", "verify", "--data", &data]);
-    assert_eq!((code, stdout.lines().count()), (Some(0), 4), "{stdout}");
-    assert_eq!(stdout.lines().next(), Some(format!("folder {data}").as_str()));
-    assert!(stdout.lines().nth(2).unwrap().contains(taken["digest"].as_str().unwrap()), "{stdout}");
+    assert_eq!((code, stdout.lines().count()), (Some(0), 5), "{stdout}");
+    assert!(stdout.starts_with(&format!("folder {data}\nverified in {data}\n")), "{stdout}");
+    assert!(stdout.lines().nth(3).unwrap().contains(taken["digest"].as_str().unwrap()), "{stdout}");
 
     let kept = kept(env.data());
     assert_eq!(kept.len(), 2);
@@ -119,7 +119,7 @@ fn a_copy_is_a_backup() {
     assert_eq!(copied["data"][0]["place"], place);
     let (code, stdout, stderr) = run(&["checkpoint", "verify", "--to", &to]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.starts_with(&format!("node {to}\n")) && stdout.contains("rows"), "{stdout}");
+    assert!(stdout.starts_with(&format!("node {to}\nverified in {data}\n")) && stdout.contains("rows"), "{stdout}");
     // A folder that is not empty is refused, whoever has it; so is the folder of a node that runs.
     let (code, _, stderr) = run(&["checkpoint", "copy", &copy, "--to", &to]);
     assert!(code == Some(1) && stderr.contains("is not empty: it is the folder of another node"), "{stderr}");

@@ -70,7 +70,10 @@ pub fn run(command: CheckpointCommand, place: &Place, as_json: bool) -> Result<(
             (vec![known(client.post("/api/v1/checkpoints")?)?], String::new())
         }
         CheckpointCommand::List => (list(place)?, String::new()),
-        CheckpointCommand::Verify => (verify(&data_of(place)?)?, String::new()),
+        CheckpointCommand::Verify => {
+            let data = data_of(place)?;
+            (verify(&data)?, format!("verified in {}\n", data.display()))
+        }
         CheckpointCommand::Copy { to_dir } => {
             let data = data_of(place)?;
             let copied = copy(&data, &to_dir)?;
