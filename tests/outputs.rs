@@ -163,7 +163,7 @@ impl Node {
 
 #[test]
 fn publishers_that_stop_repeat_and_race_never_contradict() {
-    for_each_seed("outputs", seeds(700, 20), |seed| {
+    for_each_seed("outputs", seeds(700, 3), |seed| {
         let mut random = Random::new(seed);
         let all = run(&sealed(&workload(seed)), Way { workers: 1, stride: 9, in_flight: 9 });
         let disk = Disk::default();

@@ -9,15 +9,15 @@ mod node;
 mod reference;
 mod world;
 
-use crate::support::{for_each_seed, seeds};
+use crate::support::{for_each_seed, seeds, times};
 use ingest::testing::Stop;
 use std::collections::BTreeMap;
 use world::{Plan, World};
 
 /// How many seeds there are, if `TRADEWIND_TEST_SEEDS` does not say.
-const SEEDS: u64 = 1_000;
-/// At which passings of a point the machine stops.
-const HITS: u64 = 5;
+const SEEDS: u64 = 250;
+/// In so many seeds everything has happened.
+const SEEDS_WHOLE: u64 = 1_000;
 
 fn seed_count() -> u64 {
     let given = std::env::var("TRADEWIND_TEST_SEEDS").ok();
@@ -88,12 +88,13 @@ fn whatever_fails_the_outcome_is_that_of_the_node_that_never_stopped() {
         threads.into_iter().for_each(|thread| add(&mut total, &thread.join().unwrap()));
     });
     report(&format!("{} seeds", all.len()), &total);
-    if all.len() as u64 >= SEEDS {
+    if all.len() as u64 >= SEEDS_WHOLE {
         let missing: Vec<_> = MUST_HAPPEN.iter().filter(|what| !total.contains_key(**what)).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
     }
 }
 
+/// At the first passing of each point, and as many more as `TRADEWIND_TEST_TIMES` says.
 #[test]
 fn a_stop_at_any_point_loses_nothing() {
     let seed = 7;
@@ -102,7 +103,7 @@ fn a_stop_at_any_point_loses_nothing() {
     let (mut stops, mut passed) = (0, BTreeMap::new());
     for (point, count) in &points {
         let name = point.strip_prefix("disk ").unwrap_or(point);
-        for hit in 1..=HITS.min(*count) {
+        for hit in 1..=times().min(*count) {
             println!("{name}, passing {hit}");
             let world = World::run(seed, Plan::Stop(Stop { point: name.to_owned(), hit }));
             assert_eq!(world.counts()["machine stopped"], 1, "{name}, passing {hit}");
