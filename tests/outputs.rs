@@ -118,7 +118,7 @@ struct Following {
 
 impl Following {
     fn new(log: &dyn Log, next: usize) -> Following {
-        let config = published::Config { records_max: 3, bytes_max: 1 << 20, ahead_max: 5 };
+        let config = published::Config { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
         Following { published: Published::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
     }
 
@@ -226,7 +226,8 @@ fn what_is_not_acknowledged_yet_is_told_and_not_repeated() {
     for _ in 0..5 {
         publisher.step().unwrap();
     }
-    assert!(outbox.stalled().is_some_and(|why| why.contains("outputs are not acknowledged")), "{:?}", outbox.stalled());
+    let why = outbox.stalled().expect("it stands still").why;
+    assert!(why.contains("outputs are not acknowledged"), "{why}");
     while outbox.published() < Epoch(all.len() as u64) {
         publisher.step().unwrap();
         writer.step();
@@ -235,4 +236,33 @@ fn what_is_not_acknowledged_yet_is_told_and_not_repeated() {
     check(&*journal, &all);
     let records: usize = taken(&*journal).values().map(Vec::len).sum();
     assert_eq!(journal.ends().unwrap().iter().map(|(_, end)| end).sum::<u64>(), records as u64, "each is there once");
+}
+
+/// An epoch waits to be published by its bytes, and the core waits with it.
+#[test]
+fn what_waits_to_be_published_is_bounded_by_bytes() {
+    let all = run(&sealed(&workload(1)), Way { workers: 1, stride: 9, in_flight: 9 });
+    let (journal, mut writer) =
+        Journal::open_stepped(Arc::new(Disk::default()), &Partitions::outputs(3), journal::Config::default()).unwrap();
+    let journal: Arc<dyn Log> = Arc::new(journal);
+    let bytes_max = 10_000;
+    let outbox = Outbox::new(Epoch(0), Config { bytes_waiting_max: bytes_max, ..Config::default() });
+    let mut publisher = Publisher::new(Arc::clone(&journal), outbox.clone());
+    let last = Epoch(all.len() as u64);
+    let core = {
+        let (mut outbox, all) = (outbox.clone(), all.clone());
+        std::thread::spawn(move || all.iter().for_each(|changes| outbox.apply(changes)))
+    };
+    let mut most = 0;
+    while outbox.published() < last {
+        let (epochs, bytes) = (outbox.waiting(), outbox.waiting_bytes());
+        // One epoch may have more than all may.
+        assert!(bytes <= bytes_max || epochs <= 1, "{bytes} bytes of {epochs} epochs wait");
+        most = most.max(epochs);
+        publisher.step().unwrap();
+        writer.step();
+    }
+    core.join().unwrap();
+    assert!(most > 1 && outbox.waiting_bytes() == 0, "{most}");
+    check(&*journal, &all);
 }

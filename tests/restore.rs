@@ -108,6 +108,7 @@ impl Held for HeldTables<'_> {
         table: Table,
         after: Option<&SmolStr>,
         rows_max: usize,
+        bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Result<(usize, Option<SmolStr>), Forgotten> {
         let rows = self.kept.tables.get(&table).into_iter().flatten();
@@ -116,6 +117,9 @@ impl Held for HeldTables<'_> {
         for (key, row) in rows {
             out.extend_from_slice(row);
             (count, last) = (count + 1, Some(key.clone()));
+            if out.len() >= bytes_max {
+                break;
+            }
         }
         Ok((count, last))
     }

@@ -12,7 +12,8 @@ pub struct Assembly {
     /// Up to where each worker has; none when it has ended.
     sealed: Vec<Option<u64>>,
     records: BTreeMap<u64, Arc<EpochRecord>>,
-    shards: BTreeMap<u64, Vec<Shard>>,
+    /// The shards of an epoch, and the bytes of them all.
+    shards: BTreeMap<u64, (Vec<Shard>, usize)>,
     standings: Standings,
     /// What gets them.
     pub sinks: Vec<Box<dyn Sink>>,
@@ -30,12 +31,14 @@ impl Assembly {
         Assembly { sealed: vec![Some(0); workers], records, shards, standings, sinks }
     }
 
-    /// Takes what a worker says, and calls `applied` for each epoch that all sinks have by that.
-    pub fn take(&mut self, message: Message, mut applied: impl FnMut(u64)) {
+    /// Takes what a worker says, and calls `applied` for each epoch that all sinks have by that, with its bytes.
+    pub fn take(&mut self, message: Message, mut applied: impl FnMut(u64, usize)) {
         match message {
-            Message::Shard { epoch, record, shard } => {
+            Message::Shard { epoch, record, shard, bytes } => {
                 self.records.extend(record.map(|record| (epoch, record)));
-                self.shards.entry(epoch).or_default().push(*shard);
+                let (shards, all) = self.shards.entry(epoch).or_default();
+                shards.push(*shard);
+                *all += bytes;
                 return;
             }
             Message::Sealed { worker, upto } => self.sealed[worker] = upto,
@@ -43,11 +46,11 @@ impl Assembly {
         let upto = self.sealed.iter().map(|upto| upto.unwrap_or(u64::MAX)).min().unwrap_or(0);
         while let Some(entry) = self.records.first_entry().filter(|entry| *entry.key() < upto) {
             let (epoch, record) = entry.remove_entry();
-            let shards = self.shards.remove(&epoch).unwrap_or_default();
+            let (shards, bytes) = self.shards.remove(&epoch).unwrap_or_default();
             let changes = Arc::new(Changes::of(record, shards, std::mem::take(&mut self.standings)));
             self.standings = changes.standings.clone();
             self.sinks.iter_mut().for_each(|sink| sink.apply(&changes));
-            applied(epoch);
+            applied(epoch, bytes);
         }
     }
 }

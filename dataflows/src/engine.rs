@@ -24,6 +24,12 @@ pub struct Config {
     pub stride_epochs_max: usize,
     /// How many inputs, about.
     pub stride_inputs_max: usize,
+    /// How many bytes of inputs of a worker may be on their way, about.
+    pub bytes_in_flight: usize,
+    /// How many bytes of inputs a worker feeds at once, about, unless one epoch has more.
+    pub stride_bytes_max: usize,
+    /// How many bytes of changes that came of them may wait for the sinks before more is fed.
+    pub changes_bytes_in_flight: usize,
     /// How many shards may wait to be put together.
     pub shards_waiting_max: usize,
 }
@@ -35,6 +41,9 @@ impl Default for Config {
             inputs_in_flight: 8_192,
             stride_epochs_max: 256,
             stride_inputs_max: 1_024,
+            bytes_in_flight: 32 << 20,
+            stride_bytes_max: 8 << 20,
+            changes_bytes_in_flight: 64 << 20,
             shards_waiting_max: 4_096,
         }
     }
@@ -185,8 +194,9 @@ fn collect(
         if progress.stopping.load(Ordering::Acquire) {
             continue;
         }
-        assembly.take(message, |epoch| {
+        assembly.take(message, |epoch, bytes| {
             progress.applied.store(epoch, Ordering::Release);
+            progress.changes_bytes.fetch_sub(bytes, Ordering::AcqRel);
             wake_all(wake);
         });
     }
@@ -206,13 +216,14 @@ mod tests {
     struct Upto {
         next: u64,
         last: u64,
+        bytes: usize,
         idle: mpsc::Sender<()>,
     }
 
     impl Source for Upto {
         fn wake(&mut self, _: Waker) {}
 
-        fn poll(&mut self, _: usize, _: usize) -> Polled {
+        fn poll(&mut self, _: usize, _: usize, _: usize) -> Polled {
             if self.next > self.last {
                 let _ = self.idle.send(());
                 return Polled::Pending;
@@ -227,7 +238,8 @@ mod tests {
                 detail: String::new(),
                 record: Arc::new(RawRecord::default()),
             };
-            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs: vec![(epoch, Input::Dead(letter))] })
+            let inputs = vec![(epoch, Input::Dead(letter))];
+            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs, bytes: self.bytes })
         }
     }
 
@@ -246,7 +258,7 @@ mod tests {
             let (applied, seen) = mpsc::channel();
             let idle = upto.map(|_| mpsc::channel());
             let source = |(last, idle): (u64, &(mpsc::Sender<()>, _))| -> Box<dyn Source> {
-                Box::new(Upto { next: 1, last, idle: idle.0.clone() })
+                Box::new(Upto { next: 1, last, bytes: 1, idle: idle.0.clone() })
             };
             let sources = upto.into_iter().zip(&idle).map(source).collect();
             let engine = Engine::start(Config::default(), None, sources, vec![Box::new(Keep(applied))]).unwrap();
@@ -257,5 +269,68 @@ mod tests {
             drop(engine.stop());
             assert_eq!(seen.iter().collect::<Vec<_>>(), Vec::<u64>::new());
         }
+    }
+
+    /// Takes no epoch before it is told to.
+    struct Slow(mpsc::Receiver<()>);
+
+    impl Sink for Slow {
+        fn apply(&mut self, _: &Arc<Changes>) {
+            let _ = self.0.recv();
+        }
+    }
+
+    /// Runs until so many epochs were fed, and a while longer; says how many were then.
+    fn fed_while_no_sink_takes_any(bytes: usize, least: u64, config: Config) -> u64 {
+        let (idle, is_idle) = mpsc::channel();
+        let (take, taken) = mpsc::channel();
+        let (asked, polls) = mpsc::channel();
+        let source = Counted { of: Upto { next: 1, last: 500, bytes, idle }, asked };
+        let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(Slow(taken))]).unwrap();
+        let mut fed = 0;
+        while fed < least {
+            fed = polls.recv().unwrap();
+        }
+        // A worker that may feed more asks at once.
+        while let Ok(epoch) = polls.recv_timeout(std::time::Duration::from_millis(200)) {
+            fed = epoch;
+        }
+        // All of it comes through once the sinks take it.
+        drop(take);
+        is_idle.recv().unwrap();
+        drop(engine.stop());
+        fed
+    }
+
+    /// Tells of each epoch that it gives.
+    struct Counted {
+        of: Upto,
+        asked: mpsc::Sender<u64>,
+    }
+
+    impl Source for Counted {
+        fn wake(&mut self, waker: Waker) {
+            self.of.wake(waker);
+        }
+
+        fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled {
+            let next = self.of.next;
+            let polled = self.of.poll(epochs_max, inputs_max, bytes_max);
+            if self.of.next > next {
+                let _ = self.asked.send(next);
+            }
+            polled
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_bounded_by_bytes_too() {
+        let config = Config::default();
+        assert_eq!(fed_while_no_sink_takes_any(1, 500, config.clone()), 500, "by count there is room for all");
+        let few = fed_while_no_sink_takes_any(1 << 20, 16, Config { bytes_in_flight: 16 << 20, ..config.clone() });
+        assert!((16..=17).contains(&few), "{few}");
+        // Each epoch leaves a dead letter, which takes some hundred bytes.
+        let few = fed_while_no_sink_takes_any(1, 3, Config { changes_bytes_in_flight: 4_000, ..config });
+        assert!((3..100).contains(&few), "{few}");
     }
 }

@@ -64,10 +64,16 @@ pub trait IndexAt: Send + Sync {
     fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, FindError>;
 }
 
-/// The index could not be read.
+/// Why nothing was found out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the product index could not be read: {0}")]
-pub struct FindError(pub String);
+pub enum FindError {
+    /// The index could not be read.
+    #[error("the product index could not be read: {0}")]
+    Broken(String),
+    /// There is no memory for the facets of another search now.
+    #[error("the facets of all searches under way take too much memory")]
+    Overloaded,
+}
 
 /// The shop at one epoch: what of a product the index does not keep.
 pub trait ShopAt {

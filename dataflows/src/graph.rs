@@ -54,11 +54,12 @@ pub fn build(
         let (fed_handle, fed) = scope.new_input();
         let (seen_handle, seen) = scope.new_input();
         // From then on everything under one key stays together.
-        let decided = decide(fed, decider, base.is_none(), progress).exchange(|(Local(decided), _)| decided.route());
+        let decided =
+            decide(fed, decider, base.is_none(), Arc::clone(&progress)).exchange(|(Local(decided), _)| decided.route());
         let revenue = revenue::revenue(decided.clone(), base, share);
         let invariants = invariants::invariants(decided.clone(), revenue.clone(), base, share);
         let searches = searches::searches(seen, base, share);
-        leave(scope.concatenate([decided, revenue, invariants, searches]), share.index, out);
+        leave(scope.concatenate([decided, revenue, invariants, searches]), share.index, progress, out);
         Feed { fed: fed_handle, seen: seen_handle, minute: base.map(|base| searches::minute_of(base.record.now)) }
     })
 }

@@ -20,6 +20,7 @@ pub mod engine;
 pub mod epoch;
 pub mod event;
 pub mod finder;
+pub mod footprint;
 mod graph;
 mod json;
 pub mod money;

@@ -8,7 +8,7 @@ use crate::operators::{Fed, Local, Seen};
 use crate::port::{Input, Polled, Source, Stride};
 use crate::views::searches::minute_of;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use timely::worker::Worker;
 
@@ -19,6 +19,8 @@ pub struct Progress {
     pub applied: AtomicU64,
     /// Whether to stop.
     pub stopping: AtomicBool,
+    /// The bytes of changes that have left the dataflow and that not all sinks have.
+    pub changes_bytes: AtomicUsize,
 }
 
 /// Waits without a wake-up at most this long, so that a stop is seen.
@@ -28,7 +30,7 @@ const PARK: Duration = Duration::from_millis(100);
 pub fn run(worker: &mut Worker, feed: Feed, source: &mut dyn Source, progress: &Progress, config: &Config) {
     let mut feeding = Feeding::new(feed, worker.index());
     while !progress.stopping.load(Ordering::Acquire) {
-        match feeding.turn(source, progress.applied.load(Ordering::Acquire), config) {
+        match feeding.turn(source, progress, config) {
             Turn::Fed => drop(worker.step()),
             Turn::Idle => drop(worker.step_or_park(Some(PARK))),
             Turn::End => break,
@@ -62,15 +64,18 @@ impl Feeding {
         Feeding { feed, worker, in_flight: InFlight::default() }
     }
 
-    /// Feeds what the source has, within the limits; sinks have everything up to the epoch `applied`.
-    pub fn turn(&mut self, source: &mut dyn Source, applied: u64, config: &Config) -> Turn {
-        self.in_flight.forget(applied);
+    /// Feeds what the source has, within the limits.
+    pub fn turn(&mut self, source: &mut dyn Source, progress: &Progress, config: &Config) -> Turn {
+        self.in_flight.forget(progress.applied.load(Ordering::Acquire));
         let epochs_free = config.epochs_in_flight.saturating_sub(self.in_flight.epochs());
         let inputs_free = config.inputs_in_flight.saturating_sub(self.in_flight.inputs);
-        if epochs_free == 0 || inputs_free == 0 {
+        let bytes_free = config.bytes_in_flight.saturating_sub(self.in_flight.bytes);
+        let is_full = progress.changes_bytes.load(Ordering::Acquire) >= config.changes_bytes_in_flight;
+        if epochs_free == 0 || inputs_free == 0 || bytes_free == 0 || is_full {
             return Turn::Idle;
         }
-        match source.poll(epochs_free.min(config.stride_epochs_max), inputs_free.min(config.stride_inputs_max)) {
+        let (epochs, inputs) = (epochs_free.min(config.stride_epochs_max), inputs_free.min(config.stride_inputs_max));
+        match source.poll(epochs, inputs, bytes_free.min(config.stride_bytes_max)) {
             Polled::Stride(stride) => {
                 self.in_flight.add(&stride);
                 feed_stride(&mut self.feed, stride, self.worker);
@@ -109,29 +114,41 @@ fn feed_stride(feed: &mut Feed, stride: Stride, worker: usize) {
     feed.advance_to(last + 1);
 }
 
+/// A stride that was fed.
+struct Sent {
+    /// Its last epoch.
+    last: u64,
+    epochs: usize,
+    inputs: usize,
+    bytes: usize,
+}
+
 /// What was fed and has not been applied.
 #[derive(Default)]
 struct InFlight {
-    /// Last epoch, number of epochs, number of inputs of each stride.
-    strides: VecDeque<(u64, usize, usize)>,
+    strides: VecDeque<Sent>,
     inputs: usize,
+    bytes: usize,
 }
 
 impl InFlight {
     fn add(&mut self, stride: &Stride) {
         if let Some(last) = stride.epochs.last() {
-            self.strides.push_back((last.epoch.0, stride.epochs.len(), stride.inputs.len()));
-            self.inputs += stride.inputs.len();
+            let (epochs, inputs, bytes) = (stride.epochs.len(), stride.inputs.len(), stride.bytes);
+            self.strides.push_back(Sent { last: last.epoch.0, epochs, inputs, bytes });
+            self.inputs += inputs;
+            self.bytes += bytes;
         }
     }
 
     fn forget(&mut self, applied: u64) {
-        while let Some((_, _, inputs)) = self.strides.pop_front_if(|(last, _, _)| *last <= applied) {
-            self.inputs -= inputs;
+        while let Some(sent) = self.strides.pop_front_if(|sent| sent.last <= applied) {
+            self.inputs -= sent.inputs;
+            self.bytes -= sent.bytes;
         }
     }
 
     fn epochs(&self) -> usize {
-        self.strides.iter().map(|(_, epochs, _)| epochs).sum()
+        self.strides.iter().map(|sent| sent.epochs).sum()
     }
 }

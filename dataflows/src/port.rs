@@ -131,6 +131,8 @@ pub struct Stride {
     pub epochs: Vec<Arc<EpochRecord>>,
     /// What this worker's partitions hold of them, each with the epoch that covers it.
     pub inputs: Vec<(Epoch, Input)>,
+    /// About how many bytes of memory the inputs take.
+    pub bytes: usize,
 }
 
 /// What a source has.
@@ -155,9 +157,9 @@ pub trait Source: Send {
     /// Says whom to wake when there is more.
     fn wake(&mut self, waker: Waker);
 
-    /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs
-    /// unless one epoch has more. Does not block.
-    fn poll(&mut self, epochs_max: usize, inputs_max: usize) -> Polled;
+    /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs and
+    /// `bytes_max` bytes unless one epoch has more. Does not block.
+    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled;
 }
 
 /// What follows the core: store, index, publisher. Applies whole epochs, in order.
@@ -174,13 +176,14 @@ pub trait Held: Send {
     /// How every view stands.
     fn standings(&self) -> &Standings;
 
-    /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept; says how
-    /// many, and the key of the last.
+    /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept: at most
+    /// `rows_max`, and no further one once that are `bytes_max` bytes. Says how many, and the key of the last.
     fn rows(
         &self,
         table: Table,
         after: Option<&SmolStr>,
         rows_max: usize,
+        bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Result<(usize, Option<SmolStr>), Forgotten>;
 }

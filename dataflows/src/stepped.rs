@@ -7,10 +7,11 @@ use crate::changes::Changes;
 use crate::engine::Config;
 use crate::graph;
 use crate::operators::Message;
-use crate::pipeline::Feeding;
+use crate::pipeline::{Feeding, Progress};
 use crate::port::{Sink, Source};
 use crossbeam_channel::{Receiver, unbounded};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
@@ -24,7 +25,7 @@ pub struct Stepped {
     source: Box<dyn Source>,
     messages: Receiver<Message>,
     assembly: Assembly,
-    applied: u64,
+    progress: Arc<Progress>,
     config: Config,
 }
 
@@ -40,15 +41,16 @@ impl Stepped {
         let mut worker = Worker::new(timely::WorkerConfig::default(), thread, None);
         // Not bounded: whoever would wait for room is the one who makes it. What is in flight is.
         let (send, messages) = unbounded();
-        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), Arc::default(), send), 0);
+        let progress = Arc::<Progress>::default();
+        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), Arc::clone(&progress), send), 0);
         let assembly = Assembly::new(1, base.as_ref(), sinks);
-        let applied = base.map_or(0, |base| base.epoch().0);
-        Stepped { feeding, worker, source, messages, assembly, applied, config }
+        progress.applied.store(base.map_or(0, |base| base.epoch().0), Ordering::Release);
+        Stepped { feeding, worker, source, messages, assembly, progress, config }
     }
 
     /// Reads what there is, within the limits, and works on it.
     pub fn work(&mut self) -> Turn {
-        let turn = self.feeding.turn(self.source.as_mut(), self.applied, &self.config);
+        let turn = self.feeding.turn(self.source.as_mut(), &self.progress, &self.config);
         self.worker.step();
         turn
     }
@@ -56,7 +58,13 @@ impl Stepped {
     /// Takes at most so many messages of the worker, and hands the epochs that are whole by that to the sinks; says how
     /// many there were.
     pub fn collect(&mut self, messages_max: usize) -> usize {
-        let Stepped { messages, assembly, applied, .. } = self;
-        messages.try_iter().take(messages_max).map(|message| assembly.take(message, |epoch| *applied = epoch)).count()
+        let Stepped { messages, assembly, progress, .. } = self;
+        let mut take = |message| {
+            assembly.take(message, |epoch, bytes| {
+                progress.applied.store(epoch, Ordering::Release);
+                progress.changes_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            });
+        };
+        messages.try_iter().take(messages_max).map(&mut take).count()
     }
 }

@@ -250,7 +250,7 @@ fn source(log: &Arc<dyn Log>, counted: &[&str]) -> Result<(), Any> {
     source.wake(Arc::new(move || bell.try_send(()).unwrap_or_default()));
     let mut count = 0;
     loop {
-        match source.poll(256, 20_000) {
+        match source.poll(256, 20_000, usize::MAX) {
             Polled::Stride(stride) => count += stride.inputs.len(),
             Polled::Pending => rung.recv_timeout(Duration::from_secs(1)).unwrap_or_default(),
             Polled::End => break,

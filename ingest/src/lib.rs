@@ -31,6 +31,7 @@ pub mod storage;
 
 mod clock;
 pub mod signal;
+mod standstill;
 mod structured;
 
 #[cfg(any(test, feature = "testing"))]
@@ -40,6 +41,7 @@ pub mod testing;
 
 pub use clock::{Clock, WallClock};
 pub use error::{Error, Fatal};
+pub use standstill::{Faults, Standstill};
 
 use serde::{Deserialize, Serialize};
 

@@ -26,11 +26,13 @@ pub struct Config {
     pub bytes_max: usize,
     /// About how many records may be read before the first of them is handed on; one epoch may have more.
     pub ahead_max: u64,
+    /// About how many bytes; then only the first epoch is wanted.
+    pub ahead_bytes_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { records_max: 1_024, bytes_max: 4 << 20, ahead_max: 16_384 }
+        Config { records_max: 1_024, bytes_max: 4 << 20, ahead_max: 16_384, ahead_bytes_max: 16 << 20 }
     }
 }
 
@@ -96,6 +98,7 @@ struct Told {
 struct Pending {
     events: Vec<PublishedEvent>,
     changes: Vec<PublishedChange>,
+    bytes: usize,
 }
 
 /// Follows the topics.
@@ -108,6 +111,8 @@ pub struct Published {
     last: BTreeMap<TopicPartition, (u64, u64)>,
     told: VecDeque<Told>,
     pending: BTreeMap<Epoch, Pending>,
+    /// What all of it takes.
+    pending_bytes: usize,
     wanted: Cut,
     records: Vec<LogRecord>,
 }
@@ -150,6 +155,7 @@ impl Published {
             last: BTreeMap::new(),
             told: VecDeque::new(),
             pending: BTreeMap::new(),
+            pending_bytes: 0,
             wanted: Cut::default(),
             records: Vec::new(),
         };
@@ -212,11 +218,11 @@ impl Published {
                 let name = SmolStr::from(name.ok_or_else(|| unreadable("the type"))?);
                 let data = record.value.clone().ok_or_else(|| unreadable("the value"))?;
                 let event = PublishedEvent { n, name, key: key()?, data };
-                self.pending.entry(epoch).or_default().events.push(event);
+                self.pend(epoch, record.bytes()).events.push(event);
             }
             Topic::View(view) => {
                 let change = PublishedChange { view, n, key: key()?, value: record.value.clone() };
-                self.pending.entry(epoch).or_default().changes.push(change);
+                self.pend(epoch, record.bytes()).changes.push(change);
             }
             Topic::Policy
             | Topic::Catalog
@@ -227,6 +233,13 @@ impl Published {
             | Topic::DeadLetters => {}
         }
         Ok(())
+    }
+
+    fn pend(&mut self, epoch: Epoch, bytes: usize) -> &mut Pending {
+        self.pending_bytes += bytes;
+        let pending = self.pending.entry(epoch).or_default();
+        pending.bytes += bytes;
+        pending
     }
 
     /// Takes the progress of an epoch; no error of its own if it cannot be read.
@@ -252,7 +265,7 @@ impl Published {
                 ahead += next.saturating_sub(from);
                 wanted.set(at, next.max(from));
             }
-            if ahead > self.config.ahead_max {
+            if ahead > self.config.ahead_max || self.pending_bytes > self.config.ahead_bytes_max {
                 break;
             }
         }
@@ -277,7 +290,8 @@ impl Published {
         }
         let (epoch, now) = (*epoch, Timestamp::from_micros(now_ms.saturating_mul(1000)));
         self.told.pop_front();
-        let Pending { mut events, mut changes } = self.pending.remove(&epoch).unwrap_or_default();
+        let Pending { mut events, mut changes, bytes } = self.pending.remove(&epoch).unwrap_or_default();
+        self.pending_bytes -= bytes;
         events.sort_unstable_by_key(|event| event.n);
         changes.sort_unstable_by_key(|change| (change.view, change.n));
         let of_a_view = |of: &[PublishedChange]| are_all(of.iter().map(|change| change.n));

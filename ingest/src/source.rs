@@ -10,7 +10,7 @@ use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::sealed::{Follower, Sealed};
 use crate::{Error, Fatal};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::port::{Input, Polled, Source, Stride, Waker};
+use dataflows::port::{Envelope, Input, Polled, Source, Stride, Waker};
 use dataflows::topic::TopicPartition;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -22,6 +22,10 @@ use std::sync::Arc;
 pub struct Config {
     /// How many records that no sealed cut covers yet are held.
     pub uncovered_records_max: usize,
+    /// How many bytes of decoded records all workers hold, about, before nothing more is read than sealed epochs need.
+    pub held_bytes_max: usize,
+    /// How many records of sealed epochs may be unread before no further epoch is taken in, unless few epochs are.
+    pub unread_records_max: u64,
     /// How many sealed epochs are held that are not given yet.
     pub epochs_ahead_max: usize,
     /// No further sealed epoch is taken in while those held cover that many records of the share.
@@ -36,6 +40,8 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             uncovered_records_max: 100_000,
+            held_bytes_max: 64 << 20,
+            unread_records_max: 64,
             epochs_ahead_max: 4096,
             covered_records_max: 200_000,
             read_records_max: 2048,
@@ -53,11 +59,31 @@ pub struct Worker {
     pub peers: usize,
 }
 
+/// How many sealed epochs may have unread records, whatever their number: an epoch is cut by bytes.
+const UNREAD_EPOCHS_MAX: usize = 4;
+/// How many bytes of memory a byte of a record becomes, about: lists of small things grow most.
+const DECODED_BYTES: usize = 4;
+
+/// A decoded record.
+struct Queued {
+    offset: u64,
+    /// What it takes in memory, about.
+    bytes: usize,
+    input: Input,
+}
+
+impl Queued {
+    fn of(LogRecord { origin, record }: &LogRecord) -> Queued {
+        let bytes = size_of::<Queued>() + size_of::<Envelope>() + DECODED_BYTES * record.bytes();
+        Queued { offset: origin.offset, bytes, input: codec::decode(*origin, record) }
+    }
+}
+
 /// A partition of the share.
 struct Part {
     at: TopicPartition,
     /// Decoded records that are not given yet, in order of their offsets.
-    queue: VecDeque<(u64, Input)>,
+    queue: VecDeque<Queued>,
     /// Every record before it is in the queue or was given.
     position: u64,
     /// Where the last sealed epoch ends it.
@@ -69,7 +95,7 @@ struct Part {
 impl Part {
     /// How many of the queue stand before that offset.
     fn before(&self, offset: u64) -> usize {
-        self.queue.partition_point(|(at, _)| *at < offset)
+        self.queue.partition_point(|queued| queued.offset < offset)
     }
 
     const fn is_behind(&self) -> bool {
@@ -98,6 +124,8 @@ pub struct LogSource {
     refused: Option<Error>,
     state: State,
     records: Vec<LogRecord>,
+    /// What all decoded records take.
+    held_bytes: usize,
     config: Config,
 }
 
@@ -118,8 +146,9 @@ impl LogSource {
         sealed: &Sealed,
         worker: Worker,
         fatal: Fatal,
-        config: Config,
+        mut config: Config,
     ) -> Result<LogSource, Error> {
+        config.held_bytes_max /= worker.peers.max(1);
         let start = sealed.start();
         let part = |at| {
             let from = start.epochs.cut.get(at).unwrap_or(0);
@@ -145,6 +174,7 @@ impl LogSource {
             refused: None,
             state: State::Reading,
             records: Vec::new(),
+            held_bytes: 0,
             config,
         })
     }
@@ -162,21 +192,22 @@ impl LogSource {
     }
 
     /// Adds to the stride what there is. What was added stays right if there is an error after it.
-    fn fill(&mut self, stride: &mut Stride, epochs_max: usize, inputs_max: usize) -> Result<(), Error> {
+    fn fill(&mut self, stride: &mut Stride, (epochs_max, inputs_max, bytes_max): Room) -> Result<(), Error> {
         loop {
             self.take_in_epochs()?;
             while let Some(record) = self.sealed.front()
                 && self.is_complete(record)
             {
-                let count = self.count(record);
-                let is_full = !stride.epochs.is_empty() && stride.inputs.len() + count > inputs_max;
+                let (count, bytes) = self.count(record);
+                let is_more = stride.inputs.len() + count > inputs_max || stride.bytes + bytes > bytes_max;
+                let is_full = !stride.epochs.is_empty() && is_more;
                 if is_full || stride.epochs.len() >= epochs_max.max(1) {
                     return Ok(());
                 }
                 self.give(stride);
             }
             let is_full = stride.epochs.len() >= epochs_max.max(1) || stride.inputs.len() >= inputs_max.max(1);
-            if is_full || !self.read()? {
+            if is_full || stride.bytes >= bytes_max.max(1) || !self.read()? {
                 return Ok(());
             }
         }
@@ -184,11 +215,18 @@ impl LogSource {
 
     /// Follows `epochs`, within the limits.
     fn take_in_epochs(&mut self) -> Result<(), Error> {
-        let LogSource { follower, parts, sealed, config, last, refused, is_told, .. } = self;
+        let LogSource { follower, parts, sealed, config, last, refused, is_told, held_bytes, .. } = self;
         let covered = |parts: &[Part]| parts.iter().map(|part| part.sealed - part.given).sum::<u64>();
+        let unread = |parts: &[Part]| parts.iter().map(|part| part.sealed.saturating_sub(part.position)).sum::<u64>();
+        // What is unread is not known by its bytes: of many records, only few epochs are.
+        let mut unread_epochs = sealed.iter().rev().take_while(|record| !is_read(parts, record)).count();
+        let is_held = *held_bytes >= config.held_bytes_max;
         while refused.is_none()
             && (sealed.is_empty()
-                || (sealed.len() < config.epochs_ahead_max && covered(parts) < config.covered_records_max))
+                || (sealed.len() < config.epochs_ahead_max
+                    && covered(parts) < config.covered_records_max
+                    && !is_held
+                    && (unread(parts) <= config.unread_records_max || unread_epochs < UNREAD_EPOCHS_MAX)))
         {
             let mut taken = |record: EpochRecord| {
                 if last.is_some_and(|last| record.epoch > last) {
@@ -199,6 +237,7 @@ impl LogSource {
                         parts[number].sealed = next;
                     }
                 }
+                unread_epochs += usize::from(!is_read(parts, &record));
                 sealed.push_back(Arc::new(record));
                 *is_told = false;
             };
@@ -212,28 +251,34 @@ impl LogSource {
         Ok(())
     }
 
-    /// The epoch's cut in this share.
-    fn cut<'a>(&'a self, record: &'a EpochRecord) -> impl Iterator<Item = (usize, u64)> + 'a {
-        let number = |at| self.parts.binary_search_by_key(&at, |part| part.at).ok();
-        record.cut.iter().filter_map(move |(at, next)| Some((number(at)?, next)))
-    }
-
     fn is_complete(&self, record: &EpochRecord) -> bool {
-        self.cut(record).all(|(number, next)| self.parts[number].position >= next)
+        is_read(&self.parts, record)
     }
 
-    fn count(&self, record: &EpochRecord) -> usize {
-        self.cut(record).map(|(number, next)| self.parts[number].before(next)).sum()
+    /// How many inputs it has, and how many bytes of them.
+    fn count(&self, record: &EpochRecord) -> (usize, usize) {
+        let (mut count, mut bytes) = (0, 0);
+        for (number, next) in cut(&self.parts, record) {
+            let part = &self.parts[number];
+            let own = part.before(next);
+            count += own;
+            bytes += part.queue.range(..own).map(|queued| queued.bytes).sum::<usize>();
+        }
+        (count, bytes)
     }
 
     /// Gives the first sealed epoch, which is complete: its inputs in the order of partition and offset.
     fn give(&mut self, stride: &mut Stride) {
         let Some(record) = self.sealed.pop_front() else { return };
-        let cut: Vec<(usize, u64)> = self.cut(&record).collect();
+        let cut: Vec<(usize, u64)> = cut(&self.parts, &record).collect();
         for (number, next) in cut {
             let part = &mut self.parts[number];
             let count = part.before(next);
-            stride.inputs.extend(part.queue.drain(..count).map(|(_, input)| (record.epoch, input)));
+            for Queued { offset: _, bytes, input } in part.queue.drain(..count) {
+                stride.bytes += bytes;
+                self.held_bytes -= bytes;
+                stride.inputs.push((record.epoch, input));
+            }
             part.given = next;
         }
         self.given = record.epoch;
@@ -244,11 +289,13 @@ impl LogSource {
     fn read(&mut self) -> Result<bool, Error> {
         let is_behind = self.parts.iter().any(Part::is_behind);
         let uncovered: usize = self.parts.iter().map(|part| part.queue.len() - part.before(part.sealed)).sum();
-        if uncovered >= self.config.uncovered_records_max {
+        if uncovered >= self.config.uncovered_records_max || self.held_bytes >= self.config.held_bytes_max {
             if !is_behind {
                 return Ok(false);
             }
-            self.focus()?;
+            if uncovered > 0 {
+                self.focus()?;
+            }
         } else if self.is_focused
             && (!is_behind || self.parts.iter().any(|part| part.is_behind() && !self.is_read(part)))
         {
@@ -263,9 +310,11 @@ impl LogSource {
         let mut records = std::mem::take(&mut self.records);
         let before: u64 = self.parts.iter().map(|part| part.position).sum();
         let polled = self.reader.poll(ReadLimit { records_max, bytes_max }, &mut records);
-        for LogRecord { origin, record } in records.drain(..) {
-            if let Ok(number) = self.parts.binary_search_by_key(&origin.topic_partition(), |part| part.at) {
-                self.parts[number].queue.push_back((origin.offset, codec::decode(origin, &record)));
+        for record in records.drain(..) {
+            if let Ok(number) = self.parts.binary_search_by_key(&record.origin.topic_partition(), |part| part.at) {
+                let queued = Queued::of(&record);
+                self.held_bytes += queued.bytes;
+                self.parts[number].queue.push_back(queued);
             }
         }
         self.records = records;
@@ -289,10 +338,10 @@ impl LogSource {
         self.is_focused = true;
         for part in &mut self.parts {
             let kept = part.before(part.sealed);
-            if let Some((offset, _)) = part.queue.get(kept) {
-                part.position = *offset;
+            if let Some(first) = part.queue.get(kept) {
+                part.position = first.offset;
             }
-            part.queue.truncate(kept);
+            self.held_bytes -= part.queue.drain(kept..).map(|queued| queued.bytes).sum::<usize>();
         }
         Ok(())
     }
@@ -305,6 +354,20 @@ impl LogSource {
         self.is_told = false;
         Ok(reader)
     }
+}
+
+/// How many epochs, inputs and bytes there is room for.
+type Room = (usize, usize, usize);
+
+/// The epoch's cut in these parts.
+fn cut<'a>(parts: &'a [Part], record: &'a EpochRecord) -> impl Iterator<Item = (usize, u64)> + 'a {
+    let number = |at| parts.binary_search_by_key(&at, |part| part.at).ok();
+    record.cut.iter().filter_map(move |(at, next)| Some((number(at)?, next)))
+}
+
+/// Whether all of the epoch is read in these parts.
+fn is_read(parts: &[Part], record: &EpochRecord) -> bool {
+    cut(parts, record).all(|(number, next)| parts[number].position >= next)
 }
 
 fn starts(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> Cut {
@@ -329,7 +392,7 @@ impl Source for LogSource {
         self.waker = Some(waker);
     }
 
-    fn poll(&mut self, epochs_max: usize, inputs_max: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled {
         if self.state == State::Stopped {
             return Polled::Pending;
         }
@@ -337,7 +400,7 @@ impl Source for LogSource {
             return Polled::End;
         }
         let mut stride = Stride::default();
-        match self.fill(&mut stride, epochs_max, inputs_max) {
+        match self.fill(&mut stride, (epochs_max, inputs_max, bytes_max)) {
             Ok(()) => self.state = State::Reading,
             Err(error) if error.is_fatal() => {
                 self.state = State::Stopped;

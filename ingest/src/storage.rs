@@ -34,6 +34,9 @@ pub trait Storage: Send + Sync {
     /// Puts a small file in place as a whole, durably, or leaves what was there.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
+    /// Gives a file, all of which is synced, the name of another, durably; that one is gone.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
     /// The folder of that name in it; it is not made, and need not be there.
     fn folder(&self, name: &str) -> Arc<dyn Storage>;
 
@@ -174,6 +177,11 @@ impl Storage for Folder {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&aside, self.path.join(name))?;
+        self.sync_names()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path.join(from), self.path.join(to))?;
         self.sync_names()
     }
 

@@ -89,7 +89,7 @@ pub enum LetterError {
 /// What keeps dead letters. Its functions may block.
 pub trait Letters: Send + Sync {
     /// Some of them, by origin.
-    fn list(&self, wanted: Wanted) -> Vec<LetterJson>;
+    fn list(&self, wanted: Wanted) -> Result<Vec<LetterJson>, LetterError>;
 
     /// One, with its record.
     fn show(&self, origin: Origin) -> Result<LetterJson, LetterError>;
@@ -105,8 +105,8 @@ pub trait Letters: Send + Sync {
 pub struct NoLetters;
 
 impl Letters for NoLetters {
-    fn list(&self, _: Wanted) -> Vec<LetterJson> {
-        Vec::new()
+    fn list(&self, _: Wanted) -> Result<Vec<LetterJson>, LetterError> {
+        Ok(Vec::new())
     }
 
     fn show(&self, _: Origin) -> Result<LetterJson, LetterError> {

@@ -193,7 +193,7 @@ impl World {
             // Without faults there are fewer lives, which are to pass every point often.
             82..90 if self.plan != Plan::Faults => {
                 self.publish_outputs(node, 200);
-                drop(node.keeper.take());
+                drop(node.keeper.take().and_then(|_| node.keeper.tidy()));
             }
             75..90 => {
                 let messages_max = if self.plan == Plan::Faults && self.one_in(3) {
@@ -207,7 +207,7 @@ impl World {
             90..92 => drop(node.letters.flush()),
             92..96 => {
                 self.publish_outputs(node, 40);
-                drop(node.keeper.take());
+                drop(node.keeper.take().and_then(|_| node.keeper.tidy()));
             }
             96..98 => self.faults.release(),
             _ => self.pass_time(),

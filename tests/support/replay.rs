@@ -51,7 +51,7 @@ pub struct Replay {
 impl Source for Replay {
     fn wake(&mut self, _: Waker) {}
 
-    fn poll(&mut self, epochs_max: usize, _: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> Polled {
         let rest = &self.log.epochs[self.at..];
         if rest.is_empty() {
             return Polled::End;

@@ -4,8 +4,11 @@
 use super::{Decided, Local};
 use crate::changes::Shard;
 use crate::epoch::EpochRecord;
+use crate::footprint::Footprint;
+use crate::pipeline::Progress;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
@@ -22,6 +25,8 @@ pub enum Message {
         record: Option<Arc<EpochRecord>>,
         /// The changes.
         shard: Box<Shard>,
+        /// What they take.
+        bytes: usize,
     },
     /// Nothing more comes from the worker for any epoch before `upto` (`None`: for any at all).
     Sealed {
@@ -43,6 +48,7 @@ struct Leaving {
 pub fn leave(
     decided: Stream<'_, u64, Vec<(Local<Decided>, u64)>>,
     worker: usize,
+    progress: Arc<Progress>,
     out: crossbeam_channel::Sender<Message>,
 ) {
     let mut leaving = BTreeMap::<u64, Leaving>::new();
@@ -63,8 +69,10 @@ pub fn leave(
         });
         while let Some(entry) = leaving.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
             let (epoch, Leaving { record, shard }) = entry.remove_entry();
+            let bytes = shard.bytes();
+            progress.changes_bytes.fetch_add(bytes, Ordering::AcqRel);
             // The receiver is gone only when the engine stops; what is lost then is computed again after a restart.
-            let _ = out.send(Message::Shard { epoch, record, shard });
+            let _ = out.send(Message::Shard { epoch, record, shard, bytes });
         }
         if frontier.frontier() != sealed.borrow() {
             sealed = frontier.frontier().to_owned();

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::port::RawRecord;
 use dataflows::topic::Origin;
-use ingest::dead_letters::{DeadLetters, Edit, Letter, State, Summary};
+use ingest::dead_letters::{self, DeadLetters, Edit, Letter, State, Summary};
 use ingest::log::Log;
 use ingest::storage::Folder;
 use serde_json::{Value, json};
@@ -32,10 +32,11 @@ pub struct OperatorLetters {
 }
 
 impl Letters for OperatorLetters {
-    fn list(&self, wanted: Wanted) -> Vec<LetterJson> {
+    fn list(&self, wanted: Wanted) -> Result<Vec<LetterJson>, LetterError> {
         let Wanted { is_open, after, count_max } = wanted;
-        let found = self.letters.list(after, |summary| !is_open || summary.state == State::Open, count_max);
-        found.into_iter().map(|summary| json_of(summary, None)).collect()
+        let wanted = if is_open { dead_letters::Wanted::Open } else { dead_letters::Wanted::All };
+        let found = self.letters.list(after, wanted, count_max).map_err(error_of)?;
+        Ok(found.into_iter().map(|summary| json_of(summary, None)).collect())
     }
 
     fn show(&self, origin: Origin) -> Result<LetterJson, LetterError> {
@@ -157,6 +158,10 @@ impl Letterbox<'_> {
                 Letterbox::Folder(letters) => {
                     let after = after.as_deref().and_then(Origin::from_text);
                     let page = letters.list(Wanted { is_open, after, count_max: PAGE });
+                    let page = page.map_err(|error| match error {
+                        LetterError::NotThere => anyhow!("there are none"),
+                        LetterError::Invalid(why) | LetterError::Unavailable(why) => anyhow!(why),
+                    })?;
                     page.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?
                 }
             };

@@ -61,6 +61,8 @@ pub struct Keeper {
     signal: Signal,
     /// Those whose files were read back and are right.
     checked: BTreeSet<Epoch>,
+    /// The names of those that are damaged; told once.
+    damaged: BTreeSet<String>,
 }
 
 impl Keeper {
@@ -68,10 +70,10 @@ impl Keeper {
     pub fn new(parts: Parts, config: Config, signal: Signal) -> Result<Keeper, Error> {
         let mut follower = Follower::new(&*parts.log, parts.from.clone())?;
         follower.wake(signal.waker());
-        Ok(Keeper { parts, config, follower, signal, checked: BTreeSet::new() })
+        Ok(Keeper { parts, config, follower, signal, checked: BTreeSet::new(), damaged: BTreeSet::new() })
     }
 
-    /// Takes one now; the last one again if nothing was decided since.
+    /// Takes one now; the last one again if nothing was decided since. [`Keeper::tidy`] belongs after it.
     pub fn take(&mut self) -> Result<Manifest, Error> {
         let held = self.parts.holder.hold().ok_or_else(|| Error::Unavailable("nothing is decided yet".to_owned()))?;
         let epoch = held.epoch();
@@ -83,10 +85,6 @@ impl Keeper {
         let manifest = write(&*self.parts.folder, held.as_ref(), &place)?;
         drop(held);
         self.parts.last = Some(manifest.clone());
-        // The checkpoint is there, whatever becomes of what is older: the next one tries that again.
-        if let Err(error) = self.prune(epoch).and_then(|()| self.let_go()) {
-            tracing::warn!(%error, "what is no longer needed could not be removed");
-        }
         Ok(manifest)
     }
 
@@ -100,40 +98,68 @@ impl Keeper {
         Ok(self.follower.place().clone())
     }
 
-    /// Removes all but the newest ones, and what attempts before the newest have left.
-    fn prune(&mut self, newest: Epoch) -> Result<(), Error> {
+    /// Removes what is older than the newest ones that are whole, and lets the log go before the oldest of these.
+    pub fn tidy(&mut self) -> Result<(), Error> {
+        let Some(newest) = self.parts.last.as_ref().map(|last| last.epoch) else { return Ok(()) };
+        let whole = self.whole(newest)?;
+        self.prune(newest, &whole)?;
+        match (self.config.log_kept, whole.last()) {
+            (Keep::Needed, Some(oldest)) if whole.len() >= KEPT_MIN => {
+                self.parts.log.delete_before(&oldest.place().floor())
+            }
+            (Keep::Needed | Keep::All, _) => Ok(()),
+        }
+    }
+
+    /// The newest ones up to that epoch whose files are right, as many as are to be kept. One that is damaged, and one of
+    /// an epoch that is not decided yet, counts for nothing.
+    fn whole(&mut self, newest: Epoch) -> Result<Vec<Manifest>, Error> {
+        let folder = Arc::clone(&self.parts.folder);
+        let mut whole = Vec::new();
+        for (name, manifest) in list(&*folder)? {
+            let checkpoint = folder.folder(&name);
+            let checked = manifest.and_then(|manifest| {
+                if !self.checked.contains(&manifest.epoch) && manifest.epoch <= newest {
+                    check_files(&*checkpoint, &manifest)?;
+                }
+                Ok(manifest)
+            });
+            match checked {
+                Ok(manifest) if manifest.epoch <= newest => {
+                    self.checked.insert(manifest.epoch);
+                    whole.push(manifest);
+                }
+                Ok(_) => {}
+                Err(error @ Error::Damaged { .. }) => {
+                    if self.damaged.insert(name) {
+                        tracing::error!(%error, "a checkpoint is damaged, and does not count as one that is kept");
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            if whole.len() == self.config.kept.max(KEPT_MIN) {
+                break;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Removes those that are older than the newest and are not kept, and what attempts before the newest have left.
+    /// While too few are whole, what has a manifest stays: a part of it may be all that there is.
+    fn prune(&mut self, newest: Epoch, whole: &[Manifest]) -> Result<(), Error> {
         let folder = &*self.parts.folder;
-        let kept = self.config.kept.max(KEPT_MIN);
-        let complete: BTreeSet<String> = list(folder)?.into_iter().map(|(name, _)| name).take(kept).collect();
+        let is_enough = whole.len() >= self.config.kept.max(KEPT_MIN);
+        let with_manifest: BTreeSet<String> = list(folder)?.into_iter().map(|(name, _)| name).collect();
         for epoch in epochs(folder)?.into_iter().filter(|epoch| *epoch < newest.0) {
             let name = epoch.to_string();
-            if !complete.contains(&name) {
+            let is_kept = whole.iter().any(|manifest| manifest.epoch.0 == epoch);
+            if !is_kept && (is_enough || !with_manifest.contains(&name)) {
                 self.checked.remove(&Epoch(epoch));
                 remove(folder, &name).map_err(Error::io("removing", &folder.describe(&name)))?;
+                self.damaged.remove(&name);
             }
         }
         Ok(())
-    }
-
-    /// Lets the log delete what no kept checkpoint needs, once there are enough of them whose files are right.
-    fn let_go(&mut self) -> Result<(), Error> {
-        match self.config.log_kept {
-            Keep::All => return Ok(()),
-            Keep::Needed => {}
-        }
-        let kept = list(&*self.parts.folder)?;
-        for (name, manifest) in &kept {
-            let Ok(manifest) = manifest else { continue };
-            if !self.checked.contains(&manifest.epoch) {
-                check_files(&*self.parts.folder.folder(name), manifest)?;
-                self.checked.insert(manifest.epoch);
-            }
-        }
-        let good: Vec<Manifest> = kept.into_iter().filter_map(|(_, manifest)| manifest.ok()).collect();
-        match good.last() {
-            Some(oldest) if good.len() >= KEPT_MIN => self.parts.log.delete_before(&oldest.place().floor()),
-            Some(_) | None => Ok(()),
-        }
     }
 }
 
@@ -142,3 +168,6 @@ fn remove(folder: &dyn Storage, name: &str) -> std::io::Result<()> {
     folder.folder(name).delete(super::MANIFEST)?;
     folder.delete_folder(name)
 }
+
+#[cfg(test)]
+mod tests;

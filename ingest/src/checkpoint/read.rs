@@ -3,16 +3,18 @@
 
 use super::{FileEntry, MANIFEST, Manifest, ViewStanding, damaged, list};
 use crate::Error;
-use crate::storage::{Storage, write_all};
+use crate::storage::{Storage, StorageFile, read_full, write_all};
 use dataflows::base::{Table, load, whole};
 use dataflows::changes::{Changes, Shard, digest_text};
 use dataflows::epoch::{EpochRecord, RULES};
 use std::io;
-use std::sync::Mutex;
-use xxhash_rust::xxh3::xxh3_64;
+use std::sync::{Arc, Mutex};
+use xxhash_rust::xxh3::Xxh3;
 
 /// A block never has more: what a damaged length says is not believed.
 const BLOCK_BYTES_MAX: usize = 1 << 30;
+/// How much of a file is read at once.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Reads the newest checkpoint of the folder that is whole, with that many threads; none if there is none.
 pub fn newest(folder: &dyn Storage, threads: usize) -> Result<Option<(Manifest, Changes)>, Error> {
@@ -37,16 +39,12 @@ pub fn restore(checkpoint: &dyn Storage, manifest: &Manifest, threads: usize) ->
     }
     let mut files = Vec::new();
     for entry in &manifest.files {
-        files.push((entry, read_file(checkpoint, entry)?));
-    }
-    let mut blocks = Vec::new();
-    for (entry, bytes) in &files {
         let unknown = || damaged(checkpoint, &entry.name, format!("there is no table {}", entry.table));
         let table = Table::from_name(&entry.table).ok_or_else(unknown)?;
-        split(table, &entry.name, bytes, &mut blocks).map_err(|why| damaged(checkpoint, &entry.name, why))?;
+        files.push((table, entry, check_file(checkpoint, entry)?));
     }
     let record = EpochRecord { v: 1, epoch: *epoch, now: *now, rules: *rules, cut: cut.clone() };
-    let state = whole(record, unpack(checkpoint, &blocks, threads)?);
+    let state = whole(record, unpack(checkpoint, files, threads)?);
     check(checkpoint, manifest, &state)?;
     Ok(state)
 }
@@ -70,60 +68,131 @@ fn check(checkpoint: &dyn Storage, manifest: &Manifest, state: &Changes) -> Resu
     Ok(())
 }
 
-fn read_file(checkpoint: &dyn Storage, entry: &FileEntry) -> Result<Vec<u8>, Error> {
+/// Opens a file and reads it once, a piece after the other: it must have the bytes that the manifest names.
+fn check_file(checkpoint: &dyn Storage, entry: &FileEntry) -> Result<Arc<dyn StorageFile>, Error> {
     let refused = |why: String| damaged(checkpoint, &entry.name, why);
-    let bytes = match checkpoint.read(&entry.name) {
-        Ok(bytes) => bytes,
+    let failed = |error| Error::io("reading", &checkpoint.describe(&entry.name))(error);
+    let file = match checkpoint.open(&entry.name) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(refused("it is missing".to_owned())),
-        Err(error) => return Err(Error::io("reading", &checkpoint.describe(&entry.name))(error)),
+        Err(error) => return Err(failed(error)),
     };
-    if bytes.len() as u64 != entry.bytes {
-        return Err(refused(format!("it has {} bytes, not {}", bytes.len(), entry.bytes)));
+    let size = file.size().map_err(failed)?;
+    if size != entry.bytes {
+        return Err(refused(format!("it has {size} bytes, not {}", entry.bytes)));
     }
-    let found = format!("{:016x}", xxh3_64(&bytes));
+    let (mut hash, mut piece) = (Xxh3::new(), Vec::new());
+    each_piece(&*file, size, &mut piece, |bytes| {
+        hash.update(bytes);
+        Ok(())
+    })
+    .map_err(failed)?;
+    let found = format!("{:016x}", hash.digest());
     if found != entry.checksum {
         return Err(refused(format!("its checksum is {found}, not {}", entry.checksum)));
     }
-    Ok(bytes)
+    Ok(file)
 }
 
-/// A block of a file, still packed.
-struct Block<'a> {
-    table: Table,
-    file: &'a str,
-    rows_bytes: usize,
-    packed: &'a [u8],
-}
-
-fn split<'a>(table: Table, file: &'a str, mut bytes: &'a [u8], into: &mut Vec<Block<'a>>) -> Result<(), String> {
-    const CUT_SHORT: &str = "a block is cut short";
-    while !bytes.is_empty() {
-        let (head, rest) = bytes.split_first_chunk::<8>().ok_or(CUT_SHORT)?;
-        let length = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
-        let (rows_bytes, packed_bytes) = (length(0), length(4));
-        if rows_bytes > BLOCK_BYTES_MAX {
-            return Err(format!("a block says that it has {rows_bytes} bytes"));
+fn each_piece(
+    file: &dyn StorageFile,
+    size: u64,
+    piece: &mut Vec<u8>,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    piece.resize(PIECE_BYTES, 0);
+    let mut at = 0;
+    while at < size {
+        let read = read_full(file, piece, at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let (packed, rest) = rest.split_at_checked(packed_bytes).ok_or(CUT_SHORT)?;
-        into.push(Block { table, file, rows_bytes, packed });
-        bytes = rest;
+        each(&piece[..read])?;
+        at += read as u64;
     }
     Ok(())
 }
 
-/// Unpacks, reads and hashes the blocks, each thread into a shard of its own.
-fn unpack(checkpoint: &dyn Storage, blocks: &[Block<'_>], threads: usize) -> Result<Vec<Shard>, Error> {
-    let next = Mutex::new(blocks.iter());
-    let work = || -> Result<Shard, Error> {
-        let mut shard = Shard::default();
-        loop {
-            let Some(Block { table, file, rows_bytes, packed }) = crate::log::lock(&next).next() else {
-                return Ok(shard);
-            };
-            let refused = |why: String| damaged(checkpoint, file, why);
-            let rows = zstd::bulk::decompress(packed, *rows_bytes).map_err(|error| refused(error.to_string()))?;
-            load(*table, &rows, &mut shard).map_err(|error| refused(error.to_string()))?;
+/// A table's file, and where its next block begins.
+struct Blocks<'a> {
+    table: Table,
+    entry: &'a FileEntry,
+    file: Arc<dyn StorageFile>,
+    at: u64,
+}
+
+/// A block of a file, still packed.
+#[derive(Default)]
+struct Block {
+    rows_bytes: usize,
+    packed: Vec<u8>,
+}
+
+impl Blocks<'_> {
+    /// Reads the next block; false at the end. What is wrong with it is an `InvalidData`.
+    fn next(&mut self, into: &mut Block) -> io::Result<bool> {
+        let bad = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        let cut_short = || bad("a block is cut short".to_owned());
+        if self.at == self.entry.bytes {
+            return Ok(false);
         }
+        let mut head = [0; 8];
+        if read_full(&*self.file, &mut head, self.at)? < head.len() {
+            return Err(cut_short());
+        }
+        let length = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+        let (rows_bytes, packed_bytes) = (length(0), length(4));
+        if rows_bytes > BLOCK_BYTES_MAX {
+            return Err(bad(format!("a block says that it has {rows_bytes} bytes")));
+        }
+        let from = self.at + head.len() as u64;
+        if packed_bytes as u64 > self.entry.bytes - from.min(self.entry.bytes) {
+            return Err(cut_short());
+        }
+        into.rows_bytes = rows_bytes;
+        into.packed.resize(packed_bytes, 0);
+        if read_full(&*self.file, &mut into.packed, from)? < packed_bytes {
+            return Err(cut_short());
+        }
+        self.at = from + packed_bytes as u64;
+        Ok(true)
+    }
+}
+
+/// Reads, unpacks and hashes the blocks, each thread into a shard of its own: memory holds a block a thread beside what
+/// comes of them.
+fn unpack(
+    checkpoint: &dyn Storage,
+    files: Vec<(Table, &FileEntry, Arc<dyn StorageFile>)>,
+    threads: usize,
+) -> Result<Vec<Shard>, Error> {
+    let files = files.into_iter().rev().map(|(table, entry, file)| Blocks { table, entry, file, at: 0 });
+    let left = Mutex::new(files.collect::<Vec<_>>());
+    let next = |block: &mut Block| -> Result<Option<(Table, &FileEntry)>, Error> {
+        let mut left = crate::log::lock(&left);
+        while let Some(blocks) = left.last_mut() {
+            let read = blocks.next(block).map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => damaged(checkpoint, &blocks.entry.name, error.to_string()),
+                _ => Error::io("reading", &checkpoint.describe(&blocks.entry.name))(error),
+            })?;
+            if read {
+                return Ok(Some((blocks.table, blocks.entry)));
+            }
+            left.pop();
+        }
+        Ok(None)
+    };
+    let work = || -> Result<Shard, Error> {
+        let (mut shard, mut block, mut rows) = (Shard::default(), Block::default(), Vec::new());
+        let mut unpacker = zstd::bulk::Decompressor::new().map_err(Error::io("unpacking", "checkpoints"))?;
+        while let Some((table, entry)) = next(&mut block)? {
+            let refused = |why: String| damaged(checkpoint, &entry.name, why);
+            rows.clear();
+            rows.reserve(block.rows_bytes);
+            unpacker.decompress_to_buffer(&block.packed, &mut rows).map_err(|error| refused(error.to_string()))?;
+            load(table, &rows, &mut shard).map_err(|error| refused(error.to_string()))?;
+        }
+        Ok(shard)
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
@@ -131,9 +200,15 @@ fn unpack(checkpoint: &dyn Storage, blocks: &[Block<'_>], threads: usize) -> Res
     })
 }
 
-/// Checks that every file has the bytes that the manifest names.
+/// Checks that every file has the bytes that the manifest names, and that the manifest agrees with itself.
 pub fn check_files(checkpoint: &dyn Storage, manifest: &Manifest) -> Result<(), Error> {
-    manifest.files.iter().try_for_each(|entry| read_file(checkpoint, entry).map(drop))
+    let digests = manifest.views.values().map(|view| u128::from_str_radix(&view.digest, 16).unwrap_or_default());
+    let sum = digest_text(digests.fold(0, u128::wrapping_add));
+    if sum != manifest.digest {
+        let why = format!("the digests of its views add up to {sum}, and not to {}", manifest.digest);
+        return Err(damaged(checkpoint, MANIFEST, why));
+    }
+    manifest.files.iter().try_for_each(|entry| check_file(checkpoint, entry).map(drop))
 }
 
 /// Checks a checkpoint as a restart would.
@@ -148,9 +223,15 @@ pub fn copy(checkpoint: &dyn Storage, manifest: &Manifest, folder: &dyn Storage)
     let failed = |error| Error::io("copying to", &target.describe(""))(error);
     folder.make_folder(&name).map_err(failed)?;
     for entry in &manifest.files {
-        let bytes = read_file(checkpoint, entry)?;
-        let file = target.create(&entry.name).map_err(failed)?;
-        write_all(&*file, &bytes, 0).and_then(|()| file.sync()).map_err(failed)?;
+        let from = check_file(checkpoint, entry)?;
+        let to = target.create(&entry.name).map_err(failed)?;
+        let (mut at, mut piece) = (0, Vec::new());
+        let copied = each_piece(&*from, entry.bytes, &mut piece, |bytes| {
+            write_all(&*to, bytes, at)?;
+            at += bytes.len() as u64;
+            Ok(())
+        });
+        copied.and_then(|()| to.sync()).map_err(failed)?;
     }
     let bytes = checkpoint.read(MANIFEST).map_err(Error::io("reading", &checkpoint.describe(MANIFEST)))?;
     target.replace(MANIFEST, &bytes).map_err(failed)

@@ -6,6 +6,7 @@ use super::{Manifest, list};
 use crate::Error;
 use crate::log::lock;
 use crate::signal::Signal;
+use crate::standstill::{Faults, Standstill};
 use crate::storage::Storage;
 use dataflows::epoch::Epoch;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ struct Shared {
     keeper: Mutex<Keeper>,
     /// The newest one, and since when it is there. Apart from the keeper, which is held while one is taken.
     newest: Mutex<Option<(Epoch, Instant)>>,
+    /// Since one was taken, and the log let go of, last.
+    faults: Faults,
     signal: Signal,
 }
 
@@ -63,7 +66,7 @@ impl Checkpoints {
         let newest = Mutex::new(parts.last.as_ref().map(|last| (last.epoch, Instant::now())));
         let (interval, bytes_max) = (Duration::from_secs(config.interval_s), config.log_bytes);
         let keeper = Mutex::new(Keeper::new(parts, config, signal.clone())?);
-        let shared = Arc::new(Shared { folder, keeper, newest, signal });
+        let shared = Arc::new(Shared { folder, keeper, newest, faults: Faults::default(), signal });
         let run = {
             let shared = Arc::clone(&shared);
             move || shared.run(interval, bytes_max, &log_bytes)
@@ -81,6 +84,11 @@ impl Checkpoints {
     /// The epoch of the newest one.
     pub fn last_epoch(&self) -> Option<Epoch> {
         lock(&self.shared.newest).map(|(epoch, _)| epoch)
+    }
+
+    /// Why none can be taken, or the log not let go of, while that is so.
+    pub fn stalled(&self) -> Option<Standstill> {
+        self.shared.faults.standstill()
     }
 
     /// For how long the newest one is there.
@@ -115,17 +123,33 @@ impl Shared {
             if taken.elapsed() < interval && now - bytes < bytes_max {
                 continue;
             }
-            match self.take() {
-                Ok(manifest) => tracing::debug!(epoch = manifest.epoch.0, "a checkpoint is there"),
-                Err(_) if self.signal.is_stopped() => {}
-                Err(error) => tracing::warn!(%error, "no checkpoint could be taken; it is tried again"),
+            // An error is logged where it is noted.
+            if let Ok(manifest) = self.take() {
+                tracing::debug!(epoch = manifest.epoch.0, "a checkpoint is there");
             }
             (taken, bytes) = (Instant::now(), log_bytes());
         }
     }
 
+    fn note(&self, error: &Error, what: &str) {
+        if !self.signal.is_stopped() && self.faults.note(error.to_string()) {
+            tracing::warn!(%error, "{what}");
+        }
+    }
+
     fn take(&self) -> Result<Manifest, Error> {
-        let manifest = lock(&self.keeper).take()?;
+        let mut keeper = lock(&self.keeper);
+        let taken = keeper.take();
+        if let Err(error) = &taken {
+            self.note(error, "no checkpoint could be taken; it is tried again");
+        }
+        let manifest = taken?;
+        // The checkpoint is there, whatever becomes of what is older: the next one tries that again.
+        match keeper.tidy() {
+            Ok(()) => drop(self.faults.clear()),
+            Err(error) => self.note(&error, "what is no longer needed could not be removed"),
+        }
+        drop(keeper);
         let newest = &mut *lock(&self.newest);
         if newest.is_none_or(|(epoch, _)| epoch < manifest.epoch) {
             *newest = Some((manifest.epoch, Instant::now()));

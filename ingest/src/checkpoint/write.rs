@@ -12,8 +12,11 @@ use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// How many rows are read from the store at once, and stand in a block.
+/// How many rows stand in a block at most.
 const BLOCK_ROWS: usize = 4_096;
+/// A block takes no further row once it has that many bytes: writing a checkpoint needs a few blocks of memory, whatever
+/// is in it.
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
 /// Little is gained by more.
 const COMPRESSION: i32 = 1;
 
@@ -65,7 +68,7 @@ fn write_table(checkpoint: &dyn Storage, table: Table, held: &dyn Held) -> Resul
     loop {
         block.clear();
         let (count, last) = held
-            .rows(table, after.as_ref(), BLOCK_ROWS, &mut block)
+            .rows(table, after.as_ref(), BLOCK_ROWS, BLOCK_BYTES, &mut block)
             .map_err(|forgotten| Error::Unavailable(forgotten.to_string()))?;
         if count == 0 {
             break;
@@ -135,6 +138,7 @@ mod tests {
             &self,
             table: Table,
             _: Option<&SmolStr>,
+            _: usize,
             _: usize,
             _: &mut Vec<u8>,
         ) -> Result<(usize, Option<SmolStr>), Forgotten> {

@@ -1,15 +1,20 @@
 //! The file of dead letters. A line is what was written with one sync: a checksum and a list of entries as JSON. What a
 //! crash leaves half written is the last line, which nobody was told of, and is cut off. Not for when letters are written.
+//!
+//! Letters of one partition come in the order of their offsets, in a replay too. So a letter is known if its offset is
+//! not beyond the last one kept, and the file is its own index: memory holds one entry for every [`BLOCK_BYTES`] of it
+//! and partition, and the state of those letters that were dealt with since the file was written anew.
 
+use super::lines::{self, Lines};
 use super::{Letter, State, Summary};
 use crate::Error;
-use crate::storage::{Storage, StorageFile, read_full, write_all};
+use crate::storage::{Storage, StorageFile, write_all};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::epoch::Epoch;
 use dataflows::port::{DeadLetterCode, RawRecord};
 use dataflows::time::Timestamp;
-use dataflows::topic::Origin;
+use dataflows::topic::{Origin, TopicPartition};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -18,8 +23,12 @@ use std::sync::Arc;
 
 /// Named by its form, so that a later one can stand beside it.
 const NAME: &str = "letters.1";
-/// The checksum in hex, and a space.
-const HEAD_BYTES: usize = 9;
+/// What the file is written to before it takes the place of the old one.
+const NEXT: &str = "letters.1.next";
+/// The index has at most one entry of a partition for so much of the file.
+const BLOCK_BYTES: u64 = 64 << 10;
+/// The file is written anew when so many letters were dealt with since that was done last: their states are in memory.
+const STATES_MAX: usize = 50_000;
 /// A file is not made smaller below this.
 const REWRITE_BYTES_MIN: u64 = 16 << 20;
 
@@ -28,13 +37,19 @@ const REWRITE_BYTES_MIN: u64 = 16 << 20;
 #[serde(rename_all = "snake_case")]
 enum Entry {
     Letter(Written),
+    /// Of one that nobody had dealt with.
     State(Origin, State),
+    /// Of one that somebody had.
+    Again(Origin, State),
 }
 
 /// A letter as it is written, bytes in base64.
 #[derive(Serialize, Deserialize)]
 struct Written {
     origin: Origin,
+    /// As it was when the file was written.
+    #[serde(default = "open", skip_serializing_if = "is_open")]
+    state: State,
     epoch: Epoch,
     at: Timestamp,
     code: DeadLetterCode,
@@ -45,13 +60,22 @@ struct Written {
     headers: Vec<(SmolStr, Option<String>)>,
 }
 
+const fn open() -> State {
+    State::Open
+}
+
+fn is_open(state: &State) -> bool {
+    *state == State::Open
+}
+
 fn encode(letter: &Letter) -> Written {
     let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
     let Letter { summary, record } = letter;
-    let Summary { origin, epoch, at, code, detail, state: _ } = summary;
+    let Summary { origin, epoch, at, code, detail, state } = summary;
     let RawRecord { key, value, headers, timestamp_ms } = &**record;
     Written {
         origin: *origin,
+        state: *state,
         epoch: *epoch,
         at: *at,
         code: *code,
@@ -63,33 +87,63 @@ fn encode(letter: &Letter) -> Written {
     }
 }
 
-fn decode(written: Written, state: State) -> Result<Letter, base64::DecodeError> {
+fn decode(written: Written) -> Result<Letter, base64::DecodeError> {
     let bytes = |text: Option<String>| text.map(|text| STANDARD.decode(text)).transpose();
-    let Written { origin, epoch, at, code, detail, timestamp_ms, key, value, headers } = written;
+    let Written { origin, state, epoch, at, code, detail, timestamp_ms, key, value, headers } = written;
     let summary = Summary { origin, epoch, at, code, detail, state };
     let headers = headers.into_iter().map(|(name, value)| Ok((name, bytes(value)?))).collect::<Result<_, _>>()?;
     let record = RawRecord { key: bytes(key)?, value: bytes(value)?, headers, timestamp_ms };
     Ok(Letter { summary, record: Arc::new(record) })
 }
 
-/// Where a letter is: its line, and its number in it.
-struct Place {
-    summary: Summary,
+/// The first letter of a partition in a block of the file.
+#[derive(Clone, Copy)]
+struct Block {
+    /// Its offset in the partition.
+    offset: u64,
+    /// Where its line begins in the file.
     line: u64,
-    line_bytes: usize,
-    number: usize,
 }
+
+/// What is known of the letters of a partition.
+#[derive(Default)]
+struct Known {
+    /// The offset of the last one.
+    last: u64,
+    /// Where they are, in order.
+    blocks: Vec<Block>,
+}
+
+/// Takes a letter of that line into the index.
+fn know(known: &mut Index, origin: Origin, line: u64) {
+    let known = known.entry(origin.topic_partition()).or_default();
+    known.last = origin.offset;
+    if known.blocks.last().is_none_or(|block| line >= block.line + BLOCK_BYTES) {
+        known.blocks.push(Block { offset: origin.offset, line });
+    }
+}
+
+/// A file that was written anew, where it ends, and where every letter is in it.
+type Next = (Arc<dyn StorageFile>, u64, Index);
+
+type Index = BTreeMap<TopicPartition, Known>;
 
 /// The file, and where every letter is in it.
 pub struct File {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
-    places: BTreeMap<Origin, Place>,
+    known: Index,
+    /// What became of letters since the file was written anew.
+    states: BTreeMap<Origin, State>,
     /// Where the next line goes; everything before it is durable.
     end: u64,
     /// Whether the file may hold more.
     is_dirty: bool,
-    /// How many nobody has dealt with.
+    /// The file written anew, until it has its name.
+    next: Option<Next>,
+    /// How many letters there are.
+    count: usize,
+    /// How many of them nobody has dealt with.
     open: usize,
     /// About how much of it belongs to letters that nobody wants any more.
     idle_bytes: u64,
@@ -115,9 +169,12 @@ impl File {
         let mut opened = File {
             storage,
             file,
-            places: BTreeMap::new(),
+            known: BTreeMap::new(),
+            states: BTreeMap::new(),
             end: 0,
             is_dirty: false,
+            next: None,
+            count: 0,
             open: 0,
             idle_bytes: 0,
             _lock: lock,
@@ -127,17 +184,17 @@ impl File {
     }
 
     fn load(&mut self) -> Result<(), Error> {
-        let bytes = self.storage.read(NAME).map_err(|error| self.failed("reading", error))?;
-        let mut rest = &bytes[..];
-        while let Some(length) = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1) {
-            let (line, after) = rest.split_at(length);
-            match entries(line) {
+        let file = Arc::clone(&self.file);
+        let size = file.size().map_err(|error| self.failed("reading", error))?;
+        let mut lines = Lines::new(&*file, 0, size);
+        while let Some(line) = lines.next().map_err(|error| self.failed("reading", error))? {
+            let length = line.len();
+            match lines::entries(line) {
                 Ok(entries) => self.note(entries, length),
                 // Only the last line was ever written without being synced.
-                Err(_) if after.is_empty() => break,
-                Err(why) => return Err(self.damaged(why)),
+                Err(_) if lines.at() == size => break,
+                Err(why) => return Err(self.damaged(self.end, why)),
             }
-            rest = after;
         }
         // Also what is whole may have been written by a process that did not live to sync it.
         self.is_dirty = true;
@@ -147,31 +204,31 @@ impl File {
     /// Notes what a line at the end holds.
     fn note(&mut self, entries: Vec<Entry>, line_bytes: usize) {
         let share = (line_bytes / entries.len().max(1)) as u64;
-        for (number, entry) in entries.into_iter().enumerate() {
+        for entry in entries {
             match entry {
-                Entry::Letter(Written { origin, epoch, at, code, detail, .. }) => {
-                    let summary = Summary { origin, epoch, at, code, detail, state: State::Open };
-                    self.places.insert(origin, Place { summary, line: self.end, line_bytes, number });
-                    self.open += 1;
-                }
+                Entry::Letter(Written { origin, state, .. }) => self.note_letter(origin, state),
                 Entry::State(origin, state) => {
                     self.idle_bytes += share;
-                    if let Some(place) = self.places.get_mut(&origin) {
-                        if state == State::Discarded {
-                            self.idle_bytes += place.line_bytes as u64;
-                        }
-                        self.open -= usize::from(place.summary.state == State::Open);
-                        place.summary.state = state;
+                    if state == State::Discarded {
+                        // About as much as the letter: how much exactly is not worth looking for.
+                        self.idle_bytes += self.end / self.count.max(1) as u64;
                     }
+                    self.states.insert(origin, state);
+                    self.open = self.open.saturating_sub(1);
+                }
+                Entry::Again(origin, state) => {
+                    self.idle_bytes += share;
+                    self.states.insert(origin, state);
                 }
             }
         }
         self.end += line_bytes as u64;
     }
 
-    /// Every letter's summary, by origin.
-    pub fn summaries(&self) -> impl Iterator<Item = &Summary> {
-        self.places.values().map(|place| &place.summary)
+    fn note_letter(&mut self, origin: Origin, state: State) {
+        know(&mut self.known, origin, self.end);
+        self.count += 1;
+        self.open += usize::from(state == State::Open);
     }
 
     /// How many nobody has dealt with.
@@ -179,39 +236,122 @@ impl File {
         self.open
     }
 
+    /// How many entries memory holds for all of them.
+    #[cfg(test)]
+    pub fn entries_in_memory(&self) -> usize {
+        self.states.len() + self.known.values().map(|known| known.blocks.len()).sum::<usize>()
+    }
+
+    /// Some letters' summaries by origin: the next block that has any after that place. None if there is none.
+    pub fn summaries(&self, after: Option<Origin>) -> Result<Option<Vec<Summary>>, Error> {
+        let from = after.map(|after| after.topic_partition());
+        for (at, known) in self.known.iter().filter(|(at, _)| from.is_none_or(|from| **at >= from)) {
+            let offset = after.filter(|after| after.topic_partition() == *at).map_or(0, |after| after.offset + 1);
+            let mut next = (offset <= known.last).then_some(offset);
+            while let Some(offset) = next {
+                let mut found = Vec::new();
+                next = self.scan(*at, known, offset, |written| {
+                    let state = self.states.get(&written.origin).copied().unwrap_or(written.state);
+                    let Written { origin, epoch, at, code, detail, .. } = written;
+                    found.push(Summary { origin, epoch, at, code, detail, state });
+                    true
+                })?;
+                if !found.is_empty() {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes over the letters of a partition from an offset on, in the block that has it, until told to stop; says where
+    /// the next block begins.
+    fn scan(
+        &self,
+        at: TopicPartition,
+        known: &Known,
+        offset: u64,
+        mut each: impl FnMut(Written) -> bool,
+    ) -> Result<Option<u64>, Error> {
+        // A letter that is not the first of its block is in the block before the first later one.
+        let next = known.blocks.partition_point(|block| block.offset <= offset);
+        let Some(block) = known.blocks.get(next.saturating_sub(1)) else { return Ok(None) };
+        let until = known.blocks.get(next.max(1)).map(|block| block.offset);
+        let mut lines = Lines::new(&*self.file, block.line, self.end);
+        loop {
+            let line_at = lines.at();
+            let Some(line) = lines.next().map_err(|error| self.failed("reading", error))? else { return Ok(until) };
+            for entry in lines::entries::<Entry>(line).map_err(|why| self.damaged(line_at, why))? {
+                let Entry::Letter(written) = entry else { continue };
+                let origin = written.origin;
+                if origin.topic_partition() != at || origin.offset < offset {
+                    continue;
+                }
+                let is_next = until.is_some_and(|until| origin.offset >= until);
+                if is_next || !each(written) || origin.offset == known.last {
+                    return Ok(until);
+                }
+            }
+        }
+    }
+
+    /// The letter as it is written, and what became of it; none if there never was one.
+    fn written(&self, origin: Origin) -> Result<Option<Written>, Error> {
+        let at = origin.topic_partition();
+        let Some(known) = self.known.get(&at).filter(|known| origin.offset <= known.last) else { return Ok(None) };
+        let mut found = None;
+        self.scan(at, known, origin.offset, |written| {
+            found = Some(written).filter(|written| written.origin == origin);
+            false
+        })?;
+        if let (Some(written), Some(state)) = (&mut found, self.states.get(&origin)) {
+            written.state = *state;
+        }
+        Ok(found)
+    }
+
     /// A letter's summary.
-    pub fn summary(&self, origin: Origin) -> Option<&Summary> {
-        self.places.get(&origin).map(|place| &place.summary)
+    pub fn summary(&self, origin: Origin) -> Result<Option<Summary>, Error> {
+        let written = self.written(origin)?;
+        Ok(written.map(|Written { origin, state, epoch, at, code, detail, .. }| Summary {
+            origin,
+            epoch,
+            at,
+            code,
+            detail,
+            state,
+        }))
     }
 
     /// A letter with its record; none if there is none, or no longer.
     pub fn letter(&self, origin: Origin) -> Result<Option<Letter>, Error> {
-        let Some(place) = self.places.get(&origin).filter(|place| place.summary.state != State::Discarded) else {
-            return Ok(None);
-        };
-        let mut line = vec![0; place.line_bytes];
-        let read = read_full(&*self.file, &mut line, place.line).map_err(|error| self.failed("reading", error))?;
-        let bad = |why: String| Error::Damaged { file: self.storage.describe(NAME), offset: place.line, why };
-        let mut entries = entries(&line[..read]).map_err(bad)?;
-        match (place.number < entries.len()).then(|| entries.swap_remove(place.number)) {
-            Some(Entry::Letter(written)) if written.origin == origin => {
-                decode(written, place.summary.state).map(Some).map_err(|error| bad(error.to_string()))
-            }
-            Some(Entry::Letter(_) | Entry::State(..)) | None => Err(bad(format!("there is no letter {origin}"))),
-        }
+        let written = self.written(origin)?.filter(|written| written.state != State::Discarded);
+        let bad = |error: base64::DecodeError| self.damaged(0, format!("the letter {origin}: {error}"));
+        written.map(|written| decode(written).map_err(bad)).transpose()
     }
 
     /// Keeps the letters durably, all or none; those that are there already are left as they are.
     pub fn keep(&mut self, letters: &[Letter]) -> Result<(), Error> {
-        let new = letters.iter().filter(|letter| !self.places.contains_key(&letter.summary.origin));
+        let mut last: BTreeMap<TopicPartition, u64> = BTreeMap::new();
+        let new = letters.iter().filter(|letter| {
+            let (at, offset) = (letter.summary.origin.topic_partition(), letter.summary.origin.offset);
+            let before = last.get(&at).copied().or_else(|| self.known.get(&at).map(|known| known.last));
+            let is_new = before.is_none_or(|before| offset > before);
+            if is_new {
+                last.insert(at, offset);
+            }
+            is_new
+        });
         let entries: Vec<Entry> = new.map(|letter| Entry::Letter(encode(letter))).collect();
         self.append(entries)
     }
 
-    /// Notes durably what became of a letter.
-    pub fn mark(&mut self, origin: Origin, state: State) -> Result<(), Error> {
-        self.append(vec![Entry::State(origin, state)])?;
-        if self.idle_bytes > self.end / 2 && self.end > REWRITE_BYTES_MIN {
+    /// Notes durably what became of a letter, and was before.
+    pub fn mark(&mut self, origin: Origin, before: State, state: State) -> Result<(), Error> {
+        let is_first = before == State::Open;
+        self.append(vec![if is_first { Entry::State(origin, state) } else { Entry::Again(origin, state) }])?;
+        let is_idle = self.idle_bytes > self.end / 2 && self.end > REWRITE_BYTES_MIN;
+        if is_idle || self.states.len() >= STATES_MAX {
             self.rewrite()?;
         }
         Ok(())
@@ -221,7 +361,7 @@ impl File {
         if entries.is_empty() {
             return Ok(());
         }
-        let line = line(&entries).map_err(|error| self.failed("encoding", error.into()))?;
+        let line = lines::line(&entries).map_err(|error| self.failed("encoding", error.into()))?;
         let written = self.repair().and_then(|()| {
             self.is_dirty = true;
             write_all(&*self.file, &line, self.end)?;
@@ -238,6 +378,7 @@ impl File {
     }
 
     fn repair(&mut self) -> io::Result<()> {
+        self.settle()?;
         if self.is_dirty {
             self.file.truncate(self.end)?;
             self.file.sync()?;
@@ -246,48 +387,70 @@ impl File {
         Ok(())
     }
 
-    /// Writes the file again, without what was discarded. That a letter was there at all is kept: a replay brings it again.
+    /// Writes the file anew, line by line, each letter with what became of it and without the record of what was
+    /// discarded. That a letter was there at all is kept: an operator can still list it.
     fn rewrite(&mut self) -> Result<(), Error> {
-        let (mut bytes, mut places) = (Vec::new(), Vec::new());
-        for (origin, place) in &self.places {
-            let gone = || Letter { summary: place.summary.clone(), record: Arc::default() };
-            let mut entries = vec![Entry::Letter(encode(&self.letter(*origin)?.unwrap_or_else(gone)))];
-            if place.summary.state != State::Open {
-                entries.push(Entry::State(*origin, place.summary.state));
-            }
-            let line = line(&entries).map_err(|error| self.failed("encoding", error.into()))?;
-            places.push((bytes.len() as u64, line.len()));
-            bytes.extend(line);
+        let next = self.write_next();
+        if next.is_err() {
+            // Gives its room back; the old file is as it was.
+            drop(self.storage.delete(NEXT));
         }
-        self.storage.replace(NAME, &bytes).map_err(|error| self.failed("writing", error))?;
-        self.file = self.storage.open(NAME).map_err(|error| self.failed("opening", error))?;
-        for (place, (line, line_bytes)) in self.places.values_mut().zip(places) {
-            (place.line, place.line_bytes, place.number) = (line, line_bytes, 0);
+        self.next = Some(next?);
+        self.settle().map_err(|error| self.failed("replacing", error))
+    }
+
+    /// Puts the file that was written anew in place. After an error nobody knows which file has the name: nothing is
+    /// written before that is settled.
+    fn settle(&mut self) -> io::Result<()> {
+        if self.next.is_none() {
+            return Ok(());
         }
-        (self.end, self.idle_bytes, self.is_dirty) = (bytes.len() as u64, 0, false);
+        match self.storage.rename(NEXT, NAME) {
+            // An earlier attempt has come so far; what is left to do is to make it durable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.storage.delete(NEXT)?,
+            renamed => renamed?,
+        }
+        if let Some((file, end, known)) = self.next.take() {
+            (self.file, self.end, self.known) = (file, end, known);
+            (self.idle_bytes, self.is_dirty) = (0, false);
+            self.states.clear();
+        }
         Ok(())
+    }
+
+    fn write_next(&self) -> Result<Next, Error> {
+        let failed = |error| Error::io("writing", &self.storage.describe(NEXT))(error);
+        let file = self.storage.create(NEXT).map_err(failed)?;
+        let mut lines = Lines::new(&*self.file, 0, self.end);
+        let (mut end, mut known) = (0, BTreeMap::<TopicPartition, Known>::new());
+        loop {
+            let line_at = lines.at();
+            let Some(old) = lines.next().map_err(|error| self.failed("reading", error))? else { break };
+            let mut kept = Vec::new();
+            for entry in lines::entries::<Entry>(old).map_err(|why| self.damaged(line_at, why))? {
+                let Entry::Letter(mut written) = entry else { continue };
+                written.state = self.states.get(&written.origin).copied().unwrap_or(written.state);
+                if written.state == State::Discarded {
+                    written = Written { key: None, value: None, headers: Vec::new(), ..written };
+                }
+                know(&mut known, written.origin, end);
+                kept.push(Entry::Letter(written));
+            }
+            if !kept.is_empty() {
+                let line = lines::line(&kept).map_err(|error| failed(error.into()))?;
+                write_all(&*file, &line, end).map_err(failed)?;
+                end += line.len() as u64;
+            }
+        }
+        file.sync().map_err(failed)?;
+        Ok((file, end, known))
     }
 
     fn failed(&self, doing: &'static str, error: io::Error) -> Error {
         Error::io(doing, &self.storage.describe(NAME))(error)
     }
 
-    fn damaged(&self, why: String) -> Error {
-        Error::Damaged { file: self.storage.describe(NAME), offset: self.end, why }
+    fn damaged(&self, offset: u64, why: String) -> Error {
+        Error::Damaged { file: self.storage.describe(NAME), offset, why }
     }
-}
-
-fn line(entries: &[Entry]) -> Result<Vec<u8>, serde_json::Error> {
-    let json = serde_json::to_string(entries)?;
-    Ok(format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes())).into_bytes())
-}
-
-fn entries(line: &[u8]) -> Result<Vec<Entry>, String> {
-    let (head, json) = line.split_at_checked(HEAD_BYTES).ok_or("a line is cut short")?;
-    let json = json.strip_suffix(b"\n").ok_or("a line is cut short")?;
-    let checksum = std::str::from_utf8(head).ok().and_then(|head| u32::from_str_radix(head.trim_end(), 16).ok());
-    if checksum != Some(crc32c::crc32c(json)) {
-        return Err("the checksum is wrong".to_owned());
-    }
-    serde_json::from_slice(json).map_err(|error| error.to_string())
 }

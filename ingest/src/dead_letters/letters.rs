@@ -1,8 +1,8 @@
 //! The dead letters that a process holds: a sink that takes new ones in, a thread that writes them, and what an operator
 //! does with them.
 //!
-//! Nothing waits for the disk here: an epoch goes on while its letters are written, and a checkpoint waits for them. What
-//! the disk does not take waits in memory; what has no room there is still in the log, which is then not let go of.
+//! An epoch does not wait for the disk while its letters are written; a checkpoint waits for them. Letters that the disk
+//! does not take wait in memory, up to a limit. Then the core waits, so that none is passed by, until the disk takes them.
 
 use super::file::File;
 use super::{Letter, State, Summary};
@@ -11,15 +11,17 @@ use crate::checkpoint::Durable;
 use crate::log::{Log, Record, lock};
 use crate::partition::partition_of;
 use crate::signal::Signal;
+use crate::standstill::{Faults, Standstill};
 use crate::storage::Storage;
 use dataflows::changes::Changes;
 use dataflows::epoch::Epoch;
+use dataflows::footprint::Footprint as _;
 use dataflows::port::{DeadLetter, RawRecord, Sink};
 use dataflows::topic::{Origin, TopicPartition};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many bytes of letters may wait for the disk.
+    /// How many bytes of letters may wait for the disk; the core waits when there are more.
     pub waiting_bytes_max: usize,
     /// About how many are written with one sync.
     pub commit_bytes_max: usize,
@@ -39,7 +41,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { waiting_bytes_max: 64 << 20, commit_bytes_max: 4 << 20, retry_ms: 1_000, acknowledge_ms_max: 10_000 }
+        Config { waiting_bytes_max: 64 << 20, commit_bytes_max: 1 << 20, retry_ms: 1_000, acknowledge_ms_max: 10_000 }
     }
 }
 
@@ -54,6 +56,24 @@ pub struct Edit {
     pub headers: Vec<(SmolStr, Vec<u8>)>,
 }
 
+/// Which letters are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every one.
+    All,
+    /// Those that nobody has dealt with.
+    Open,
+}
+
+impl Wanted {
+    const fn has(self, state: State) -> bool {
+        match (self, state) {
+            (Wanted::All, _) | (Wanted::Open, State::Open) => true,
+            (Wanted::Open, State::Redriven(_) | State::Discarded) => false,
+        }
+    }
+}
+
 /// The dead letters of a node. Clones are the same.
 #[derive(Clone)]
 pub struct DeadLetters {
@@ -64,8 +84,10 @@ struct Shared {
     /// Locked before `waiting`, never after.
     file: Mutex<File>,
     waiting: Mutex<Waiting>,
-    /// Why they cannot be written, while that is so.
-    stalled: Mutex<Option<String>>,
+    /// Rung when there is room again, or nobody is to wait any more.
+    room: Condvar,
+    /// Since they could be written last.
+    faults: Faults,
     signal: Signal,
     config: Config,
 }
@@ -74,7 +96,9 @@ struct Shared {
 struct Waiting {
     letters: VecDeque<Letter>,
     bytes: usize,
-    /// The first epoch of which a letter had no room here.
+    /// Nobody waits for room any more: the node stops.
+    is_over: bool,
+    /// The first epoch of which a letter was not taken because of that.
     missed: Option<Epoch>,
 }
 
@@ -82,15 +106,27 @@ impl DeadLetters {
     /// Those in a folder that is there.
     pub fn open(folder: Arc<dyn Storage>, config: Config) -> Result<DeadLetters, Error> {
         let file = Mutex::new(File::open(folder)?);
-        let (waiting, stalled) = (Mutex::default(), Mutex::default());
-        Ok(DeadLetters { shared: Arc::new(Shared { file, waiting, stalled, signal: Signal::default(), config }) })
+        let (waiting, faults, signal) = (Mutex::default(), Faults::default(), Signal::default());
+        Ok(DeadLetters { shared: Arc::new(Shared { file, waiting, room: Condvar::new(), faults, signal, config }) })
     }
 
     /// Every letter, by origin, behind that one; at most so many.
-    pub fn list(&self, after: Option<Origin>, wanted: impl Fn(&Summary) -> bool, count_max: usize) -> Vec<Summary> {
-        let file = lock(&self.shared.file);
-        let behind = |summary: &&Summary| after.is_none_or(|after| summary.origin > after);
-        file.summaries().filter(behind).filter(|summary| wanted(summary)).take(count_max).cloned().collect()
+    pub fn list(&self, after: Option<Origin>, wanted: Wanted, count_max: usize) -> Result<Vec<Summary>, Error> {
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < count_max {
+            // The lock is held for one block only: new letters wait for it.
+            let file = lock(&self.shared.file);
+            let is_there = match wanted {
+                Wanted::All => true,
+                Wanted::Open => file.open_count() > 0,
+            };
+            let Some(block) = is_there.then(|| file.summaries(after)).transpose()?.flatten() else { break };
+            drop(file);
+            after = block.last().map(|last| last.origin);
+            found.extend(block.into_iter().filter(|summary| wanted.has(summary.state)));
+        }
+        found.truncate(count_max);
+        Ok(found)
     }
 
     /// How many nobody has looked at.
@@ -98,9 +134,15 @@ impl DeadLetters {
         lock(&self.shared.file).open_count()
     }
 
+    /// How many entries memory holds for all letters.
+    #[cfg(test)]
+    pub fn entries_in_memory(&self) -> usize {
+        lock(&self.shared.file).entries_in_memory()
+    }
+
     /// Why they cannot be written, while that is so.
-    pub fn stalled(&self) -> Option<String> {
-        lock(&self.shared.stalled).clone()
+    pub fn stalled(&self) -> Option<Standstill> {
+        self.shared.faults.standstill()
     }
 
     /// A letter with its record.
@@ -133,13 +175,19 @@ impl DeadLetters {
         self.mark(origin, State::Redriven(to))
     }
 
+    /// Nobody waits for room any more.
+    fn end_waiting(&self) {
+        lock(&self.shared.waiting).is_over = true;
+        self.shared.room.notify_all();
+    }
+
     fn mark(&self, origin: Origin, state: State) -> Result<Summary, Error> {
         let file = &mut *lock(&self.shared.file);
-        let before = file.summary(origin).ok_or(Error::NoLetter(origin))?;
+        let before = file.summary(origin)?.ok_or(Error::NoLetter(origin))?;
         if before.state != state {
-            file.mark(origin, state)?;
+            file.mark(origin, before.state, state)?;
         }
-        file.summary(origin).cloned().ok_or(Error::NoLetter(origin))
+        Ok(Summary { state, ..before })
     }
 
     /// Writes what waits.
@@ -151,9 +199,13 @@ impl DeadLetters {
                 return Ok(());
             }
             let kept = file.keep(&batch);
-            *lock(&self.shared.stalled) = kept.as_ref().err().map(ToString::to_string);
+            match &kept {
+                Ok(()) => drop(self.shared.faults.clear()),
+                Err(error) => drop(self.shared.faults.note(error.to_string())),
+            }
             kept?;
             lock(&self.shared.waiting).forget(batch.len());
+            self.shared.room.notify_all();
         }
     }
 }
@@ -173,25 +225,20 @@ impl Edit {
 
 /// About what a letter takes.
 fn bytes_of(letter: &Letter) -> usize {
-    let RawRecord { key, value, headers, timestamp_ms: _ } = &*letter.record;
-    let optional = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    let headers: usize = headers.iter().map(|(name, value)| name.len() + optional(value)).sum();
-    size_of::<Letter>() + letter.summary.detail.len() + optional(key) + optional(value) + headers
+    size_of::<Letter>() + letter.summary.detail.len() + letter.record.bytes()
 }
 
 impl Waiting {
+    fn has_room(&self, letter: &Letter, bytes_max: usize) -> bool {
+        self.letters.is_empty() || self.bytes + bytes_of(letter) <= bytes_max
+    }
+
     fn push(&mut self, letter: Letter, bytes_max: usize) {
-        let bytes = bytes_of(&letter);
-        let has_room = self.letters.is_empty() || self.bytes + bytes <= bytes_max;
-        // Once one was missed, later ones wait for it: a restart brings all of them.
-        if has_room && self.missed.is_none() {
-            self.bytes += bytes;
+        // Once one was missed, later ones are too: the next start brings all of them.
+        if self.missed.is_none() && self.has_room(&letter, bytes_max) {
+            self.bytes += bytes_of(&letter);
             self.letters.push_back(letter);
         } else if self.missed.is_none() {
-            tracing::error!(
-                epoch = letter.summary.epoch.0,
-                "there is no room for dead letters any more; they stay in the log, and a restart takes them in"
-            );
             self.missed = Some(letter.summary.epoch);
         }
     }
@@ -220,13 +267,19 @@ impl Sink for DeadLetters {
             return;
         }
         let (epoch, at) = (changes.epoch(), changes.record.now);
-        let waiting = &mut *lock(&self.shared.waiting);
+        let Shared { waiting, room, signal, config, .. } = &*self.shared;
+        let mut waiting = lock(waiting);
         for DeadLetter { origin, code, detail, record } in &changes.dead_letters {
             let detail = detail.clone();
             let summary = Summary { origin: *origin, epoch, at, code: *code, detail, state: State::Open };
-            waiting.push(Letter { summary, record: Arc::clone(record) }, self.shared.config.waiting_bytes_max);
+            let letter = Letter { summary, record: Arc::clone(record) };
+            while !waiting.is_over && !waiting.has_room(&letter, config.waiting_bytes_max) {
+                signal.ring();
+                waiting = room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            waiting.push(letter, config.waiting_bytes_max);
         }
-        self.shared.signal.ring();
+        signal.ring();
     }
 }
 
@@ -258,6 +311,13 @@ impl Flusher {
         let thread = std::thread::Builder::new().name("dead-letters".to_owned()).spawn(run);
         let thread = thread.map_err(Error::io("starting the writer of", "dead letters"))?;
         Ok(Flusher { letters, thread: Some(thread) })
+    }
+}
+
+impl Flusher {
+    /// Has the core wait for room no more: what finds none comes again after the next start.
+    pub fn end_waiting(&self) {
+        self.letters.end_waiting();
     }
 }
 

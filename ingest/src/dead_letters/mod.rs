@@ -6,11 +6,12 @@
 
 mod file;
 mod letters;
+mod lines;
 
 #[cfg(test)]
 mod tests;
 
-pub use letters::{Config, DeadLetters, Edit, Flusher};
+pub use letters::{Config, DeadLetters, Edit, Flusher, Wanted};
 
 use dataflows::epoch::Epoch;
 use dataflows::port::{DeadLetterCode, RawRecord};

@@ -1,6 +1,6 @@
 //! Dead letters against a plain map of them, on a disk that fails and stops, and what an operator does with them.
 
-use super::{Config, DeadLetters, Edit, State, Summary};
+use super::{Config, DeadLetters, Edit, Flusher, State, Summary, Wanted};
 use crate::checkpoint::Durable;
 use crate::codec;
 use crate::journal::{self, Journal};
@@ -13,7 +13,7 @@ use dataflows::port::{DeadLetter, DeadLetterCode, Input, RawRecord, Sink};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 fn origin(offset: u64) -> Origin {
     Origin { topic: Topic::Orders, partition: 1, offset }
@@ -41,7 +41,7 @@ fn open(disk: &Disk) -> DeadLetters {
 }
 
 fn all(letters: &DeadLetters) -> Vec<Summary> {
-    letters.list(None, |_| true, usize::MAX)
+    letters.list(None, Wanted::All, usize::MAX).unwrap()
 }
 
 /// What must be there: the record of every letter, and its state.
@@ -192,31 +192,102 @@ fn what_is_discarded_gives_its_room_back_and_does_not_come_again() {
 }
 
 #[test]
-fn what_has_no_room_is_said_to_be_in_the_log_only() {
+fn the_core_waits_for_a_disk_that_takes_no_letters_and_resumes_when_it_does() {
+    let disk = Disk::default();
+    let config = Config { waiting_bytes_max: 1_000, retry_ms: 1, ..Config::default() };
+    let letters = DeadLetters::open(Arc::new(disk.clone()), config).unwrap();
+    disk.fail(Faults { write_fails: true, ..Faults::default() });
+    let (applied, seen) = mpsc::channel();
+    let core = {
+        let mut letters = letters.clone();
+        std::thread::spawn(move || {
+            for number in 1..30 {
+                letters.apply(&epoch(number, vec![letter(&mut Random::new(number), number)]));
+                applied.send(number).unwrap();
+            }
+        })
+    };
+    let flusher = Flusher::start(letters.clone()).unwrap();
+    seen.recv().unwrap();
+    while letters.stalled().is_none() {
+        std::thread::yield_now();
+    }
+    let why = letters.stalled().unwrap().why;
+    assert!(why.contains("writing disk/letters.1"), "{why}");
+    assert!(seen.try_iter().count() < 10, "29 letters have more than 1,000 bytes");
+    disk.fail(Faults::default());
+    core.join().unwrap();
+    letters.make_durable(Epoch(29)).unwrap();
+    assert_eq!((all(&letters).len(), letters.stalled()), (29, None));
+    drop(flusher);
+}
+
+#[test]
+fn what_finds_no_room_when_the_node_stops_comes_again_after_the_next_start() {
     let disk = Disk::default();
     let config = Config { waiting_bytes_max: 1_000, ..Config::default() };
-    let mut letters = DeadLetters::open(Arc::new(disk.clone()), config.clone()).unwrap();
+    let mut letters = DeadLetters::open(Arc::new(disk.clone()), config).unwrap();
+    let flusher = Flusher::start(letters.clone()).unwrap();
     disk.fail(Faults { write_fails: true, ..Faults::default() });
-    for number in 1..30 {
-        letters.apply(&epoch(number, vec![letter(&mut Random::new(number), number)]));
-    }
-    assert!(letters.make_durable(Epoch(1)).unwrap_err().to_string().contains("writing disk/letters.1"));
-    assert!(letters.stalled().is_some());
+    flusher.end_waiting();
+    let apply = |letters: &mut DeadLetters| {
+        (1..30).for_each(|number| letters.apply(&epoch(number, vec![letter(&mut Random::new(number), number)])));
+    };
+    apply(&mut letters);
     disk.fail(Faults::default());
-    letters.make_durable(Epoch(1)).unwrap();
-    assert_eq!(letters.stalled(), None);
+    drop(flusher);
     let missed = all(&letters).len() as u64 + 1;
     assert!((2..10).contains(&missed), "{missed}");
     let error = letters.make_durable(Epoch(29)).unwrap_err().to_string();
     assert_eq!(error, format!("the log is not available: dead letters of epoch {missed} and later are only in it"));
-    // A restart reads them in the log again.
     drop(letters);
     let mut letters = open(&disk);
-    for number in 1..30 {
-        letters.apply(&epoch(number, vec![letter(&mut Random::new(number), number)]));
-    }
+    apply(&mut letters);
     letters.make_durable(Epoch(29)).unwrap();
     assert_eq!(all(&letters).len(), 29);
+}
+
+/// Letters of several partitions, small ones, in epochs of fifty.
+fn many(partitions: u64, offsets: u64) -> Vec<DeadLetter> {
+    let of = |number: u64| {
+        let origin =
+            Origin { topic: Topic::Stock, partition: (number % partitions) as u32, offset: number / partitions };
+        let record = Arc::new(RawRecord { value: Some(number.to_be_bytes().to_vec()), ..RawRecord::default() });
+        DeadLetter { origin, code: DeadLetterCode::Unreadable, detail: "it is no JSON".to_owned(), record }
+    };
+    (0..partitions * offsets).map(of).collect()
+}
+
+#[test]
+fn memory_holds_an_entry_for_a_block_and_not_for_a_letter() {
+    let disk = Disk::default();
+    let mut letters = open(&disk);
+    let many = many(3, 4_000);
+    for (number, of_epoch) in many.chunks(50).enumerate() {
+        letters.apply(&epoch(number as u64 + 1, of_epoch.to_vec()));
+        letters.flush().unwrap();
+    }
+    let blocks = disk.bytes("letters.1").len() / (64 << 10);
+    let check = |letters: &DeadLetters| {
+        let entries = letters.entries_in_memory();
+        assert!(blocks > 20 && entries <= 3 * (blocks + 1), "{entries} entries for {blocks} blocks");
+        let mut expected: Vec<Origin> = many.iter().map(|letter| letter.origin).collect();
+        expected.sort_unstable();
+        let origins = |found: Vec<Summary>| found.into_iter().map(|summary| summary.origin).collect::<Vec<_>>();
+        assert_eq!(origins(all(letters)), expected);
+        // Pages by key, wherever they begin.
+        for at in (0..expected.len()).step_by(997) {
+            let page = letters.list(Some(expected[at]), Wanted::Open, 70).unwrap();
+            assert_eq!(origins(page), expected[at + 1..expected.len().min(at + 71)]);
+        }
+        for letter in many.iter().step_by(611) {
+            assert_eq!(letters.letter(letter.origin).unwrap().record, letter.record);
+        }
+        assert_eq!(letters.open_count(), many.len());
+    };
+    check(&letters);
+    drop(letters);
+    check(&open(&disk));
 }
 
 #[test]

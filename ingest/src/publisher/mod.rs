@@ -15,9 +15,11 @@ use crate::checkpoint::Durable;
 use crate::log::{Log, ReadLimit, Record, lock};
 use crate::sealed::STALL_MAX;
 use crate::signal::Signal;
+use crate::standstill::{Faults, Standstill};
 use crate::{Error, sequencer::Due};
 use dataflows::changes::Changes;
 use dataflows::epoch::{Cut, Epoch};
+use dataflows::footprint::Footprint as _;
 use dataflows::port::{AppendError, Sink};
 use dataflows::topic::{Origin, Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ use std::time::{Duration, Instant};
 pub struct Config {
     /// How many epochs may wait; the core waits when there are more.
     pub epochs_waiting_max: usize,
+    /// How many bytes of them, about, unless one epoch has more.
+    pub bytes_waiting_max: usize,
     /// About how much is appended at once.
     pub append_bytes_max: usize,
     /// How many epochs are appended at once.
@@ -50,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             epochs_waiting_max: 4_096,
+            bytes_waiting_max: 64 << 20,
             append_bytes_max: 4 << 20,
             append_epochs_max: 256,
             acknowledge_ms_max: 30_000,
@@ -71,15 +76,18 @@ struct Shared {
     /// Rung when something was published, or it is over.
     moved: Condvar,
     signal: Signal,
+    /// Since something was published last.
+    faults: Faults,
     config: Config,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Arc<Changes>>,
+    /// Each with its bytes.
+    waiting: VecDeque<(Arc<Changes>, usize)>,
+    bytes: usize,
     /// The last epoch that is complete in the topics.
     published: Epoch,
-    stalled: Option<String>,
     is_over: bool,
 }
 
@@ -126,7 +134,8 @@ impl Outbox {
     /// An empty one; `published` is where the publishers before have come.
     pub fn new(published: Epoch, config: Config) -> Outbox {
         let state = Mutex::new(State { published, ..State::default() });
-        Outbox { shared: Arc::new(Shared { state, moved: Condvar::new(), signal: Signal::default(), config }) }
+        let (moved, signal, faults) = (Condvar::new(), Signal::default(), Faults::default());
+        Outbox { shared: Arc::new(Shared { state, moved, signal, faults, config }) }
     }
 
     /// The last epoch that is complete in the topics.
@@ -139,15 +148,19 @@ impl Outbox {
         lock(&self.shared.state).waiting.len()
     }
 
+    /// How many bytes of them, about.
+    pub fn waiting_bytes(&self) -> usize {
+        lock(&self.shared.state).bytes
+    }
+
     /// Why nothing can be published, while that is so.
-    pub fn stalled(&self) -> Option<String> {
-        lock(&self.shared.state).stalled.clone()
+    pub fn stalled(&self) -> Option<Standstill> {
+        self.shared.faults.standstill()
     }
 
     /// Notes why, until something is published.
     fn stall(&self, error: &Error) {
-        let is_new = lock(&self.shared.state).stalled.replace(error.to_string()).is_none();
-        if is_new {
+        if self.shared.faults.note(error.to_string()) {
             tracing::warn!(%error, "outputs cannot be published now");
         }
     }
@@ -161,20 +174,26 @@ impl Outbox {
 
 impl Sink for Outbox {
     fn apply(&mut self, changes: &Arc<Changes>) {
-        let Shared { state, moved, signal, config } = &*self.shared;
+        let Shared { state, moved, signal, faults: _, config } = &*self.shared;
         let mut state = lock(state);
         let epoch = changes.epoch();
-        let last = state.waiting.back().map_or(state.published, |last| last.epoch().max(state.published));
+        let last = state.waiting.back().map_or(state.published, |(last, _)| last.epoch().max(state.published));
         if epoch <= last {
             return;
         }
         if last > Epoch(0) && epoch > last.next() {
             tracing::warn!(last = last.0, epoch = epoch.0, "events between these epochs are in no output topic");
         }
-        while state.waiting.len() >= config.epochs_waiting_max.max(1) && !state.is_over {
+        let bytes = changes.bytes();
+        let is_full = |state: &State| {
+            let too_many = state.waiting.len() >= config.epochs_waiting_max.max(1);
+            too_many || (!state.waiting.is_empty() && state.bytes + bytes > config.bytes_waiting_max)
+        };
+        while is_full(&state) && !state.is_over {
             state = moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.waiting.push_back(Arc::clone(changes));
+        state.waiting.push_back((Arc::clone(changes), bytes));
+        state.bytes += bytes;
         signal.ring();
     }
 }
@@ -189,7 +208,7 @@ impl Durable for Outbox {
         if state.published >= upto {
             return Ok(());
         }
-        let why = state.stalled.clone().unwrap_or_else(|| "they are on their way".to_owned());
+        let why = self.shared.faults.why().unwrap_or_else(|| "they are on their way".to_owned());
         Err(Error::Unavailable(format!("the outputs of epoch {upto} are not published: {why}")))
     }
 }
@@ -240,7 +259,12 @@ impl Publisher {
         let config = &shared.config;
         let Some(mut batch) = self.batch.take() else {
             let state = lock(&shared.state);
-            let epochs: VecDeque<_> = state.waiting.iter().take(config.append_epochs_max.max(1)).cloned().collect();
+            let epochs: VecDeque<_> = state
+                .waiting
+                .iter()
+                .take(config.append_epochs_max.max(1))
+                .map(|(changes, _)| Arc::clone(changes))
+                .collect();
             drop(state);
             let Some(last) = epochs.back().map(|last| last.epoch()) else { return Ok(Due::Idle(IDLE)) };
             if self.moved.is_none() {
@@ -332,12 +356,12 @@ impl Publisher {
 
     fn finish(&self, last: Epoch) {
         let mut state = lock(&self.outbox.shared.state);
-        while state.waiting.front().is_some_and(|first| first.epoch() <= last) {
-            state.waiting.pop_front();
+        while let Some((_, bytes)) = state.waiting.pop_front_if(|(first, _)| first.epoch() <= last) {
+            state.bytes -= bytes;
         }
         state.published = state.published.max(last);
-        state.stalled = None;
         drop(state);
+        self.outbox.shared.faults.clear();
         self.outbox.shared.moved.notify_all();
     }
 }

@@ -98,6 +98,8 @@ fn random_log(log: &dyn Log, random: &mut Random) -> (History, Vec<EpochRecord>)
 fn random_config(random: &mut Random) -> Config {
     Config {
         uncovered_records_max: 1 + random.below(30),
+        held_bytes_max: 1 + random.below(50_000),
+        unread_records_max: random.below(20) as u64,
         epochs_ahead_max: 1 + random.below(10),
         covered_records_max: 1 + random.below(50) as u64,
         read_records_max: 1 + random.below(20),
@@ -115,13 +117,15 @@ fn read_all(mut source: LogSource, last: Epoch, random: &mut Random, seed: u64) 
     bell.until(|| {
         loop {
             let (epochs_max, inputs_max) = (1 + random.below(8), 1 + random.below(40));
-            let stride = match source.poll(epochs_max, inputs_max) {
+            let bytes_max = 1 + random.below(30_000);
+            let stride = match source.poll(epochs_max, inputs_max, bytes_max) {
                 Polled::Stride(stride) => stride,
                 Polled::Pending => return None,
                 Polled::End => return Some(()),
             };
             assert!((1..=epochs_max).contains(&stride.epochs.len()), "seed {seed}");
             assert!(stride.inputs.len() <= inputs_max || stride.epochs.len() == 1, "seed {seed}");
+            assert!(stride.bytes <= bytes_max || stride.epochs.len() == 1, "seed {seed}");
             assert!(stride.inputs.is_sorted_by_key(|(epoch, _)| *epoch), "seed {seed}");
             let uncovered: usize = source.parts.iter().map(|part| part.queue.len() - part.before(part.sealed)).sum();
             assert!(uncovered < config.uncovered_records_max + config.read_records_max, "seed {seed}");
@@ -236,16 +240,16 @@ fn what_is_deleted_before_it_is_read_is_fatal() {
     let config = Config { read_records_max: 3, epochs_ahead_max: 1, covered_records_max: 1, ..Config::default() };
     let open = |fatal: Fatal| LogSource::open(Arc::clone(&log), &sealed, ALONE, fatal, config.clone());
     let mut source = open(hook).unwrap();
-    assert!(matches!(source.poll(1, 1), Polled::Stride(_)));
+    assert!(matches!(source.poll(1, 1, 1), Polled::Stride(_)));
     log.delete_before(&place_after(&*log, Epoch(20)).floor()).unwrap();
     let mut given = 1;
-    while let Polled::Stride(stride) = source.poll(1, 1) {
+    while let Polled::Stride(stride) = source.poll(1, 1, 1) {
         given += stride.epochs.len();
     }
     assert!(given < 20 && given < records.len(), "{given} epochs, of those that it still had");
     let errors: Vec<Error> = fatal.try_iter().collect();
     assert!(matches!(errors[..], [Error::Deleted { .. }]), "{errors:?}");
-    assert_eq!(source.poll(1, 1), Polled::Pending, "and told once");
+    assert_eq!(source.poll(1, 1, 1), Polled::Pending, "and told once");
     assert!(matches!(open(no_fatal()).err(), Some(Error::Deleted { asked: 0, .. })));
 }
 
@@ -256,19 +260,19 @@ fn a_live_epoch_wakes_the_worker() {
     let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), Config::default()).unwrap();
     let bell = Bell::default();
     source.wake(bell.waker());
-    assert_eq!(source.poll(10, 10), Polled::Pending);
+    assert_eq!(source.poll(10, 10, usize::MAX), Polled::Pending);
     let at = TopicPartition::new(Topic::Orders, 1);
     let origins = append(&*log, vec![(at, order("o"))]).unwrap();
-    assert_eq!(source.poll(10, 10), Polled::Pending, "no cut covers it");
+    assert_eq!(source.poll(10, 10, usize::MAX), Polled::Pending, "no cut covers it");
     assert_eq!(source.held(), 1, "but it is decoded already");
     let record = seal(&*log, &mut Epochs::default(), &log.ends().unwrap());
-    let stride = bell.until(|| match source.poll(10, 10) {
+    let stride = bell.until(|| match source.poll(10, 10, usize::MAX) {
         Polled::Stride(stride) => Some(stride),
         Polled::Pending => None,
         Polled::End => panic!("a live source has no end"),
     });
     let input = codec::decode(origins[0], &order("o"));
-    assert_eq!(stride, Stride { epochs: vec![Arc::new(record)], inputs: vec![(Epoch(1), input)] });
+    assert_eq!((stride.epochs, stride.inputs), (vec![Arc::new(record)], vec![(Epoch(1), input)]));
 }
 
 #[test]
@@ -283,10 +287,33 @@ fn an_epoch_of_other_rules_is_fatal_after_those_before_it() {
     let (say, fatal) = mpsc::sync_channel(10);
     let hook: Fatal = Arc::new(move |error| say.send(error).unwrap());
     let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, hook, Config::default()).unwrap();
-    assert!(matches!(source.poll(10, 10), Polled::Stride(Stride { epochs, .. }) if epochs.len() == 1));
-    assert_eq!([source.poll(10, 10), source.poll(10, 10)], [Polled::Pending, Polled::Pending]);
+    assert!(matches!(source.poll(10, 10, usize::MAX), Polled::Stride(Stride { epochs, .. }) if epochs.len() == 1));
+    assert_eq!([source.poll(10, 10, usize::MAX), source.poll(10, 10, usize::MAX)], [Polled::Pending, Polled::Pending]);
     let errors: Vec<Error> = fatal.try_iter().collect();
     assert!(matches!(errors[..], [Error::Rules { epoch: Epoch(2), known: RULES, .. }]), "{errors:?}");
+}
+
+#[test]
+fn large_records_are_held_by_their_bytes() {
+    const RECORD_BYTES: usize = 100_000;
+    let log: Arc<dyn Log> = Arc::new(journal());
+    let mut epochs = Epochs::default();
+    let large = text(&"x".repeat(RECORD_BYTES));
+    let partitions: Vec<TopicPartition> = log.partitions().covered().collect();
+    for number in 0..60 {
+        append(&*log, vec![(partitions[number % partitions.len()], large.clone())]).unwrap();
+        seal(&*log, &mut epochs, &log.ends().unwrap());
+    }
+    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let config = Config { held_bytes_max: 10 * DECODED_BYTES * RECORD_BYTES, read_records_max: 2, ..Config::default() };
+    let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), config).unwrap();
+    let mut given = 0;
+    while let Polled::Stride(stride) = source.poll(100, 100, 5 * DECODED_BYTES * RECORD_BYTES) {
+        given += stride.epochs.len();
+        assert!((1..=5).contains(&stride.inputs.len()), "{}", stride.inputs.len());
+        assert!(source.held() <= 12, "{}", source.held());
+    }
+    assert_eq!((given, source.held(), source.held_bytes), (60, 0, 0));
 }
 
 /// A log where every other offset holds nothing, as transaction markers leave it.

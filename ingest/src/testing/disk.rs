@@ -289,6 +289,19 @@ impl Storage for Disk {
         })
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (state, from, to) = (&mut *lock(&self.state), self.path(from), self.path(to));
+        state.begin(&to, "rename")?;
+        if !state.files.contains_key(&from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.rename(&to, "rename", |files| {
+            if let Some(file) = files.remove(&from) {
+                files.insert(to.clone(), file);
+            }
+        })
+    }
+
     fn folder(&self, name: &str) -> Arc<dyn Storage> {
         Arc::new(Disk { state: Arc::clone(&self.state), folder: format!("{}{name}/", self.folder) })
     }

@@ -36,7 +36,7 @@ pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
         return Err(Problem::invalid("/limit", format!("1 to {LIMIT_MAX}")));
     }
     let wanted = Wanted { is_open, after: after.transpose()?, count_max: limit };
-    let data = beside(&app, String::new(), move |letters| Ok(letters.list(wanted))).await?;
+    let data = beside(&app, String::new(), move |letters| letters.list(wanted)).await?;
     let next = data.last().filter(|_| data.len() == limit).map(|last| last.origin.to_string());
     Ok(Answer::json(&Page { data, next }))
 }

@@ -36,22 +36,24 @@ impl Held for HeldShop {
         table: Table,
         after: Option<&SmolStr>,
         rows_max: usize,
+        bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+        let most = (rows_max, bytes_max);
         let (views, at) = (self.shop.views(), self.pin.epoch());
         self.pin.renew((self.shop.0.now_ms)());
         let read = match table {
-            Table::Adjustments => read(&views.adjustments, after, at, rows_max, out),
-            Table::Credits => read(&views.credits, after, at, rows_max, out),
-            Table::Imbalances => read(&views.imbalances, after, at, rows_max, out),
-            Table::Operations => read(&views.operations, after, at, rows_max, out),
-            Table::Orders => read(&views.orders, after, at, rows_max, out),
-            Table::Policy => read(&views.policy, after, at, rows_max, out),
-            Table::Products => read(&views.products, after, at, rows_max, out),
-            Table::Revenue => read(&views.revenue, after, at, rows_max, out),
-            Table::SearchMemory => read(&views.search_memory, after, at, rows_max, out),
-            Table::Searches => read(&views.searches, after, at, rows_max, out),
-            Table::Stock => read(&views.stock, after, at, rows_max, out),
+            Table::Adjustments => read(&views.adjustments, after, at, most, out),
+            Table::Credits => read(&views.credits, after, at, most, out),
+            Table::Imbalances => read(&views.imbalances, after, at, most, out),
+            Table::Operations => read(&views.operations, after, at, most, out),
+            Table::Orders => read(&views.orders, after, at, most, out),
+            Table::Policy => read(&views.policy, after, at, most, out),
+            Table::Products => read(&views.products, after, at, most, out),
+            Table::Revenue => read(&views.revenue, after, at, most, out),
+            Table::SearchMemory => read(&views.search_memory, after, at, most, out),
+            Table::Searches => read(&views.searches, after, at, most, out),
+            Table::Stock => read(&views.stock, after, at, most, out),
         };
         if self.pin.is_valid() { Ok(read) } else { Err(Forgotten(Epoch(at))) }
     }
@@ -61,7 +63,7 @@ fn read<R: Store>(
     view: &View<SmolStr, R>,
     after: Option<&SmolStr>,
     at: u64,
-    rows_max: usize,
+    (rows_max, bytes_max): (usize, usize),
     out: &mut Vec<u8>,
 ) -> (usize, Option<SmolStr>) {
     let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
@@ -70,6 +72,9 @@ fn read<R: Store>(
         row.store(out);
         rows += 1;
         last = Some(key);
+        if out.len() >= bytes_max {
+            break;
+        }
     }
     (rows, last)
 }

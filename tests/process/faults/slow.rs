@@ -68,7 +68,7 @@ struct Epochs {
 impl Source for Epochs {
     fn wake(&mut self, _: Waker) {}
 
-    fn poll(&mut self, epochs_max: usize, _: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> Polled {
         let count = (epochs_max as u64).min(self.last + 1 - self.next);
         if count == 0 {
             return Polled::End;
@@ -85,7 +85,7 @@ impl Source for Epochs {
         let ahead = self.next - 1 - self.applied.load(Ordering::SeqCst);
         assert!(ahead <= self.ahead_max, "{ahead} epochs are on their way");
         self.furthest.fetch_max(ahead, Ordering::SeqCst);
-        Polled::Stride(Stride { epochs, inputs: Vec::new() })
+        Polled::Stride(Stride { epochs, inputs: Vec::new(), bytes: 0 })
     }
 }
 

@@ -64,7 +64,7 @@ pub fn measure(folder: &Path) -> Result<Figures> {
     let mut source = LogSource::open(Arc::clone(&log), &sealed, worker, fatal(), config.ingest().source)?;
     let started = Instant::now();
     let decoded = loop {
-        if let Polled::Stride(stride) = source.poll(usize::MAX, usize::MAX) {
+        if let Polled::Stride(stride) = source.poll(usize::MAX, usize::MAX, usize::MAX) {
             break stride.inputs.len();
         }
     };

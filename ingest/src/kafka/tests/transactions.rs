@@ -105,7 +105,7 @@ fn cuts_do_not_stall_at_transactions() {
     let mut until_decided = |expected: &[&str], epochs_more: usize| {
         let epochs_min = epochs + epochs_more;
         bell.until(|| {
-            if let Polled::Stride(stride) = source.poll(100, 100) {
+            if let Polled::Stride(stride) = source.poll(100, 100, usize::MAX) {
                 epochs += stride.epochs.len();
                 decided.extend(stride.inputs.into_iter().map(|(_, input)| match input {
                     Input::Command(envelope) => envelope.command_id.to_string(),
