@@ -9,6 +9,8 @@ pub struct Config {
     pub commit_changes_max: usize,
     /// The commits' worth of changes that may wait before epochs are put together without that limit.
     pub commits_waiting_max: usize,
+    /// The bytes of changed products that may wait beyond the newest of each; then epochs are put together.
+    pub waiting_bytes_max: usize,
     /// How long the index rests after a commit, at most: as long as that took. While many products change, others need
     /// the core too.
     pub rest_ms_max: u64,
@@ -20,8 +22,12 @@ pub struct Config {
     pub retry_ms: u64,
     /// Older snapshots that next pages may want.
     pub older_max: usize,
+    /// The bytes of products as they were that older snapshots keep; then the oldest of them goes.
+    pub older_bytes_max: usize,
     /// How long after its last page a snapshot is kept.
     pub older_ms_max: u64,
+    /// The memory of the facets of all queries under way.
+    pub facet_bytes_max: usize,
     /// The limits of a query.
     pub query: Limits,
     /// What stands for what.
@@ -127,12 +133,15 @@ impl Default for Config {
         Config {
             commit_changes_max: 2_000,
             commits_waiting_max: 64,
+            waiting_bytes_max: 64 << 20,
             rest_ms_max: 20,
             writer_bytes: 32 << 20,
             progress_ms: 1_000,
             retry_ms: 1_000,
             older_max: 64,
+            older_bytes_max: 64 << 20,
             older_ms_max: 60_000,
+            facet_bytes_max: 128 << 20,
             query: Limits::default(),
             synonyms: Synonyms::default(),
             ranking: Ranking::default(),

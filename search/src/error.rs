@@ -33,6 +33,9 @@ pub enum Error {
     /// A document of the index is of no product.
     #[error("the index has a document of a product that is not there")]
     Strange,
+    /// There is no memory for the facets of another query now.
+    #[error("the facets of all queries under way take too much memory")]
+    Overloaded,
     /// The thread that writes the index could not be started.
     #[error("the index cannot be written")]
     Thread(#[source] std::io::Error),

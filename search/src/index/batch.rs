@@ -3,6 +3,7 @@
 
 use dataflows::changes::{Change, Changes, Rows};
 use dataflows::epoch::Epoch;
+use dataflows::footprint::Footprint;
 use dataflows::rows::{Order, OrderStatus, Product};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
@@ -19,6 +20,8 @@ pub struct Batch {
     pub products: HashMap<SmolStr, Option<Arc<Product>>>,
     /// What was sold of each SKU more than before.
     pub sold: HashMap<SmolStr, i64>,
+    /// What the products take.
+    bytes: usize,
 }
 
 impl Batch {
@@ -44,7 +47,10 @@ impl Batch {
         self.upto = record.epoch;
         self.digest = standings.digest();
         for change in products {
-            self.products.insert(change.key_text(), change.after.clone());
+            let bytes_of = |row: &Option<Arc<Product>>| row.as_deref().map_or(0, Footprint::bytes);
+            self.bytes += bytes_of(&change.after);
+            let older = self.products.insert(change.key_text(), change.after.clone());
+            self.bytes -= older.as_ref().map_or(0, bytes_of);
         }
         for Change { before, after } in orders {
             self.count(before.as_deref(), -1);
@@ -82,17 +88,19 @@ pub struct Waiting {
     ends_at: Epoch,
     changes_max: usize,
     batches_max: usize,
+    bytes_max: usize,
 }
 
 impl Waiting {
-    /// None yet. Epochs go into one batch until it has that many changes; the last of so many batches takes the rest.
-    pub const fn new(ends_at: Epoch, changes_max: usize, batches_max: usize) -> Waiting {
-        Waiting { batches: VecDeque::new(), ends_at, changes_max, batches_max }
+    /// None yet. Epochs go into one batch until it has that many changes; the last of so many batches, or of so many
+    /// bytes, takes the rest, and has of each product the newest only.
+    pub const fn new(ends_at: Epoch, changes_max: usize, batches_max: usize, bytes_max: usize) -> Waiting {
+        Waiting { batches: VecDeque::new(), ends_at, changes_max, batches_max, bytes_max }
     }
 
     /// Takes an epoch in.
     pub fn add(&mut self, changes: &Changes) {
-        let is_many = self.batches.len() >= self.batches_max;
+        let is_many = self.batches.len() >= self.batches_max || self.bytes() >= self.bytes_max;
         let is_open = |batch: &Batch| {
             let is_replayed = batch.upto < self.ends_at;
             batch.upto != self.ends_at && (is_replayed || is_many || batch.len() < self.changes_max)
@@ -105,6 +113,11 @@ impl Waiting {
         }
     }
 
+    /// What all of them take.
+    fn bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.bytes).sum()
+    }
+
     /// The next batch.
     pub fn take(&mut self) -> Option<Batch> {
         self.batches.pop_front()
@@ -113,5 +126,26 @@ impl Waiting {
     /// Whether there is one.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Random, Shop, product};
+
+    #[test]
+    fn what_waits_is_bounded_by_bytes_and_then_has_the_newest_only() {
+        let (mut shop, mut waiting) = (Shop::default(), Waiting::new(Epoch(0), 1, 1_000, 50_000));
+        for epoch in 1..=200 {
+            let title = "x".repeat(10_000 + epoch).into();
+            waiting.add(&shop.put(vec![Product { title, ..product(&mut Random(1), 1) }]));
+        }
+        assert!(waiting.bytes() < 70_000, "{}", waiting.bytes());
+        let batches: Vec<Batch> = std::iter::from_fn(|| waiting.take()).collect();
+        assert!(batches.len() < 7, "{}", batches.len());
+        let last = batches.last().unwrap();
+        let title = last.products["p1"].as_ref().unwrap().title.len();
+        assert_eq!((last.upto, title), (Epoch(200), 10_200));
     }
 }

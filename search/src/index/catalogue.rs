@@ -2,6 +2,7 @@
 //! finding anything; it is what documents are made from.
 
 use super::batch::Batch;
+use dataflows::footprint::Footprint as _;
 use dataflows::rows::Product;
 use smol_str::SmolStr;
 use std::collections::{HashMap, HashSet};
@@ -22,12 +23,14 @@ pub struct Catalogue {
     products: HashMap<SmolStr, Listed>,
     owners: HashMap<SmolStr, SmolStr>,
     sold: HashMap<SmolStr, i64>,
+    /// What all rows take, together, that were replaced so far.
+    superseded_bytes: usize,
 }
 
 impl Catalogue {
     /// Takes a batch in; names the products that must be indexed again.
     pub fn apply(&mut self, batch: Batch, changed: &mut HashSet<SmolStr>) {
-        let Batch { upto: _, digest: _, products, sold } = batch;
+        let Batch { upto: _, digest: _, products, sold, .. } = batch;
         for (sku, more) in sold {
             let sold = self.sold.entry(sku.clone()).or_default();
             *sold = sold.saturating_add(more);
@@ -39,6 +42,7 @@ impl Catalogue {
             }
         }
         for (id, product) in products {
+            self.superseded_bytes += self.products.get(&id).map_or(0, |listed| listed.product.bytes());
             match product {
                 Some(product) => {
                     for variant in product.variants.iter().chain(&product.left_out) {
@@ -57,6 +61,11 @@ impl Catalogue {
                 listed.sold = sold_of(&self.sold, &listed.product);
             }
         }
+    }
+
+    /// What all rows take, together, that were replaced so far: an older snapshot keeps some of them.
+    pub const fn superseded_bytes(&self) -> usize {
+        self.superseded_bytes
     }
 
     /// The product of an id, unless it is archived.

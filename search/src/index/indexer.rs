@@ -77,6 +77,8 @@ pub struct Indexer {
     shelf: Arc<Shelf>,
     open: Option<Open>,
     known: Known,
+    /// What had been replaced in the catalogue when `known` was empty.
+    known_since: usize,
     catalogue: Catalogue,
     /// The products that the files do not have as they are.
     changed: HashSet<SmolStr>,
@@ -96,13 +98,13 @@ pub struct Indexer {
 }
 
 impl Indexer {
-    /// An indexer over files that are open, with their mark.
+    /// An indexer over files that are open, with their mark; none if they could not be opened.
     pub fn new(
         config: Config,
         home: Box<dyn Home>,
         fields: Fields,
         shelf: Arc<Shelf>,
-        open: Open,
+        open: Option<Open>,
         resume: Option<Mark>,
     ) -> Indexer {
         Indexer {
@@ -110,8 +112,9 @@ impl Indexer {
             home,
             fields,
             shelf,
-            open: Some(open),
+            open,
             known: Known::default(),
+            known_since: 0,
             catalogue: Catalogue::default(),
             changed: HashSet::new(),
             is_stale: false,
@@ -191,6 +194,7 @@ impl Indexer {
 
     /// Brings files and shelf to where the catalogue is.
     pub fn write(&mut self, is_last: bool) -> Result<(), Error> {
+        self.opened()?;
         if self.resume.is_some() || self.upto == Epoch(0) {
             return Ok(());
         }
@@ -217,7 +221,7 @@ impl Indexer {
             let (open, mark) = Open::at(self.home.as_ref(), &self.fields, self.config.writer_bytes)?;
             // Others may have been at the files, or a commit may have failed after it was durable.
             let is_known = self.committed.map(|(epoch, _)| epoch) <= mark.as_ref().map(|mark| mark.epoch);
-            if mark.is_none() || !is_known {
+            if mark.is_none() || self.committed.is_none() || !is_known {
                 self.anew();
             }
             self.known = Known::default();
@@ -253,9 +257,14 @@ impl Indexer {
 
     fn show(&mut self) -> Result<(), Error> {
         let searcher = self.opened()?.searcher()?;
+        let superseded_bytes = self.catalogue.superseded_bytes();
+        if superseded_bytes - self.known_since > self.config.older_bytes_max {
+            // Segments keep the rows of documents that were deleted from them since they were opened.
+            (self.known, self.known_since) = (Known::default(), superseded_bytes);
+        }
         match self.known.open(&self.fields, &searcher, &self.catalogue)? {
             Some(snapshot) => {
-                self.shelf.put(snapshot, self.upto, self.home.bytes());
+                self.shelf.put(snapshot, self.upto, self.home.bytes(), superseded_bytes);
                 self.is_shown = true;
                 Ok(())
             }
@@ -268,7 +277,7 @@ impl Indexer {
 }
 
 /// An error with all that is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

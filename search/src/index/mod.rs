@@ -30,7 +30,7 @@ use dataflows::changes::Changes;
 use dataflows::epoch::Epoch;
 use dataflows::port::Sink;
 use home::{Folder, Home};
-use indexer::{Indexer, Link};
+use indexer::{Indexer, Link, chain};
 use open::Open;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,16 +52,25 @@ pub fn open(config: &Config, folder: &Path, log_end: Epoch) -> Result<(IndexSink
 
 fn open_at(config: &Config, home: Box<dyn Home>, log_end: Epoch) -> Result<(IndexSink, Arc<Shelf>), Error> {
     let fields = Fields::new();
-    let (open, mark) = Open::at(home.as_ref(), &fields, config.writer_bytes)?;
+    let opened = Open::at(home.as_ref(), &fields, config.writer_bytes);
     let older_age_max = Duration::from_millis(config.older_ms_max);
-    let shelf = Arc::new(Shelf::new(config.older_max, older_age_max));
+    let shelf = Arc::new(Shelf::new(config.older_max, older_age_max, config.older_bytes_max));
+    let (open, mark) = match opened {
+        Ok((open, mark)) => (Some(open), mark),
+        // The node starts without an index, and it is tried again.
+        Err(error) => {
+            shelf.stalled(Some(chain(&error)));
+            (None, None)
+        }
+    };
     let is_ahead = mark.as_ref().is_some_and(|mark| mark.epoch > log_end);
     let ends_at = mark.as_ref().filter(|_| !is_ahead).map_or(Epoch(0), |mark| mark.epoch);
     let mut indexer = Indexer::new(config.clone(), home, fields, Arc::clone(&shelf), open, mark);
     if is_ahead {
         indexer.forget();
     }
-    let waiting = Waiting::new(ends_at, config.commit_changes_max, config.commits_waiting_max);
+    let bytes_max = config.waiting_bytes_max;
+    let waiting = Waiting::new(ends_at, config.commit_changes_max, config.commits_waiting_max, bytes_max);
     let link = Arc::new(Link::new(waiting));
     let run = {
         let link = Arc::clone(&link);

@@ -98,6 +98,6 @@ fn is_unreadable(error: &Error) -> bool {
                 | TantivyError::IncompatibleIndex(_)
                 | TantivyError::FieldNotFound(_)
         ),
-        Error::Folder { .. } | Error::Synonyms { .. } | Error::Thread(_) | Error::Strange => false,
+        Error::Folder { .. } | Error::Synonyms { .. } | Error::Thread(_) | Error::Strange | Error::Overloaded => false,
     }
 }

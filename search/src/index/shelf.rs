@@ -29,6 +29,8 @@ struct Kept {
     from: Epoch,
     upto: Epoch,
     used: Instant,
+    /// What had been replaced in the catalogue when it was put here: what was replaced since, it may keep.
+    superseded_bytes: usize,
 }
 
 #[derive(Default)]
@@ -44,12 +46,13 @@ pub struct Shelf {
     moved: Condvar,
     older_max: usize,
     older_age_max: Duration,
+    older_bytes_max: usize,
 }
 
 impl Shelf {
     /// Nothing yet.
-    pub fn new(older_max: usize, older_age_max: Duration) -> Shelf {
-        Shelf { state: Mutex::default(), moved: Condvar::new(), older_max, older_age_max }
+    pub fn new(older_max: usize, older_age_max: Duration, older_bytes_max: usize) -> Shelf {
+        Shelf { state: Mutex::default(), moved: Condvar::new(), older_max, older_age_max, older_bytes_max }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -57,18 +60,20 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a new snapshot in front, exact from that epoch on.
-    pub fn put(&self, snapshot: Snapshot, epoch: Epoch, bytes: u64) {
+    /// Puts a new snapshot in front, exact from that epoch on. `superseded_bytes` is what was replaced in the catalogue so
+    /// far.
+    pub fn put(&self, snapshot: Snapshot, epoch: Epoch, bytes: u64, superseded_bytes: usize) {
         let now = Instant::now();
         let mut state = self.state();
         state.standing.products = snapshot.products;
         state.standing.bytes = bytes;
         state.standing.epoch = epoch;
         let shelved = Arc::new(Shelved { snapshot, is_wanted: AtomicBool::new(false) });
-        let before = state.newest.replace(Kept { shelved, from: epoch, upto: epoch, used: now });
+        let before = state.newest.replace(Kept { shelved, from: epoch, upto: epoch, used: now, superseded_bytes });
         state.older.extend(before.filter(|kept| kept.shelved.is_wanted.load(Ordering::Relaxed)));
         let is_old = |kept: &Kept| now.duration_since(kept.used) > self.older_age_max;
-        state.older.retain(|kept| !is_old(kept));
+        let keeps_much = |kept: &Kept| superseded_bytes - kept.superseded_bytes > self.older_bytes_max;
+        state.older.retain(|kept| !is_old(kept) && !keeps_much(kept));
         let over = state.older.len().saturating_sub(self.older_max);
         state.older.drain(..over);
         self.moved.notify_all();

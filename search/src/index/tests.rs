@@ -7,7 +7,7 @@ use super::indexer::Indexer;
 use super::open::{Mark, Open};
 use super::shelf::Shelf;
 use super::twin::Twin;
-use super::{IndexSink, open_at};
+use super::{IndexSink, open, open_at};
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;
@@ -34,18 +34,21 @@ struct Env {
 
 impl Env {
     fn open(twin: &Twin, log_end: Epoch) -> Result<Env, Error> {
-        let config = Config { progress_ms: 0, ..Config::default() };
+        Env::open_with(twin, log_end, Config { progress_ms: 0, ..Config::default() })
+    }
+
+    fn open_with(twin: &Twin, log_end: Epoch, config: Config) -> Result<Env, Error> {
         let fields = Fields::new();
         let (open, mark) = Open::at(twin, &fields, config.writer_bytes)?;
-        let shelf = Arc::new(Shelf::new(8, WAIT));
+        let shelf = Arc::new(Shelf::new(8, WAIT, config.older_bytes_max));
         let resumed = mark.as_ref().map_or(Epoch(0), |mark| mark.epoch);
         let is_ahead = resumed > log_end;
         let home: Box<dyn Home> = Box::new(twin.clone());
-        let mut indexer = Indexer::new(config, home, fields, Arc::clone(&shelf), open, mark);
+        let mut indexer = Indexer::new(config, home, fields, Arc::clone(&shelf), Some(open), mark);
         if is_ahead {
             indexer.forget();
         }
-        let waiting = Waiting::new(if is_ahead { Epoch(0) } else { resumed }, 4, 2);
+        let waiting = Waiting::new(if is_ahead { Epoch(0) } else { resumed }, 4, 2, usize::MAX);
         Ok(Env { indexer, shelf, waiting, resumed })
     }
 
@@ -337,4 +340,42 @@ fn an_index_of_which_a_power_cut_left_a_part_is_made_anew() {
             assert_eq!(fed(folder.path(), 6), listed(&shop), "{name:?}");
         }
     }
+}
+
+#[test]
+fn products_as_they_were_are_kept_for_next_pages_by_their_bytes() {
+    let config = Config { progress_ms: 0, older_bytes_max: 50_000, ..Config::default() };
+    let mut env = Env::open_with(&Twin::sound(), Epoch(0), config).unwrap();
+    let (mut shop, mut rows) = (Shop::default(), Vec::new());
+    for epoch in 1..=40 {
+        let description = Some("x ".repeat(5_000 + epoch).into());
+        let row = Product { description, archived: false, ..product(&mut Random(1), 1) };
+        env.apply(&shop.put(vec![row])).unwrap();
+        rows.push(Arc::downgrade(&shop.products["p1"]));
+        // Somebody wants a next page of each.
+        env.shelf.newest(Epoch(epoch as u64), WAIT).unwrap().0.want();
+    }
+    let kept = rows.iter().filter(|row| row.strong_count() > 0).count();
+    // 50,000 bytes for next pages, as much again in segments, and the newest.
+    assert!((5..=12).contains(&kept), "{kept} versions are kept");
+    assert!(env.shelf.at(Epoch(38), Duration::ZERO).is_ok(), "the page before can be asked for");
+    assert!(env.shelf.at(Epoch(20), Duration::ZERO).is_err());
+    assert_eq!(held(&env.shelf, Epoch(40)), listed(&shop));
+}
+
+#[test]
+fn an_index_that_cannot_be_opened_stands_still_and_is_made_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("search");
+    // A file where the folder has to be.
+    std::fs::write(&at, b"in the way").unwrap();
+    let config = Config { progress_ms: 1, retry_ms: 1, ..Config::default() };
+    let (mut sink, shelf) = open(&config, &at, Epoch(0)).unwrap();
+    assert!(shelf.standing().stalled.is_some());
+    let (mut random, mut shop) = (Random(3), Shop::default());
+    (0..30).for_each(|_| sink.apply(&shop.next(&mut random, IDS)));
+    assert!(shelf.newest(Epoch(1), Duration::from_millis(20)).is_err());
+    std::fs::remove_file(&at).unwrap();
+    assert_eq!(held(&shelf, Epoch(30)), listed(&shop));
+    assert_eq!(shelf.standing().stalled, None);
 }

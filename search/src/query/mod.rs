@@ -25,7 +25,7 @@ use crate::index::{Listed, Shelf, Shelved, Snapshot};
 use asked::Asked;
 use dataflows::epoch::Epoch;
 use dataflows::finder::{FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Wanted};
-use facets::Counting;
+use facets::{Counting, Memory};
 use highlight::Marks;
 use lists::Lists;
 use offer::offer;
@@ -38,16 +38,19 @@ use std::time::Duration;
 pub struct ProductIndex {
     config: Arc<Config>,
     shelf: Arc<Shelf>,
+    memory: Arc<Memory>,
 }
 
 impl ProductIndex {
     /// Answers from that shelf.
-    pub const fn new(config: Arc<Config>, shelf: Arc<Shelf>) -> ProductIndex {
-        ProductIndex { config, shelf }
+    pub fn new(config: Arc<Config>, shelf: Arc<Shelf>) -> ProductIndex {
+        let memory = Arc::new(Memory::new(config.facet_bytes_max));
+        ProductIndex { config, shelf, memory }
     }
 
     fn asking(&self, shelved: Arc<Shelved>, epoch: Epoch) -> Arc<dyn IndexAt> {
-        Arc::new(Asking { config: Arc::clone(&self.config), shelved, epoch })
+        let (config, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
+        Arc::new(Asking { config, memory, shelved, epoch })
     }
 }
 
@@ -70,6 +73,7 @@ impl Finder for ProductIndex {
 /// A snapshot that is asked.
 struct Asking {
     config: Arc<Config>,
+    memory: Arc<Memory>,
     shelved: Arc<Shelved>,
     epoch: Epoch,
 }
@@ -80,7 +84,7 @@ impl IndexAt for Asking {
     }
 
     fn find(&self, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, FindError> {
-        let found = find(&self.shelved.snapshot, &self.config, wanted, shop).map_err(failed)?;
+        let found = find(&self.shelved.snapshot, &self.config, &self.memory, wanted, shop).map_err(failed)?;
         if found.has_more {
             self.shelved.want();
         }
@@ -93,8 +97,11 @@ impl IndexAt for Asking {
 }
 
 fn failed(error: Error) -> FindError {
+    if let Error::Overloaded = error {
+        return FindError::Overloaded;
+    }
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    FindError(format!("{error}{source}"))
+    FindError::Broken(format!("{error}{source}"))
 }
 
 /// The words of a text with all that was found for them: guesses only where no product has all words.
@@ -129,7 +136,16 @@ struct Candidate<'a> {
     factors: (f64, f64),
 }
 
-fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, Error> {
+/// Candidates beyond a page that are held before the last of them are let go of.
+const CANDIDATES_MAX: usize = 4_096;
+
+fn find(
+    snapshot: &Snapshot,
+    config: &Config,
+    memory: &Memory,
+    wanted: &Wanted,
+    shop: &dyn ShopAt,
+) -> Result<Found, Error> {
     let mut lists = Lists::new(snapshot, config);
     let (asked, scores, fits) = if wanted.text.trim().is_empty() {
         (Vec::new(), Scores::none(&config.ranking), everything(snapshot))
@@ -137,14 +153,14 @@ fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt
         scores(snapshot, config, &mut lists, &wanted.text)?
     };
     let mut counting: Vec<Counting<'_>> =
-        wanted.facets.iter().take(config.query.facets_max).map(Counting::new).collect();
+        wanted.facets.iter().take(config.query.facets_max).map(|by| Counting::new(by, memory)).collect();
     let after = wanted.after.as_deref().and_then(Place::read);
-    let (mut total, mut candidates) = (0, Vec::new());
+    let (mut total, mut candidates, mut has_more) = (0, Vec::new(), false);
     for fit in fits {
         let Some(listed) = snapshot.listed(fit.segment, fit.doc) else { continue };
         let Some(offer) = offer(listed, wanted, shop) else { continue };
         total += 1;
-        counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price));
+        counting.iter_mut().try_for_each(|counting| counting.add(&listed.product, offer.price))?;
         let factors =
             (score::popularity(&config.ranking, listed.sold), score::availability(&config.ranking, offer.is_available));
         let score = fit.text * factors.0 * factors.1;
@@ -152,8 +168,11 @@ fn find(snapshot: &Snapshot, config: &Config, wanted: &Wanted, shop: &dyn ShopAt
         if after.as_ref().is_none_or(|after| *after < place) {
             candidates.push(Candidate { place, fit, listed, score, factors });
         }
+        if candidates.len() >= wanted.limit + CANDIDATES_MAX {
+            has_more |= first(&mut candidates, wanted.limit);
+        }
     }
-    let has_more = first(&mut candidates, wanted.limit);
+    has_more |= first(&mut candidates, wanted.limit);
     let marks = Marks::of(&asked);
     let hit = |candidate: Candidate<'_>| Hit {
         product_id: candidate.listed.product.product_id.clone(),

@@ -2,8 +2,9 @@
 //! what people type; and what nobody should.
 
 use super::asked::{What, asked};
+use super::facets::{Counting, Memory};
+use super::offer::offer;
 use super::order::Place;
-use super::{facets::Counting, offer::offer};
 use crate::config::Config;
 use crate::document::{Text, parts};
 use crate::index::Listed;
@@ -157,11 +158,12 @@ fn expected(env: &Env, wanted: &Wanted) -> Option<Found> {
 }
 
 fn page(wanted: &Wanted, sold_out: f64, fits: &[(Listed, f64)]) -> Found {
-    let mut counting: Vec<Counting<'_>> = wanted.facets.iter().map(Counting::new).collect();
+    let memory = Memory::new(usize::MAX);
+    let mut counting: Vec<Counting<'_>> = wanted.facets.iter().map(|by| Counting::new(by, &memory)).collect();
     let mut hits: Vec<(Place, SmolStr, f64)> = Vec::new();
     for (listed, text) in fits {
         let Some(offer) = offer(listed, wanted, &Stock) else { continue };
-        counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price));
+        counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price).unwrap());
         let score = text * if offer.is_available { 1.0 } else { sold_out };
         hits.push((Place::of(wanted.sort, listed, score, offer.price), listed.product.product_id.clone(), score));
     }

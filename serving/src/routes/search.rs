@@ -15,7 +15,9 @@ use axum::http::header::LINK;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::command::InventoryPolicy;
 use dataflows::epoch::Epoch;
-use dataflows::finder::{Explanation, FacetBy, FacetCount, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted};
+use dataflows::finder::{
+    Explanation, FacetBy, FacetCount, FindError, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted,
+};
 use dataflows::money::parse_decimal;
 use dataflows::observation::{Observation, SearchPerformed, normalised};
 use dataflows::time::Timestamp;
@@ -118,6 +120,7 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let is_search = cursor.is_none() && call.query.get("as_of").is_none() && !wanted.explain;
     let query = (app.config.publishes_searches && is_search).then(|| normalised(&wanted.text));
     let query = query.filter(|query| !query.is_empty());
+    let peer = call.peer.address;
     let asked = Asked::of(&app, &call, cursor.as_ref()).await?;
     wanted.after = cursor.map(|cursor| cursor.after);
     let (call, mut answer, total) = beside(&app, move |app| {
@@ -128,7 +131,13 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     })
     .await?;
     if let Some(query) = query {
-        observe(&app, query, total, &mut answer);
+        // Who searches at random would leave a row for each.
+        let now_ms = u64::try_from(app.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if peer.is_none_or(|address| app.observed.take(address, now_ms)) {
+            observe(&app, query, total, &mut answer);
+        } else {
+            app.activity.pass_by();
+        }
     }
     Ok(answer.tagged(call.if_none_match()))
 }
@@ -220,8 +229,12 @@ async fn beside<T: Send + 'static>(
     done.await.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?
 }
 
-fn broken(error: dataflows::finder::FindError) -> Problem {
-    Problem::new(Fault::Internal, error.to_string())
+fn broken(error: FindError) -> Problem {
+    let fault = match error {
+        FindError::Broken(_) => Fault::Internal,
+        FindError::Overloaded => Fault::Overloaded,
+    };
+    Problem::new(fault, error.to_string())
 }
 
 fn page(app: &App, found: &Found, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
