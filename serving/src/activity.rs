@@ -1,6 +1,10 @@
 //! Observations that this room makes itself, on their way to the log: gathered for a moment and appended together.
 //! Nobody waits for them, and what the log does not take is counted and lost. Not for those that clients send.
 
+mod allowance;
+
+pub use allowance::Allowance;
+
 use dataflows::observation::Observation;
 use dataflows::port::{CommandLog, Publication};
 use parking_lot::Mutex;
@@ -35,13 +39,14 @@ pub struct Activity {
     state: Mutex<State>,
     published: AtomicU64,
     dropped: AtomicU64,
+    unobserved: AtomicU64,
 }
 
 impl Activity {
     /// Nothing waits yet.
     pub fn new(log: Arc<dyn CommandLog>, limits: Limits) -> Activity {
-        let (published, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Activity { log, limits, state: Mutex::default(), published, dropped }
+        let [published, dropped, unobserved] = [const { AtomicU64::new(0) }; 3];
+        Activity { log, limits, state: Mutex::default(), published, dropped, unobserved }
     }
 
     /// Takes an observation, if there is room. Does not wait.
@@ -82,6 +87,16 @@ impl Activity {
             let counter = if is_there { &self.published } else { &self.dropped };
             counter.fetch_add(count, Ordering::Relaxed);
         }
+    }
+
+    /// Counts what is not to be observed.
+    pub fn pass_by(&self) {
+        self.unobserved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were not to be observed.
+    pub fn unobserved(&self) -> u64 {
+        self.unobserved.load(Ordering::Relaxed)
     }
 
     /// How many the log has taken.

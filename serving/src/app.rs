@@ -1,6 +1,6 @@
 //! What every handler has at hand.
 
-use crate::activity::Activity;
+use crate::activity::{Activity, Allowance};
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::exports::Exports;
@@ -8,13 +8,14 @@ use crate::http::budget::Budget;
 use crate::http::traffic::Traffic;
 use crate::keeper::Keeper;
 use crate::letters::Letters;
-use crate::shop::Shop;
-use crate::vitals::VitalsSource;
+use crate::progress::Progress;
+use crate::shop::{Readiness, Shop};
+use crate::vitals::{Vitals, VitalsSource};
 use access::root::Signer;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Makes ids for commands that came without one: 16 random bytes, or why there are none.
@@ -48,6 +49,8 @@ pub struct App {
     pub searches: Arc<Semaphore>,
     /// Observations of searches on their way to the log.
     pub activity: Arc<Activity>,
+    /// How many searches of an address are observed.
+    pub observed: Allowance,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.
@@ -60,4 +63,25 @@ pub struct App {
     pub docs_policy: String,
     /// When the process started.
     pub started: Instant,
+}
+
+impl App {
+    /// Whether the node may be asked, and why not: a word of the contract and a sentence. A node that starts or stops says
+    /// so first; one that serves, but cannot decide, or whose log can no longer be let go of, is not ready either.
+    pub fn readiness(&self, vitals: &Vitals) -> Readiness {
+        let told = self.shop.readiness();
+        let why = if !told.ready {
+            let progress = Progress::of(&self.shop, vitals).map(|progress| format!("starting: {progress}"));
+            progress.or(told.why)
+        } else if let Some(stalled) = &vitals.stalled {
+            Some(format!("log: no epoch can be closed: {stalled}"))
+        } else {
+            let holding = vitals.holding(Duration::from_millis(self.config.stalled_ms_max));
+            holding.map(|(standstill, lasts)| {
+                let sink = standstill.sink.replace('_', " ");
+                format!("stalled: {sink} have stood still for {} s: {}", lasts.as_secs(), standstill.why)
+            })
+        };
+        Readiness { ready: why.is_none(), why }
+    }
 }

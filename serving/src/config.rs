@@ -76,14 +76,22 @@ pub struct Config {
     pub waiters_max: usize,
     /// Streams of changes at once.
     pub followers_max: usize,
-    /// Rows of a snapshot, or changes, that are sent before others run.
-    pub follow_rows_at_once: usize,
+    /// Bytes of a snapshot, or of changes, that are made at once, unless one row has more.
+    pub follow_bytes_at_once: usize,
+    /// Bytes that a stream's client has not taken before it is cut off.
+    pub follower_bytes_own_max: usize,
+    /// Bytes that the clients of all streams have not taken before the one with most of them is cut off.
+    pub follower_bytes_max: usize,
     /// How often a stream without changes says how far it is complete.
     pub follow_progress_ms: u64,
     /// Searches at once.
     pub searches_max: usize,
     /// Whether searches are published as observations.
     pub publishes_searches: bool,
+    /// Searches of an address that are observed, in an hour; further ones are only counted.
+    pub observed_searches_an_hour: u32,
+    /// Addresses of which that is remembered.
+    pub addresses_max: usize,
     /// Observations of searches that wait for the log; further ones are dropped.
     pub activity_waiting_max: usize,
     /// How long they are gathered before they are appended.
@@ -116,6 +124,8 @@ pub struct Config {
     pub compress_bytes_min: usize,
     /// Larger ones are compressed beside the other requests.
     pub compress_bytes_at_once: usize,
+    /// How long what holds the log may stand still before the node is not ready.
+    pub stalled_ms_max: u64,
     /// How long to wait when the process has no room for another connection.
     pub accept_retry_ms: u64,
     /// How long running requests may take once the node is told to stop.
@@ -159,10 +169,14 @@ impl Default for Config {
             commands_in_flight_max: 65_536,
             waiters_max: 65_536,
             followers_max: 1_000,
-            follow_rows_at_once: 256,
+            follow_bytes_at_once: 64 << 10,
+            follower_bytes_own_max: 4 << 20,
+            follower_bytes_max: 128 << 20,
             follow_progress_ms: 1_000,
             searches_max: 64,
             publishes_searches: true,
+            observed_searches_an_hour: 100,
+            addresses_max: 100_000,
             activity_waiting_max: 4_096,
             activity_gather_ms: 20,
             search_rows_max: 1_000_000,
@@ -179,6 +193,7 @@ impl Default for Config {
             scan_rows_at_once: 1_024,
             compress_bytes_min: 1_024,
             compress_bytes_at_once: 32 << 10,
+            stalled_ms_max: 300_000,
             accept_retry_ms: 50,
             drain_ms_max: 10_000,
         }

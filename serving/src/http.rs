@@ -11,6 +11,7 @@ pub mod front;
 pub mod guard;
 pub mod json;
 pub mod list;
+pub mod peer;
 pub mod places;
 pub mod problem;
 pub mod query;

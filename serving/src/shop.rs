@@ -5,12 +5,14 @@ mod feed;
 mod figures;
 mod held;
 mod reading;
+mod unsent;
 mod views;
 mod waiters;
 
 pub use feed::{Follower, Next};
 pub use figures::Rates;
 pub use reading::{Reading, StockOf};
+pub use unsent::{HangUp, Share, Unsent};
 use views::Kept;
 pub use views::{CustomerOrder, RevenueSlot, Views};
 
@@ -36,8 +38,8 @@ use waiters::{Wait, Waiters};
 pub struct EpochInfo {
     /// Its number, its time, its cut.
     pub record: Arc<EpochRecord>,
-    /// How every view stands.
-    pub standings: Standings,
+    /// How every view stands. Epochs that change nothing share it.
+    pub standings: Arc<Standings>,
     /// The dead letters so far.
     pub dead_letters: u64,
 }
@@ -47,7 +49,7 @@ pub struct EpochInfo {
 pub struct Readiness {
     /// Whether it may.
     pub ready: bool,
-    /// Why not, for people.
+    /// Why not: a word of the contract and a sentence.
     pub why: Option<String>,
 }
 
@@ -64,6 +66,7 @@ struct Inner {
     writer: Mutex<Writer>,
     waiters: Waiters,
     feed: Feed,
+    unsent: Arc<Unsent>,
     figures: Figures,
     readiness: ArcSwap<Readiness>,
     /// The next offset of every partition that the views hold. Apart from the writer, so that nobody waits for an epoch.
@@ -71,11 +74,28 @@ struct Inner {
     /// The last epoch that the views hold.
     applied: AtomicU64,
     is_live: AtomicBool,
+    /// The changes of every epoch that has none.
+    no_rows: Arc<Rows>,
     now_ms: NowMs,
 }
 
 /// What it costs to keep that a row changed: which row it was, and which it is.
 const CHANGE_BYTES: usize = 16;
+/// What an epoch takes of which nothing else is kept: its number, time and place in the history.
+const EPOCH_BYTES: usize = 384;
+/// What the lists of its changes take beside the changes.
+const LISTS_BYTES: usize = 320;
+/// What a partition's place, or a view's standing, takes.
+const ENTRY_BYTES: usize = 64;
+
+/// What an epoch takes in the history, beside the rows that it changed. `before` is the epoch before it.
+fn epoch_bytes(info: &EpochInfo, before: Option<&EpochInfo>, rows: &Rows) -> usize {
+    let EpochInfo { record, standings, dead_letters: _ } = info;
+    let is_shared = before.is_some_and(|before| Arc::ptr_eq(standings, &before.standings));
+    let standings = if is_shared { 0 } else { (1 + standings.0.len()) * ENTRY_BYTES };
+    let lists = if rows.is_empty() { 0 } else { LISTS_BYTES + rows.len() * CHANGE_BYTES };
+    EPOCH_BYTES + standings + lists + record.cut.iter().count() * ENTRY_BYTES
+}
 
 /// What only the applying thread needs.
 struct Writer {
@@ -100,11 +120,16 @@ impl Shop {
             writer: Mutex::new(Writer { mode: Mode::Replaying(None), applied: None }),
             waiters: Waiters::new(config.waiters_max),
             feed: Feed::new(config.followers_max),
+            unsent: Unsent::new(config.follower_bytes_own_max, config.follower_bytes_max),
             figures: Figures::default(),
-            readiness: ArcSwap::from_pointee(Readiness { ready: false, why: Some("starting".to_owned()) }),
+            readiness: ArcSwap::from_pointee(Readiness {
+                ready: false,
+                why: Some("starting: the log is opened".to_owned()),
+            }),
             cut: Mutex::default(),
             applied: AtomicU64::new(0),
             is_live: AtomicBool::new(false),
+            no_rows: Arc::default(),
             now_ms,
         }))
     }
@@ -141,7 +166,7 @@ impl Shop {
         self.0.cut.lock().clone()
     }
 
-    /// Tells the probe whether the node may be asked, and why not.
+    /// Tells the probe whether the node may be asked, and why not: a word of the contract and a sentence.
     pub fn set_ready(&self, ready: bool, why: impl Into<String>) {
         let why = (!ready).then(|| why.into());
         self.0.readiness.store(Arc::new(Readiness { ready, why }));
@@ -151,7 +176,7 @@ impl Shop {
     pub fn readiness(&self) -> Readiness {
         let told = Readiness::clone(&self.0.readiness.load());
         match (told.ready, self.latest()) {
-            (true, None) => Readiness { ready: false, why: Some("no epoch can be read yet".to_owned()) },
+            (true, None) => Readiness { ready: false, why: Some("starting: no epoch can be read yet".to_owned()) },
             (true, Some(_)) | (false, _) => told,
         }
     }
@@ -235,6 +260,11 @@ impl Shop {
         self.0.feed.end();
     }
 
+    /// The bytes that followers have not taken yet.
+    pub fn unsent(&self) -> &Arc<Unsent> {
+        &self.0.unsent
+    }
+
     /// How many follow.
     pub fn followers(&self) -> usize {
         self.0.feed.followers()
@@ -275,7 +305,8 @@ impl Inner {
     fn publish(&self, info: EpochInfo, undo_bytes: usize, rows: Arc<Rows>) {
         let now_ms = (self.now_ms)();
         let epoch = info.record.epoch;
-        let undo_bytes = undo_bytes + rows.len() * CHANGE_BYTES;
+        // The lists of an epoch without changes need not be kept.
+        let rows = if rows.is_empty() { Arc::clone(&self.no_rows) } else { rows };
         self.clock.publish(Published { epoch: epoch.0, info, undo_bytes, now_ms });
         self.feed.publish(epoch, rows, Epoch(self.clock.floor().unwrap_or_default()));
         if let Some(pin) = self.clock.pin_latest(now_ms) {
@@ -298,11 +329,14 @@ impl Sink for Shop {
         let undo_bytes = inner.views.apply(step, rows, &Kept { imbalances, search_memory });
         inner.cut.lock().advance(&record.cut);
         inner.applied.store(record.epoch.0, Ordering::Release);
-        let info = EpochInfo {
-            record: Arc::clone(record),
-            standings: standings.clone(),
-            dead_letters: dead_letters_before + dead_letters.len() as u64,
+        let before = writer.applied.take();
+        let standings = match &before {
+            Some(before) if *before.standings == *standings => Arc::clone(&before.standings),
+            Some(_) | None => Arc::new(standings.clone()),
         };
+        let dead_letters_so_far = dead_letters_before + dead_letters.len() as u64;
+        let info = EpochInfo { record: Arc::clone(record), standings, dead_letters: dead_letters_so_far };
+        let undo_bytes = undo_bytes + epoch_bytes(&info, before.as_ref(), rows);
         writer.applied = Some(info.clone());
         inner.figures.count(record, rows, dead_letters, (inner.now_ms)());
         match writer.mode {

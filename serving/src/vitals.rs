@@ -3,6 +3,7 @@
 use dataflows::epoch::{Cut, Epoch};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Figures that this room cannot know by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,12 +18,26 @@ pub struct Vitals {
     pub kafka: Option<String>,
     /// Why no epoch can be closed now, so that what is sent is not decided.
     pub stalled: Option<String>,
-    /// What stands still while the node goes on, by its name, and why.
-    pub standstills: Vec<(&'static str, String)>,
+    /// Which of [`SINKS`] stand still while the node goes on.
+    pub standstills: Vec<Standstill>,
     /// Up to where outputs may be deleted; none if nobody deletes them here.
     pub outputs_floor: Option<OutputsFloor>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
+}
+
+/// What follows the core, by name: each can stand still while the node goes on.
+pub const SINKS: [&str; 6] = ["checkpoints", "dead_letters", "export", "outputs", "retention", "search"];
+
+/// A sink that stands still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standstill {
+    /// One of [`SINKS`].
+    pub sink: &'static str,
+    /// Why, for people.
+    pub why: String,
+    /// For how long the log has had to be kept because of it; none if the log does not wait for it.
+    pub holds_log: Option<Duration>,
 }
 
 /// Up to where outputs may be deleted.
@@ -49,6 +64,12 @@ pub struct Gauge {
 pub type VitalsSource = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
 impl Vitals {
+    /// The sink that has held the log for longest, if that is longer than `longest`.
+    pub fn holding(&self, longest: Duration) -> Option<(&Standstill, Duration)> {
+        let held = self.standstills.iter().filter_map(|standstill| Some((standstill, standstill.holds_log?)));
+        held.filter(|(_, lasts)| *lasts >= longest).max_by_key(|(_, lasts)| *lasts)
+    }
+
     /// How many records of command topics are beyond a cut. The topic of the epochs is in no cut.
     pub fn lag(&self, cut: &Cut) -> u64 {
         cut.lag_to(&self.ends.clone().without_epochs())

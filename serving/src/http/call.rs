@@ -1,6 +1,7 @@
 //! A request as handlers see it: path ids, parameters, the headers of the contract, the body within its limits.
 
 use super::budget::Held;
+use super::peer::Peer;
 use super::problem::{Fault, Problem};
 use super::query::Query;
 use axum::body::{Body, Bytes};
@@ -24,6 +25,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Its parameters.
     pub query: Query,
+    /// Who asks.
+    pub peer: Peer,
     path: RawPathParams,
     takes: Takes,
     /// What of the budget the body has, as long as the request is under way.
@@ -56,11 +59,12 @@ impl Call {
         let (mut parts, body) = request.into_parts();
         takes.check(&parts.method, &parts.headers, &body)?;
         let held = parts.extensions.remove();
+        let peer = parts.extensions.remove().unwrap_or_default();
         let path = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|_| Problem::new(Fault::Malformed, "the path is not percent-encoded UTF-8"))?;
         let query = Query::read(parts.uri.query());
-        Ok(Call { uri: parts.uri, headers: parts.headers, query, path, takes, held, body: Mutex::new(body) })
+        Ok(Call { uri: parts.uri, headers: parts.headers, query, peer, path, takes, held, body: Mutex::new(body) })
     }
 
     /// An id of the path, decoded.

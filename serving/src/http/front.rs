@@ -3,6 +3,7 @@
 
 use super::budget::Held;
 use super::guard::Guard;
+use super::peer::Peer;
 use super::places::{Place, Places};
 use super::problem::{Fault, Problem};
 use super::wire::{Exchange, Limits};
@@ -123,6 +124,9 @@ impl Front {
                 return Err(Problem::new(Fault::Overloaded, "there are too many connections"));
             }
             parts.extensions.insert(Arc::new(self.take(body)?));
+            parts
+                .extensions
+                .insert(Peer { address: self.place.address(), hang_up: Arc::clone(&self.exchange.hang_up) });
         }
         refusal.map_or(Ok(()), Err)
     }

@@ -83,6 +83,11 @@ impl Places {
 }
 
 impl Place {
+    /// The address, or network, that the client counts under; none if it is not counted by its own.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Whether it is one beyond the limit.
     pub const fn is_spare(&self) -> bool {
         self.is_spare

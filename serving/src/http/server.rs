@@ -6,7 +6,7 @@ use super::front::{Door, Front};
 use super::guard::Guard;
 use super::places::{Place, Places};
 use super::wire::{Exchange, Wire};
-use crate::activity::{Activity, Limits};
+use crate::activity::{Activity, Allowance, Limits};
 use crate::app::{App, Entropy};
 use crate::commands::flights::Flights;
 use crate::config::Config;
@@ -80,6 +80,7 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
     let app = Arc::new(App {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         activity: Arc::new(Activity::new(Arc::clone(&log), limits)),
+        observed: Allowance::new(config.observed_searches_an_hour, config.addresses_max),
         bytes: Budget::new(config.bytes_in_flight_max),
         config,
         shop,
@@ -209,15 +210,21 @@ async fn connection(
         .header_read_timeout(NEVER)
         .max_buf_size(buffer_bytes)
         .serve_connection(TokioIo::new(wire), service);
+    let hang_up = Arc::clone(&exchange.hang_up);
     let mut served = std::pin::pin!(watcher.watch(connection));
     tokio::select! {
+        // It takes nothing of what others wait for.
+        () = hang_up.notified() => return,
         // A connection that breaks concerns its client only.
         _ = &mut served => return,
         _ = stopped.changed() => {}
     }
     // One that has asked for nothing yet does not hold up the end.
     if exchange.has_begun() {
-        let _ = served.await;
+        tokio::select! {
+            _ = served => {}
+            () = hang_up.notified() => {}
+        }
     }
 }
 

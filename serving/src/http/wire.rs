@@ -5,6 +5,7 @@ pub mod chunks;
 pub mod head;
 
 use super::problem::Problem;
+use crate::shop::HangUp;
 use chunks::Chunks;
 use head::Framing;
 use parking_lot::Mutex;
@@ -66,6 +67,8 @@ pub struct Exchange {
     answered: AtomicU64,
     /// Which head stands in for one that is refused, and why that is.
     refused: Mutex<Option<(u64, Problem)>>,
+    /// Ends the connection, whatever it is doing.
+    pub hang_up: HangUp,
 }
 
 impl Exchange {

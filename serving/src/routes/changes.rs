@@ -8,7 +8,7 @@ use crate::http::call::Call;
 use crate::http::fresh;
 use crate::http::list::row_json;
 use crate::http::problem::{Fault, Problem};
-use crate::shop::{EpochInfo, Follower, Next};
+use crate::shop::{EpochInfo, Follower, Next, Share};
 use crate::store::Pin;
 use axum::body::{Body, Bytes};
 use axum::http::header::CACHE_CONTROL;
@@ -32,8 +32,9 @@ struct Events {
     phase: Phase,
     /// The last epoch that was said to be complete.
     said: Epoch,
-    rows_at_once: usize,
+    bytes_at_once: usize,
     progress: Duration,
+    share: Arc<Share>,
 }
 
 enum Phase {
@@ -41,8 +42,9 @@ enum Phase {
     Snapshot(Pin<EpochInfo>, Bound<SmolStr>),
     /// What changes.
     Following,
-    /// The rest of an epoch's changes.
-    Epoch(Epoch, Arc<Rows>, usize),
+    /// The rest of an epoch's changes, from one of them on. They are not held: a client that takes nothing would keep
+    /// them for as long.
+    Epoch(Epoch, usize),
     /// Nothing.
     Over,
 }
@@ -65,9 +67,10 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
         Some(_) => (Phase::Following, epoch),
         None => (Phase::Snapshot(reading.pin().clone(), Bound::Unbounded), Epoch(0)),
     };
-    let Config { follow_rows_at_once: rows_at_once, follow_progress_ms, .. } = app.config;
+    let Config { follow_bytes_at_once: bytes_at_once, follow_progress_ms, .. } = app.config;
     let progress = Duration::from_millis(follow_progress_ms);
-    let events = Events { follower, phase, said, rows_at_once, progress };
+    let share = app.shop.unsent().share(Arc::clone(&call.peer.hang_up));
+    let events = Events { follower, phase, said, bytes_at_once, progress, share };
     let stream = futures_util::stream::unfold(events, |mut events| async {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
@@ -98,23 +101,29 @@ impl Events {
         let mut out = Vec::new();
         let due = Instant::now() + self.progress;
         while out.is_empty() {
+            if self.share.is_cut() {
+                return None;
+            }
             match std::mem::replace(&mut self.phase, Phase::Following) {
                 Phase::Snapshot(pin, start) => self.snapshot(&pin, start, &mut out),
-                Phase::Epoch(epoch, rows, from) => self.changes(epoch, rows, from, &mut out),
+                Phase::Epoch(epoch, from) => match self.follower.rows(epoch) {
+                    Some(rows) => self.changes(epoch, &rows, from, &mut out),
+                    None => self.overloaded(&mut out),
+                },
                 Phase::Following => self.follow(due, &mut out).await,
                 Phase::Over => return None,
             }
         }
-        Some(out.into())
+        Some(self.share.count(out))
     }
 
     fn snapshot(&mut self, pin: &Pin<EpochInfo>, start: Bound<SmolStr>, out: &mut Vec<u8>) {
         let (epoch, key) = (Epoch(pin.epoch()), self.follower.key());
         let (start, rows_max) = match key {
             Some(key) => (Bound::Included(key.clone()), 1),
-            None => (start, self.rows_at_once),
+            None => (start, usize::MAX),
         };
-        let (mut last, mut rows) = (None, 0);
+        let (mut last, mut rows, mut is_cut_short) = (None, 0, false);
         let _ = write!(out, "event: snapshot\ndata: {{\"epoch\":{epoch},\"rows\":[");
         self.follower.shop().views().rows(self.follower.view(), start, pin.epoch(), rows_max, |name, value| {
             if key.is_some_and(|key| key != name) {
@@ -126,7 +135,8 @@ impl Events {
             row_json(out, name, value);
             rows += 1;
             last = Some(name.clone());
-            true
+            is_cut_short = out.len() >= self.bytes_at_once;
+            !is_cut_short
         });
         out.extend_from_slice(b"]}\n\n");
         if !pin.is_valid() {
@@ -135,7 +145,7 @@ impl Events {
             return self.overloaded(out);
         }
         self.phase = match last {
-            Some(last) if key.is_none() && rows == rows_max => Phase::Snapshot(pin.clone(), Bound::Excluded(last)),
+            Some(last) if key.is_none() && is_cut_short => Phase::Snapshot(pin.clone(), Bound::Excluded(last)),
             Some(_) | None => {
                 self.complete(epoch, out);
                 Phase::Following
@@ -144,25 +154,26 @@ impl Events {
     }
 
     /// Writes changes of an epoch, from one of them on.
-    fn changes(&mut self, epoch: Epoch, rows: Arc<Rows>, from: usize, out: &mut Vec<u8>) {
+    fn changes(&mut self, epoch: Epoch, rows: &Rows, from: usize, out: &mut Vec<u8>) {
         let changed = rows.of(self.follower.view());
         if let Some(key) = self.follower.key() {
             change(epoch, changed, changed.find(key), out);
             return self.complete(epoch, out);
         }
-        let to = changed.count().min(from + self.rows_at_once);
-        (from..to).for_each(|at| change(epoch, changed, Some(at), out));
-        if to < changed.count() {
-            self.phase = Phase::Epoch(epoch, rows, to);
-        } else {
-            self.complete(epoch, out);
+        for at in from..changed.count() {
+            if out.len() >= self.bytes_at_once {
+                self.phase = Phase::Epoch(epoch, at);
+                return;
+            }
+            change(epoch, changed, Some(at), out);
         }
+        self.complete(epoch, out);
     }
 
     /// Takes the next step; waits if there is none.
     async fn follow(&mut self, due: Instant, out: &mut Vec<u8>) {
         match self.follower.advance() {
-            Next::Changed(epoch, rows) => self.changes(epoch, rows, 0, out),
+            Next::Changed(epoch, rows) => self.changes(epoch, &rows, 0, out),
             Next::Quiet => tokio::task::yield_now().await,
             Next::Complete(epoch) if epoch > self.said && Instant::now() >= due => self.complete(epoch, out),
             Next::Complete(epoch) => {

@@ -4,9 +4,7 @@ use crate::app::App;
 use crate::http::answer::{Answer, Kind};
 use crate::http::call::Call;
 use crate::http::problem::Problem;
-use crate::progress::Progress;
 use crate::shop::Readiness;
-use crate::vitals::Vitals;
 use access::hash::sha256_base64;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderValue, StatusCode};
@@ -34,17 +32,9 @@ pub async fn live(_app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
 
 /// `GET /health/ready`
 pub async fn ready(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    let Readiness { mut ready, mut why } = app.shop.readiness();
     let vitals = (app.vitals)();
-    if let Some(progress) = Progress::of(&app.shop, &vitals).filter(|_| !ready) {
-        why = Some(progress.to_string());
-    }
-    let Vitals { kafka, stalled, ends: _, log_bytes: _, replay_to: _, standstills: _, outputs_floor: _, gauges: _ } =
-        vitals;
-    // A node that starts or stops says so first; one that serves, but cannot decide, is not ready either.
-    if let Some(stalled) = stalled.filter(|_| ready) {
-        (ready, why) = (false, Some(format!("no epoch can be closed: {stalled}")));
-    }
+    let Readiness { ready, why } = app.readiness(&vitals);
+    let kafka = vitals.kafka;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(Answer::json(&Ready { ready, epoch: app.shop.applied(), kafka, why }).status(status))
 }

@@ -7,6 +7,7 @@ use crate::http::answer::{Answer, Kind};
 use crate::http::call::Call;
 use crate::http::problem::Problem;
 use crate::http::traffic::BUCKETS_US;
+use crate::vitals::SINKS;
 use axum::http::StatusCode;
 use process::Figure;
 use std::fmt::Write as _;
@@ -64,7 +65,7 @@ fn process(figures: &mut Figures) {
 fn progress(figures: &mut Figures, app: &App) {
     let (shop, vitals) = (&app.shop, (app.vitals)());
     let now_s = shop.read_latest().map_or(0.0, |reading| reading.now().micros() as f64 / 1e6);
-    figures.one("ready", "gauge", "whether the node may be asked", u8::from(shop.readiness().ready));
+    figures.one("ready", "gauge", "whether the node may be asked", u8::from(app.readiness(&vitals).ready));
     figures.one("replaying", "gauge", "whether the node takes in what the log held", u8::from(shop.is_replaying()));
     figures.one("epoch", "gauge", "the last epoch that the store holds", shop.applied());
     figures.one("epoch_floor", "gauge", "the oldest epoch that can be read", shop.floor().unwrap_or_default());
@@ -72,6 +73,11 @@ fn progress(figures: &mut Figures, app: &App) {
     figures.one("lag_records", "gauge", "records of the log that no epoch holds", vitals.lag(&shop.cut()));
     figures.one("log_bytes", "gauge", "what the log takes", vitals.log_bytes);
     figures.one("uptime_seconds", "gauge", "how long the process runs", app.started.elapsed().as_secs_f64());
+    figures.head("stalled", "gauge", "whether what follows the core stands still; the status says why");
+    for sink in SINKS {
+        let is_stalled = vitals.standstills.iter().any(|standstill| standstill.sink == sink);
+        figures.value("stalled", &format!("{{sink=\"{sink}\"}}"), u8::from(is_stalled));
+    }
     for gauge in vitals.gauges {
         figures.one(gauge.name, "gauge", gauge.help, gauge.value);
     }
@@ -94,7 +100,11 @@ fn outcomes(figures: &mut Figures, app: &App) {
     figures.head("search_observations_total", "counter", "searches answered here, by what became of their observation");
     figures.value("search_observations_total", "{result=\"published\"}", app.activity.published());
     figures.value("search_observations_total", "{result=\"dropped\"}", app.activity.dropped());
+    figures.value("search_observations_total", "{result=\"unobserved\"}", app.activity.unobserved());
     figures.one("commands_in_flight", "gauge", "commands sent and not yet decided", app.flights.len());
+    figures.one("followers", "gauge", "streams of changes", app.shop.followers());
+    let unsent = app.shop.unsent().bytes();
+    figures.one("followers_unsent_bytes", "gauge", "bytes that clients of streams have not taken yet", unsent);
     figures.one("waiting_requests", "gauge", "requests that wait for an epoch", app.shop.waiting());
 }
 

@@ -52,12 +52,12 @@ struct RatesJson {
 /// `GET /api/v1/status`
 pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
     let (vitals, shop) = ((app.vitals)(), &app.shop);
-    let (readiness, rates) = (shop.readiness(), shop.rates());
+    let (readiness, rates) = (app.readiness(&vitals), shop.rates());
     let lag_records = vitals.lag(&shop.cut());
     let progress = Progress::of(shop, &vitals).filter(|_| !readiness.ready);
     Ok(Answer::json(&StatusJson {
         ready: readiness.ready,
-        why: progress.map(|progress| progress.to_string()).or(readiness.why),
+        why: readiness.why,
         epoch: shop.applied(),
         epoch_floor: shop.floor(),
         now: shop.read_latest().map(|reading| reading.now()),
@@ -79,7 +79,7 @@ pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
         history_bytes: shop.views().stats().iter().map(|(_, stats)| stats.undo_bytes).sum(),
         uptime_s: app.started.elapsed().as_secs(),
         kafka: vitals.kafka,
-        stalled: vitals.standstills.into_iter().collect(),
+        stalled: vitals.standstills.into_iter().map(|standstill| (standstill.sink, standstill.why)).collect(),
         outputs_floor: vitals.outputs_floor,
         gauges: vitals.gauges.iter().map(|gauge| (gauge.name, gauge.value)).collect(),
     }))

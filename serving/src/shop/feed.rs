@@ -179,6 +179,14 @@ impl Follower {
         self.key.as_ref()
     }
 
+    /// The changes of an epoch, as long as they are kept.
+    pub fn rows(&self, epoch: Epoch) -> Option<Arc<Rows>> {
+        let state = self.shop.0.feed.state.lock();
+        let (oldest, _) = state.epochs.front()?;
+        let at = usize::try_from(epoch.0.checked_sub(oldest.0)?).ok()?;
+        state.epochs.get(at).map(|(_, rows)| Arc::clone(rows))
+    }
+
     /// Goes on by one step.
     pub fn advance(&mut self) -> Next {
         let next = self.shop.0.feed.state.lock().next(self);

@@ -3,6 +3,7 @@
 
 use crate::store::{Stats, Step, View};
 use dataflows::changes::{Change, Rows};
+use dataflows::footprint::Footprint;
 use dataflows::money::Currency;
 use dataflows::rows::{
     Adjustment, Credit, Grain, Imbalance, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue,
@@ -67,52 +68,28 @@ pub(super) struct Kept<'a> {
     pub search_memory: &'a [SearchMemoChange],
 }
 
-/// About what a text of an id costs beyond its row.
-const TEXT_BYTES: usize = 24;
-
 /// A row counts once: the further orders only share it.
 const fn shared<R>(_: &R) -> usize {
     0
 }
 
-const fn sized<R>(_: &R) -> usize {
-    size_of::<R>() + 2 * TEXT_BYTES
-}
-
-fn product_bytes(row: &Product) -> usize {
-    let texts = row.description.as_ref().map_or(0, |text| text.len()) + row.attributes.len() * 3 * TEXT_BYTES;
-    size_of::<Product>() + texts + (row.variants.len() + row.left_out.len()) * 160
-}
-
-fn order_bytes(row: &Order) -> usize {
-    size_of::<Order>() + row.lines.len() * 152 + row.history.len() * 32 + row.money_back_ids.len() * TEXT_BYTES
-}
-
-fn credit_bytes(row: &Credit) -> usize {
-    size_of::<Credit>() + row.lines.len() * 96
-}
-
-fn stock_bytes(row: &Stock) -> usize {
-    size_of::<Stock>() + row.locations.len() * 48
-}
-
-fn operation_bytes(row: &Operation) -> usize {
-    size_of::<Operation>() + row.refusal.as_ref().map_or(0, |refusal| 32 + refusal.1.len() * 96)
+fn sized<R: Footprint>(row: &R) -> usize {
+    row.bytes()
 }
 
 impl Views {
     pub(super) fn new() -> Views {
         Views {
-            products: View::new(product_bytes),
+            products: View::new(sized),
             products_by_sku: View::new(shared),
-            stock: View::new(stock_bytes),
+            stock: View::new(sized),
             stock_by_available: View::new(shared),
-            orders: View::new(order_bytes),
+            orders: View::new(sized),
             orders_of_customer: View::new(shared),
             payments: View::new(sized),
-            credits: View::new(credit_bytes),
+            credits: View::new(sized),
             adjustments: View::new(sized),
-            operations: View::new(operation_bytes),
+            operations: View::new(sized),
             policy: View::new(sized),
             revenue: View::new(sized),
             revenue_by_slot: View::new(shared),

@@ -14,9 +14,6 @@ use super::clock::{History, Step};
 /// A key and its row from an epoch on; none if the row goes.
 pub type Change<K, R> = (K, Option<Arc<R>>);
 
-/// What an undo entry counts for in bytes, beside the row that it keeps.
-pub const UNDO_BYTES: usize = 40;
-
 /// Changes made under one lock at most, so that a reader waits for microseconds only.
 const CHANGES_PER_LOCK: usize = 16;
 
@@ -32,6 +29,8 @@ const LOG_CAPACITY_KEPT: usize = 16;
 /// What a view holds, counted by each change.
 pub(super) struct Tally<R> {
     pub(super) row_bytes: fn(&R) -> usize,
+    /// What an undo entry takes, beside the row that it keeps.
+    pub(super) entry_bytes: usize,
     pub(super) rows: usize,
     pub(super) undo_entries: usize,
     pub(super) undo_bytes: usize,
@@ -42,12 +41,12 @@ pub(super) struct Tally<R> {
 }
 
 impl<R> Tally<R> {
-    pub(super) fn new(row_bytes: fn(&R) -> usize) -> Self {
-        Self { row_bytes, rows: 0, undo_entries: 0, undo_bytes: 0, undo_bytes_added: 0, removed: 0 }
+    pub(super) fn new(row_bytes: fn(&R) -> usize, entry_bytes: usize) -> Self {
+        Self { row_bytes, entry_bytes, rows: 0, undo_entries: 0, undo_bytes: 0, undo_bytes_added: 0, removed: 0 }
     }
 
     fn bytes_of(&self, before: Option<&Arc<R>>) -> usize {
-        UNDO_BYTES + before.map_or(0, |row| (self.row_bytes)(row))
+        self.entry_bytes + before.map_or(0, |row| (self.row_bytes)(row))
     }
 
     fn pushed(&mut self, before: Option<&Arc<R>>) {

@@ -22,11 +22,19 @@ pub struct Limits {
     pub undo_bytes_max: usize,
     /// Age after which a pin no longer holds its epoch once the bounds above have passed it.
     pub pin_age_ms_max: u64,
+    /// Bytes of rows that pins may hold beyond those bounds; then the oldest pins no longer do.
+    pub pinned_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { epochs_max: 10_000, age_ms_max: 300_000, undo_bytes_max: 256 << 20, pin_age_ms_max: 10_000 }
+        Self {
+            epochs_max: 200_000,
+            age_ms_max: 86_400_000,
+            undo_bytes_max: 256 << 20,
+            pin_age_ms_max: 10_000,
+            pinned_bytes_max: 512 << 20,
+        }
     }
 }
 
@@ -104,6 +112,8 @@ struct Ring<Info> {
     held: usize,
     /// What the tokens inside the bounds cost: the sum over all of them but the first.
     undo_bytes: usize,
+    /// What is kept for pins beyond that: the sum over the held tokens but the first, and the first that is not held.
+    held_bytes: usize,
     /// The newest epoch before everything was forgotten on purpose.
     forgotten: Option<Epoch>,
 }
@@ -127,7 +137,7 @@ pub struct Pin<Info>(Arc<Token<Info>>);
 impl<Info> Clock<Info> {
     /// A clock with nothing to read yet.
     pub fn new(limits: Limits) -> Self {
-        let ring = Ring { tokens: VecDeque::new(), held: 0, undo_bytes: 0, forgotten: None };
+        let ring = Ring { tokens: VecDeque::new(), held: 0, undo_bytes: 0, held_bytes: 0, forgotten: None };
         Self { limits, latest: ArcSwapOption::empty(), ring: Mutex::new(ring) }
     }
 
@@ -175,8 +185,7 @@ impl<Info> Clock<Info> {
         while let Some(token) = ring.tokens.pop_front() {
             token.gone.store(true, Ordering::Release);
         }
-        ring.held = 0;
-        ring.undo_bytes = 0;
+        (ring.held, ring.undo_bytes, ring.held_bytes) = (0, 0, 0);
     }
 
     /// Pins the newest epoch; none before the first is published. Takes no lock.
@@ -232,7 +241,9 @@ impl<Info> Ring<Info> {
             }
             self.held += 1;
             // The new first epoch is read without undoing its own changes.
-            self.undo_bytes -= self.tokens[self.held].undo_bytes;
+            let undo_bytes = self.tokens[self.held].undo_bytes;
+            self.undo_bytes -= undo_bytes;
+            self.held_bytes += undo_bytes;
         }
     }
 
@@ -242,7 +253,8 @@ impl<Info> Ring<Info> {
         while self.held > 0 {
             let oldest = &self.tokens[0];
             let pin_age_ms = now_ms.saturating_sub(oldest.pinned_ms.load(Ordering::Acquire));
-            if Arc::strong_count(oldest) > 1 && pin_age_ms <= limits.pin_age_ms_max {
+            let is_heeded = pin_age_ms <= limits.pin_age_ms_max && self.held_bytes <= limits.pinned_bytes_max;
+            if Arc::strong_count(oldest) > 1 && is_heeded {
                 return;
             }
             // A pin may be here still. Whoever misses a row because a view dropped it has locked
@@ -250,6 +262,7 @@ impl<Info> Ring<Info> {
             oldest.gone.store(true, Ordering::Release);
             self.tokens.pop_front();
             self.held -= 1;
+            self.held_bytes -= self.tokens[0].undo_bytes;
         }
     }
 }

@@ -31,7 +31,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Change, UNDO_BYTES};
+pub use change::Change;
 pub use clock::{Clock, Limits, NotReadable, Pin, Published, Step};
 pub use cursor::Rows;
 pub use view::{Stats, View};

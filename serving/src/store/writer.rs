@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Epoch;
 use super::change::{Change, Tally};
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Undo};
 use super::clock::Step;
 use super::directory::Directory;
 use super::view::{Chunks, Stats};
@@ -47,7 +47,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
             directory: Arc::new(Directory::new(Arc::clone(&first))),
             moved: false,
             chunks: 1,
-            tally: Tally::new(row_bytes),
+            tally: Tally::new(row_bytes, size_of::<Undo<K, R>>()),
             last: Epoch::default(),
             sweep_at: Arc::clone(&first),
             first,
@@ -208,7 +208,7 @@ impl<K: Ord + Clone + std::fmt::Debug, R> Writer<K, R> {
             }
             for undo in &data.undo {
                 assert!(undo.epoch <= data.last);
-                stats.undo_bytes += super::UNDO_BYTES + undo.before.as_deref().map_or(0, self.tally.row_bytes);
+                stats.undo_bytes += self.tally.entry_bytes + undo.before.as_deref().map_or(0, self.tally.row_bytes);
             }
             stats.rows += data.keys.len();
             stats.undo_entries += data.undo.len();

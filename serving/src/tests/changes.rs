@@ -121,7 +121,7 @@ async fn what_has_no_row_has_an_empty_snapshot_and_what_goes_is_null() {
 
 #[tokio::test]
 async fn a_snapshot_and_a_large_epoch_come_in_pieces() {
-    let env = TestEnv::with(Config { follow_rows_at_once: 2, ..Config::default() });
+    let env = TestEnv::with(Config { follow_bytes_at_once: 400, ..Config::default() });
     for id in ["a", "b", "c", "d"] {
         put(&env, id).await;
     }
@@ -150,7 +150,7 @@ async fn a_snapshot_and_a_large_epoch_come_in_pieces() {
 #[tokio::test]
 async fn who_breaks_off_anywhere_goes_on_without_gap_or_repeat() {
     for seed in 0..20 {
-        let env = TestEnv::with(Config { follow_rows_at_once: 3, follow_progress_ms: 1, ..Config::default() });
+        let env = TestEnv::with(Config { follow_bytes_at_once: 300, follow_progress_ms: 1, ..Config::default() });
         put(&env, "first").await;
         let mut random = seed * 7_919 + 1;
         let mut draw = |below: u64| {
@@ -266,7 +266,7 @@ async fn what_cannot_be_followed_is_refused() {
 #[tokio::test]
 async fn who_is_too_slow_is_told_and_closed() {
     let history = Limits { epochs_max: 3, pin_age_ms_max: 0, ..Limits::default() };
-    let env = TestEnv::with(Config { history, follow_rows_at_once: 1, ..Config::default() });
+    let env = TestEnv::with(Config { history, follow_bytes_at_once: 1, ..Config::default() });
     put(&env, "a").await;
     put(&env, "b").await;
     let mut in_snapshot = Stream::open(&env, "view=products", &[]).await;
@@ -294,4 +294,30 @@ async fn a_node_that_stops_ends_its_streams() {
     env.shop.end_following();
     let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
     assert_eq!(ended.unwrap().unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_stream_with_most_that_was_not_taken_is_cut_off() {
+    let large =
+        |id: &str| product(id).replace(&format!("{id:?},\"variants\""), &format!("{:?},\"variants\"", id.repeat(900)));
+    let config = Config { follow_bytes_at_once: 1, follower_bytes_max: 5_000, ..Config::default() };
+    let env = TestEnv::with(config);
+    for id in ["a", "b", "c"] {
+        let reply = env.call("PUT", &format!("/api/v1/products/{id}"), &[], large(id)).await;
+        assert!(reply.status.is_success(), "{reply:?}");
+    }
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(Stream::open(&env, "view=products", &[]).await);
+    }
+    let mut held = Vec::new();
+    // The first has three rows of more than a thousand bytes that nobody takes, the others one each.
+    for at in [0, 0, 0, 1, 2] {
+        held.push(streams[at].body.frame().await);
+    }
+    assert!(env.shop.unsent().bytes() < 5_000, "{}", env.shop.unsent().bytes());
+    assert!(streams[0].body.frame().await.is_none(), "the fullest is cut off");
+    assert!(streams[1].body.frame().await.is_some() && streams[2].body.frame().await.is_some());
+    drop((held, streams));
+    assert_eq!((env.shop.unsent().bytes(), env.shop.followers()), (0, 0));
 }

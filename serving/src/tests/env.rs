@@ -266,6 +266,15 @@ impl TestEnv {
         TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
     }
 
+    /// A service of a node that tells this of itself.
+    pub fn with_vitals(vitals: Vitals) -> TestEnv {
+        let (mut parts, log, now_ms) = TestEnv::build(Config::default());
+        parts.vitals = Arc::new(move || vitals.clone());
+        parts.shop.caught_up();
+        parts.shop.set_ready(true, "");
+        TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
+    }
+
     /// A service on a machine that has no randomness.
     pub fn without_randomness() -> TestEnv {
         let (mut parts, log, now_ms) = TestEnv::build(Config::default());
@@ -370,7 +379,10 @@ impl TestEnv {
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }
-        let request = request.body(Body::from(body)).unwrap();
+        self.send_request(request.body(Body::from(body)).unwrap()).await
+    }
+
+    pub async fn send_request(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 

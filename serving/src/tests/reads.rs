@@ -1,12 +1,13 @@
 //! Reads over HTTP: at which epoch, in which pages, with which headers.
 
 use super::env::{PRODUCT, TestEnv, order};
-use crate::Config;
 use crate::http::cursor::Cursor;
+use crate::{Config, Standstill, Vitals};
 use access::root::{Purpose, Roots};
 use dataflows::epoch::Epoch;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 #[tokio::test]
 async fn nothing_can_be_read_while_the_log_is_taken_in() {
@@ -316,11 +317,11 @@ async fn a_node_that_takes_in_its_log_says_how_far_how_fast_and_how_long_still()
     assert_eq!(why().await, ("reading a checkpoint".to_owned(), replay(0, None)));
     let publish = |n: u64| env.log.publish(&format!("m{n}"), "PutPolicy", "{}");
     publish(1);
-    assert_eq!(why().await, ("replaying: epoch 1 of 9".to_owned(), replay(1, None)));
+    assert_eq!(why().await, ("starting: replaying: epoch 1 of 9".to_owned(), replay(1, None)));
     env.now_ms.fetch_add(2_000, Ordering::Relaxed);
     (2..=3).for_each(publish);
     // Six epochs at one a second, but ten records.
-    let expected = "replaying: epoch 3 of 9, 1 epochs/s, 1 commands/s, about 10 s left";
+    let expected = "starting: replaying: epoch 3 of 9, 1 epochs/s, 1 commands/s, about 10 s left";
     assert_eq!(why().await, (expected.to_owned(), replay(3, Some(10))));
     (4..=9).for_each(publish);
     env.shop.set_ready(true, "");
@@ -328,6 +329,43 @@ async fn a_node_that_takes_in_its_log_says_how_far_how_fast_and_how_long_still()
     let status = env.get("/api/v1/status").await.json();
     let through = json!({"replaying": false, "epoch": 9, "to_epoch": 9, "seconds_left": null});
     assert_eq!((&status["replay"], &status["why"]), (&through, &Value::Null));
+}
+
+#[tokio::test]
+async fn only_what_holds_the_log_makes_a_node_unready_and_only_when_it_has_stood_still_for_long() {
+    let standstill = |sink, seconds: Option<u64>| Standstill {
+        sink,
+        why: format!("{sink} cannot be written"),
+        holds_log: seconds.map(Duration::from_secs),
+    };
+    let read = async |standstills: Vec<Standstill>| {
+        let env = TestEnv::with_vitals(Vitals { standstills, ..Vitals::default() });
+        env.log.publish("m1", "PutPolicy", "{}");
+        let (ready, status) = (env.get("/health/ready").await, env.get("/api/v1/status").await.json());
+        let why = ready.json()["why"].clone();
+        assert_eq!((&status["ready"], &status["why"]), (&json!(ready.status.as_u16() == 200), &why));
+        let metrics = env.get("/metrics").await.text().to_owned();
+        assert!(metrics.contains(&format!("tradewind_ready {}", u8::from(why.is_null()))));
+        (why, status["stalled"].clone(), metrics)
+    };
+    let beside = vec![standstill("search", None), standstill("export", None), standstill("outputs", Some(299))];
+    let (why, stalled, metrics) = read(beside).await;
+    let expected = json!({
+        "export": "export cannot be written",
+        "outputs": "outputs cannot be written",
+        "search": "search cannot be written",
+    });
+    assert_eq!((why, stalled), (Value::Null, expected));
+    for (sink, is_stalled) in [("search", 1), ("export", 1), ("outputs", 1), ("checkpoints", 0), ("dead_letters", 0)] {
+        let line = format!("tradewind_stalled{{sink=\"{sink}\"}} {is_stalled}\n");
+        assert!(metrics.contains(&line), "{line} is missing in {metrics}");
+    }
+    for sink in ["outputs", "dead_letters", "checkpoints"] {
+        let (why, stalled, _) = read(vec![standstill("search", None), standstill(sink, Some(300))]).await;
+        let name = sink.replace('_', " ");
+        assert_eq!(why, format!("stalled: {name} have stood still for 300 s: {sink} cannot be written"));
+        assert_eq!(stalled[sink], format!("{sink} cannot be written"));
+    }
 }
 
 #[tokio::test]

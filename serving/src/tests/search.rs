@@ -2,6 +2,10 @@
 //! what to find stands in for the real one.
 
 use super::env::{Mode, TestEnv};
+use crate::Config;
+use crate::http::peer::Peer;
+use axum::body::Body;
+use axum::http::Request;
 use dataflows::changes::{Change, Rows};
 use dataflows::command::InventoryPolicy;
 use dataflows::epoch::Epoch;
@@ -319,4 +323,24 @@ async fn queries_are_ranked_over_days() {
         let refused = env.get(&format!("/api/v1/analytics/search?{query}")).await;
         assert_eq!((refused.problem().0, &refused.json()["errors"][0]["pointer"]), (422, &json!(pointer)), "{query}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_address_so_many_searches_are_observed_and_more_are_only_counted() {
+    let (env, _) = env().await;
+    let search = async |address: &str| {
+        let mut request = Request::get("/api/v1/search?q=lamp").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer { address: address.parse().ok(), ..Peer::default() });
+        let response = env.send_request(request).await;
+        (response.status().as_u16(), response.headers().contains_key("tradewind-search-id"))
+    };
+    for _ in 0..Config::default().observed_searches_an_hour {
+        assert_eq!(search("10.0.0.1").await, (200, true));
+    }
+    assert_eq!(search("10.0.0.1").await, (200, false), "it is answered, and not observed");
+    assert_eq!(search("10.0.0.2").await, (200, true), "others have their own");
+    assert_eq!(search("this machine").await, (200, true), "who is not told apart has none");
+    let metrics = env.get("/metrics").await;
+    let line = "tradewind_search_observations_total{result=\"unobserved\"} 1";
+    assert!(metrics.text().contains(line), "{}", metrics.text());
 }

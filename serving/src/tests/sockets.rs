@@ -81,3 +81,16 @@ async fn a_silent_connection_does_not_hold_up_the_end() {
     server.stop.send(()).unwrap();
     server.running.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_stream_is_cut_off_with_its_connection_when_too_much_of_it_was_not_taken() {
+    let server = Server::start(Config { follower_bytes_own_max: 10, ..Config::default() }).await;
+    let mut client = server.connect().await;
+    client.say(get("/api/v1/changes?view=products")).await;
+    // Without it, the stream would never end.
+    client.closed().await;
+    let server = Server::start(Config::default()).await;
+    let mut client = server.connect().await;
+    client.say(get("/api/v1/changes?view=products")).await;
+    assert_eq!(client.hear().await.status, 200);
+}

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{ROW_BYTES, Random, Row, TestStore, cut, keep_epochs, put};
-use crate::store::{Change, Limits, NotReadable, UNDO_BYTES};
+use crate::store::chunk::Undo;
+use crate::store::{Change, Limits, NotReadable};
 
 /// Distinct random keys with a new value each.
 fn batch(random: &mut Random, keys: u64, changes: u64, value: u64) -> Vec<Change<u64, Row>> {
@@ -76,7 +77,7 @@ fn history_stays_in_bounds_and_a_debt_is_paid_in_small_parts() {
 #[test]
 fn bytes_bound_the_window() {
     // Given a store that may keep the history of ten changed rows.
-    let row_bytes = ROW_BYTES + UNDO_BYTES;
+    let row_bytes = ROW_BYTES + size_of::<Undo<u64, Row>>();
     let store = TestStore::new(Limits { undo_bytes_max: 10 * row_bytes, ..keep_epochs(1_000) });
     store.epoch(1, (0..10).map(|key| put(key, 0)).collect());
     // When four rows change in each epoch.
@@ -134,6 +135,29 @@ fn age_bounds_the_window_and_what_pins_hold() {
     run_to(60);
     // (Ten can be undone. The sweep in epoch 60 still knew the floor of 59.)
     assert_eq!(store.rows.stats().undo_entries, 11);
+}
+
+#[test]
+fn bytes_bound_what_pins_hold() {
+    // Given a window of ten epochs, of which each changes a row, and pins that may hold twenty more.
+    let row_bytes = ROW_BYTES + size_of::<Undo<u64, Row>>();
+    let store = TestStore::new(Limits { pinned_bytes_max: 20 * row_bytes, ..keep_epochs(10) });
+    store.epoch(1, vec![put(1, 1)]);
+    let pin = store.clock.pin_latest(0).expect("an epoch is published");
+    // When a reader never lets go,
+    for epoch in 2..=30 {
+        store.epoch(epoch, vec![put(1, epoch)]);
+    }
+    assert!(pin.is_valid());
+    assert_eq!(store.rows.get(&1, pin.epoch()).map(|row| row.value), Some(1));
+    // Then it is heeded up to the bound, and no longer, whatever it does.
+    pin.renew(0);
+    store.epoch(31, vec![put(1, 31)]);
+    assert!(!pin.is_valid());
+    for epoch in 32..=60 {
+        store.epoch(epoch, vec![put(1, epoch)]);
+    }
+    assert!(store.rows.stats().undo_entries <= 11, "{:?}", store.rows.stats());
 }
 
 #[test]

@@ -72,7 +72,13 @@ fn cut(key: u64) -> Change<u64, Row> {
 
 /// Limits that never forget by age or bytes.
 fn keep_epochs(epochs_max: usize) -> Limits {
-    Limits { epochs_max, age_ms_max: u64::MAX, undo_bytes_max: usize::MAX, pin_age_ms_max: u64::MAX }
+    Limits {
+        epochs_max,
+        age_ms_max: u64::MAX,
+        undo_bytes_max: usize::MAX,
+        pin_age_ms_max: u64::MAX,
+        pinned_bytes_max: usize::MAX,
+    }
 }
 
 /// SplitMix64; names its seed when the test that holds it panics.
