@@ -136,6 +136,10 @@ pub struct Outputs {
     pub retention_s: u64,
     /// How large a file of the embedded log becomes.
     pub segment_bytes: u64,
+    /// How many bytes of epochs may wait to be published.
+    pub bytes_waiting_max: usize,
+    /// How long what holds the log may stand still in a node that is ready.
+    pub stalled_s: u64,
 }
 
 impl Outputs {
@@ -150,6 +154,14 @@ impl Outputs {
 pub struct Search {
     /// Whether searches are published as observations.
     pub publish_activity: bool,
+    /// How many searches of an address are observed in an hour.
+    pub observe_anonymous: u32,
+    /// How many bytes the facets of all searches may take.
+    pub facet_bytes_max: usize,
+    /// How many bytes of changed products may wait for the index.
+    pub waiting_bytes_max: usize,
+    /// How many bytes of products as they were it keeps.
+    pub older_bytes_max: usize,
 }
 
 /// `[export]`; see [`KEYS`] for what each means.
@@ -212,6 +224,8 @@ pub struct Epochs {
 pub struct Engine {
     /// How many threads run the dataflow.
     pub workers: usize,
+    /// How many bytes of records are read ahead.
+    pub held_bytes_max: usize,
     /// All other keys.
     pub limits: dataflows::engine::Config,
 }
@@ -238,11 +252,13 @@ pub struct Serving {
     pub history_epochs: u64,
     pub history_s: u64,
     pub history_bytes: u64,
+    pub pinned_bytes_max: usize,
     pub body_bytes_max: usize,
     pub commands_bytes_max: usize,
     pub commands_lines_max: usize,
     pub connections_max: usize,
     pub followers_max: usize,
+    pub follower_bytes_max: usize,
     pub progress_ms: u64,
     pub write_s_max: u64,
     pub wait_s: u64,
@@ -297,11 +313,15 @@ impl Settings {
             },
             engine: Engine {
                 workers: self.count("engine.workers"),
+                held_bytes_max: self.count("engine.held_bytes_max"),
                 limits: dataflows::engine::Config {
                     epochs_in_flight: self.count("engine.epochs_in_flight"),
                     inputs_in_flight: self.count("engine.inputs_in_flight"),
                     stride_epochs_max: self.count("engine.stride_epochs_max"),
                     stride_inputs_max: self.count("engine.stride_inputs_max"),
+                    bytes_in_flight: self.count("engine.bytes_in_flight"),
+                    stride_bytes_max: self.count("engine.stride_bytes_max"),
+                    changes_bytes_in_flight: self.count("engine.changes_bytes_in_flight"),
                     shards_waiting_max: self.count("engine.shards_waiting_max"),
                 },
             },
@@ -319,8 +339,10 @@ impl Settings {
                 publish: self.text("outputs.publish") == "all",
                 retention_s: self.number("outputs.retention_s"),
                 segment_bytes: self.number("outputs.segment_bytes"),
+                bytes_waiting_max: self.count("outputs.bytes_waiting_max"),
+                stalled_s: self.number("outputs.stalled_s"),
             },
-            search: Search { publish_activity: self.text("search.publish_activity") == "all" },
+            search: self.search(),
             export: self.export(),
             dead_letters: ingest::dead_letters::Config {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
@@ -330,6 +352,16 @@ impl Settings {
             telemetry: self.telemetry(),
             listen_origin: self.get("serving.listen").1.clone(),
             operators_origin: self.get("admin.listen").1.clone(),
+        }
+    }
+
+    fn search(&self) -> Search {
+        Search {
+            publish_activity: self.text("search.publish_activity") == "all",
+            observe_anonymous: u32::try_from(self.number("search.observe_anonymous")).expect("the table bounds it"),
+            facet_bytes_max: self.count("search.facet_bytes_max"),
+            waiting_bytes_max: self.count("search.waiting_bytes_max"),
+            older_bytes_max: self.count("search.older_bytes_max"),
         }
     }
 
@@ -423,11 +455,13 @@ impl Settings {
             history_epochs: self.number("serving.history_epochs"),
             history_s: self.number("serving.history_s"),
             history_bytes: self.number("serving.history_bytes"),
+            pinned_bytes_max: self.count("serving.pinned_bytes_max"),
             body_bytes_max: self.count("serving.body_bytes_max"),
             commands_bytes_max: self.count("serving.commands_bytes_max"),
             commands_lines_max: self.count("serving.commands_lines_max"),
             connections_max: self.count("serving.connections_max"),
             followers_max: self.count("serving.followers_max"),
+            follower_bytes_max: self.count("serving.follower_bytes_max"),
             progress_ms: self.number("serving.progress_ms"),
             write_s_max: self.number("serving.write_s_max"),
             wait_s: self.number("serving.wait_s"),

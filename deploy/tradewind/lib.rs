@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+mod descriptors;
 pub mod export;
 pub mod gateway;
 pub mod held;

@@ -28,7 +28,7 @@ use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
 use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
-use serving::{Gauge, NoExports, Parts, Shop, Vitals, VitalsSource, os_entropy};
+use serving::{Gauge, NoExports, Parts, Shop, Standstill, Vitals, VitalsSource, os_entropy};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -185,7 +185,7 @@ impl Opened {
     /// Says why the node cannot be asked yet.
     fn tell(&self, why: String) {
         tracing::info!("{why}");
-        self.shop.set_ready(false, why);
+        self.shop.set_ready(false, format!("starting: {why}"));
     }
 
     /// The state to begin with: that of the newest checkpoint, if there is one.
@@ -294,6 +294,7 @@ impl Node {
         self.sequencer.stop();
         // Whoever waits for room to publish waits no longer; the next start publishes what was not.
         drop(self.publishing);
+        self.flusher.end_waiting();
         self.engine.stop();
         drop(self.flusher);
     }
@@ -359,12 +360,25 @@ impl Seen {
         }
     }
 
-    fn standstills(&self) -> Vec<(&'static str, String)> {
-        let export = self.exporting.as_ref().and_then(Exporting::stalled).map(|why| ("export", why));
-        let index = self.late.standing().stalled.map(|why| ("search", why.to_string()));
-        let outputs = self.outbox.as_ref().and_then(Outbox::stalled).map(|why| ("outputs", why));
-        let retention = self.kept.as_ref().and_then(Kept::stalled).map(|why| ("retention", why));
-        [export, index, outputs, retention].into_iter().flatten().collect()
+    fn standstills(&self) -> Vec<Standstill> {
+        let holding = |sink, standstill: ingest::Standstill| {
+            let ingest::Standstill { why, lasts } = standstill;
+            Standstill { sink, why, holds_log: Some(lasts) }
+        };
+        let beside = |sink, why| Standstill { sink, why, holds_log: None };
+        let checkpoints = self.late.checkpoints().and_then(|checkpoints| checkpoints.stalled());
+        let outputs = self.outbox.as_ref().and_then(Outbox::stalled);
+        [
+            checkpoints.map(|standstill| holding("checkpoints", standstill)),
+            self.letters.stalled().map(|standstill| holding("dead_letters", standstill)),
+            self.exporting.as_ref().and_then(Exporting::stalled).map(|why| beside("export", why)),
+            outputs.map(|standstill| holding("outputs", standstill)),
+            self.kept.as_ref().and_then(Kept::stalled).map(|why| beside("retention", why)),
+            self.late.standing().stalled.map(|why| beside("search", why)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn gauges(&self) -> Vec<Gauge> {

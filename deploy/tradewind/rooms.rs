@@ -1,8 +1,11 @@
 //! The configuration of the process as the configurations of its rooms.
 
-use crate::config::{Config, Kafka};
+use crate::config::{self, Config, Kafka};
 use search::Synonyms;
 use serving::store::Limits;
+
+/// How many searches run at once: each keeps a core busy.
+const SEARCHES_A_CORE: usize = 8;
 
 impl Config {
     /// The limits of the log room.
@@ -20,6 +23,8 @@ impl Config {
         room.listener.groups_max = self.kafka.groups_max;
         room.listener.fetch_bytes_max = self.kafka.fetch_bytes_max;
         room.listener.outputs_kept_ms = self.outputs.retention_ms();
+        room.source.held_bytes_max = self.engine.held_bytes_max;
+        room.publisher.bytes_waiting_max = self.outputs.bytes_waiting_max;
         room.checkpoint.clone_from(&self.checkpoints);
         room.dead_letters.clone_from(&self.dead_letters);
         room.command_log.commands_in_flight_max = log.commands_waiting_max;
@@ -58,7 +63,16 @@ impl Config {
     pub fn search(&self) -> Result<search::Config, search::Error> {
         let file = self.log.data_dir.join("synonyms.txt");
         let synonyms = if file.exists() { Synonyms::read(&file)? } else { Synonyms::default() };
-        Ok(search::Config { synonyms, ..search::Config::default() })
+        let config::Search {
+            publish_activity: _,
+            observe_anonymous: _,
+            facet_bytes_max,
+            waiting_bytes_max,
+            older_bytes_max,
+        } = self.search;
+        let limits =
+            search::Config { facet_bytes_max, waiting_bytes_max, older_bytes_max, ..search::Config::default() };
+        Ok(search::Config { synonyms, ..limits })
     }
 
     /// The limits of the serving room.
@@ -69,9 +83,12 @@ impl Config {
                 epochs_max: usize::try_from(serving.history_epochs).unwrap_or(usize::MAX),
                 age_ms_max: serving.history_s * 1_000,
                 undo_bytes_max: usize::try_from(serving.history_bytes).unwrap_or(usize::MAX),
+                pinned_bytes_max: serving.pinned_bytes_max,
                 ..Limits::default()
             },
             publishes_searches: self.search.publish_activity,
+            observed_searches_an_hour: self.search.observe_anonymous,
+            searches_max: SEARCHES_A_CORE * std::thread::available_parallelism().map_or(1, usize::from),
             body_bytes_max: serving.body_bytes_max,
             batch_bytes_max: serving.commands_bytes_max,
             batch_lines_max: serving.commands_lines_max,
@@ -90,11 +107,13 @@ impl Config {
             unread_bytes_max: serving.unread_bytes_max,
             unread_ms_max: serving.unread_ms_max,
             followers_max: serving.followers_max,
+            follower_bytes_max: serving.follower_bytes_max,
             follow_progress_ms: serving.progress_ms,
             write_ms_max: serving.write_s_max * 1_000,
             wait_ms_default: serving.wait_s * 1_000,
             wait_ms_max: serving.wait_s_max * 1_000,
             drain_ms_max: serving.drain_s_max * 1_000,
+            stalled_ms_max: self.outputs.stalled_s * 1_000,
             ..serving::Config::default()
         }
     }

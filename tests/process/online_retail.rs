@@ -103,7 +103,8 @@ fn check_starting(api: &Api) {
             None => break,
         }
     }
-    let epoch = |why: &String| why.strip_prefix("replaying: epoch ")?.split_once(" of ")?.0.parse::<u64>().ok();
+    let epoch =
+        |why: &String| why.strip_prefix("starting: replaying: epoch ")?.split_once(" of ")?.0.parse::<u64>().ok();
     assert!(whys.iter().filter_map(epoch).is_sorted(), "{whys:?}");
     let is_whole = |why: &String| why.contains(" epochs/s, ") && why.contains(" commands/s, about ");
     assert!(whys.iter().any(is_whole), "{whys:?}");

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::held::Held;
 use crate::node::Opened;
 use crate::service_manager::ServiceManager;
-use crate::{demo, kafka_listener};
+use crate::{demo, descriptors, kafka_listener};
 use anyhow::{Context, Result};
 use dataflows::epoch::{Cut, Epoch};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,6 +32,7 @@ pub struct Around {
 
 /// Runs until it is told to stop.
 pub fn run(config: Config, around: Around) -> Result<()> {
+    let config = descriptors::fit(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(up(config, around))
 }
@@ -90,7 +91,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     ready.abort();
     stopping.abort();
     rereading.abort();
-    node.shop.set_ready(false, "stopping");
+    node.shop.set_ready(false, "draining: the node stops");
     tokio::task::spawn_blocking(move || node.stop()).await?;
     served.context("serving")
 }
@@ -161,7 +162,7 @@ async fn announce(shop: Shop, announced: Announced, manager: ServiceManager, mut
     }
     bar.finish_and_clear();
     // What was acknowledged before the start and is in no epoch yet comes next: nobody may miss it in a node that is ready.
-    shop.set_ready(false, "deciding what the log held beyond its last epoch");
+    shop.set_ready(false, "starting: deciding what the log held beyond its last epoch");
     while shop.cut().is_before(&backlog) || shop.latest() < Some(shop.applied()) {
         tick.tick().await;
     }
@@ -174,5 +175,5 @@ async fn announce(shop: Shop, announced: Announced, manager: ServiceManager, mut
         println!("{}", demo::welcome(&format!("http://{address}")));
     }
     let _ = stopped.wait_for(|stop| *stop).await;
-    shop.set_ready(false, "stopping");
+    shop.set_ready(false, "draining: the node stops");
 }

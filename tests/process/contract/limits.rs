@@ -3,6 +3,8 @@
 use crate::process::shop::{product, received, stock};
 use crate::process::{Api, TestEnv, Way, at_once};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 /// A node with some variables.
@@ -107,4 +109,52 @@ fn bound_files(env: &TestEnv, bytes: &str) {
     let id = env.program().id().to_string();
     let bounded = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:unlimited")]).status();
     assert!(bounded.expect("util-linux is installed").success());
+}
+
+/// A connection of the test's own, kept open.
+fn ask(socket: &mut TcpStream, method: &str, path: &str, body: &str) -> String {
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        socket.peer_addr().expect("it is connected"),
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).expect("the node reads");
+    let (mut answer, mut piece) = (String::new(), [0; 4_096]);
+    loop {
+        let read = socket.read(&mut piece).expect("the node answers");
+        answer.push_str(&String::from_utf8_lossy(&piece[..read]));
+        let whole = answer.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            length.is_none_or(|length: usize| body.len() >= length)
+        });
+        if whole || read == 0 {
+            return answer;
+        }
+    }
+}
+
+#[test]
+fn idle_connections_leave_the_log_its_files() {
+    let shell = Some("ulimit -n 700; exec \"$0\" \"$@\"".to_owned());
+    let env = TestEnv::start_as(&Way { shell, ..Way::default() });
+    stock(&env, "A", "reserve", 1);
+    let ready = env.get("/health/ready").json();
+    let http = env.program().said("ready at http://").expect("it says where");
+    let mut own = TcpStream::connect(&http).expect("there is room");
+    assert!(ask(&mut own, "GET", "/health/live", "").starts_with("HTTP/1.1 200"));
+    // As many as would take all files there are, twice.
+    let kafka = ready["kafka"].as_str().expect("it listens").to_owned();
+    let idle: Vec<_> = [http.as_str(), kafka.as_str()].map(|at| vec![at; 700]).concat();
+    let idle: Vec<_> = idle.into_iter().filter_map(|at| TcpStream::connect(at).ok()).collect();
+    assert!(idle.len() > 300, "{}", idle.len());
+    for n in 0..20 {
+        let movement = json!({"quantity": 1, "reason": "received", "reference": format!("r{n}")});
+        let answer = ask(&mut own, "POST", "/api/v1/stock/A/movements", &movement.to_string());
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+    let answer = ask(&mut own, "POST", "/api/v1/checkpoints", "");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", env.program().id())).map_or(0, Iterator::count);
+    assert!(open <= 700 - 64, "{open} files are open");
+    drop(idle);
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A small disk in memory, mounted where only those see it who enter it. Gone when its holder ends, which ends with us.
@@ -168,4 +169,46 @@ fn a_disk_that_takes_no_writes_is_named_and_waited_for() {
     drop(frozen);
     env.restart(&Way::default());
     env.post("/api/v1/stock/A/movements", "last", &received(1)).expect(201);
+}
+
+/// Why the node is not ready, or nothing.
+fn unready(env: &TestEnv) -> Option<String> {
+    env.get("/health/ready").json()["why"].as_str().map(str::to_owned)
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_holds_the_log_makes_the_node_unready_when_it_stands_still_and_an_index_does_not() {
+    let variables =
+        vec![("TRADEWIND_OUTPUTS_STALLED_S", "1".to_owned()), ("TRADEWIND_CHECKPOINTS_INTERVAL_S", "1".to_owned())];
+    let env = TestEnv::start_as(&Way { variables, ..Way::default() });
+    stock(&env, "A", "reserve", 1);
+    env.until_ready(true);
+    for (folder, sink) in [("outputs", "outputs"), ("checkpoints", "checkpoints")] {
+        let Some(frozen) = Frozen::of(&env.data().join(folder)) else {
+            return skipped("files that nobody may change need chattr +i, which is not allowed here");
+        };
+        let stalled = |why: String| why.starts_with("stalled: ") && why.contains(sink);
+        until(&format!("{sink} stand still"), || unready(&env).is_some_and(stalled));
+        // It still decides and answers.
+        receive(&env, 0).expect(201);
+        assert!(env.get("/api/v1/status").ok().json()["stalled"][sink].is_string());
+        assert!(env.get("/metrics").text().contains(&format!("tradewind_stalled{{sink=\"{sink}\"}} 1")));
+        drop(frozen);
+        until("it resumes by itself", || unready(&env).is_none());
+    }
+    let frozen = Frozen::of(&env.data().join("search")).expect("it could be frozen before");
+    let product = json!({"title": "Kettle", "category": ["Kitchen"], "variants": []});
+    env.call("PUT", "/api/v1/products/P", &[], product.to_string()).expect(201);
+    until("the index stands still", || env.get("/api/v1/status").ok().json()["stalled"]["search"].is_string());
+    assert_eq!(unready(&env), None);
+    drop(frozen);
+    until("the index resumes", || env.get("/api/v1/status").ok().json()["stalled"].get("search").is_none());
 }
