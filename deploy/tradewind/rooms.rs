@@ -31,6 +31,7 @@ impl Config {
         room.sequencer.epoch_ms_min = epochs.epoch_ms_min;
         room.sequencer.epoch_ms_max = epochs.epoch_ms_max;
         room.sequencer.epoch_records_max = epochs.records_max;
+        room.sequencer.epoch_bytes_max = epochs.bytes_max;
         room.sequencer.acknowledge_ms_max = epochs.acknowledge_ms_max;
         room.sequencer.retry_ms_min = epochs.retry_ms_min;
         room.sequencer.retry_ms_max = epochs.retry_ms_max;

@@ -11,7 +11,7 @@ use ingest::journal::Journal;
 use ingest::kafka::topics::{Layout, Topics};
 use ingest::kafka::{self, KafkaLog};
 use ingest::listener::{self, Listener};
-use ingest::log::{Log, Partitions, ReadLimit, Record};
+use ingest::log::{CutLimit, Log, Partitions, ReadLimit, Record};
 use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
 use ingest::storage::Folder;
@@ -214,7 +214,7 @@ fn seal(log: &dyn Log) -> Result<(), Any> {
     let mut count = 0;
     let ends = log.ends()?;
     loop {
-        let mut cut = log.cut_after(&epochs.cut, 1000)?;
+        let mut cut = log.cut_after(&epochs.cut, CutLimit::records(1000))?;
         cut.0.remove(&Topic::Epochs);
         let record = epochs.next_record(&cut, Timestamp::from_micros(epochs.now.micros() + 1));
         epochs.accept(&record)?;

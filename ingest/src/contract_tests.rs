@@ -6,7 +6,7 @@
 mod floors;
 
 use crate::Error;
-use crate::log::{Log, LogReader, LogRecord, ReadLimit, Record};
+use crate::log::{CutLimit, Log, LogReader, LogRecord, ReadLimit, Record};
 use crate::testing::{Bell, Random};
 use bytes::Bytes;
 use dataflows::epoch::Cut;
@@ -215,7 +215,8 @@ fn snapshots_are_consistent(log: &Arc<dyn Log>) {
         stopped.send(()).expect("the check waits");
     });
     while stop.try_recv().is_err() {
-        let (ends, early) = (ends(&**log), log.cut_after(&Cut::default(), 7).expect("the log is there"));
+        let (ends, early) =
+            (ends(&**log), log.cut_after(&Cut::default(), CutLimit::records(7)).expect("the log is there"));
         for snapshot in [ends, early] {
             // There are as many of each, so offsets can be compared.
             let counts = places.map(|at| snapshot.get(at).unwrap_or(0));
@@ -243,7 +244,8 @@ fn appends_are_not_parted_wrongly(log: &Arc<dyn Log>) {
             result.expect("the log takes records");
             answered += 1;
         }
-        let (ends, early) = (ends(&**log), log.cut_after(&Cut::default(), 9).expect("the log is there"));
+        let (ends, early) =
+            (ends(&**log), log.cut_after(&Cut::default(), CutLimit::records(9)).expect("the log is there"));
         for snapshot in [ends, early] {
             let counts = places.map(|at| snapshot.get(at).unwrap_or(0));
             assert!(counts.is_sorted_by(|earlier, later| earlier >= later), "{counts:?} of {places:?}");
@@ -346,7 +348,7 @@ fn a_cut_after_is_near(log: &Arc<dyn Log>) {
     };
     let mut cuts = 0;
     while commands(&from, &ends) > 0 {
-        let cut = log.cut_after(&from, 100).expect("the log is there");
+        let cut = log.cut_after(&from, CutLimit::records(100)).expect("the log is there");
         assert!(commands(&cut, &ends) < commands(&from, &ends), "every cut goes on");
         assert!(commands(&from, &cut) <= 1000, "about 100, if the log can tell");
         from = cut;

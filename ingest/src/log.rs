@@ -130,6 +130,23 @@ pub struct ReadLimit {
     pub bytes_max: usize,
 }
 
+/// How far a cut goes; at least one record if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutLimit {
+    /// At most that many records of input.
+    pub records_max: u64,
+    /// At most that many bytes, but for one record that may be larger than what is left of them. A log that does not
+    /// know how large records are goes by their number.
+    pub bytes_max: u64,
+}
+
+impl CutLimit {
+    /// That many records of any size.
+    pub const fn records(records_max: u64) -> CutLimit {
+        CutLimit { records_max, bytes_max: u64::MAX }
+    }
+}
+
 /// A log of partitioned topics. Offsets of a partition rise, and may have holes.
 pub trait Log: Send + Sync {
     /// How many partitions each topic has.
@@ -154,10 +171,11 @@ pub trait Log: Send + Sync {
     /// transaction is durable, here and for every reader, when that transaction has ended.
     fn ends(&self) -> Result<Cut, Error>;
 
-    /// The ends, of now or as they were seen last if those go on from `from`; or, when more than `records_max` command
-    /// records lie between `from` and them, an earlier snapshot that is about that far from it. Never before `from`, and
-    /// equally consistent. What is deleted counts for nothing.
-    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error>;
+    /// The ends, of now or as they were seen last if those go on from `from`; or, when more records lie between `from` and
+    /// them than the limit has, an earlier snapshot that is about that far from it. Never before `from`, and equally
+    /// consistent. While more waits than the limit has, no partition gives more than its equal share, as far as the order
+    /// of topics allows. What is deleted counts for nothing.
+    fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error>;
 
     /// A reader of the partitions that `starts` names, from those offsets on. [`Error::Deleted`] if one of them is before
     /// the log's own start, [`Error::OutOfRange`] if it is beyond the end.

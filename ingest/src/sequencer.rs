@@ -2,10 +2,11 @@
 //! of sequencers may run on one log. Not for reading commands.
 //!
 //! It cuts when there is something to cut, the first time at once and then at most every `epoch_ms_min`, and at least
-//! every `epoch_ms_max` so that time passes. An epoch holds about `epoch_records_max` commands at most: when more wait,
-//! the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one follows at once.
+//! every `epoch_ms_max` so that time passes. An epoch holds about `epoch_records_max` records and `epoch_bytes_max` bytes
+//! at most: when more waits, the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one
+//! follows at once.
 
-use crate::log::{Log, Record, Watch, lock};
+use crate::log::{CutLimit, Log, Record, Watch, lock};
 use crate::sealed::{Follower, STALL_MAX, Sealed};
 use crate::signal::Signal;
 use crate::{Clock, Error, Fatal};
@@ -30,8 +31,10 @@ pub struct Config {
     pub epoch_ms_min: u64,
     /// The most time between two epochs.
     pub epoch_ms_max: u64,
-    /// About how many commands an epoch holds at most.
+    /// About how many records an epoch holds at most.
     pub epoch_records_max: u64,
+    /// How many bytes of records an epoch holds at most; one record may be larger than what is left.
+    pub epoch_bytes_max: u64,
     /// The first wait after an error.
     pub retry_ms_min: u64,
     /// The longest wait after errors; each is twice the one before.
@@ -46,6 +49,7 @@ impl Default for Config {
             epoch_ms_min: 5,
             epoch_ms_max: 1000,
             epoch_records_max: 10_000,
+            epoch_bytes_max: 4 << 20,
             retry_ms_min: 10,
             retry_ms_max: 1000,
             acknowledge_ms_max: 10_000,
@@ -310,7 +314,8 @@ impl Closer {
         }
         let epochs = self.follower.epochs();
         let ends = ends.without_epochs();
-        let cut = self.log.cut_after(&epochs.cut, self.config.epoch_records_max)?.without_epochs();
+        let limit = CutLimit { records_max: self.config.epoch_records_max, bytes_max: self.config.epoch_bytes_max };
+        let cut = self.log.cut_after(&epochs.cut, limit)?.without_epochs();
         let waiting = if !epochs.cut.is_before(&cut) {
             Waiting::Nothing
         } else if cut.is_before(&ends) {

@@ -7,7 +7,7 @@ use dataflows::port::{Appended, Sink, Waker};
 use dataflows::topic::TopicPartition;
 use ingest::Error;
 use ingest::journal::Journal;
-use ingest::log::{Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch};
+use ingest::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch};
 use ingest::testing::Random;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -99,8 +99,8 @@ impl Log for Watched {
         self.journal.ends()
     }
 
-    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
-        self.journal.cut_after(from, records_max)
+    fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error> {
+        self.journal.cut_after(from, limit)
     }
 
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {

@@ -171,6 +171,13 @@ pub const KEYS: &[Key] = &[
     number("epochs.epoch_ms_max", "ms", (1, 60_000), 1_000, "between two epochs at most, so that time passes"),
     number("epochs.records_max", "records", (1, 10_000_000), 10_000, "in an epoch, about"),
     number(
+        "epochs.bytes_max",
+        "bytes",
+        (KIB, GIB),
+        4 * MIB,
+        "of records in an epoch; one record may be larger than what is left",
+    ),
+    number(
         "epochs.acknowledge_ms_max",
         "ms",
         (10, DAY_MS),

@@ -39,7 +39,7 @@ fn an_unknown_key_names_its_place_and_what_there_is() {
     assert_eq!(
         refused("[epochs]\nepoch_ms = 5\n", &[]),
         "shop.toml:2: no key is called epochs.epoch_ms; there are in [epochs] epoch_ms_min, epoch_ms_max, records_max, \
-         acknowledge_ms_max, retry_ms_min, retry_ms_max"
+         bytes_max, acknowledge_ms_max, retry_ms_min, retry_ms_max"
     );
     let sections = "there are the sections log, kafka, epochs, checkpoints, dead_letters, outputs, search, export, engine, serving, telemetry";
     assert_eq!(refused("\n[epoch]\n", &[]), format!("shop.toml:2: no key is called epoch; {sections}"));

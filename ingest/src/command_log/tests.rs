@@ -3,7 +3,7 @@
 use super::*;
 use crate::contract_tests::{beginning, read_to};
 use crate::journal::{self, Journal};
-use crate::log::{LogReader, Partitions, Record, Watch, Watchers, lock};
+use crate::log::{CutLimit, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::testing::{Disk, ManualClock, PATIENCE};
 use dataflows::command::{CancelOrder, Command};
 use dataflows::epoch::Cut;
@@ -65,7 +65,7 @@ impl Log for Silent {
         Ok(Cut::default())
     }
 
-    fn cut_after(&self, _: &Cut, _: u64) -> Result<Cut, crate::Error> {
+    fn cut_after(&self, _: &Cut, _: CutLimit) -> Result<Cut, crate::Error> {
         self.ends()
     }
 

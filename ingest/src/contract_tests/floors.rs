@@ -3,7 +3,7 @@
 
 use super::{LIMIT, ORDERS, STOCK, append, beginning, by_partition, end, ends, read_to, reader, text};
 use crate::Error;
-use crate::log::{Log, LogRecord, ReadLimit, Record};
+use crate::log::{CutLimit, Log, LogRecord, ReadLimit, Record};
 use crate::testing::{Bell, Random};
 use dataflows::epoch::Cut;
 use dataflows::topic::{Topic, TopicPartition};
@@ -210,7 +210,7 @@ pub(super) fn cuts_go_on_after_a_deletion(log: &Arc<dyn Log>) {
     for _ in 0..6 {
         fill(log, &mut random, &mut model);
         for _ in 0..2 {
-            let cut = log.cut_after(&from, 50).expect("the log is there");
+            let cut = log.cut_after(&from, CutLimit::records(50)).expect("the log is there");
             assert!(from.iter().all(|(at, next)| cut.get(at) >= Some(next)), "{cut:?} is back before {from:?}");
             from = cut;
             if random.below(2) == 0 {
@@ -219,7 +219,9 @@ pub(super) fn cuts_go_on_after_a_deletion(log: &Arc<dyn Log>) {
         }
         let ends = ends(log);
         // What is deleted does not count: from the beginning is the same as from the starts.
-        for cut in [log.cut_after(&Cut::default(), 20), log.cut_after(&starts(log), 20)] {
+        for cut in
+            [log.cut_after(&Cut::default(), CutLimit::records(20)), log.cut_after(&starts(log), CutLimit::records(20))]
+        {
             let cut = cut.expect("the log is there");
             let is_within =
                 |(at, next): (TopicPartition, u64)| Some(next) >= starts(log).get(at) && Some(next) <= ends.get(at);

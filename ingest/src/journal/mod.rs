@@ -10,6 +10,7 @@ mod base;
 pub mod batch;
 mod commit;
 mod compact;
+mod cut;
 mod front;
 mod index;
 mod meta;
@@ -24,17 +25,16 @@ mod golden_tests;
 mod tests;
 
 use crate::Error;
-use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
+use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::storage::{Folder, Storage};
 use base::Base;
 use commit::Segment;
 pub use compact::Compaction;
 use dataflows::epoch::Cut;
 use dataflows::port::{AppendError, Appended, Waker};
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::topic::TopicPartition;
 use index::Index;
 use meta::Layout;
-use reader::Next;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -186,47 +186,6 @@ impl Journal {
         let state = lock(&self.shared.state);
         state.position - state.index.front().position + state.base.as_ref().map_or(0, |base| base.bytes)
     }
-
-    /// See [`Log::cut_after`]; none if what has to be read for it was deleted meanwhile.
-    fn try_cut_after(&self, from: &Cut, records_max: u64) -> Result<Option<Cut>, Error> {
-        let layout = &self.shared.layout;
-        let commands = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
-        let from: Vec<u64> = (0..layout.len()).map(|slot| from.get(layout.at(slot)).unwrap_or(0)).collect();
-        let (ends, mark) = {
-            let state = lock(&self.shared.state);
-            let starts = commands().map(|slot| (slot, from[slot]));
-            (state.ends.clone(), state.index.before(starts).clone())
-        };
-        let beyond: u64 = commands().map(|slot| ends[slot].saturating_sub(from[slot])).sum();
-        if beyond <= records_max {
-            return Ok(Some(snapshot(layout, &ends)));
-        }
-        // The journal's order is the order of acknowledgement, so any prefix of it is a consistent snapshot.
-        let mut reached = mark.ends;
-        let mut left = records_max.max(1);
-        let mut scan = reader::Scan::new(Arc::clone(&self.shared), mark.position);
-        while left > 0 {
-            let commit = match scan.next_commit()? {
-                Next::Commit(commit) => commit,
-                Next::End => break,
-                Next::Deleted => return Ok(None),
-            };
-            let mut entries = commit.entries.clone();
-            while !entries.is_empty() && left > 0 {
-                let (entry, rest) = commit::entry(&entries).map_err(|why| scan.damaged_entry(&commit, why))?;
-                entries = rest;
-                let Some(slot) = layout.slot_of(entry.topic, entry.partition) else { continue };
-                let end = entry.header.base_offset + u64::from(entry.header.count);
-                let begin = entry.header.base_offset.max(from[slot]);
-                let counted = layout.at(slot).topic != Topic::Epochs;
-                let taken = if counted { end.saturating_sub(begin).min(left) } else { 0 };
-                reached[slot] = if counted && taken > 0 { begin + taken } else { end };
-                left -= taken;
-            }
-        }
-        let never_back: Vec<u64> = reached.iter().zip(&from).map(|(reached, from)| *reached.max(from)).collect();
-        Ok(Some(snapshot(layout, &never_back)))
-    }
 }
 
 /// The cut that these next offsets are, which are given by the partitions' numbers.
@@ -282,10 +241,10 @@ impl Log for Journal {
         Ok(snapshot(&self.shared.layout, &ends))
     }
 
-    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
+    fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error> {
         loop {
             // Each further attempt begins at a later front, so this ends.
-            if let Some(cut) = self.try_cut_after(from, records_max)? {
+            if let Some(cut) = cut::cut_after(&self.shared, from, limit)? {
                 return Ok(cut);
             }
         }

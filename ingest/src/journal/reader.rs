@@ -47,6 +47,11 @@ impl Scan {
         (self.position, self.end, self.segment) = (position, position, None);
     }
 
+    /// The journal.
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Where the next commit begins.
     pub const fn position(&self) -> u64 {
         self.position

@@ -25,7 +25,7 @@ mod tests;
 pub use client::Security;
 
 use crate::Error;
-use crate::log::{Log, LogReader, Partitions, Record, Watch, Watchers, lock};
+use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::signal::Signal;
 use client::Names;
 use dataflows::epoch::Cut;
@@ -33,6 +33,7 @@ use dataflows::port::{Appended, Waker};
 use dataflows::topic::{Topic, TopicPartition};
 use places::Places;
 use publisher::Publisher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -101,6 +102,26 @@ struct Shared {
     places: Places,
     /// The ends as they were last seen.
     seen: Mutex<Cut>,
+    sizes: Arc<Sizes>,
+}
+
+/// How large records are, as the readers of this log see them.
+#[derive(Debug, Default)]
+struct Sizes(AtomicU64);
+
+impl Sizes {
+    /// Takes in that so many records with so many bytes were read: larger ones count at once, smaller ones by and by.
+    fn saw(&self, records: usize, bytes: usize) {
+        if let Some(size) = bytes.checked_div(records) {
+            let before = self.0.load(Ordering::Relaxed);
+            self.0.store((size as u64).max(before - before / 16), Ordering::Relaxed);
+        }
+    }
+
+    /// The bytes of a record; at least 1.
+    fn record_bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).max(1)
+    }
 }
 
 impl Shared {
@@ -130,7 +151,15 @@ impl KafkaLog {
         let watchers = Watchers::default();
         let publisher = Publisher::new(config.clone(), names.clone(), watchers.clone());
         let seen = Mutex::default();
-        let shared = Arc::new(Shared { config, names, partitions: partitions.clone(), watchers, places, seen });
+        let shared = Arc::new(Shared {
+            config,
+            names,
+            partitions: partitions.clone(),
+            watchers,
+            places,
+            seen,
+            sizes: Arc::default(),
+        });
         shared.ends()?;
         let signal = Signal::default();
         let (watched, stop) = (Arc::clone(&shared), signal.clone());
@@ -218,7 +247,10 @@ impl Log for KafkaLog {
         self.shared.ends()
     }
 
-    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
+    /// Brokers do not say how large records are. As many are cut as have the limit's bytes if they are as large as those
+    /// that were read here lately.
+    fn cut_after(&self, from: &Cut, CutLimit { records_max, bytes_max }: CutLimit) -> Result<Cut, Error> {
+        let records_max = records_max.min(bytes_max / self.shared.sizes.record_bytes()).max(1);
         let ends = self.ends_beyond(from)?;
         if cut::distance(from, &ends) <= records_max {
             return Ok(cut::later(from, &ends));

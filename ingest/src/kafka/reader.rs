@@ -8,7 +8,7 @@
 //! so a position passes what holds nothing. What is deleted before it was read is never passed: the reader fails.
 
 use super::client::{self, Context, Names};
-use super::{Shared, headers};
+use super::{Shared, Sizes, headers};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Record, Watchers, lock};
 use bytes::{Bytes, BytesMut};
@@ -81,6 +81,7 @@ struct Queue {
 pub struct Reader {
     queue: Arc<Queue>,
     positions: BTreeMap<TopicPartition, u64>,
+    sizes: Arc<Sizes>,
 }
 
 impl Reader {
@@ -118,7 +119,7 @@ impl Reader {
         // Nobody waits for its end: it sees soon that the reader is gone, and then only lets go of its client.
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread.spawn(move || run.run()).map_err(Error::io("starting", "kafka-reader"))?;
-        Ok(Reader { queue, positions })
+        Ok(Reader { queue, positions, sizes: Arc::clone(&shared.sizes) })
     }
 }
 
@@ -166,6 +167,7 @@ impl LogReader for Reader {
             }
         }
         drop(ahead);
+        self.sizes.saw(given, bytes);
         self.queue.moved.notify_all();
         Ok(())
     }

@@ -145,7 +145,7 @@ fn a_backlog_is_cut_into_small_epochs_while_time_creeps() {
         let creeps = pair[1].now.micros() - pair[0].now.micros();
         assert!(pair[0].epoch == Epoch(1) && pair[0].now.micros() == 1_000 || creeps == 1, "{pair:?}");
         let [orders, stock] = [ORDERS, STOCK].map(|at| pair[1].cut.get(at).unwrap_or(0));
-        assert!(stock <= orders, "a prefix of the log");
+        assert!(orders <= 150 || stock == 0 || stock == 150, "each gives as much while both wait: {pair:?}");
     }
     env.append(ORDERS, 1);
     let all = env.epochs_to(&env.ends());

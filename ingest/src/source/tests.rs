@@ -4,7 +4,7 @@ use super::*;
 use crate::codec::encode;
 use crate::contract_tests::{append, read_to, text};
 use crate::journal::{self, Journal};
-use crate::log::{Partitions, Record, Watch};
+use crate::log::{CutLimit, Partitions, Record, Watch};
 use crate::sealed::Place;
 use crate::testing::{Bell, Disk, Random};
 use dataflows::command::{CancelOrder, Command, MoveReason, MoveStock};
@@ -345,7 +345,7 @@ impl Log for Holes {
         Ok(scaled(&self.0.ends()?, |next| next * 2))
     }
 
-    fn cut_after(&self, _: &Cut, _: u64) -> Result<Cut, Error> {
+    fn cut_after(&self, _: &Cut, _: CutLimit) -> Result<Cut, Error> {
         self.ends()
     }
 

@@ -2,7 +2,7 @@
 
 use super::Random;
 use crate::Error;
-use crate::log::{Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch, lock};
+use crate::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch, lock};
 use dataflows::epoch::Cut;
 use dataflows::port::{AppendError, Appended, Waker};
 use dataflows::topic::TopicPartition;
@@ -112,9 +112,9 @@ impl Log for FaultyLog {
         self.inner.ends()
     }
 
-    fn cut_after(&self, from: &Cut, records_max: u64) -> Result<Cut, Error> {
+    fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error> {
         self.faults.check("cut_after fails")?;
-        self.inner.cut_after(from, records_max)
+        self.inner.cut_after(from, limit)
     }
 
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {

@@ -5,7 +5,7 @@ mod crash;
 use super::*;
 use crate::contract_tests::{self, LIMIT, append, by_partition, read_to, text};
 use crate::journal::{Config, Journal};
-use crate::log::{Log, LogReader, Partitions, ReadLimit, Record};
+use crate::log::{CutLimit, Log, LogReader, Partitions, ReadLimit, Record};
 use crate::testing::{Bell, Disk, Random};
 use dataflows::topic::{Topic, TopicPartition};
 use std::collections::BTreeMap;
@@ -313,7 +313,7 @@ fn appends_readers_cuts_and_deletions_at_once() {
         reader.poll(ReadLimit { records_max: 7, ..LIMIT }, &mut found).unwrap();
         let mut floor = Cut::default();
         journal.partitions().iter().for_each(|at| floor.set(at, reader.position(at).unwrap()));
-        let cut = journal.cut_after(&floor, 5).unwrap();
+        let cut = journal.cut_after(&floor, CutLimit::records(5)).unwrap();
         assert!(floor.iter().all(|(at, next)| cut.get(at) >= Some(next)));
         // If a floor is still at work, this one is left out.
         drop(floors.try_send(floor));
