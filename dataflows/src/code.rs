@@ -1,5 +1,6 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
+use crate::decider::ERRORS_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -45,6 +46,7 @@ codes! {
     Overflow "overflow" "An amount does not fit 64 bits",
     OutOfStock "out_of_stock" "There is not enough stock for a line",
     InsufficientStock "insufficient_stock" "There is not enough stock for this movement",
+    TooLarge "too_large" "A row or an event would be too large",
 }
 
 impl std::fmt::Display for Code {
@@ -69,7 +71,7 @@ pub struct Problem {
 pub struct Refusal {
     /// The code of the outcome.
     pub code: Code,
-    /// The details, never empty.
+    /// The details, never empty; the first [`ERRORS_MAX`] of them.
     pub errors: Vec<Problem>,
 }
 
@@ -85,8 +87,9 @@ impl Refusal {
     }
 
     /// Several problems; the first gives the code. `None` if there are none.
-    pub fn of(errors: Vec<Problem>) -> Option<Refusal> {
+    pub fn of(mut errors: Vec<Problem>) -> Option<Refusal> {
         let code = errors.first()?.code;
+        errors.truncate(ERRORS_MAX);
         Some(Refusal { code, errors })
     }
 }

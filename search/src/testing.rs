@@ -5,7 +5,7 @@ use dataflows::command::InventoryPolicy;
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::finder::ShopAt;
 use dataflows::money::Currency;
-use dataflows::rows::{Order, OrderLine, OrderStatus, Product, Row, Variant, View};
+use dataflows::rows::{LeftOut, Order, OrderLine, OrderStatus, Product, Row, Variant, View};
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ pub fn product(random: &mut Random, id: u64) -> Product {
         attributes: BTreeMap::from([("colour".into(), colour.into())]),
         archived: random.below(10) == 0,
         variants,
-        left_out: Vec::new(),
+        left_out: LeftOut::default(),
         category_path: SmolStr::new(category),
     }
 }

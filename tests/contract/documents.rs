@@ -5,8 +5,8 @@ use dataflows::code::Code;
 use dataflows::command::{InventoryPolicy, PaymentMethod};
 use dataflows::epoch::Epoch;
 use dataflows::rows::{
-    Adjustment, Credit, CreditLine, HashMemo, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Product,
-    ScheduledPrice, Shipment, ShipmentStatus, Taken, Variant,
+    Adjustment, Credit, CreditLine, FormerSku, HashMemo, History, Order, OrderLine, OrderStatus, Payment,
+    PaymentStatus, Product, ScheduledPrice, Shipment, ShipmentStatus, Taken, Variant,
 };
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub fn product() -> Arc<Product> {
         attributes: [(text("size"), text("M")), (text("colour"), text("cream"))].into(),
         archived: false,
         variants: vec![variant.clone()],
-        left_out: vec![Variant { sku: text("unseen"), ..variant }],
+        left_out: [FormerSku { sku: text("unseen"), rule: variant.rule() }].into_iter().collect(),
         category_path: text("Home/Kitchen"),
     })
 }

@@ -9,6 +9,10 @@ use super::time::MINUTE;
 const QUANTITY_MAX: i64 = 1_000_000_000;
 const ID_CHARACTERS_MAX: usize = 128;
 const COUNTRY_CHARACTERS_MAX: usize = 64;
+const TEXT_CHARACTERS_MAX: usize = 256;
+const NOTE_CHARACTERS_MAX: usize = 10_000;
+const TOKEN_CHARACTERS_MAX: usize = 2_048;
+const ORDER_LINES_MAX: i64 = 5_000;
 const EARLY_MAX: i64 = 5 * MINUTE;
 
 /// The pointer of the first value outside its bounds.
@@ -24,6 +28,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.id("/location", &body.location);
             let magnitude = i128::from(body.quantity).abs();
             found.require("/quantity", (1..=i128::from(QUANTITY_MAX)).contains(&magnitude));
+            found.name("/reference", &body.reference);
         }
         Body::TransferStock(body) => {
             found.id("/sku", &body.sku);
@@ -31,24 +36,38 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.id("/to", &body.to);
             found.require("/to", body.from != body.to);
             found.quantity("/quantity", body.quantity);
+            found.name("/reference", &body.reference);
         }
         Body::PlaceOrder(body) => {
             found.id("/order_id", &body.order_id);
+            found.text("/payment/token", body.token.as_deref(), 0..=TOKEN_CHARACTERS_MAX);
             found.party(&body.customer_id, &body.currency, &body.country);
             check_lines(&mut found, &body.lines, policy);
         }
-        Body::CancelOrder(body) => found.id("/order_id", &body.order_id),
-        Body::ShipOrder(body) => found.id("/order_id", &body.order_id),
+        Body::CancelOrder(body) => {
+            found.id("/order_id", &body.order_id);
+            found.note("/reason", &body.reason);
+        }
+        Body::ShipOrder(body) => {
+            found.id("/order_id", &body.order_id);
+            found.name("/carrier", &body.carrier);
+            found.name("/tracking", &body.tracking);
+        }
         Body::DeliverOrder(body) => found.id("/order_id", &body.order_id),
-        Body::RecordShipmentFailure(body) => found.id("/order_id", &body.order_id),
+        Body::RecordShipmentFailure(body) => {
+            found.id("/order_id", &body.order_id);
+            found.note("/reason", &body.reason);
+        }
         Body::ReturnItems(body) => check_return(&mut found, body),
         Body::RecordCredit(body) => {
             found.id("/credit_id", &body.credit_id);
+            found.name("/reference", &body.reference);
             found.party(&body.customer_id, &body.currency, &body.country);
             check_lines(&mut found, &body.lines, policy);
         }
         Body::RecordAdjustment(body) => {
             found.id("/adjustment_id", &body.adjustment_id);
+            found.name("/reference", &body.reference);
             found.party(&body.customer_id, &body.currency, &body.country);
             found.currency("/amount/currency", &body.amount.currency);
         }
@@ -57,11 +76,13 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.id("/payment_id", &body.payment_id);
             let least = if body.status == PaymentResult::ChargedBack { 1 } else { 0 };
             found.money("/amount", &body.amount, least);
+            found.note("/reason", &body.reason);
         }
         Body::IssueRefund(body) => {
             found.id("/order_id", &body.order_id);
             found.id("/refund_id", &body.refund_id);
             found.money("/amount", &body.amount, 1);
+            found.note("/reason", &body.reason);
         }
     }
     let early = command.occurred_at.is_some_and(|at| at > now + EARLY_MAX);
@@ -79,21 +100,32 @@ fn check_policy(found: &mut Found, body: &PutPolicy) {
     for (pointer, value) in values {
         found.quantity(pointer, value.unwrap_or(1));
     }
+    found.require("/order_lines_max", body.order_lines_max.unwrap_or(1) <= ORDER_LINES_MAX);
 }
 
 fn check_product(found: &mut Found, body: &PutProduct) {
     found.id("/product_id", &body.product_id);
-    found.require("/title", !body.title.is_empty());
+    found.name("/title", &Some(body.title.clone()));
+    found.note("/description", &body.description);
+    found.name("/brand", &body.brand);
+    found.require("/category", body.category.len() <= 10);
     for (place, segment) in body.category.iter().enumerate() {
-        let sound = !segment.is_empty() && !segment.contains('/');
-        found.require(&format!("/category/{place}"), sound);
+        let pointer = format!("/category/{place}");
+        found.text(&pointer, Some(segment), 1..=100);
+        found.require(&pointer, !segment.contains('/'));
     }
-    found.require("/variants", !body.variants.is_empty());
+    found.require("/attributes", body.attributes.len() <= 200);
+    for (name, value) in &body.attributes {
+        found.text("/attributes", Some(name), 0..=100);
+        found.text(&format!("/attributes/{name}"), Some(value), 0..=1_000);
+    }
+    found.require("/variants", (1..=1_000).contains(&body.variants.len()));
     for (place, variant) in body.variants.iter().enumerate() {
         let pointer = format!("/variants/{place}");
         found.id(&format!("{pointer}/sku"), &variant.sku);
         let twice = body.variants[..place].iter().any(|other| other.sku == variant.sku);
         found.require(&format!("{pointer}/sku"), !twice);
+        found.name(&format!("{pointer}/title"), &variant.title);
         found.money(&format!("{pointer}/price"), &variant.price, 0);
         let low_stock_at = variant.low_stock_at.unwrap_or(0);
         found.require(&format!("{pointer}/low_stock_at"), (0..=QUANTITY_MAX).contains(&low_stock_at));
@@ -123,7 +155,7 @@ fn check_lines(found: &mut Found, lines: &[AskedLine], policy: &Policy) {
 fn check_return(found: &mut Found, body: &ReturnItems) {
     found.id("/order_id", &body.order_id);
     found.id("/return_id", &body.return_id);
-    found.require("/lines", !body.lines.is_empty());
+    found.require("/lines", !body.lines.is_empty() && body.lines.len() as i64 <= ORDER_LINES_MAX);
     for (place, line) in body.lines.iter().enumerate() {
         found.quantity(&format!("/lines/{place}/quantity"), line.quantity);
     }
@@ -139,10 +171,27 @@ impl Found {
         }
     }
 
+    /// A text of so many characters, none of them a control character.
+    fn text(&mut self, pointer: &str, text: Option<&str>, characters: std::ops::RangeInclusive<usize>) {
+        if let Some(text) = text {
+            let sound = characters.contains(&text.chars().count()) && !text.contains(char::is_control);
+            self.require(pointer, sound);
+        }
+    }
+
     fn id(&mut self, pointer: &str, id: &str) {
-        let characters = id.chars().count();
-        let sound = (1..=ID_CHARACTERS_MAX).contains(&characters) && !id.contains(char::is_control);
-        self.require(pointer, sound);
+        self.text(pointer, Some(id), 1..=ID_CHARACTERS_MAX);
+    }
+
+    /// A title, brand, carrier, tracking number or reference.
+    fn name(&mut self, pointer: &str, name: &Option<String>) {
+        self.text(pointer, name.as_deref(), 1..=TEXT_CHARACTERS_MAX);
+    }
+
+    /// A description or a reason: line breaks and tabs count like any character.
+    fn note(&mut self, pointer: &str, note: &Option<String>) {
+        let plain = note.as_ref().map(|note| note.replace(['\n', '\r', '\t'], " "));
+        self.text(pointer, plain.as_deref(), 0..=NOTE_CHARACTERS_MAX);
     }
 
     fn quantity(&mut self, pointer: &str, quantity: i64) {
@@ -164,7 +213,6 @@ impl Found {
             self.id("/customer_id", customer_id);
         }
         self.currency("/currency", currency);
-        let characters = country.chars().count();
-        self.require("/country", (1..=COUNTRY_CHARACTERS_MAX).contains(&characters));
+        self.text("/country", Some(country), 1..=COUNTRY_CHARACTERS_MAX);
     }
 }

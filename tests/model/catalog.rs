@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Shop;
 use super::command::{ArchiveProduct, InventoryPolicy, PutProduct, SetPrice, Variant};
-use super::events::{EventLog, Refusal, refuse};
+use super::events::{EventLog, Refusal, refuse, refuse_at};
 use super::money::Money;
 use super::time;
 
@@ -23,7 +23,10 @@ pub struct Product {
     pub archived: bool,
 }
 
-/// A SKU once put; it keeps its last variant and its windows when it is left out.
+/// How many windows of a SKU may be open or to come.
+const WINDOWS_MAX: usize = 100;
+
+/// A SKU once put; it keeps its last variant when it is left out, and loses its windows.
 #[derive(Debug, Clone)]
 pub struct Sku {
     pub product_id: String,
@@ -64,6 +67,13 @@ impl Catalog {
 
     pub fn inventory_policy(&self, sku: &str) -> InventoryPolicy {
         self.skus[sku].variant.inventory_policy
+    }
+
+    /// Drops the windows of a product's SKUs that are over.
+    fn drop_windows(&mut self, product_id: &str, now: i64) {
+        for sku in self.skus.values_mut().filter(|sku| sku.product_id == product_id) {
+            sku.scheduled.retain(|window| window.valid_to.is_none_or(|to| now < to));
+        }
     }
 
     pub fn row(&self, product_id: &str) -> Value {
@@ -117,8 +127,12 @@ pub fn put_product(shop: &mut Shop, log: &mut EventLog, command: &PutProduct) ->
         let sku = Sku { product_id: command.product_id.clone(), variant: variant.clone(), left_out: false, scheduled };
         skus.insert(variant.sku.clone(), sku);
     }
+    for sku in skus.values_mut().filter(|sku| sku.left_out) {
+        sku.scheduled.clear();
+    }
     let product = Product { put: command.clone(), archived: false };
     shop.catalog.products.insert(command.product_id.clone(), product);
+    shop.catalog.drop_windows(&command.product_id, log.now);
     emit_changed(shop, log, &command.product_id);
     Ok(())
 }
@@ -129,6 +143,7 @@ pub fn archive_product(shop: &mut Shop, log: &mut EventLog, command: &ArchivePro
     };
     if !product.archived {
         product.archived = true;
+        shop.catalog.drop_windows(&command.product_id, log.now);
         emit_changed(shop, log, &command.product_id);
     }
     Ok(())
@@ -151,10 +166,14 @@ pub fn set_price(shop: &mut Shop, log: &mut EventLog, command: &SetPrice) -> Res
         }
         _ => return Err(refuse("unknown_sku")),
     }
+    if windows_after(catalog, command, log.now) > WINDOWS_MAX {
+        return Err(refuse_at("/sku", "invalid"));
+    }
+    catalog.drop_windows(&command.product_id, log.now);
     if let Some(sku) = catalog.skus.get_mut(&command.sku) {
         if command.valid_from.is_none() && command.valid_to.is_none() {
             sku.variant.price = command.price.clone();
-        } else {
+        } else if command.valid_to.is_none_or(|to| log.now < to) {
             sku.scheduled.push(Window {
                 price: command.price.clone(),
                 valid_from: command.valid_from,
@@ -173,4 +192,12 @@ pub fn set_price(shop: &mut Shop, log: &mut EventLog, command: &SetPrice) -> Res
         }),
     );
     Ok(())
+}
+
+/// How many windows of the SKU would not be over.
+fn windows_after(catalog: &Catalog, command: &SetPrice, now: i64) -> usize {
+    let is_window = command.valid_from.is_some() || command.valid_to.is_some();
+    let given = is_window.then_some(command.valid_to);
+    let there = catalog.skus[&command.sku].scheduled.iter().map(|window| window.valid_to);
+    there.chain(given).filter(|to| to.is_none_or(|to| now < to)).count()
 }

@@ -4,7 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 
+/// How many errors are named.
+const ERRORS_MAX: usize = 100;
+
 /// Collects an epoch's events and stamps each with its place, cause and times.
+#[derive(Clone)]
 pub struct EventLog {
     pub epoch: u64,
     pub now: i64,
@@ -38,6 +42,21 @@ impl EventLog {
         self.events.push(Value::Object(event));
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The bytes of the longest event after so many.
+    pub fn longest_after(&self, count: usize) -> usize {
+        let bytes = |event: &Value| {
+            let name = event["type"].as_str().map_or(0, str::len);
+            // The type is in the record's header.
+            event.to_string().len() - r#""type":"","#.len() - name
+        };
+        self.events[count..].iter().map(bytes).max().unwrap_or(0)
+    }
+
     pub fn into_events(self) -> Vec<Value> {
         self.events
     }
@@ -69,6 +88,6 @@ impl Refusal {
 
     pub fn errors_json(&self) -> Value {
         let entry = |(pointer, code): &(String, &'static str)| json!({"pointer": pointer, "code": code, "detail": ""});
-        self.errors.iter().map(entry).collect()
+        self.errors.iter().take(ERRORS_MAX).map(entry).collect()
     }
 }

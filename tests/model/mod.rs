@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use self::catalog::Catalog;
 use self::command::{Body, Command};
-use self::events::{EventLog, Refusal, refuse_at};
+use self::events::{EventLog, Refusal, refuse, refuse_at};
 use self::operations::Operations;
 use self::orders::Order;
 use self::policy::Policy;
@@ -60,7 +60,13 @@ pub struct DeadLetter {
     pub code: &'static str,
 }
 
+/// The bytes of a row or an event.
+const ROW_BYTES_MAX: usize = 1 << 20;
+/// Documents of as many lines or variants are never too large.
+const LISTED_SMALL: usize = 150;
+
 /// Everything that the clerk knows of the shop, command ids apart.
+#[derive(Clone)]
 pub struct Shop {
     pub policy: Policy,
     pub catalog: Catalog,
@@ -161,11 +167,50 @@ impl Model {
             return Err(refuse_at(&pointer, "invalid"));
         }
         log.begin(id, command.occurred_at.unwrap_or(log.now));
-        let before = availability(shop);
-        run(shop, log, &command.body)?;
-        emit_low_stock(shop, log, &before);
-        Ok(())
+        if !may_be_large(shop, &command.body) {
+            return settle(shop, log, &command.body);
+        }
+        // What it comes to is written down on a copy, which is thrown away if any of it is too large.
+        let (mut trial, mut told) = (shop.clone(), log.clone());
+        let outcome = settle(&mut trial, &mut told, &command.body);
+        if told.longest_after(log.count()).max(row_bytes(&trial, &command.body)) > ROW_BYTES_MAX {
+            return Err(refuse("too_large"));
+        }
+        (*shop, *log) = (trial, told);
+        outcome
     }
+}
+
+fn settle(shop: &mut Shop, log: &mut EventLog, body: &Body) -> Result<(), Refusal> {
+    let before = availability(shop);
+    run(shop, log, body)?;
+    emit_low_stock(shop, log, &before);
+    Ok(())
+}
+
+/// Whether there are so many lines or variants that the row has to be measured.
+fn may_be_large(shop: &Shop, body: &Body) -> bool {
+    let listed = match body {
+        Body::PlaceOrder(command) => command.lines.len(),
+        Body::RecordCredit(command) => command.lines.len(),
+        Body::PutProduct(command) => command.variants.len().max(command.attributes.len()),
+        other => {
+            let lines = shop.orders.get(other.key()).map_or(0, |order| order.lines.len());
+            let product = shop.catalog.products.get(other.key());
+            lines.max(product.map_or(0, |product| product.put.variants.len().max(product.put.attributes.len())))
+        }
+    };
+    listed > LISTED_SMALL
+}
+
+/// The bytes of the row that a command is about.
+fn row_bytes(shop: &Shop, body: &Body) -> usize {
+    let key = body.key();
+    let bytes = |row: Value| row.to_string().len();
+    let product = shop.catalog.products.get(key).map(|_| bytes(shop.catalog.row(key)));
+    let order = shop.orders.get(key).map(|order| bytes(order.row()));
+    let credit = shop.credits.get(key).map(|row| bytes(row.clone()));
+    [product, order, credit].into_iter().flatten().max().unwrap_or(0)
 }
 
 fn run(shop: &mut Shop, log: &mut EventLog, body: &Body) -> Result<(), Refusal> {

@@ -87,7 +87,8 @@ fn ids(body: &Body) -> Value {
         }
     };
     let mut ids = Map::new();
-    for (name, id) in pairs {
+    // Those that are as long as ids may be.
+    for (name, id) in pairs.into_iter().filter(|(_, id)| (1..=128).contains(&id.chars().count())) {
         ids.insert(name.to_string(), json!(id));
     }
     Value::Object(ids)

@@ -17,6 +17,9 @@ use super::time;
 /// The shop's own refund ids, taken in every order from the start.
 pub const SHOP_WORDS: [&str; 4] = ["cancelled", "shipment_failed", "late_capture", "charged_back"];
 
+/// How many returns an order may have, and how many refunds that are asked for.
+pub const MONEY_BACK_MAX: usize = 200;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     PendingPayment,
@@ -64,6 +67,8 @@ pub struct Order {
     pub deadline: Option<i64>,
     /// Return and refund ids, one space.
     pub ids_taken: BTreeSet<String>,
+    pub returns: usize,
+    pub refunds: usize,
     /// The payment results already taken, with their amounts.
     pub results: BTreeMap<PaymentResult, i64>,
 }
@@ -110,6 +115,8 @@ impl Order {
             placed_at: log.occurred_at,
             deadline: None,
             ids_taken: SHOP_WORDS.iter().map(ToString::to_string).collect(),
+            returns: 0,
+            refunds: 0,
             results: BTreeMap::new(),
         }
     }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::Shop;
 use super::command::{IssueRefund, PaymentResult, RecordPaymentResult};
-use super::events::{EventLog, Refusal, refuse};
+use super::events::{EventLog, Refusal, refuse, refuse_at};
 use super::fulfilment::{Cancellation, cancel};
-use super::orders::{Order, State, count_sale, find, keep};
+use super::orders::{MONEY_BACK_MAX, Order, State, count_sale, find, keep};
 use super::revenue::{Part, Sums};
 
 pub fn record_payment_result(
@@ -115,6 +115,9 @@ fn take_charged_back(
 
 pub fn issue_refund(shop: &mut Shop, log: &mut EventLog, command: &IssueRefund) -> Result<(), Refusal> {
     let mut order = find(shop, &command.order_id)?;
+    if order.refunds >= MONEY_BACK_MAX {
+        return Err(refuse_at("/refund_id", "invalid"));
+    }
     if order.ids_taken.contains(&command.refund_id) {
         return Err(refuse("already_exists"));
     }
@@ -125,6 +128,7 @@ pub fn issue_refund(shop: &mut Shop, log: &mut EventLog, command: &IssueRefund) 
         return Err(refuse("over_refund"));
     }
     order.ids_taken.insert(command.refund_id.clone());
+    order.refunds += 1;
     let reason = command.reason.as_deref();
     give_back(shop, log, order, &command.refund_id, command.amount.units, reason);
     Ok(())

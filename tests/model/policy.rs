@@ -20,7 +20,7 @@ impl Default for Policy {
             payment_timeout_s: 900,
             payment_timeout_external_s: 86_400,
             id_memory_s: 604_800,
-            order_lines_max: 2_000,
+            order_lines_max: 1_500,
             was_put: false,
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Shop;
 use super::command::ReturnItems;
 use super::events::{EventLog, Refusal, refuse, refuse_at};
-use super::orders::{Order, OrderLine, State, find, keep};
+use super::orders::{MONEY_BACK_MAX, Order, OrderLine, State, find, keep};
 use super::revenue::{Part, Sums};
 use super::stock::Movement;
 
@@ -36,6 +36,7 @@ pub fn return_items(shop: &mut Shop, log: &mut EventLog, command: &ReturnItems) 
     }
     order.refunded += refund;
     order.ids_taken.insert(command.return_id.clone());
+    order.returns += 1;
     let all_back = order.lines.iter().all(|line| line.returned == line.priced.quantity);
     order.enter(log, if all_back { State::Returned } else { State::PartlyReturned });
     log.emit(
@@ -62,6 +63,9 @@ pub fn return_items(shop: &mut Shop, log: &mut EventLog, command: &ReturnItems) 
 
 /// The units that come back of each line (counted from 0), or why they may not.
 fn check(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Refusal> {
+    if order.returns >= MONEY_BACK_MAX {
+        return Err(refuse_at("/return_id", "invalid"));
+    }
     for (entry, asked) in command.lines.iter().enumerate() {
         if asked.line < 1 || asked.line > order.lines.len() as i64 {
             return Err(refuse_at(&format!("/lines/{entry}/line"), "invalid"));

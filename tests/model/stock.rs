@@ -9,6 +9,9 @@ use super::Shop;
 use super::command::{InventoryPolicy, MoveStock, TransferStock};
 use super::events::{EventLog, Refusal, refuse, refuse_at};
 
+/// Where a SKU may lie.
+const LOCATIONS_MAX: usize = 1_000;
+
 /// SKU to location to shelf. Rows stay once they are there, at zero too.
 #[derive(Debug, Clone, Default)]
 pub struct Stock(pub BTreeMap<String, BTreeMap<String, Shelf>>);
@@ -73,6 +76,11 @@ impl Stock {
         (taken, missing)
     }
 
+    /// Whether a SKU may come to lie at a location.
+    fn has_room(&self, sku: &str, location: &str) -> bool {
+        self.0.get(sku).is_none_or(|locations| locations.len() < LOCATIONS_MAX || locations.contains_key(location))
+    }
+
     /// Changes what is on hand and tells it.
     pub fn change(&mut self, log: &mut EventLog, sku: &str, location: &str, quantity: i64, movement: &Movement) {
         let shelf = self.shelf(sku, location);
@@ -130,6 +138,9 @@ fn movable(shop: &Shop, sku: &str) -> Result<InventoryPolicy, Refusal> {
 
 pub fn move_stock(shop: &mut Shop, log: &mut EventLog, command: &MoveStock) -> Result<(), Refusal> {
     let policy = movable(shop, &command.sku)?;
+    if !shop.stock.has_room(&command.sku, &command.location) {
+        return Err(refuse_at("/location", "invalid"));
+    }
     let on_hand = shop.stock.peek(&command.sku, &command.location).on_hand + command.quantity;
     if policy == InventoryPolicy::Reserve && command.quantity < 0 && on_hand < 0 {
         return Err(refuse("insufficient_stock"));
@@ -141,6 +152,9 @@ pub fn move_stock(shop: &mut Shop, log: &mut EventLog, command: &MoveStock) -> R
 
 pub fn transfer_stock(shop: &mut Shop, log: &mut EventLog, command: &TransferStock) -> Result<(), Refusal> {
     movable(shop, &command.sku)?;
+    if !shop.stock.has_room(&command.sku, &command.to) {
+        return Err(refuse_at("/to", "invalid"));
+    }
     if shop.stock.peek(&command.sku, &command.from).free() < command.quantity {
         return Err(refuse("insufficient_stock"));
     }

@@ -151,6 +151,16 @@ impl Workload {
                 workload_poison::break_bounds(&mut self.random, &mut draft, self.now);
                 self.append(records, draft);
             }
+            16 if self.random.percent(10) => {
+                let draft = self.world.wide_order(&mut self.random);
+                self.append(records, draft);
+            }
+            17 => {
+                let command_id = self.new_id();
+                let mut draft = self.world.command(&mut self.random, self.now, &command_id);
+                workload_poison::stretch(&mut self.random, &mut draft);
+                self.append_as(records, draft, command_id);
+            }
             _ => {
                 let command_id = self.new_id();
                 let draft = self.world.command(&mut self.random, self.now, &command_id);

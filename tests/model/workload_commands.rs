@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::money::write_amount;
 use super::time::{self, DAY, HOUR, MINUTE, SECOND};
 use super::workload::{Draft, Random};
-use super::workload_goods::{PRODUCTS, some_sku};
+use super::workload_goods::{PRODUCTS, WIDE_SKU, some_sku};
 
 const COUNTRIES: [&str; 5] = ["United Kingdom", "EIRE", "Unspecified", "GB", "Österreich"];
 const CURRENCIES: [&str; 4] = ["GBP", "EUR", "JPY", "KWD"];
@@ -193,6 +193,22 @@ impl World {
         let (id, currency) = (order_id.clone(), currency.to_string());
         self.remember(Placed { order_id: id, currency, total, quantities, step });
         Draft { type_name: "PlaceOrder", key, data }
+    }
+
+    /// An order whose row is about as large as it may be, if the policy allows as many lines.
+    pub fn wide_order(&mut self, random: &mut Random) -> Draft {
+        let order_id = self.new_name("w");
+        let lines = vec![json!({"sku": WIDE_SKU, "quantity": 1}); random.between(880, 920) as usize];
+        let data = json!({"order_id": order_id, "currency": "GBP", "country": "GB", "lines": lines,
+            "payment": {"method": "settled"}});
+        self.remember(Placed {
+            order_id: order_id.clone(),
+            currency: "GBP".to_string(),
+            total: 10_000 * lines.len() as i64,
+            quantities: vec![1; lines.len()],
+            step: Step::Shipment,
+        });
+        about("PlaceOrder", &order_id, data)
     }
 
     fn return_items(&mut self, random: &mut Random, order: &Placed) -> Draft {

@@ -13,6 +13,8 @@ pub const PRODUCTS: [(&str, &[&str], &[&str]); 5] = [
     ("p-shirt", &["Wear", "Top"], &["SHIRT S", "SHIRT M"]),
     ("p-gift", &["Home"], &["GIFT É"]),
 ];
+/// What takes a kilobyte on each line of an order.
+pub const WIDE_SKU: &str = "WIDE";
 const LOCATIONS: [&str; 3] = ["east", "main", "west"];
 
 impl World {
@@ -23,6 +25,10 @@ impl World {
         for place in 0..PRODUCTS.len() {
             drafts.push(self.product(&mut random, place, true));
         }
+        let variant = json!({"sku": WIDE_SKU, "price": money(10_000, "GBP"), "inventory_policy": "none"});
+        let wide = json!({"product_id": "p-wide", "title": "Wide", "category": vec!["w".repeat(100); 10],
+            "variants": [variant]});
+        drafts.push(about("PutProduct", "p-wide", wide));
         for (_, _, skus) in PRODUCTS {
             for sku in skus {
                 let data = json!({"sku": sku, "quantity": 6, "reason": "received"});
@@ -46,7 +52,7 @@ impl World {
             data["id_memory_s"] = json!(if usual { 604_800 } else { random.between(1, 1_800) });
         }
         if random.percent(60) {
-            data["order_lines_max"] = json!(random.between(3, 6));
+            data["order_lines_max"] = json!(if usual { 1_500 } else { random.between(3, 6) });
         }
         about("PutPolicy", "policy", data)
     }

@@ -125,13 +125,21 @@ fn required_fields(type_name: &str) -> &'static [&'static str] {
 pub fn break_bounds(random: &mut Random, draft: &mut Draft, now: i64) {
     let quantity = random.pick(&[0, -1, 1_000_000_001, i64::MIN, i64::MAX]);
     let currency = *random.pick(&["gbp", "EURO", "", "É£"]);
+    if random.percent(50) && break_text(random, draft) {
+        return;
+    }
     let data = &mut draft.data;
     match draft.type_name {
-        "PutPolicy" => data["order_lines_max"] = json!(quantity),
-        "PutProduct" => match random.below(4) {
-            0 => data["title"] = json!(""),
-            1 => data["category"] = json!([random.pick(&["", "A/B"])]),
-            2 => data["variants"] = json!([]),
+        "PutPolicy" => data["order_lines_max"] = json!(random.pick(&[0, 5_001, i64::MIN])),
+        "PutProduct" => match random.below(6) {
+            0 => data["category"] = json!([random.pick(&["", "A/B"])]),
+            1 => data["variants"] = json!([]),
+            2 => data["category"] = json!(vec!["c"; 11]),
+            3 => data["attributes"] = named(201),
+            4 => {
+                let skus = (0..1_001).map(|n| json!({"sku": format!("S{n}"), "price": data["variants"][0]["price"]}));
+                data["variants"] = skus.collect();
+            }
             _ => {
                 let first = data["variants"][0].clone();
                 data["variants"] = json!([first, first]);
@@ -155,10 +163,70 @@ pub fn break_bounds(random: &mut Random, draft: &mut Draft, now: i64) {
             }
             _ => data["lines"][0]["quantity"] = json!(quantity),
         },
+        "ReturnItems" if random.percent(20) => {
+            let line = data["lines"][0].clone();
+            data["lines"] = json!(vec![line; 5_001]);
+        }
         "ReturnItems" => data["lines"][0]["quantity"] = json!(quantity),
         "RecordAdjustment" => data["customer_id"] = json!(random.pick(&["", "a\u{7}b"])),
         "RecordPaymentResult" => data["amount"]["amount"] = json!("-0.01"),
         "IssueRefund" => data["amount"]["amount"] = json!(random.pick(&["0", "-0", "-1"])),
         _ => data["occurred_at"] = json!(time::write(now + 5 * MINUTE + 1)),
     }
+}
+
+/// The texts of a command, each with its greatest number of characters, and whether it may have several lines.
+fn texts(type_name: &str) -> &'static [(&'static str, usize, bool)] {
+    match type_name {
+        "PutProduct" => &[
+            ("/title", 256, false),
+            ("/brand", 256, false),
+            ("/description", 10_000, true),
+            ("/variants/0/title", 256, false),
+        ],
+        "MoveStock" | "TransferStock" => &[("/reference", 256, false)],
+        "RecordCredit" | "RecordAdjustment" => &[("/reference", 256, false), ("/country", 64, false)],
+        "PlaceOrder" => &[("/payment/token", 2_048, false), ("/country", 64, false), ("/customer_id", 128, false)],
+        "ShipOrder" => &[("/carrier", 256, false), ("/tracking", 256, false)],
+        "CancelOrder" | "RecordShipmentFailure" | "RecordPaymentResult" | "IssueRefund" => &[("/reason", 10_000, true)],
+        _ => &[],
+    }
+}
+
+fn set_text(draft: &mut Draft, pointer: &str, text: String) {
+    let (parent, field) = pointer.rsplit_once('/').expect("a pointer begins with a slash");
+    if let Some(parent) = draft.data.pointer_mut(parent) {
+        parent[field] = json!(text);
+    }
+}
+
+/// Makes one text too long, or gives it a control character; false if the command has none.
+fn break_text(random: &mut Random, draft: &mut Draft) -> bool {
+    let texts = texts(draft.type_name);
+    if texts.is_empty() {
+        return false;
+    }
+    let (pointer, characters_max, _) = *random.pick(texts);
+    let control = *random.pick(&["a\u{0}", "\u{7f}", "\u{9f}b", "\u{b}"]);
+    let text = if random.percent(60) { "ä".repeat(characters_max + 1) } else { control.to_string() };
+    set_text(draft, pointer, text);
+    true
+}
+
+/// Makes the texts and lists of a command as large as they may be.
+pub fn stretch(random: &mut Random, draft: &mut Draft) {
+    for (pointer, characters_max, has_lines) in texts(draft.type_name) {
+        let parts: &[&str] =
+            if *has_lines { &["ä", "\n", "\t", "\r", "\""] } else { &["ä", "\\", "\"", "\u{1f600}"] };
+        let text = (0..*characters_max).map(|_| *random.pick(parts)).collect();
+        set_text(draft, pointer, text);
+    }
+    if draft.type_name == "PutProduct" {
+        draft.set("category", json!(vec!["ö".repeat(100); 10]));
+        draft.set("attributes", named(200));
+    }
+}
+
+fn named(count: usize) -> Value {
+    (0..count).map(|n| (n.to_string(), json!("value"))).collect()
 }

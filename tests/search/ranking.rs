@@ -9,7 +9,7 @@ use dataflows::command::{InventoryPolicy, PutProduct};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::finder::{Finder, IndexAt, ShopAt, Wanted};
 use dataflows::port::Sink;
-use dataflows::rows::{Product, Variant};
+use dataflows::rows::{LeftOut, Product, Variant};
 use dataflows::time::Timestamp;
 use search::{Config, ProductIndex, Ranking};
 use smol_str::SmolStr;
@@ -61,7 +61,7 @@ pub fn row(put: &PutProduct) -> Product {
         attributes,
         archived: false,
         variants: variants.collect(),
-        left_out: Vec::new(),
+        left_out: LeftOut::default(),
     }
 }
 

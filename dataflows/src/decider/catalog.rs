@@ -1,5 +1,6 @@
 //! The catalogue and the policy: what is sold, at what price, under which rules.
 
+use super::Context;
 use super::bounds;
 use super::tables::Tables;
 use super::writes::{Decision, Writes};
@@ -7,7 +8,8 @@ use crate::code::{Code, Problem, Refusal};
 use crate::command::{ArchiveProduct, PutPolicy, PutProduct, PutVariant, SetPrice};
 use crate::event::Fact;
 use crate::money::Currency;
-use crate::rows::{Product, ScheduledPrice, Variant};
+use crate::rows::{FormerSku, LeftOut, Product, ScheduledPrice, Variant};
+use crate::time::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,15 +17,16 @@ use std::sync::Arc;
 /// Sets the keys that are given.
 pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Refusal> {
     let mut policy = tables.policy();
+    let (timeout_s, external_s) = (command.payment_timeout_s, command.payment_timeout_external_s);
     let keys = [
-        ("/payment_timeout_s", command.payment_timeout_s, &mut policy.payment_timeout_s),
-        ("/payment_timeout_external_s", command.payment_timeout_external_s, &mut policy.payment_timeout_external_s),
-        ("/id_memory_s", command.id_memory_s, &mut policy.id_memory_s),
-        ("/order_lines_max", command.order_lines_max, &mut policy.order_lines_max),
+        ("/payment_timeout_s", bounds::LARGEST, timeout_s, &mut policy.payment_timeout_s),
+        ("/payment_timeout_external_s", bounds::LARGEST, external_s, &mut policy.payment_timeout_external_s),
+        ("/id_memory_s", bounds::LARGEST, command.id_memory_s, &mut policy.id_memory_s),
+        ("/order_lines_max", bounds::LINES_MAX, command.order_lines_max, &mut policy.order_lines_max),
     ];
-    for (pointer, given, value) in keys {
+    for (pointer, most, given, value) in keys {
         if let Some(given) = given {
-            bounds::from(1, given, || pointer.to_owned())?;
+            bounds::between(1, most, given, || pointer.to_owned())?;
             *value = given;
         }
     }
@@ -31,10 +34,10 @@ pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Refu
 }
 
 /// Puts a product in the place of what was there under its id.
-pub fn put_product(tables: &Tables, command: &PutProduct) -> Result<Decision, Refusal> {
+pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Refusal> {
     let prices = check_product(command)?;
     let taken = command.variants.iter().enumerate().filter_map(|(n, variant)| {
-        let owner = tables.owner(&variant.sku).filter(|owner| owner.product_id != command.product_id)?;
+        let (owner, _) = tables.owner(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
         Some(Problem {
             pointer: format!("/variants/{n}/sku").into(),
             code: Code::SkuTaken,
@@ -56,14 +59,12 @@ pub fn put_product(tables: &Tables, command: &PutProduct) -> Result<Decision, Re
             currency,
             inventory_policy: given.inventory_policy,
             low_stock_at: given.low_stock_at,
-            // Scheduled prices are set by themselves, and outlive what the product looks like.
-            scheduled: before
-                .and_then(|before| before.any_variant(&given.sku))
-                .map_or_else(Vec::new, |variant| variant.scheduled.clone()),
+            // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
+            scheduled: tables.owner(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
+                kept.scheduled.iter().filter(|window| !window.is_over(context.now)).cloned().collect()
+            }),
         })
         .collect();
-    let left_out = before.into_iter().flat_map(|before| before.variants.iter().chain(&before.left_out));
-    let left_out = left_out.filter(|old| variants.iter().all(|new| new.sku != old.sku)).cloned().collect();
     Ok(changed(Product {
         product_id: command.product_id.clone(),
         title: command.title.clone(),
@@ -72,10 +73,17 @@ pub fn put_product(tables: &Tables, command: &PutProduct) -> Result<Decision, Re
         category: command.category.clone(),
         attributes: command.attributes.clone(),
         archived: false,
+        left_out: before.map_or_else(LeftOut::default, |before| left_out(before, &variants)),
         variants,
-        left_out,
         category_path: SmolStr::from(command.category.join("/")),
     }))
+}
+
+/// The SKUs that a product has no more when its variants are these.
+fn left_out(before: &Product, variants: &[Variant]) -> LeftOut {
+    let kept: BTreeSet<&SmolStr> = variants.iter().map(|variant| &variant.sku).collect();
+    let gone = before.variants.iter().filter(|variant| !kept.contains(&variant.sku));
+    before.left_out.with(gone.map(|variant| FormerSku { sku: variant.sku.clone(), rule: variant.rule() }).collect()).0
 }
 
 fn changed(product: Product) -> Decision {
@@ -89,17 +97,13 @@ fn changed(product: Product) -> Decision {
 /// Checks the bounds of a product; gives back its prices.
 fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> {
     bounds::id(&command.product_id, "/product_id")?;
-    if command.title.is_empty() {
-        return Err(Refusal::invalid("/title", "a title is not empty"));
-    }
-    for (n, segment) in command.category.iter().enumerate() {
-        if segment.is_empty() || segment.contains('/') {
-            let pointer = format!("/category/{n}");
-            return Err(Refusal::invalid(pointer, "a segment of a category is not empty and has no '/'"));
-        }
-    }
-    if command.variants.is_empty() {
-        return Err(Refusal::invalid("/variants", "a product has at least one variant"));
+    bounds::text(&command.title, || "/title".to_owned())?;
+    bounds::note(command.description.as_ref(), "/description")?;
+    bounds::optional_text(command.brand.as_ref(), || "/brand".to_owned())?;
+    bounds::category(&command.category)?;
+    bounds::attributes(&command.attributes)?;
+    if command.variants.is_empty() || command.variants.len() > bounds::VARIANTS_MAX {
+        return Err(Refusal::invalid("/variants", "a product has 1 to 1000 variants"));
     }
     let mut skus = BTreeSet::new();
     let check = |(n, variant): (usize, &PutVariant)| {
@@ -107,6 +111,7 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> 
         if !skus.insert(variant.sku.clone()) {
             return Err(Refusal::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
         }
+        bounds::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
         let price = bounds::price(&variant.price, &format!("/variants/{n}/price"))?;
         if let Some(low_stock_at) = variant.low_stock_at {
             bounds::from(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
@@ -117,18 +122,27 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> 
 }
 
 /// Takes a product out of lists; nothing if it is already.
-pub fn archive_product(tables: &Tables, command: &ArchiveProduct) -> Result<Decision, Refusal> {
+pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Refusal> {
     bounds::id(&command.product_id, "/product_id")?;
     let product =
         tables.products.get(&command.product_id).ok_or_else(|| super::not_found("product", &command.product_id))?;
     if product.archived {
         return Ok(Decision::default());
     }
-    Ok(changed(Product { archived: true, ..product.as_ref().clone() }))
+    let mut product = Product { archived: true, ..product.as_ref().clone() };
+    drop_windows(&mut product, context.now);
+    Ok(changed(product))
+}
+
+/// Drops the windows that are over.
+fn drop_windows(product: &mut Product, now: Timestamp) {
+    for variant in &mut product.variants {
+        variant.scheduled.retain(|window| !window.is_over(now));
+    }
 }
 
 /// Sets the price of a SKU, or schedules one.
-pub fn set_price(tables: &Tables, command: &SetPrice) -> Result<Decision, Refusal> {
+pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Refusal> {
     bounds::id(&command.product_id, "/product_id")?;
     bounds::id(&command.sku, "/sku")?;
     let price = bounds::price(&command.price, "/price")?;
@@ -139,22 +153,30 @@ pub fn set_price(tables: &Tables, command: &SetPrice) -> Result<Decision, Refusa
     }
     let product =
         tables.products.get(&command.product_id).ok_or_else(|| super::not_found("product", &command.product_id))?;
-    if product.any_variant(&command.sku).is_none() {
-        let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
-        return Err(Refusal::new(Code::UnknownSku, "/sku", detail));
+    let (_, variant) =
+        tables.owner(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
+            let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
+            Refusal::new(Code::UnknownSku, "/sku", detail)
+        })?;
+    if variant.is_none() || product.archived {
+        return Err(Refusal::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
     }
     let mut product = product.as_ref().clone();
-    let archived = product.archived;
-    let sold = product.variants.iter_mut().find(|variant| variant.sku == command.sku).filter(|_| !archived);
-    let Some(variant) = sold else {
-        return Err(Refusal::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
-    };
+    drop_windows(&mut product, context.now);
+    let variant = product.variants.iter_mut().find(|variant| variant.sku == command.sku);
+    let variant = variant.expect("it was found among the variants");
     if command.valid_from.is_none() && command.valid_to.is_none() {
         variant.price = command.price.amount.0;
         variant.currency = price.currency;
     } else {
         let window = ScheduledPrice { price, valid_from: command.valid_from, valid_to: command.valid_to };
-        variant.scheduled.push(window);
+        if !window.is_over(context.now) {
+            variant.scheduled.push(window);
+        }
+        if variant.scheduled.len() > bounds::WINDOWS_MAX {
+            let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
+            return Err(Refusal::invalid("/sku", allowed));
+        }
     }
     let fact = Fact::PriceChanged {
         product_id: command.product_id.clone(),

@@ -44,7 +44,7 @@ pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit)
         occurred_at: context.occurred_at,
         epoch: context.epoch,
     });
-    let (stock, mut facts, low) = edit.finish();
+    let (stock, mut facts, low) = edit.finish()?;
     facts.push(Fact::CreditRecorded(Arc::clone(&credit)));
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
@@ -56,6 +56,7 @@ fn check_credit(tables: &Tables, command: &RecordCredit) -> Result<(Currency, Ve
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
     bounds::country(&command.country)?;
+    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
     bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
     let mut prices = Vec::with_capacity(command.lines.len());
     for (n, line) in command.lines.iter().enumerate() {
@@ -93,6 +94,7 @@ pub fn record_adjustment(tables: &Tables, context: &Context, command: &RecordAdj
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
     bounds::country(&command.country)?;
+    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
     let (amount, given) = bounds::signed(&command.amount, "/amount")?;
     if tables.adjustments.get(&command.adjustment_id).is_some() {
         let detail = format!("there is an adjustment {:?}", command.adjustment_id);

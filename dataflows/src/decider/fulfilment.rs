@@ -35,6 +35,9 @@ pub fn enter(order: &mut Order, context: &Context, status: OrderStatus) {
 
 /// Ships a paid order.
 pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
+    bounds::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
     let before = order(tables, &command.order_id)?;
     if before.status != OrderStatus::Paid || (before.total > 0 && before.left() == 0) {
         return Err(invalid_transition(before, "shipped"));
@@ -67,17 +70,17 @@ pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Re
         status: ShipmentStatus::Shipped,
     }));
     enter(&mut after, context, OrderStatus::Shipped);
-    Ok(updated(edit, after, before.status, None))
+    updated(edit, after, before.status, None)
 }
 
 /// A decision that brought an order from one state of the table to the next.
-pub fn updated(edit: StockEdit<'_>, after: Order, from: OrderStatus, more: Option<Fact>) -> Decision {
+pub fn updated(edit: StockEdit<'_>, after: Order, from: OrderStatus, more: Option<Fact>) -> Result<Decision, Refusal> {
     let order = Arc::new(after);
-    let (stock, mut facts, low) = edit.finish();
+    let (stock, mut facts, low) = edit.finish()?;
     facts.push(Fact::OrderUpdated { order: Arc::clone(&order), from, reason: None });
     facts.extend(more);
     facts.extend(low);
-    Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts }
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// Says that a shipped order arrived.
@@ -96,7 +99,7 @@ pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder)
     if before.status == OrderStatus::Shipped {
         enter(&mut after, context, OrderStatus::Delivered);
     }
-    Ok(updated(StockEdit::new(tables), after, before.status, None))
+    updated(StockEdit::new(tables), after, before.status, None)
 }
 
 /// How an order is called off.
@@ -115,6 +118,7 @@ pub struct CallOff {
 
 /// Cancels an order for its customer.
 pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Refusal> {
+    bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "cancelled"));
@@ -126,7 +130,7 @@ pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -
         payment: PaymentStatus::Cancelled,
         restock: true,
     };
-    Ok(call_off(tables, context, before, how))
+    call_off(tables, context, before, how)
 }
 
 /// Cancels an order that cannot be delivered.
@@ -135,6 +139,7 @@ pub fn shipment_failure(
     context: &Context,
     command: &RecordShipmentFailure,
 ) -> Result<Decision, Refusal> {
+    bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "reported as not delivered"));
@@ -146,11 +151,11 @@ pub fn shipment_failure(
         payment: PaymentStatus::Cancelled,
         restock: command.restock,
     };
-    Ok(call_off(tables, context, before, how))
+    call_off(tables, context, before, how)
 }
 
 /// Calls an order off: releases or takes back its goods, and gives back what is left of its money.
-pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Decision {
+pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Result<Decision, Refusal> {
     let mut edit = StockEdit::new(tables);
     for (n, line) in before.lines.iter().enumerate() {
         if before.holds_reservations() {
@@ -182,7 +187,7 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
     }
     enter(&mut after, context, OrderStatus::Cancelled);
     let order = Arc::new(after);
-    let (stock, mut facts, low) = edit.finish();
+    let (stock, mut facts, low) = edit.finish()?;
     facts.push(Fact::OrderCancelled { order: Arc::clone(&order), from: before.status, reason: how.reason, refunds });
     if refund > 0 {
         let moved = MoneyMoved {
@@ -194,7 +199,7 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
         facts.push(Fact::RefundIssued(RefundKind::Cancelled, moved));
     }
     facts.extend(low);
-    Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts }
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// Takes at most `amount` from what is left.

@@ -9,6 +9,7 @@ mod fulfilment;
 mod money_back;
 mod payment;
 mod place;
+mod size;
 mod stock;
 mod stock_edit;
 mod table;
@@ -17,6 +18,7 @@ mod tables;
 mod tests;
 mod writes;
 
+pub use bounds::{ERRORS_MAX, ROW_BYTES_MAX};
 pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
@@ -101,7 +103,10 @@ impl Decider {
         };
         let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
             let context = Context { epoch, now, occurred_at };
-            decide(&self.tables, &context, &envelope.command).map(|decision| (occurred_at, decision))
+            let decision = decide(&self.tables, &context, &envelope.command)?;
+            let first = Told { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
+            size::check(&decision, &first)?;
+            Ok((occurred_at, decision))
         });
         let refusal = match outcome {
             Ok((occurred_at, decision)) => {
@@ -162,6 +167,15 @@ fn payment_change(change: &Change<Order>) -> Option<Change<PaymentRow>> {
     Change::of(before.map(Arc::new), after.map(Arc::new))
 }
 
+/// Where and when a decision's first event is told.
+struct Told<'a> {
+    epoch: Epoch,
+    n: u64,
+    cause: &'a SmolStr,
+    at: Timestamp,
+    occurred_at: Timestamp,
+}
+
 /// Numbers the facts of an epoch.
 struct Teller {
     epoch: Epoch,
@@ -170,9 +184,14 @@ struct Teller {
 }
 
 impl Teller {
+    /// The number of the next event.
+    const fn next(&self) -> u64 {
+        self.events.len() as u64 + 1
+    }
+
     fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<Fact>) {
         for fact in facts {
-            let n = self.events.len() as u64 + 1;
+            let n = self.next();
             self.events.push(Event { epoch: self.epoch, n, cause: cause.clone(), at: self.now, occurred_at, fact });
         }
     }
@@ -182,9 +201,9 @@ impl Teller {
 pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Refusal> {
     match command {
         Command::PutPolicy(command) => catalog::put_policy(tables, command),
-        Command::PutProduct(command) => catalog::put_product(tables, command),
-        Command::ArchiveProduct(command) => catalog::archive_product(tables, command),
-        Command::SetPrice(command) => catalog::set_price(tables, command),
+        Command::PutProduct(command) => catalog::put_product(tables, context, command),
+        Command::ArchiveProduct(command) => catalog::archive_product(tables, context, command),
+        Command::SetPrice(command) => catalog::set_price(tables, context, command),
         Command::MoveStock(command) => stock::move_stock(tables, command),
         Command::TransferStock(command) => stock::transfer_stock(tables, command),
         Command::PlaceOrder(command) => place::place_order(tables, context, command),
@@ -200,7 +219,7 @@ pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<D
     }
 }
 
-/// The ids that a command is about.
+/// The ids that a command is about, as far as they are within their bound.
 fn ids(command: &Command) -> Ids {
     let part = match command {
         Command::SetPrice(command) => Some(&command.sku),
@@ -220,7 +239,9 @@ fn ids(command: &Command) -> Ids {
         | Command::RecordCredit(_)
         | Command::RecordAdjustment(_) => None,
     };
-    Ids { of: command.id(), part: part.map(|id| Box::new(id.clone())) }
+    let part = part.filter(|id| bounds::has_length_of_id(id));
+    let of = Some(command.id()).filter(|id| bounds::has_length_of_id(id)).unwrap_or_default();
+    Ids { of, part: part.map(|id| Box::new(id.clone())) }
 }
 
 /// The refusal of a command about something that is not there.

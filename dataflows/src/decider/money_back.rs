@@ -29,11 +29,14 @@ fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<(), 
 pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Refusal> {
     bounds::id(&command.order_id, "/order_id")?;
     bounds::id(&command.return_id, "/return_id")?;
-    bounds::lines(command.lines.len(), bounds::LARGEST)?;
+    bounds::lines(command.lines.len(), bounds::LINES_MAX)?;
     for (n, entry) in command.lines.iter().enumerate() {
         bounds::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
     }
     let before = order(tables, &command.order_id)?;
+    if before.returns() >= bounds::RETURNS_MAX {
+        return Err(Refusal::invalid("/return_id", "an order has at most 200 returns"));
+    }
     let quantities = by_line(before, command)?;
     check_free(before, &command.return_id, "/return_id")?;
     if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
@@ -60,7 +63,7 @@ pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -
     after.money_back_ids.push(command.return_id.clone());
     let all = after.lines.iter().all(|line| line.returned == line.quantity);
     enter(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
-    Ok(tell_return(edit, after, before.status, command, lines, refund))
+    tell_return(edit, after, before.status, command, lines, refund)
 }
 
 fn tell_return(
@@ -70,10 +73,10 @@ fn tell_return(
     command: &ReturnItems,
     lines: Vec<ReturnedLine>,
     refund: i64,
-) -> Decision {
+) -> Result<Decision, Refusal> {
     let order = Arc::new(after);
     let money = Money::new(refund, order.currency);
-    let (stock, mut facts, low) = edit.finish();
+    let (stock, mut facts, low) = edit.finish()?;
     facts.push(Fact::ItemsReturned {
         order: Arc::clone(&order),
         returned: Return { return_id: command.return_id.clone(), lines, refund: money, restock: command.restock },
@@ -89,7 +92,7 @@ fn tell_return(
         facts.push(Fact::RefundIssued(RefundKind::Returned, moved));
     }
     facts.extend(low);
-    Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts }
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// How many of each line come back, by the line's index. Entries that name one line count together.
@@ -144,7 +147,11 @@ pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, 
     bounds::id(&command.order_id, "/order_id")?;
     bounds::id(&command.refund_id, "/refund_id")?;
     let amount = bounds::positive(&command.amount, "/amount")?;
+    bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
+    if before.refunds() >= bounds::REFUNDS_MAX {
+        return Err(Refusal::invalid("/refund_id", "an order has at most 200 refunds"));
+    }
     check_free(before, &command.refund_id, "/refund_id")?;
     if amount.currency != before.currency {
         return Err(currency_mismatch(before));

@@ -23,6 +23,7 @@ pub fn record_result(tables: &Tables, context: &Context, command: &RecordPayment
         PaymentResult::Processed | PaymentResult::Failed => bounds::price(&command.amount, "/amount")?,
         PaymentResult::ChargedBack => bounds::positive(&command.amount, "/amount")?,
     };
+    bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     let payment = before.payment.as_ref().filter(|_| command.payment_id == before.order_id);
     let Some(payment) = payment else {
@@ -48,8 +49,8 @@ pub fn record_result(tables: &Tables, context: &Context, command: &RecordPayment
     match command.status {
         PaymentResult::Processed if given != before.total => Err(mismatch(before, before.total)),
         PaymentResult::Processed if before.status == OrderStatus::Cancelled => Ok(late_capture(before, command)),
-        PaymentResult::Processed => Ok(processed(tables, context, before, command)),
-        PaymentResult::Failed => Ok(failed(tables, context, before, command)),
+        PaymentResult::Processed => processed(tables, context, before, command),
+        PaymentResult::Failed => failed(tables, context, before, command),
         PaymentResult::ChargedBack if given > before.left() => {
             let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
             Err(Refusal::new(Code::OverRefund, "/amount", detail))
@@ -101,7 +102,12 @@ fn with_payment(order: &Order, change: impl FnOnce(&mut Payment)) -> Order {
     after
 }
 
-fn processed(tables: &Tables, context: &Context, before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {
+fn processed(
+    tables: &Tables,
+    context: &Context,
+    before: &Arc<Order>,
+    command: &RecordPaymentResult,
+) -> Result<Decision, Refusal> {
     let mut after = with_payment(before, |payment| {
         payment.status = PaymentStatus::Processed;
         payment.deadline = None;
@@ -109,12 +115,12 @@ fn processed(tables: &Tables, context: &Context, before: &Arc<Order>, command: &
     });
     after.captured = after.total;
     enter(&mut after, context, OrderStatus::Paid);
-    let mut decision = updated(StockEdit::new(tables), after, before.status, None);
+    let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, order.total, None, command.reason.clone());
         decision.facts.push(Fact::PaymentProcessed(money));
     }
-    decision
+    Ok(decision)
 }
 
 /// The money came although the order was cancelled: it goes straight back.
@@ -133,15 +139,20 @@ fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
     Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
 }
 
-fn failed(tables: &Tables, context: &Context, before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {
+fn failed(
+    tables: &Tables,
+    context: &Context,
+    before: &Arc<Order>,
+    command: &RecordPaymentResult,
+) -> Result<Decision, Refusal> {
     let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
     let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
-    let mut decision = call_off(tables, context, &tried, how);
+    let mut decision = call_off(tables, context, &tried, how)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
         decision.facts.push(Fact::PaymentFailed(money));
     }
-    decision
+    Ok(decision)
 }
 
 const fn unpaid(reason: Option<SmolStr>, payment: PaymentStatus) -> CallOff {
@@ -151,7 +162,8 @@ const fn unpaid(reason: Option<SmolStr>, payment: PaymentStatus) -> CallOff {
 /// The time for an order's payment is over.
 pub fn expire(tables: &Tables, context: &Context, order: &Arc<Order>) -> Decision {
     let reason = Some(SmolStr::new_static("payment_timeout"));
-    call_off(tables, context, order, unpaid(reason, PaymentStatus::Expired))
+    let decision = call_off(tables, context, order, unpaid(reason, PaymentStatus::Expired));
+    decision.expect("an unpaid order only gives reservations back, and with them the counts fit as before")
 }
 
 fn charged_back(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {

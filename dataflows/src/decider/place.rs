@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Whether an order that is refused with that code keeps a row.
 pub const fn keeps_row(code: Code) -> bool {
-    !matches!(code, Code::Invalid | Code::AlreadyExists | Code::CommandIdReused)
+    !matches!(code, Code::Invalid | Code::AlreadyExists | Code::CommandIdReused | Code::TooLarge)
 }
 
 /// Places an order.
@@ -61,7 +61,7 @@ pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> 
     for (n, line) in order.lines.iter().enumerate() {
         edit.tell_reserved(&order.order_id, n, line);
     }
-    let (stock, mut facts, low) = edit.finish();
+    let (stock, mut facts, low) = edit.finish()?;
     facts.push(Fact::OrderCreated(Arc::clone(&order)));
     facts.extend(money_facts(&order));
     facts.extend(low);
@@ -121,6 +121,7 @@ fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
     bounds::country(&command.country)?;
+    bounds::token(command.payment.token.as_ref(), "/payment/token")?;
     bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
     let mut prices = Vec::with_capacity(command.lines.len());
     for (n, line) in command.lines.iter().enumerate() {
@@ -172,8 +173,9 @@ pub fn problem(n: usize, code: Code, detail: String) -> Problem {
 
 /// What a SKU stands for, if it is sold.
 pub fn sold<'a>(tables: &'a Tables, sku: &str) -> Result<(&'a Arc<Product>, &'a Variant), LineError> {
-    let product = tables.owner(sku).ok_or_else(|| (Code::UnknownSku, format!("{sku:?} is not in the catalogue")))?;
-    let variant = product.variant(sku).filter(|_| !product.archived);
+    let unknown = || (Code::UnknownSku, format!("{sku:?} is not in the catalogue"));
+    let (product, variant) = tables.owner(sku).ok_or_else(unknown)?;
+    let variant = variant.filter(|_| !product.archived);
     let variant = variant.ok_or_else(|| (Code::NotSold, format!("{sku:?} is no longer sold")))?;
     Ok((product, variant))
 }

@@ -1,6 +1,7 @@
 //! Stock as it changes within one decision, and the facts that say so.
 
 use super::tables::Tables;
+use crate::code::{Code, Refusal};
 use crate::command::InventoryPolicy;
 use crate::event::{Fact, Reservation, StockMovement, StockReason};
 use crate::rows::{OrderLine, Stock, Taken};
@@ -19,10 +20,15 @@ pub struct For {
     pub line: Option<u32>,
 }
 
+/// The rows that changed, the facts, and those of stock that ran low.
+pub type Finished = (Vec<Stock>, Vec<Fact>, Vec<Fact>);
+
 /// The stock that a decision has touched.
 pub struct StockEdit<'a> {
     tables: &'a Tables,
     touched: BTreeMap<SmolStr, Stock>,
+    /// Whether a count no longer fits 64 bits.
+    is_overflown: bool,
     /// The facts so far.
     pub facts: Vec<Fact>,
 }
@@ -30,7 +36,7 @@ pub struct StockEdit<'a> {
 impl<'a> StockEdit<'a> {
     /// Nothing touched yet.
     pub const fn new(tables: &'a Tables) -> Self {
-        StockEdit { tables, touched: BTreeMap::new(), facts: Vec::new() }
+        StockEdit { tables, touched: BTreeMap::new(), is_overflown: false, facts: Vec::new() }
     }
 
     /// The stock of a SKU as it is now, if it has a row.
@@ -38,11 +44,20 @@ impl<'a> StockEdit<'a> {
         self.touched.get(sku).or_else(|| self.tables.stock.get(sku).map(AsRef::as_ref))
     }
 
-    fn edit(&mut self, sku: &SmolStr) -> &mut Stock {
+    /// Changes the counts of a SKU at a location, and says what they are then.
+    fn change(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64) -> (i64, i64) {
         let tables = self.tables;
-        self.touched.entry(sku.clone()).or_insert_with(|| {
+        let stock = self.touched.entry(sku.clone()).or_insert_with(|| {
             tables.stock.get(sku).map_or_else(|| Stock::new(sku.clone()), |stock| stock.as_ref().clone())
-        })
+        });
+        let row = stock.location_mut(location);
+        for (count, more) in [(&mut row.on_hand, on_hand), (&mut row.reserved, reserved)] {
+            match count.checked_add(more) {
+                Some(sum) => *count = sum,
+                None => self.is_overflown = true,
+            }
+        }
+        (row.on_hand, row.reserved)
     }
 
     /// Takes `quantity` from the locations in the order of their ids, and says by how many it falls short. Nothing is
@@ -64,11 +79,8 @@ impl<'a> StockEdit<'a> {
             take_at_main(&mut taken, left);
             left = 0;
         }
-        if !taken.is_empty() {
-            let stock = self.edit(sku);
-            for part in &taken {
-                stock.location_mut(&part.location).reserved += part.quantity;
-            }
+        for part in &taken {
+            self.change(sku, &part.location, 0, part.quantity);
         }
         (taken, left)
     }
@@ -76,7 +88,7 @@ impl<'a> StockEdit<'a> {
     /// Releases what a line of an order has reserved.
     pub fn release(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
-            self.edit(&line.sku).location_mut(&part.location).reserved -= part.quantity;
+            self.change(&line.sku, &part.location, 0, -part.quantity);
             self.facts.push(Fact::InventoryReleased(reservation(order_id, n, line, part)));
         }
     }
@@ -90,9 +102,7 @@ impl<'a> StockEdit<'a> {
 
     /// Changes the stock on hand, and what is reserved by the same number if goods leave that were.
     pub fn move_by(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64, why: For) {
-        let row = self.edit(sku).location_mut(location);
-        row.on_hand += on_hand;
-        row.reserved += reserved;
+        let (on_hand_now, reserved_now) = self.change(sku, location, on_hand, reserved);
         let movement = StockMovement {
             sku: sku.clone(),
             location: location.clone(),
@@ -100,17 +110,21 @@ impl<'a> StockEdit<'a> {
             reason: why.reason,
             reference: why.reference,
             line: why.line,
-            on_hand: row.on_hand,
-            reserved: row.reserved,
+            on_hand: on_hand_now,
+            reserved: reserved_now,
         };
         self.facts.push(Fact::StockUpdated(movement));
     }
 
-    /// The rows that changed, the facts, and those of stock that ran low: once a SKU, in the order of the SKUs.
-    pub fn finish(self) -> (Vec<Stock>, Vec<Fact>, Vec<Fact>) {
+    /// The rows that changed, the facts, and those of stock that ran low: once a SKU, in the order of the SKUs. Refused
+    /// if a count, or the sum over all locations, does not fit 64 bits.
+    pub fn finish(self) -> Result<Finished, Refusal> {
         let mut low = Vec::new();
         for (sku, stock) in &self.touched {
-            let Some(low_stock_at) = self.tables.variant(sku).and_then(|variant| variant.low_stock_at) else {
+            if self.is_overflown || !stock.fits() {
+                return Err(Refusal::new(Code::Overflow, "", format!("the stock of {sku:?} does not fit 64 bits")));
+            }
+            let Some(low_stock_at) = self.tables.stock_rule(sku).and_then(|rule| rule.low_stock_at) else {
                 continue;
             };
             let before = self.tables.stock.get(sku).map_or(0, |stock| stock.available());
@@ -119,7 +133,7 @@ impl<'a> StockEdit<'a> {
                 low.push(Fact::LowStock { sku: sku.clone(), available, low_stock_at });
             }
         }
-        (self.touched.into_values().collect(), self.facts, low)
+        Ok((self.touched.into_values().collect(), self.facts, low))
     }
 }
 

@@ -6,7 +6,7 @@ use super::writes::Writes;
 use crate::changes::{Change, Rows};
 use crate::command::InventoryPolicy;
 use crate::port::Envelope;
-use crate::rows::{Adjustment, Credit, Operation, Order, Policy, Product, Stock, Variant};
+use crate::rows::{Adjustment, Credit, Operation, Order, Policy, Product, Stock, StockRule, Variant};
 use crate::time::Timestamp;
 use hashbrown::HashMap;
 use smol_str::SmolStr;
@@ -30,10 +30,18 @@ pub struct Tables {
     pub operations: Table<Operation>,
     /// The policy, if one was put.
     pub policies: Table<Policy>,
-    owners: HashMap<SmolStr, Arc<Product>>,
+    owners: HashMap<SmolStr, Owner>,
     deadlines: BTreeSet<(Timestamp, SmolStr)>,
     /// The outcomes by the time until which they are remembered.
     memory: BTreeMap<Timestamp, Vec<Arc<Operation>>>,
+}
+
+/// What a SKU belongs to.
+#[derive(Debug)]
+struct Owner {
+    product_id: SmolStr,
+    /// Where it stands among the product's variants, unless it was left out.
+    at: usize,
 }
 
 impl Tables {
@@ -54,6 +62,10 @@ impl Tables {
         } = base;
         for product in rows(products) {
             self.own(product);
+            for former in product.left_out.since(None) {
+                let left_out = || Owner { product_id: product.product_id.clone(), at: usize::MAX };
+                self.owners.entry(former.sku.clone()).or_insert_with(left_out);
+            }
         }
         for operation in rows(operations) {
             self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(operation));
@@ -73,19 +85,22 @@ impl Tables {
         self.policies.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
     }
 
-    /// The product that a SKU belongs to, whether or not it is still sold.
-    pub fn owner(&self, sku: &str) -> Option<&Arc<Product>> {
-        self.owners.get(sku)
+    /// The product that a SKU belongs to, and what it stands for there unless it was left out.
+    pub fn owner(&self, sku: &str) -> Option<(&Arc<Product>, Option<&Variant>)> {
+        let owner = self.owners.get(sku)?;
+        let product = self.products.get(&owner.product_id)?;
+        Some((product, product.variants.get(owner.at).filter(|variant| variant.sku == sku)))
     }
 
-    /// What a SKU stands for, whether or not it is still sold.
-    pub fn variant(&self, sku: &str) -> Option<&Variant> {
-        self.owners.get(sku)?.any_variant(sku)
+    /// How a SKU's stock is kept, whether or not it is still sold.
+    pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
+        let (product, variant) = self.owner(sku)?;
+        variant.map(Variant::rule).or_else(|| product.left_out.get(sku).map(|former| former.rule))
     }
 
     /// How a SKU's stock is kept now.
     pub fn inventory_policy(&self, sku: &str) -> InventoryPolicy {
-        self.variant(sku).map_or(InventoryPolicy::None, |variant| variant.inventory_policy)
+        self.stock_rule(sku).map_or(InventoryPolicy::None, |rule| rule.inventory_policy)
     }
 
     /// Whether the command id was used, and what became of it then.
@@ -122,8 +137,12 @@ impl Tables {
     }
 
     fn own(&mut self, product: &Arc<Product>) {
-        for variant in product.variants.iter().chain(&product.left_out) {
-            self.owners.insert(variant.sku.clone(), Arc::clone(product));
+        for (at, variant) in product.variants.iter().enumerate() {
+            if let Some(owner) = self.owners.get_mut(&variant.sku) {
+                owner.at = at;
+            } else {
+                self.owners.insert(variant.sku.clone(), Owner { product_id: product.product_id.clone(), at });
+            }
         }
     }
 

@@ -49,6 +49,25 @@ pub struct CreditLine {
     pub category: SmolStr,
 }
 
+impl Credit {
+    /// The same credit without its lines, of which there may be many.
+    #[must_use]
+    pub fn without_lines(&self) -> Credit {
+        Credit {
+            credit_id: self.credit_id.clone(),
+            customer_id: self.customer_id.clone(),
+            currency: self.currency,
+            country: self.country.clone(),
+            lines: Vec::new(),
+            total: self.total,
+            restock: self.restock,
+            reference: self.reference.clone(),
+            occurred_at: self.occurred_at,
+            epoch: self.epoch,
+        }
+    }
+}
+
 struct LineJson<'a>(usize, &'a CreditLine, Currency);
 
 impl Serialize for LineJson<'_> {
@@ -130,7 +149,7 @@ impl Default for Policy {
             payment_timeout_s: 900,
             payment_timeout_external_s: 86_400,
             id_memory_s: 604_800,
-            order_lines_max: 2_000,
+            order_lines_max: 1_500,
         }
     }
 }

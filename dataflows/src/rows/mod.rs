@@ -3,6 +3,7 @@
 
 mod documents;
 mod invariant;
+mod left_out;
 mod memo;
 mod operation;
 mod order;
@@ -14,6 +15,7 @@ mod stock;
 
 pub use documents::{Adjustment, Credit, CreditLine, Policy};
 pub use invariant::{Check, Imbalance, Invariant, Subject};
+pub use left_out::{FormerSku, LeftOut, StockRule};
 pub use memo::HashMemo;
 pub use operation::{Ids, Operation};
 pub use order::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};

@@ -37,7 +37,7 @@ pub struct Operation {
 /// The ids that a command is about: the aggregate's, and one within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
-    /// The aggregate's id.
+    /// The aggregate's id; empty if what was given is longer than an id may be.
     pub of: SmolStr,
     /// The id of a part of it: payment, return, refund, SKU.
     pub part: Option<Box<SmolStr>>,
@@ -86,7 +86,7 @@ impl Serialize for IdsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (of, part) = Operation::id_names(self.0.command_type);
         let mut ids = serializer.serialize_map(None)?;
-        if !of.is_empty() {
+        if !of.is_empty() && !self.0.ids.of.is_empty() {
             ids.serialize_entry(of, &self.0.ids.of)?;
         }
         if let Some(id) = &self.0.ids.part {

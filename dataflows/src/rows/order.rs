@@ -178,6 +178,40 @@ impl Order {
         matches!(self.status, OrderStatus::PendingPayment | OrderStatus::Paid)
     }
 
+    /// The same order without its lines, of which there may be many.
+    #[must_use]
+    pub fn without_lines(&self) -> Order {
+        Order {
+            order_id: self.order_id.clone(),
+            status: self.status,
+            code: self.code,
+            customer_id: self.customer_id.clone(),
+            country: self.country.clone(),
+            currency: self.currency,
+            lines: Vec::new(),
+            total: self.total,
+            captured: self.captured,
+            refunded: self.refunded,
+            payment: self.payment.clone(),
+            shipment: self.shipment.clone(),
+            history: self.history.clone(),
+            placed_at: self.placed_at,
+            money_back_ids: Vec::new(),
+            memo: HashMemo::default(),
+        }
+    }
+
+    /// How many returns it had.
+    pub fn returns(&self) -> usize {
+        let is_return = |status| matches!(status, OrderStatus::PartlyReturned | OrderStatus::Returned);
+        self.history.iter().filter(|entry| is_return(entry.status)).count()
+    }
+
+    /// How many refunds without goods were asked for.
+    pub fn refunds(&self) -> usize {
+        self.money_back_ids.len() - self.returns()
+    }
+
     /// What is left of its money.
     pub const fn left(&self) -> i64 {
         self.captured - self.refunded

@@ -1,6 +1,6 @@
 //! The row of a product.
 
-use super::{Row, TableRow, View};
+use super::{LeftOut, Row, StockRule, TableRow, View};
 use crate::command::InventoryPolicy;
 use crate::money::{Currency, Money};
 use crate::stored::stored;
@@ -29,9 +29,9 @@ pub struct Product {
     pub archived: bool,
     /// What can be bought.
     pub variants: Vec<Variant>,
-    /// Variants that were left out later: no longer sold, but their SKUs stay this product's.
+    /// SKUs that were left out later: no longer sold, but they stay this product's.
     #[serde(skip)]
-    pub left_out: Vec<Variant>,
+    pub left_out: LeftOut,
     /// The category path joined by `/`, shared by every line that is sold.
     #[serde(skip)]
     pub category_path: SmolStr,
@@ -67,6 +67,13 @@ pub struct ScheduledPrice {
     pub valid_to: Option<Timestamp>,
 }
 
+impl ScheduledPrice {
+    /// Whether it can never be the price again.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.valid_to.is_some_and(|to| to <= now)
+    }
+}
+
 impl Variant {
     /// The price at `now`: of the open windows the one set last, else the price as set.
     pub fn price_at(&self, now: Timestamp) -> Money {
@@ -74,6 +81,11 @@ impl Variant {
             window.valid_from.is_none_or(|from| from <= now) && window.valid_to.is_none_or(|to| now < to)
         };
         self.scheduled.iter().rev().find(open).map_or(Money::new(self.price, self.currency), |window| window.price)
+    }
+
+    /// How its stock is kept.
+    pub const fn rule(&self) -> StockRule {
+        StockRule { inventory_policy: self.inventory_policy, low_stock_at: self.low_stock_at }
     }
 }
 
@@ -96,9 +108,9 @@ impl Product {
         self.variants.iter().find(|variant| variant.sku == sku)
     }
 
-    /// The variant of a SKU, also one that was left out.
-    pub fn any_variant(&self, sku: &str) -> Option<&Variant> {
-        self.variant(sku).or_else(|| self.left_out.iter().find(|variant| variant.sku == sku))
+    /// How the stock of a SKU is kept, also of one that was left out.
+    pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
+        self.variant(sku).map(Variant::rule).or_else(|| self.left_out.get(sku).map(|former| former.rule))
     }
 }
 

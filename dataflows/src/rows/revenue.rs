@@ -104,9 +104,9 @@ pub struct Sums {
     /// How many orders.
     pub orders: i64,
     /// How many units were sold.
-    pub units: i64,
+    pub units: i128,
     /// How many units came back.
-    pub units_returned: i64,
+    pub units_returned: i128,
 }
 
 impl Sums {

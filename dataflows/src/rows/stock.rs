@@ -57,6 +57,14 @@ impl Stock {
         self.on_hand() - self.reserved()
     }
 
+    /// Whether each sum over all locations fits 64 bits.
+    pub fn fits(&self) -> bool {
+        let on_hand: i128 = self.locations.iter().map(|location| i128::from(location.on_hand)).sum();
+        let reserved: i128 = self.locations.iter().map(|location| i128::from(location.reserved)).sum();
+        let at_each = self.locations.iter().all(|at| at.on_hand.checked_sub(at.reserved).is_some());
+        at_each && [on_hand, reserved, on_hand - reserved].into_iter().all(|sum| i64::try_from(sum).is_ok())
+    }
+
     /// A location, if it has a row.
     pub fn location(&self, id: &str) -> Option<&StockLocation> {
         self.locations.iter().find(|location| location.location == id)

@@ -185,7 +185,7 @@ impl Weights {
             Fact::PaymentProcessed(of) => self.add(Check::OrderMoney, order(&of.order.order_id), -of.amount.amount),
             Fact::RefundIssued(_, of) => self.add(Check::OrderMoney, order(&of.order.order_id), of.amount.amount),
             Fact::ItemsReturned { order: of, returned } => {
-                let units: i64 = returned.lines.iter().map(|line| line.quantity).sum();
+                let units: i128 = returned.lines.iter().map(|line| i128::from(line.quantity)).sum();
                 self.add(Check::UnitsReturned, order(&of.order_id), -units);
             }
             Fact::ProductChanged(_)

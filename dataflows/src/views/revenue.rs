@@ -113,7 +113,7 @@ pub(crate) fn add_fact(sums: &mut Summands, fact: &Fact, occurred_at: Timestamp)
             let (currency, country) = of(order);
             let place = Place { at: occurred_at, currency, country: &country };
             for (line, refund) in order.lines.iter().zip(refunds) {
-                let units_returned = line.quantity;
+                let units_returned = line.quantity.into();
                 let what = Sums { returned: i128::from(*refund), units_returned, ..Sums::default() };
                 place.add_both(sums, &line.category, &what);
             }
@@ -123,7 +123,8 @@ pub(crate) fn add_fact(sums: &mut Summands, fact: &Fact, occurred_at: Timestamp)
             let place = Place { at: occurred_at, currency, country: &country };
             for line in &returned.lines {
                 let category = &order.lines[line.line as usize - 1].category;
-                let what = Sums { returned: line.amount.amount, units_returned: line.quantity, ..Sums::default() };
+                let what =
+                    Sums { returned: line.amount.amount, units_returned: line.quantity.into(), ..Sums::default() };
                 place.add_both(sums, category, &what);
             }
         }
@@ -131,7 +132,7 @@ pub(crate) fn add_fact(sums: &mut Summands, fact: &Fact, occurred_at: Timestamp)
             let place = Place { at: occurred_at, currency: credit.currency, country: &credit.country };
             for line in &credit.lines {
                 let returned = i128::from(line.amount);
-                let what = Sums { returned, units_returned: line.quantity, ..Sums::default() };
+                let what = Sums { returned, units_returned: line.quantity.into(), ..Sums::default() };
                 place.add_both(sums, &line.category, &what);
             }
         }
@@ -170,7 +171,7 @@ fn add_sale(sums: &mut Summands, order: &Order) {
     let place = Place { at: order.placed_at, currency: order.currency, country: &order.country };
     let mut all = Sums { orders: 1, ..Sums::default() };
     for line in &order.lines {
-        let what = Sums { gross: line.amount.into(), units: line.quantity, ..Sums::default() };
+        let what = Sums { gross: line.amount.into(), units: line.quantity.into(), ..Sums::default() };
         place.add(sums, Some(&line.category), &what);
         all.add(&what);
     }

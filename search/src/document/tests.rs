@@ -3,7 +3,7 @@
 use super::*;
 use dataflows::command::InventoryPolicy;
 use dataflows::money::Currency;
-use dataflows::rows::Variant;
+use dataflows::rows::{LeftOut, Variant};
 use std::collections::BTreeMap;
 
 #[test]
@@ -27,7 +27,7 @@ fn the_words_of_a_product_are_those_of_this_form() {
         attributes: attributes.into_iter().map(|(name, value)| (name.into(), value.into())).collect::<BTreeMap<_, _>>(),
         archived: false,
         variants: vec![variant("P-1", "blue"), variant("S2", "blue")],
-        left_out: Vec::new(),
+        left_out: LeftOut::default(),
         category_path: "Screens/Wide".into(),
     };
     let words = |text| {

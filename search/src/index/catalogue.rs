@@ -5,6 +5,7 @@ use super::batch::Batch;
 use dataflows::footprint::Footprint as _;
 use dataflows::rows::Product;
 use smol_str::SmolStr;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct Catalogue {
     sold: HashMap<SmolStr, i64>,
     /// What all rows take, together, that were replaced so far.
     superseded_bytes: usize,
+    /// What was sold of all SKUs of a product.
+    units: HashMap<SmolStr, i128>,
 }
 
 impl Catalogue {
@@ -33,11 +36,13 @@ impl Catalogue {
         let Batch { upto: _, digest: _, products, sold, .. } = batch;
         for (sku, more) in sold {
             let sold = self.sold.entry(sku.clone()).or_default();
-            *sold = sold.saturating_add(more);
+            let before = std::mem::replace(sold, sold.saturating_add(more));
+            let more = i128::from(*sold) - i128::from(before);
             let Some(id) = self.owners.get(&sku) else { continue };
             let Some(listed) = self.products.get(id) else { continue };
-            let sold = sold_of(&self.sold, &listed.product);
-            if sold != listed.sold {
+            let units = self.units.entry(id.clone()).or_default();
+            *units += more;
+            if steps_of(*units) != listed.sold {
                 changed.insert(id.clone());
             }
         }
@@ -45,9 +50,7 @@ impl Catalogue {
             self.superseded_bytes += self.products.get(&id).map_or(0, |listed| listed.product.bytes());
             match product {
                 Some(product) => {
-                    for variant in product.variants.iter().chain(&product.left_out) {
-                        self.owners.entry(variant.sku.clone()).or_insert_with(|| id.clone());
-                    }
+                    self.own(&id, &product);
                     self.products.insert(id.clone(), Listed { product, sold: 0 });
                 }
                 None => {
@@ -58,7 +61,20 @@ impl Catalogue {
         }
         for id in changed.iter() {
             if let Some(listed) = self.products.get_mut(id) {
-                listed.sold = sold_of(&self.sold, &listed.product);
+                listed.sold = steps_of(self.units.get(id).copied().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Notes whose the SKUs of a product are. They stay its for ever, so only those that may be new are looked at.
+    fn own(&mut self, id: &SmolStr, product: &Product) {
+        let before = self.products.get(id).map(|listed| &listed.product.left_out);
+        let former = product.left_out.since(before).map(|former| &former.sku);
+        for sku in product.variants.iter().map(|variant| &variant.sku).chain(former) {
+            if let Entry::Vacant(entry) = self.owners.entry(sku.clone()) {
+                entry.insert(id.clone());
+                let sold = self.sold.get(sku).copied().unwrap_or_default();
+                *self.units.entry(id.clone()).or_default() += i128::from(sold);
             }
         }
     }
@@ -79,11 +95,9 @@ impl Catalogue {
     }
 }
 
-fn sold_of(sold: &HashMap<SmolStr, i64>, product: &Product) -> u64 {
-    let variants = product.variants.iter().chain(&product.left_out);
-    let units =
-        variants.filter_map(|variant| sold.get(&variant.sku)).fold(0_i64, |sum, more| sum.saturating_add(*more));
-    in_steps(u64::try_from(units).unwrap_or(0))
+/// What was sold in steps: nothing if more came back than was seen to be sold.
+fn steps_of(units: i128) -> u64 {
+    in_steps(u64::try_from(units.clamp(0, i64::MAX.into())).unwrap_or(0))
 }
 
 /// A count in steps of about 3 %, exact up to 63: a product that sells is not indexed again for every order.

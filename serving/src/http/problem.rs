@@ -68,6 +68,7 @@ pub const fn status_of(code: Code, path_names_sku: bool) -> u16 {
         Code::AlreadyExists | Code::SkuTaken | Code::InvalidTransition | Code::OutOfStock | Code::InsufficientStock => {
             409
         }
+        Code::TooLarge => 413,
         Code::Invalid
         | Code::CommandIdReused
         | Code::UnknownSku

@@ -7,29 +7,37 @@ use dataflows::command::CommandType;
 pub const fn of(command_type: CommandType) -> &'static [Code] {
     use Code::{
         AlreadyExists, AmountMismatch, CommandIdReused, CurrencyMismatch, InsufficientStock, Invalid,
-        InvalidTransition, NotFound, NotSold, OutOfStock, OverRefund, OverReturn, Overflow, SkuTaken, UnknownPayment,
-        UnknownSku,
+        InvalidTransition, NotFound, NotSold, OutOfStock, OverRefund, OverReturn, Overflow, SkuTaken, TooLarge,
+        UnknownPayment, UnknownSku,
     };
     match command_type {
         CommandType::PutPolicy => &[Invalid, CommandIdReused],
-        CommandType::PutProduct => &[Invalid, CommandIdReused, SkuTaken],
-        CommandType::ArchiveProduct => &[Invalid, CommandIdReused, NotFound],
-        CommandType::SetPrice => &[Invalid, CommandIdReused, NotFound, UnknownSku, NotSold],
+        CommandType::PutProduct => &[Invalid, CommandIdReused, SkuTaken, TooLarge],
+        CommandType::ArchiveProduct => &[Invalid, CommandIdReused, NotFound, TooLarge],
+        CommandType::SetPrice => &[Invalid, CommandIdReused, NotFound, UnknownSku, NotSold, TooLarge],
         CommandType::MoveStock | CommandType::TransferStock => {
             &[Invalid, CommandIdReused, UnknownSku, Overflow, InsufficientStock]
         }
-        CommandType::PlaceOrder => {
-            &[Invalid, CommandIdReused, AlreadyExists, UnknownSku, NotSold, CurrencyMismatch, Overflow, OutOfStock]
-        }
+        CommandType::PlaceOrder => &[
+            Invalid,
+            CommandIdReused,
+            AlreadyExists,
+            UnknownSku,
+            NotSold,
+            CurrencyMismatch,
+            Overflow,
+            OutOfStock,
+            TooLarge,
+        ],
         CommandType::CancelOrder | CommandType::DeliverOrder | CommandType::RecordShipmentFailure => {
-            &[Invalid, CommandIdReused, NotFound, InvalidTransition, Overflow]
+            &[Invalid, CommandIdReused, NotFound, InvalidTransition, Overflow, TooLarge]
         }
-        CommandType::ShipOrder => &[Invalid, CommandIdReused, NotFound, InvalidTransition, InsufficientStock],
+        CommandType::ShipOrder => &[Invalid, CommandIdReused, NotFound, InvalidTransition, InsufficientStock, TooLarge],
         CommandType::ReturnItems => {
-            &[Invalid, CommandIdReused, NotFound, AlreadyExists, InvalidTransition, OverReturn, Overflow]
+            &[Invalid, CommandIdReused, NotFound, AlreadyExists, InvalidTransition, OverReturn, Overflow, TooLarge]
         }
         CommandType::RecordCredit => {
-            &[Invalid, CommandIdReused, AlreadyExists, UnknownSku, NotSold, CurrencyMismatch, Overflow]
+            &[Invalid, CommandIdReused, AlreadyExists, UnknownSku, NotSold, CurrencyMismatch, Overflow, TooLarge]
         }
         CommandType::RecordAdjustment => &[Invalid, CommandIdReused, AlreadyExists, CurrencyMismatch, Overflow],
         CommandType::RecordPaymentResult => &[
@@ -41,9 +49,10 @@ pub const fn of(command_type: CommandType) -> &'static [Code] {
             CurrencyMismatch,
             AmountMismatch,
             OverRefund,
+            TooLarge,
         ],
         CommandType::IssueRefund => {
-            &[Invalid, CommandIdReused, NotFound, AlreadyExists, CurrencyMismatch, OverRefund, Overflow]
+            &[Invalid, CommandIdReused, NotFound, AlreadyExists, CurrencyMismatch, OverRefund, Overflow, TooLarge]
         }
     }
 }

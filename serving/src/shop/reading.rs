@@ -69,8 +69,9 @@ impl<'a> Reading<'a> {
         if let Some(row) = self.views.stock.get(sku, self.at()) {
             return Some(StockOf::Row(row));
         }
-        let product = self.views.products_by_sku.get(sku, self.at())?;
-        Some(match product.any_variant(sku).map(|variant| variant.inventory_policy) {
+        let product_id = self.views.products_by_sku.get(sku, self.at())?;
+        let product = self.views.products.get(product_id.as_str(), self.at())?;
+        Some(match product.stock_rule(sku).map(|rule| rule.inventory_policy) {
             Some(InventoryPolicy::None) => StockOf::Untracked,
             Some(InventoryPolicy::Reserve | InventoryPolicy::TrackOnly) | None => StockOf::Nothing,
         })

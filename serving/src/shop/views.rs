@@ -12,7 +12,7 @@ use dataflows::rows::{
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub type RevenueSlot = (Grain, bool, Period, Currency, SmolStr, SmolStr);
 pub struct Views {
     /// By product id.
     pub products: View<SmolStr, Product>,
-    /// The product that a SKU belongs to, also once it is no longer sold.
-    pub products_by_sku: View<SmolStr, Product>,
+    /// The id of the product that a SKU belongs to, also once it is no longer sold.
+    pub products_by_sku: View<SmolStr, SmolStr>,
     /// By SKU.
     pub stock: View<SmolStr, Stock>,
     /// By what can be promised, then SKU.
@@ -118,7 +118,7 @@ impl Views {
         } = rows;
         let Kept { imbalances, search_memory } = kept;
         by_key(&self.products, step, products)
-            + by_keys(&self.products_by_sku, step, products, skus)
+            + by_sku(&self.products_by_sku, step, products)
             + by_key(&self.stock, step, stock)
             + by_keys(&self.stock_by_available, step, stock, |row| [(row.available(), row.sku.clone())])
             + by_key(&self.orders, step, orders)
@@ -251,8 +251,21 @@ fn by_keys<K: Ord + Clone, R, Keys: IntoIterator<Item = K>>(
     view.apply(step, &mut merged.into_iter().collect())
 }
 
-fn skus(product: &Product) -> Vec<SmolStr> {
-    product.variants.iter().chain(&product.left_out).map(|variant| variant.sku.clone()).collect()
+/// Applies whose a SKU is. It stays its product's for ever, so only those that may be new are looked at.
+fn by_sku(view: &View<SmolStr, SmolStr>, step: Step, changes: &[Change<Product>]) -> usize {
+    let mut owners = Vec::new();
+    for Change { before, after } in changes {
+        let Some(after) = after else { continue };
+        let id = Arc::new(after.product_id.clone());
+        let known: HashSet<&SmolStr> =
+            before.iter().flat_map(|row| &row.variants).map(|variant| &variant.sku).collect();
+        let former = after.left_out.since(before.as_ref().map(|row| &row.left_out)).map(|former| &former.sku);
+        let skus = after.variants.iter().map(|variant| &variant.sku).chain(former);
+        owners.extend(skus.filter(|sku| !known.contains(sku)).map(|sku| (sku.clone(), Some(Arc::clone(&id)))));
+    }
+    owners.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    owners.dedup_by(|(one, _), (other, _)| one == other);
+    view.apply(step, &mut owners)
 }
 
 fn customer_order(order: &Order) -> Option<CustomerOrder> {

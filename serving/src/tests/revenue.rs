@@ -25,7 +25,7 @@ fn rows(
             country: country.into(),
             category: category.map(Into::into),
         };
-        let sums = Sums { gross: gross * 10_000, orders, units: orders * 2, ..Sums::default() };
+        let sums = Sums { gross: gross * 10_000, orders, units: i128::from(orders) * 2, ..Sums::default() };
         Change { before: None, after: Some(Arc::new(Revenue { key, sums })) }
     };
     vec![row(Grain::Hour), row(Grain::Day)]

@@ -1,5 +1,6 @@
 //! Given, when, then: the rules of the shop, beside the decider.
 
+mod bounds;
 mod catalog;
 mod documents;
 mod orders;
@@ -10,11 +11,12 @@ use super::Decider;
 use crate::command::{Command, CommandType};
 use crate::epoch::{Cut, Epoch, EpochRecord};
 use crate::port::Envelope;
-use crate::rows::Row;
+use crate::rows::{Order, Row, Stock};
 use crate::time::Timestamp;
 use crate::topic::Origin;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// A shop in which each command is an epoch of its own, a second after the one before.
 pub struct TestEnv {
@@ -111,6 +113,20 @@ impl TestEnv {
         json_of(self.decider.tables().products.get(id))
     }
 
+    pub fn order_row(&self, id: &str) -> Arc<Order> {
+        Arc::clone(self.decider.tables().orders.get(id).unwrap())
+    }
+
+    /// Puts the stock of a SKU: location, on hand, reserved.
+    pub fn set_stock(&mut self, sku: &str, locations: &[(&str, i64, i64)]) {
+        let mut stock = Stock::new(SmolStr::new(sku));
+        for (location, on_hand, reserved) in locations {
+            let at = stock.location_mut(&SmolStr::new(location));
+            (at.on_hand, at.reserved) = (*on_hand, *reserved);
+        }
+        self.decider.tables.stock.put(Arc::new(stock));
+    }
+
     /// on_hand/reserved by location, in their order.
     pub fn stock(&self, sku: &str) -> String {
         let locations = self.decider.tables().stock.get(sku).map(|stock| stock.locations.clone()).unwrap_or_default();
@@ -134,7 +150,7 @@ impl TestEnv {
     }
 }
 
-fn json_of<R: Row>(row: Option<&std::sync::Arc<R>>) -> Value {
+fn json_of<R: Row>(row: Option<&Arc<R>>) -> Value {
     row.map_or(Value::Null, |row| serde_json::from_slice(&row.value()).unwrap())
 }
 
