@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// The form of the files. Every one that was ever written can be read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 
 /// What a checkpoint is, and of which files.
