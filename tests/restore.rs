@@ -51,6 +51,9 @@ impl Kept {
         for (search_id, memo) in &changes.search_memory {
             self.set(Table::SearchMemory, search_id.clone(), memo.as_deref());
         }
+        for of in &changes.quota.counts {
+            self.set(Table::LetterCounts, of.topic.name().into(), Some(of));
+        }
         for of in &changes.imbalances {
             let sum: Option<&Imbalance> = (of.sum != 0).then_some(of);
             self.set(Table::Imbalances, of.key(), sum);

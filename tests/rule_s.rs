@@ -115,6 +115,7 @@ fn compare(epochs: &Epochs, left: &[Arc<Changes>], rows_every: u64) {
             (Origin { topic, partition: letter.partition, offset: letter.offset }, letter.code)
         });
         assert_eq!(dead, expected.collect::<Vec<_>>(), "dead letters of epoch {epoch}");
+        assert_eq!(changes.quota.dropped.len(), model.dropped_letters(), "dead letters of epoch {epoch} without bytes");
     }
 }
 

@@ -4,8 +4,8 @@
 use crate::changes::{AnyChange, Change, Changes, Shard, Standings};
 use crate::epoch::EpochRecord;
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, SearchMemo,
-    Searches, Stock,
+    Adjustment, Credit, Imbalance, Invariant, LetterCount, Operation, Order, PaymentRow, Policy, Product, Revenue,
+    SearchMemo, Searches, Stock,
 };
 use crate::stored::{Store, Stored, Unreadable};
 use crate::views::invariants;
@@ -40,6 +40,7 @@ tables! {
     Adjustments "adjustments",
     Credits "credits",
     Imbalances "imbalances",
+    LetterCounts "letter_counts",
     Operations "operations",
     Orders "orders",
     Policy "policy",
@@ -58,6 +59,7 @@ pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), Unreada
             Table::Adjustments => shard.push(AnyChange::Adjustments(row::<Adjustment>(&mut from)?)),
             Table::Credits => shard.push(AnyChange::Credits(row::<Credit>(&mut from)?)),
             Table::Imbalances => shard.imbalances.push(Imbalance::load(&mut from)?),
+            Table::LetterCounts => shard.quota.counts.push(LetterCount::load(&mut from)?),
             Table::Operations => shard.push(AnyChange::Operations(row::<Operation>(&mut from)?)),
             Table::Orders => {
                 let order = row::<Order>(&mut from)?;

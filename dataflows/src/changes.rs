@@ -4,7 +4,7 @@ use crate::epoch::{Epoch, EpochRecord};
 use crate::event::Event;
 use crate::port::DeadLetter;
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, Row,
+    Adjustment, Credit, Imbalance, Invariant, LetterQuota, Operation, Order, PaymentRow, Policy, Product, Revenue, Row,
     SearchMemoChange, Searches, Stock, View,
 };
 use smol_str::SmolStr;
@@ -236,6 +236,8 @@ pub struct Shard {
     pub events: Vec<Arc<Event>>,
     /// Its dead letters.
     pub dead_letters: Vec<DeadLetter>,
+    /// What their quota changes.
+    pub quota: LetterQuota,
     /// The sums of checks that changed.
     pub imbalances: Vec<Imbalance>,
     /// What is remembered of searches, where that changed.
@@ -260,8 +262,10 @@ pub struct Changes {
     pub rows: Arc<Rows>,
     /// The events, in order.
     pub events: Vec<Arc<Event>>,
-    /// The records that could not be read, in order.
+    /// The records that could not be read, in order; without those that are only counted.
     pub dead_letters: Vec<DeadLetter>,
+    /// What the quota of dead letters changes.
+    pub quota: LetterQuota,
     /// The sums of checks that changed, as they are now.
     pub imbalances: Vec<Imbalance>,
     /// What is remembered of searches, where that changed, by their ids.
@@ -281,7 +285,10 @@ impl Changes {
         let mut rows = Rows::default();
         let (mut events, mut dead_letters, mut imbalances) = (Vec::new(), Vec::new(), Vec::new());
         let mut search_memory = Vec::new();
+        let mut quota = LetterQuota::default();
         for shard in shards {
+            quota.counts.extend(shard.quota.counts);
+            quota.dropped.extend(shard.quota.dropped);
             imbalances.extend(shard.imbalances);
             search_memory.extend(shard.search_memory);
             rows.append(shard.rows);
@@ -292,8 +299,10 @@ impl Changes {
         rows.sort();
         events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
         dead_letters.sort_unstable();
+        quota.counts.sort_unstable();
+        quota.dropped.sort_unstable();
         imbalances.sort_unstable_by(|a: &Imbalance, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
         search_memory.sort_unstable_by(|(one, _): &SearchMemoChange, (other, _)| one.cmp(other));
-        Changes { record, rows: Arc::new(rows), events, dead_letters, imbalances, search_memory, standings }
+        Changes { record, rows: Arc::new(rows), events, dead_letters, quota, imbalances, search_memory, standings }
     }
 }

@@ -1,6 +1,6 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
-use crate::decider::ERRORS_MAX;
+use crate::decider::bounds::ERRORS_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 

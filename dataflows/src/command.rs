@@ -48,6 +48,9 @@ pub struct PutPolicy {
     pub id_memory_s: Option<i64>,
     /// How many lines an order or a credit may have.
     pub order_lines_max: Option<i64>,
+    /// How many dead letters of a topic keep their bytes in a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters_per_min: Option<i64>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
 }

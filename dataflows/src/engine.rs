@@ -6,7 +6,7 @@ use crate::changes::Changes;
 use crate::graph;
 use crate::operators::Message;
 use crate::pipeline::{self, Progress};
-use crate::port::{Sink, Source, Waker};
+use crate::port::{Sink, Source, Stopwatch, Waker};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -84,13 +84,15 @@ impl Drop for AbortOnPanic {
 
 impl Engine {
     /// Starts a worker for each source. The sinks get every epoch, in order, one after the other. `base` is the state
-    /// that the sources go on from, every row of it as if it came with its epoch; the sinks get it first.
+    /// that the sources go on from, every row of it as if it came with its epoch; the sinks get it first. `stopwatch`
+    /// measures how long epochs take.
     #[expect(clippy::disallowed_methods, reason = "the engine is where threads start")]
     pub fn start(
         config: Config,
         base: Option<Arc<Changes>>,
         sources: Vec<Box<dyn Source>>,
         sinks: Vec<Box<dyn Sink>>,
+        stopwatch: Arc<dyn Stopwatch>,
     ) -> Result<Engine, Error> {
         let count = sources.len();
         if count == 0 {
@@ -109,7 +111,7 @@ impl Engine {
                 })
                 .map_err(|error| Error::Workers(error.to_string()))?
         };
-        let workers = start_workers(config, base, sources, send, &progress, &wake)?;
+        let workers = start_workers(config, base, sources, send, &progress, &wake, stopwatch)?;
         Ok(Engine { progress, wake, collector, workers })
     }
 
@@ -146,6 +148,7 @@ fn start_workers(
     out: Sender<Message>,
     progress: &Arc<Progress>,
     wake: &Arc<Wakes>,
+    stopwatch: Arc<dyn Stopwatch>,
 ) -> Result<WorkerGuards<()>, Error> {
     let count = sources.len();
     // Each takes its own away, so that nothing is held once they run.
@@ -168,7 +171,7 @@ fn start_workers(
             Arc::new(move || wake_one(&wake[index]))
         };
         source.wake(waker);
-        let feed = graph::build(worker, base.as_deref(), Arc::clone(&progress), out);
+        let feed = graph::build(worker, base.as_deref(), Arc::clone(&progress), Arc::clone(&stopwatch), out);
         drop(base);
         pipeline::run(worker, feed, source.as_mut(), &progress, &config);
     })
@@ -207,7 +210,7 @@ fn collect(
 mod tests {
     use super::*;
     use crate::epoch::{Cut, Epoch, EpochRecord};
-    use crate::port::{DeadLetter, DeadLetterCode, Input, Polled, RawRecord, Stride};
+    use crate::port::{DeadLetter, DeadLetterCode, Input, Polled, RawRecord, Stride, Unmeasured};
     use crate::time::Timestamp;
     use crate::topic::{Origin, Topic};
     use std::sync::mpsc;
@@ -261,7 +264,8 @@ mod tests {
                 Box::new(Upto { next: 1, last, bytes: 1, idle: idle.0.clone() })
             };
             let sources = upto.into_iter().zip(&idle).map(source).collect();
-            let engine = Engine::start(Config::default(), None, sources, vec![Box::new(Keep(applied))]).unwrap();
+            let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(applied))];
+            let engine = Engine::start(Config::default(), None, sources, sinks, Arc::new(Unmeasured)).unwrap();
             assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
             for (_, is_idle) in &idle {
                 is_idle.recv().unwrap();

@@ -6,8 +6,8 @@ use crate::code::Problem;
 use crate::event::{Event, Fact, MoneyMoved};
 use crate::port::{DeadLetter, RawRecord};
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, Operation, Order, PaymentRow, Policy, Product, Revenue, SearchMemo,
-    Searches, Stock, Variant,
+    Adjustment, Credit, Imbalance, Invariant, LetterCount, Operation, Order, PaymentRow, Policy, Product, Revenue,
+    SearchMemo, Searches, Stock, Variant,
 };
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -160,6 +160,12 @@ impl Footprint for Invariant {
     }
 }
 
+impl Footprint for LetterCount {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
 impl Footprint for Imbalance {
     fn heap_bytes(&self) -> usize {
         0
@@ -262,14 +268,14 @@ fn memos(all: &[crate::rows::SearchMemoChange]) -> usize {
 
 impl Footprint for Shard {
     fn heap_bytes(&self) -> usize {
-        let Shard { rows, events, dead_letters, imbalances, search_memory, standings: _ } = self;
+        let Shard { rows, events, dead_letters, quota: _, imbalances, search_memory, standings: _ } = self;
         rows.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
     }
 }
 
 impl Footprint for Changes {
     fn heap_bytes(&self) -> usize {
-        let Changes { record: _, rows, events, dead_letters, imbalances, search_memory, standings: _ } = self;
+        let Changes { record: _, rows, events, dead_letters, quota: _, imbalances, search_memory, standings: _ } = self;
         rows.bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
     }
 }

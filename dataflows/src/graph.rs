@@ -4,6 +4,8 @@ use crate::changes::Changes;
 use crate::decider::Decider;
 use crate::operators::{Fed, Local, Message, Seen, decide, leave};
 use crate::pipeline::Progress;
+use crate::port::Stopwatch;
+use crate::rows::LetterCounts;
 use crate::views::{invariants, revenue, searches};
 use std::sync::Arc;
 use timely::dataflow::InputHandle;
@@ -45,6 +47,7 @@ pub fn build(
     worker: &mut Worker,
     base: Option<&Changes>,
     progress: Arc<Progress>,
+    stopwatch: Arc<dyn Stopwatch>,
     out: crossbeam_channel::Sender<Message>,
 ) -> Feed {
     let share = Share { index: worker.index(), peers: worker.peers() };
@@ -54,8 +57,9 @@ pub fn build(
         let (fed_handle, fed) = scope.new_input();
         let (seen_handle, seen) = scope.new_input();
         // From then on everything under one key stays together.
-        let decided =
-            decide(fed, decider, base.is_none(), Arc::clone(&progress)).exchange(|(Local(decided), _)| decided.route());
+        let counts = LetterCounts::of(base.map(|base| base.quota.counts.as_slice()).unwrap_or_default());
+        let decided = decide(fed, decider, counts, base.is_none(), Arc::clone(&progress), stopwatch)
+            .exchange(|(Local(decided), _)| decided.route());
         let revenue = revenue::revenue(decided.clone(), base, share);
         let invariants = invariants::invariants(decided.clone(), revenue.clone(), base, share);
         let searches = searches::searches(seen, base, share);

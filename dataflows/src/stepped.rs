@@ -8,7 +8,7 @@ use crate::engine::Config;
 use crate::graph;
 use crate::operators::Message;
 use crate::pipeline::{Feeding, Progress};
-use crate::port::{Sink, Source};
+use crate::port::{Sink, Source, Unmeasured};
 use crossbeam_channel::{Receiver, unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,8 @@ impl Stepped {
         // Not bounded: whoever would wait for room is the one who makes it. What is in flight is.
         let (send, messages) = unbounded();
         let progress = Arc::<Progress>::default();
-        let feeding = Feeding::new(graph::build(&mut worker, base.as_deref(), Arc::clone(&progress), send), 0);
+        let feed = graph::build(&mut worker, base.as_deref(), Arc::clone(&progress), Arc::new(Unmeasured), send);
+        let feeding = Feeding::new(feed, 0);
         let assembly = Assembly::new(1, base.as_ref(), sinks);
         progress.applied.store(base.map_or(0, |base| base.epoch().0), Ordering::Release);
         Stepped { feeding, worker, source, messages, assembly, progress, config }

@@ -23,6 +23,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The minute since 1970 that it is in.
+    pub const fn minute(self) -> i64 {
+        self.0.div_euclid(60_000_000)
+    }
+
     /// This moment and that many seconds more.
     pub fn plus_s(self, seconds: i64) -> Timestamp {
         Timestamp::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))

@@ -10,6 +10,7 @@ pub use settings::{Flags, Origin, Settings};
 use serving::http::places::Network;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The keys that are read again on SIGHUP; all others wait for the next start.
 pub const RELOADED: [&str; 1] = ["telemetry.log_level"];
@@ -227,6 +228,8 @@ pub struct Engine {
     pub workers: usize,
     /// How many bytes of records are read ahead.
     pub held_bytes_max: usize,
+    /// An epoch that takes longer to decide is logged.
+    pub slow_epoch: Duration,
     /// All other keys.
     pub limits: dataflows::engine::Config,
 }
@@ -316,6 +319,7 @@ impl Settings {
             engine: Engine {
                 workers: self.count("engine.workers"),
                 held_bytes_max: self.count("engine.held_bytes_max"),
+                slow_epoch: Duration::from_millis(self.number("engine.slow_epoch_ms")),
                 limits: dataflows::engine::Config {
                     epochs_in_flight: self.count("engine.epochs_in_flight"),
                     inputs_in_flight: self.count("engine.inputs_in_flight"),

@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod demo;
 mod descriptors;
+mod epoch_times;
 pub mod export;
 pub mod gateway;
 pub mod held;

@@ -2,6 +2,7 @@
 //! role that runs it, before the state is read, so that whoever asks is told how far that is.
 
 use crate::config::Config;
+use crate::epoch_times::EpochTimes;
 use crate::export::{self, Exporting};
 use crate::gateway::{self, Gateway};
 use crate::outputs::{self, Outputs};
@@ -86,6 +87,7 @@ pub struct Late {
     replay_to: OnceLock<Epoch>,
     finder: OnceLock<Arc<dyn Finder>>,
     kafka_listen: OnceLock<SocketAddr>,
+    epoch_times: OnceLock<Arc<EpochTimes>>,
 }
 
 /// Until the index is open, it has nothing.
@@ -249,7 +251,10 @@ impl Opened {
         let (index, finder) = search::open(config.search()?, &config.log.data_dir.join("search"), replay_to)?;
         late.finder.get_or_init(|| Arc::new(finder));
         sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway), Box::new(index)]);
-        let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks)?;
+        let times = Arc::new(EpochTimes::new(config.engine.slow_epoch));
+        late.epoch_times.get_or_init(|| Arc::clone(&times));
+        let sources = sources.collect::<Result<_>>()?;
+        let engine = Engine::start(config.engine.limits.clone(), base, sources, sinks, times)?;
 
         let report = report(behind_ms, stall, fatal);
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
@@ -357,6 +362,7 @@ impl Seen {
             standstills: self.standstills(),
             outputs_floor: self.kept.as_ref().and_then(Kept::floor),
             gauges: self.gauges(),
+            stages: self.late.epoch_times.get().map(|times| times.decided()).into_iter().collect(),
         }
     }
 

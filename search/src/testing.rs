@@ -5,7 +5,7 @@ use dataflows::command::InventoryPolicy;
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::finder::ShopAt;
 use dataflows::money::Currency;
-use dataflows::rows::{LeftOut, Order, OrderLine, OrderStatus, Product, Row, Variant, View};
+use dataflows::rows::{LeftOut, LetterQuota, Order, OrderLine, OrderStatus, Product, Row, Variant, View};
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -210,6 +210,7 @@ impl Shop {
             events: Vec::new(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            quota: LetterQuota::default(),
             search_memory: Vec::new(),
             standings: Standings(BTreeMap::from([(View::Products, standing)])),
         })

@@ -44,4 +44,4 @@ pub use keeper::{CheckpointJson, Keeper, NoKeeper};
 pub use letters::{BytesJson, EditJson, LetterError, LetterJson, Letters, NoLetters, RecordJson, Wanted};
 pub use no_finder::NoFinder;
 pub use shop::Shop;
-pub use vitals::{Gauge, OutputsFloor, SINKS, Standstill, Vitals, VitalsSource};
+pub use vitals::{Gauge, Histogram, OutputsFloor, SINKS, Standstill, Vitals, VitalsSource};

@@ -317,7 +317,8 @@ impl Inner {
 
 impl Sink for Shop {
     fn apply(&mut self, changes: &Arc<Changes>) {
-        let Changes { record, rows, events: _, dead_letters, imbalances, search_memory, standings } = changes.as_ref();
+        let Changes { record, rows, events: _, dead_letters, quota, imbalances, search_memory, standings } =
+            changes.as_ref();
         let inner = &self.0;
         let mut writer = inner.writer.lock();
         let (last, dead_letters_before) =
@@ -326,7 +327,8 @@ impl Sink for Shop {
             return;
         }
         let step = inner.clock.step(record.epoch.0);
-        let undo_bytes = inner.views.apply(step, rows, &Kept { imbalances, search_memory });
+        let undo_bytes =
+            inner.views.apply(step, rows, &Kept { imbalances, letter_counts: &quota.counts, search_memory });
         inner.cut.lock().advance(&record.cut);
         inner.applied.store(record.epoch.0, Ordering::Release);
         let before = writer.applied.take();
@@ -334,11 +336,13 @@ impl Sink for Shop {
             Some(before) if *before.standings == *standings => Arc::clone(&before.standings),
             Some(_) | None => Arc::new(standings.clone()),
         };
-        let dead_letters_so_far = dead_letters_before + dead_letters.len() as u64;
+        let unread_count = dead_letters.len() + quota.dropped.len();
+        let dead_letters_so_far = dead_letters_before + unread_count as u64;
         let info = EpochInfo { record: Arc::clone(record), standings, dead_letters: dead_letters_so_far };
         let undo_bytes = undo_bytes + epoch_bytes(&info, before.as_ref(), rows);
         writer.applied = Some(info.clone());
-        inner.figures.count(record, rows, dead_letters, (inner.now_ms)());
+        let unread = dead_letters.iter().map(|letter| letter.code).chain(quota.dropped.iter().copied());
+        inner.figures.count(record, rows, unread, (inner.now_ms)());
         match writer.mode {
             Mode::Live => inner.publish(info, undo_bytes, Arc::clone(rows)),
             Mode::Replaying(Some(until)) if until <= record.epoch => inner.go_live(&mut writer),

@@ -24,6 +24,61 @@ pub struct Vitals {
     pub outputs_floor: Option<OutputsFloor>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
+    /// How long the stages of an epoch took.
+    pub stages: Vec<Histogram>,
+}
+
+/// How often a stage took how long.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    stage: &'static str,
+    counts: [u64; STAGE_BUCKETS_US.len()],
+    beyond: u64,
+    sum: Duration,
+}
+
+/// Where the buckets of a stage's times end.
+const STAGE_BUCKETS_US: [u64; 10] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000];
+
+impl Histogram {
+    /// Of a stage, without any time yet.
+    pub fn new(stage: &'static str) -> Histogram {
+        Histogram { stage, ..Histogram::default() }
+    }
+
+    /// Counts a time.
+    pub fn add(&mut self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.sum += took;
+        match self.counts.get_mut(STAGE_BUCKETS_US.partition_point(|end| *end < us)) {
+            Some(count) => *count += 1,
+            None => self.beyond += 1,
+        }
+    }
+
+    /// The stage.
+    pub const fn stage(&self) -> &'static str {
+        self.stage
+    }
+
+    /// Where each bucket ends, in seconds, and how many took no longer.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        let ends = STAGE_BUCKETS_US.iter().map(|end| *end as f64 / 1e6);
+        ends.zip(&self.counts).scan(0, |below, (end, count)| {
+            *below += count;
+            Some((end, *below))
+        })
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum::<u64>() + self.beyond
+    }
+
+    /// How long all of them took.
+    pub const fn sum(&self) -> Duration {
+        self.sum
+    }
 }
 
 /// What follows the core, by name: each can stand still while the node goes on.
@@ -73,5 +128,19 @@ impl Vitals {
     /// How many records of command topics are beyond a cut. The topic of the epochs is in no cut.
     pub fn lag(&self, cut: &Cut) -> u64 {
         cut.lag_to(&self.ends.clone().without_epochs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_counts_in_its_bucket_and_all_longer_ones() {
+        let mut times = Histogram::new("decide");
+        [0, 100, 101, 2_000_000, 20_000_000].into_iter().for_each(|us| times.add(Duration::from_micros(us)));
+        let counts: Vec<u64> = times.buckets().map(|(_, count)| count).collect();
+        assert_eq!(counts, [2, 3, 3, 3, 3, 3, 3, 3, 3, 4]);
+        assert_eq!((times.count(), times.sum()), (5, Duration::from_micros(22_000_201)));
     }
 }

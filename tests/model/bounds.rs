@@ -44,20 +44,14 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.party(&body.customer_id, &body.currency, &body.country);
             check_lines(&mut found, &body.lines, policy);
         }
-        Body::CancelOrder(body) => {
-            found.id("/order_id", &body.order_id);
-            found.note("/reason", &body.reason);
-        }
+        Body::CancelOrder(body) => found.called_off(&body.order_id, &body.reason),
         Body::ShipOrder(body) => {
             found.id("/order_id", &body.order_id);
             found.name("/carrier", &body.carrier);
             found.name("/tracking", &body.tracking);
         }
         Body::DeliverOrder(body) => found.id("/order_id", &body.order_id),
-        Body::RecordShipmentFailure(body) => {
-            found.id("/order_id", &body.order_id);
-            found.note("/reason", &body.reason);
-        }
+        Body::RecordShipmentFailure(body) => found.called_off(&body.order_id, &body.reason),
         Body::ReturnItems(body) => check_return(&mut found, body),
         Body::RecordCredit(body) => {
             found.id("/credit_id", &body.credit_id);
@@ -96,6 +90,7 @@ fn check_policy(found: &mut Found, body: &PutPolicy) {
         ("/payment_timeout_external_s", body.payment_timeout_external_s),
         ("/id_memory_s", body.id_memory_s),
         ("/order_lines_max", body.order_lines_max),
+        ("/dead_letters_per_min", body.dead_letters_per_min),
     ];
     for (pointer, value) in values {
         found.quantity(pointer, value.unwrap_or(1));
@@ -192,6 +187,12 @@ impl Found {
     fn note(&mut self, pointer: &str, note: &Option<String>) {
         let plain = note.as_ref().map(|note| note.replace(['\n', '\r', '\t'], " "));
         self.text(pointer, plain.as_deref(), 0..=NOTE_CHARACTERS_MAX);
+    }
+
+    /// An order that is cancelled, or could not be delivered.
+    fn called_off(&mut self, order_id: &str, reason: &Option<String>) {
+        self.id("/order_id", order_id);
+        self.note("/reason", reason);
     }
 
     fn quantity(&mut self, pointer: &str, quantity: i64) {

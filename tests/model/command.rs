@@ -38,6 +38,7 @@ pub struct PutPolicy {
     pub payment_timeout_external_s: Option<i64>,
     pub id_memory_s: Option<i64>,
     pub order_lines_max: Option<i64>,
+    pub dead_letters_per_min: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -81,6 +81,9 @@ pub struct Model {
     shop: Shop,
     operations: Operations,
     dead_letters: Vec<DeadLetter>,
+    /// How many there were of a topic in a minute, and which minute that is.
+    unread: BTreeMap<String, (i64, i64)>,
+    dropped: usize,
 }
 
 impl Default for Model {
@@ -101,7 +104,7 @@ impl Model {
             revenue: Revenue::default(),
         };
         let operations = Operations::default();
-        Model { shop, operations, dead_letters: Vec::new() }
+        Model { shop, operations, dead_letters: Vec::new(), unread: BTreeMap::new(), dropped: 0 }
     }
 
     /// Runs one epoch: commands in the order of Rule S, then due timers, then the forgetting of ids.
@@ -121,6 +124,7 @@ impl Model {
             }
         }
         payments::fire_timeouts(&mut self.shop, &mut log);
+        self.thin_out(now_micros.div_euclid(time::MINUTE));
         self.operations.forget(now_micros);
         log.into_events()
     }
@@ -145,7 +149,24 @@ impl Model {
         }
     }
 
-    /// The dead letters of the last epoch, in the order of Rule S.
+    /// Of the dead letters of a topic only so many of a minute keep their bytes, and then every hundredth by its offset.
+    fn thin_out(&mut self, minute: i64) {
+        let before = self.dead_letters.len();
+        let (unread, per_min) = (&mut self.unread, self.shop.policy.dead_letters_per_min);
+        self.dead_letters.retain(|letter| {
+            let count = unread.get(&letter.topic).filter(|(of, _)| *of == minute).map_or(0, |(_, count)| *count) + 1;
+            unread.insert(letter.topic.clone(), (minute, count));
+            count <= per_min || letter.offset % 100 == 0
+        });
+        self.dropped = before - self.dead_letters.len();
+    }
+
+    /// How many dead letters of the last epoch are only counted.
+    pub fn dropped_letters(&self) -> usize {
+        self.dropped
+    }
+
+    /// The dead letters of the last epoch that keep their bytes, in the order of Rule S.
     pub fn dead_letters(&self) -> &[DeadLetter] {
         &self.dead_letters
     }

@@ -1,4 +1,4 @@
-//! The policy: four numbers that decisions read, and the command that sets them.
+//! The policy: five numbers that decisions read, and the command that sets them.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ pub struct Policy {
     pub payment_timeout_external_s: i64,
     pub id_memory_s: i64,
     pub order_lines_max: i64,
+    pub dead_letters_per_min: i64,
     /// Whether a command ever set it; only then is there a row.
     pub was_put: bool,
 }
@@ -21,6 +22,7 @@ impl Default for Policy {
             payment_timeout_external_s: 86_400,
             id_memory_s: 604_800,
             order_lines_max: 1_500,
+            dead_letters_per_min: 600,
             was_put: false,
         }
     }
@@ -35,6 +37,7 @@ impl Policy {
             payment_timeout_external_s: keep(command.payment_timeout_external_s, self.payment_timeout_external_s),
             id_memory_s: keep(command.id_memory_s, self.id_memory_s),
             order_lines_max: keep(command.order_lines_max, self.order_lines_max),
+            dead_letters_per_min: keep(command.dead_letters_per_min, self.dead_letters_per_min),
             was_put: true,
         };
     }
@@ -45,6 +48,7 @@ impl Policy {
             "payment_timeout_external_s": self.payment_timeout_external_s,
             "id_memory_s": self.id_memory_s,
             "order_lines_max": self.order_lines_max,
+            "dead_letters_per_min": self.dead_letters_per_min,
         })
     }
 }

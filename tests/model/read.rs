@@ -94,6 +94,7 @@ fn read_goods(type_name: &str, data: &Fields) -> Read<Body> {
             payment_timeout_external_s: data.integer("payment_timeout_external_s")?,
             id_memory_s: data.integer("id_memory_s")?,
             order_lines_max: data.integer("order_lines_max")?,
+            dead_letters_per_min: data.integer("dead_letters_per_min")?,
         }),
         "PutProduct" => Body::PutProduct(read_product(data)?),
         "ArchiveProduct" => Body::ArchiveProduct(ArchiveProduct { product_id: data.need_text("product_id")? }),

@@ -52,6 +52,9 @@ impl World {
             data["id_memory_s"] = json!(if usual { 604_800 } else { random.between(1, 1_800) });
         }
         if random.percent(60) {
+            data["dead_letters_per_min"] = json!(if usual { 600 } else { random.between(1, 2) });
+        }
+        if random.percent(60) {
             data["order_lines_max"] = json!(if usual { 1_500 } else { random.between(3, 6) });
         }
         about("PutPolicy", "policy", data)

@@ -9,7 +9,7 @@ use dataflows::command::{InventoryPolicy, PutProduct};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::finder::{Finder, IndexAt, ShopAt, Wanted};
 use dataflows::port::Sink;
-use dataflows::rows::{LeftOut, Product, Variant};
+use dataflows::rows::{LeftOut, LetterQuota, Product, Variant};
 use dataflows::time::Timestamp;
 use search::{Config, ProductIndex, Ranking};
 use smol_str::SmolStr;
@@ -77,6 +77,7 @@ fn changes(epoch: u64, products: Vec<Product>) -> Arc<Changes> {
         events: Vec::new(),
         dead_letters: Vec::new(),
         imbalances: Vec::new(),
+        quota: LetterQuota::default(),
         search_memory: Vec::new(),
         standings: Standings::default(),
     })

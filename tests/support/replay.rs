@@ -3,7 +3,7 @@
 use dataflows::changes::Changes;
 use dataflows::engine::{Config, Engine};
 use dataflows::epoch::{Cut, Epoch, EpochRecord, RULES};
-use dataflows::port::{Input, Polled, Sink, Source, Stride, Waker};
+use dataflows::port::{Input, Polled, Sink, Source, Stride, Unmeasured, Waker};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic};
 use ingest::log::Record;
@@ -94,7 +94,7 @@ pub fn run_from(log: &Arc<SealedLog>, base: Option<Arc<Changes>>, way: Way) -> V
         .map(|worker| -> Box<dyn Source> { Box::new(Replay { log: Arc::clone(log), at, worker, way }) });
     let config = Config { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..Config::default() };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&kept)))];
-    Engine::start(config, base, sources.collect(), sinks).expect("there are sources").join();
+    Engine::start(config, base, sources.collect(), sinks, Arc::new(Unmeasured)).expect("there are sources").join();
     let mut kept = kept.lock().expect("the engine has ended");
     std::mem::take(&mut *kept)
 }

@@ -15,17 +15,17 @@ pub const ID_CHARS_MAX: usize = 128;
 /// Characters of a country.
 const COUNTRY_CHARS_MAX: usize = 64;
 /// Characters of a title, brand, carrier, tracking number or reference.
-const TEXT_CHARS_MAX: usize = 256;
+pub const TEXT_CHARS_MAX: usize = 256;
 /// Characters of a description or a reason.
-const NOTE_CHARS_MAX: usize = 10_000;
+pub const NOTE_CHARS_MAX: usize = 10_000;
 /// Characters of a payment's token.
 const TOKEN_CHARS_MAX: usize = 2_048;
 /// Attributes of a product.
-const ATTRIBUTES_MAX: usize = 200;
+pub const ATTRIBUTES_MAX: usize = 200;
 /// Characters of the name of an attribute.
-const ATTRIBUTE_NAME_CHARS_MAX: usize = 100;
+pub const ATTRIBUTE_NAME_CHARS_MAX: usize = 100;
 /// Characters of the value of an attribute.
-const ATTRIBUTE_CHARS_MAX: usize = 1_000;
+pub const ATTRIBUTE_CHARS_MAX: usize = 1_000;
 /// Segments of a category.
 const SEGMENTS_MAX: usize = 10;
 /// Characters of a segment of a category.

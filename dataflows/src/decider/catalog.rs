@@ -22,6 +22,7 @@ pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Refu
         ("/payment_timeout_s", bounds::LARGEST, timeout_s, &mut policy.payment_timeout_s),
         ("/payment_timeout_external_s", bounds::LARGEST, external_s, &mut policy.payment_timeout_external_s),
         ("/id_memory_s", bounds::LARGEST, command.id_memory_s, &mut policy.id_memory_s),
+        ("/dead_letters_per_min", bounds::LARGEST, command.dead_letters_per_min, &mut policy.dead_letters_per_min),
         ("/order_lines_max", bounds::LINES_MAX, command.order_lines_max, &mut policy.order_lines_max),
     ];
     for (pointer, most, given, value) in keys {

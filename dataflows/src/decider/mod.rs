@@ -2,7 +2,7 @@
 //! on tables in memory; `decide` reads and gives back what to write and tell, and only then the tables change.
 //! Not for dataflow: the operator that holds a decider is `operators/decide.rs`.
 
-mod bounds;
+pub mod bounds;
 mod catalog;
 mod documents;
 mod fulfilment;
@@ -18,19 +18,19 @@ mod tables;
 mod tests;
 mod writes;
 
-pub use bounds::{ERRORS_MAX, ROW_BYTES_MAX};
 pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
 
 use crate::changes::{AnyChange, Change, Rows};
 use crate::code::{Code, Refusal};
-use crate::command::Command;
+use crate::command::{Command, CommandType};
 use crate::epoch::{Epoch, EpochRecord};
 use crate::event::{Event, Fact};
 use crate::port::Envelope;
 use crate::rows::{Ids, Operation, Order, PaymentRow};
 use crate::time::Timestamp;
+use crate::topic::Origin;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -75,11 +75,23 @@ impl Decider {
 
     /// Runs an epoch: its commands in the order of their origins, then the timers that are due, then forgets command
     /// ids whose time is over.
-    pub fn run(&mut self, record: &EpochRecord, mut commands: Vec<Envelope>) -> Decided {
+    pub fn run(&mut self, record: &EpochRecord, commands: Vec<Envelope>) -> Decided {
+        self.run_watched(record, commands, |_, _| {})
+    }
+
+    /// The same; says after each command which one it was.
+    pub fn run_watched(
+        &mut self,
+        record: &EpochRecord,
+        mut commands: Vec<Envelope>,
+        mut decided: impl FnMut(Origin, CommandType),
+    ) -> Decided {
         commands.sort_unstable_by_key(|envelope| envelope.origin);
         let mut teller = Teller { epoch: record.epoch, now: record.now, events: Vec::new() };
         for envelope in commands {
+            let (origin, command_type) = (envelope.origin, envelope.command.command_type());
             self.command(&mut teller, envelope);
+            decided(origin, command_type);
         }
         while let Some(order) = self.tables.next_due(record.now) {
             let context = Context { epoch: record.epoch, now: record.now, occurred_at: record.now };

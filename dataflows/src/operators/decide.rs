@@ -2,10 +2,11 @@
 //! number of workers and however far the frontier jumps at once, since an epoch runs when it is whole, in order.
 
 use super::{Decided, Local};
-use crate::decider::Decider;
+use crate::decider::{self, Decider};
 use crate::epoch::EpochRecord;
 use crate::pipeline::Progress;
-use crate::port::{DeadLetter, Envelope};
+use crate::port::{CommandTime, DeadLetter, Envelope, EpochTime, Stopwatch};
+use crate::rows::LetterCounts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,13 +33,15 @@ struct Inbox {
     dead: Vec<DeadLetter>,
 }
 
-/// Runs the epochs through `decider`, each with all of its commands. `is_new`: it has decided nothing yet. `progress`
-/// says whether the engine stops.
+/// Runs the epochs through `decider`, each with all of its commands, and counts dead letters on from `counts`. `is_new`: it
+/// has decided nothing yet. `progress` says whether the engine stops.
 pub fn decide<'s>(
     fed: Stream<'s, u64, Vec<(Local<Fed>, u64)>>,
     mut decider: Decider,
+    mut counts: LetterCounts,
     is_new: bool,
     progress: Arc<Progress>,
+    stopwatch: Arc<dyn Stopwatch>,
 ) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
     let to_one = Exchange::new(|_: &(Local<Fed>, u64)| 0);
     fed.unary_frontier(to_one, "Decide", |initial, _info| {
@@ -66,14 +69,19 @@ pub fn decide<'s>(
             {
                 let mut session = output.session(&*cap);
                 while let Some(entry) = inboxes.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
-                    let (epoch, inbox) = entry.remove_entry();
+                    let (epoch, mut inbox) = entry.remove_entry();
                     let Some(record) = inbox.record else {
                         // Who feeds the epochs has stopped before others did; nothing that leaves from here on counts.
                         let is_stopping = progress.stopping.load(Ordering::Acquire);
                         assert!(is_stopping, "the worker that feeds epochs feeds each of them");
                         continue;
                     };
-                    let decided = decider.run(&record, inbox.commands);
+                    let decided = run(&mut decider, &record, inbox.commands, &*stopwatch);
+                    if !inbox.dead.is_empty() {
+                        let per_minute = decider.tables().policy().dead_letters_per_min;
+                        let quota = counts.take(record.now, per_minute, &mut inbox.dead);
+                        session.give((Local(Decided::Quota(quota)), epoch));
+                    }
                     session.give((Local(Decided::Epoch { record, first }), epoch));
                     first = false;
                     session.give_iterator(decided.changes.into_iter().map(|row| (Local(Decided::Row(row)), epoch)));
@@ -88,4 +96,26 @@ pub fn decide<'s>(
             }
         }
     })
+}
+
+/// Runs an epoch, and says how long that took.
+fn run(
+    decider: &mut Decider,
+    record: &EpochRecord,
+    commands: Vec<Envelope>,
+    stopwatch: &dyn Stopwatch,
+) -> decider::Decided {
+    let begin = stopwatch.elapsed();
+    let (mut last, mut slowest, count) = (begin, None::<CommandTime>, commands.len() as u64);
+    let decided = decider.run_watched(record, commands, |origin, command_type| {
+        let now = stopwatch.elapsed();
+        let took = now.saturating_sub(last);
+        last = now;
+        if slowest.is_none_or(|slowest| slowest.took < took) {
+            slowest = Some(CommandTime { origin, command_type, took });
+        }
+    });
+    let took = stopwatch.elapsed().saturating_sub(begin);
+    stopwatch.decided(&EpochTime { epoch: record.epoch, commands: count, took, slowest });
+    decided
 }

@@ -62,6 +62,7 @@ pub fn leave(
                     Decided::Row(change) => shard.push(change),
                     Decided::Event(event) => shard.events.push(event),
                     Decided::Dead(letter) => shard.dead_letters.push(letter),
+                    Decided::Quota(quota) => shard.quota = quota,
                     Decided::Imbalance(imbalance) => shard.imbalances.push(imbalance),
                     Decided::SearchMemo(memo) => shard.search_memory.push(memo),
                 }

@@ -14,7 +14,7 @@ use crate::changes::AnyChange;
 use crate::epoch::EpochRecord;
 use crate::event::Event;
 use crate::port::{DeadLetter, Sighting};
-use crate::rows::{Imbalance, SearchMemoChange};
+use crate::rows::{Imbalance, LetterQuota, SearchMemoChange};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -35,6 +35,8 @@ pub enum Decided {
     Event(Arc<Event>),
     /// A record could not be read.
     Dead(DeadLetter),
+    /// Records could not be read: what that changes in their quota.
+    Quota(LetterQuota),
     /// A sum of a check changed.
     Imbalance(Imbalance),
     /// What is remembered of a search changed.
@@ -45,7 +47,7 @@ impl Decided {
     /// The worker that goes on with it: everything under one key stays together.
     pub fn route(&self) -> u64 {
         match self {
-            Decided::Epoch { .. } => 0,
+            Decided::Epoch { .. } | Decided::Quota(_) => 0,
             Decided::Row(change) => route(&change.key()),
             Decided::Event(event) => route(event.fact.key()),
             Decided::Dead(letter) => letter.origin.offset,

@@ -141,6 +141,8 @@ pub struct Policy {
     pub id_memory_s: i64,
     /// How many lines an order or a credit may have.
     pub order_lines_max: i64,
+    /// How many dead letters of a topic keep their bytes in a minute.
+    pub dead_letters_per_min: i64,
 }
 
 impl Default for Policy {
@@ -150,6 +152,7 @@ impl Default for Policy {
             payment_timeout_external_s: 86_400,
             id_memory_s: 604_800,
             order_lines_max: 1_500,
+            dead_letters_per_min: 600,
         }
     }
 }
@@ -192,5 +195,5 @@ stored! {
     }
     CreditLine { sku, quantity, unit_price, amount, category }
     Adjustment { adjustment_id, customer_id, currency, country, amount, reference, occurred_at, epoch }
-    Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max }
+    Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max, dead_letters_per_min }
 }

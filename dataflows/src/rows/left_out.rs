@@ -67,11 +67,6 @@ impl LeftOut {
         self.runs.iter().filter(move |run| !was_there(run)).flat_map(|run| run.iter())
     }
 
-    /// What was written last; the rest is shared with the versions of the product before.
-    pub fn newest(&self) -> &[FormerSku] {
-        self.runs.last().map_or(&[], |run| run.as_slice())
-    }
-
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.runs.iter().map(|run| run.len()).sum()

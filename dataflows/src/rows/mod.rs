@@ -4,6 +4,7 @@
 mod documents;
 mod invariant;
 mod left_out;
+mod letters;
 mod memo;
 mod operation;
 mod order;
@@ -16,6 +17,7 @@ mod stock;
 pub use documents::{Adjustment, Credit, CreditLine, Policy};
 pub use invariant::{Check, Imbalance, Invariant, Subject};
 pub use left_out::{FormerSku, LeftOut, StockRule};
+pub use letters::{LetterCount, LetterCounts, LetterQuota};
 pub use memo::HashMemo;
 pub use operation::{Ids, Operation};
 pub use order::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};

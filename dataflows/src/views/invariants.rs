@@ -153,7 +153,7 @@ impl Weights {
                 }
             }
             Decided::Epoch { record: _, first: false } | Decided::Dead(_) => {}
-            Decided::Imbalance(_) | Decided::SearchMemo(_) => {}
+            Decided::Imbalance(_) | Decided::SearchMemo(_) | Decided::Quota(_) => {}
             Decided::Event(event) => self.add_fact(&event.fact),
             Decided::Row(AnyChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
             Decided::Row(AnyChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),

@@ -102,7 +102,7 @@ impl Inbox {
 
 /// The minute since 1970 that holds a moment.
 pub fn minute_of(at: Timestamp) -> i64 {
-    at.micros().div_euclid(60_000_000)
+    at.minute()
 }
 
 impl Memory {

@@ -346,6 +346,7 @@ pub const KEYS: &[Key] = &[
         8_192,
         "of each worker on their way through the dataflow",
     ),
+    number("engine.slow_epoch_ms", "ms", (1, DAY_MS), 1_000, "to decide an epoch, beyond which it is logged"),
     number("engine.stride_epochs_max", "epochs", (1, 1_000_000), 256, "that a worker feeds at once"),
     number("engine.stride_inputs_max", "records", (1, 100_000_000), 1_024, "that a worker feeds at once, about"),
     number("engine.bytes_in_flight", "bytes", (MIB, 16 * GIB), 32 * MIB, "of these records, in memory, about"),

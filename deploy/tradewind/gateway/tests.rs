@@ -9,7 +9,7 @@ use dataflows::changes::{Change, Rows, Standings};
 use dataflows::command::{CancelOrder, InventoryPolicy, PlaceLine, PlaceOrder, PlacePayment, PutProduct, PutVariant};
 use dataflows::epoch::{Cut, EpochRecord, RULES};
 use dataflows::port::Appended;
-use dataflows::rows::{Order, OrderStatus};
+use dataflows::rows::{LetterQuota, Order, OrderStatus};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic};
 use std::collections::BTreeMap;
@@ -98,6 +98,7 @@ impl Shop {
             events: Vec::new(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            quota: LetterQuota::default(),
             search_memory: Vec::new(),
             standings,
         })

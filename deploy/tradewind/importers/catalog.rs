@@ -12,6 +12,7 @@ use crate::importers::report::{progress, report};
 use crate::importers::sender::{HttpNode, Sender};
 use anyhow::{Context, Result, ensure};
 use dataflows::command::{Command, InventoryPolicy, PutProduct, PutVariant};
+use dataflows::decider::bounds;
 use dataflows::money::{Amount, GivenMoney};
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -86,11 +87,11 @@ fn read_group(file: &ParquetFile, group: usize, texts: &mut Texts, products: &mu
         let price = price_cents[n].checked_mul(CENT).with_context(|| format!("the price of {id} is too large"))?;
         products.push(PutProduct {
             product_id: id.clone(),
-            title,
-            description: some(description[n]),
-            brand: some(supplier[n]),
+            title: line(&title, bounds::TEXT_CHARS_MAX),
+            description: some(description[n]).map(|text| note(&text)),
+            brand: some(supplier[n]).map(|text| line(&text, bounds::TEXT_CHARS_MAX)),
             category: Vec::new(),
-            attributes: named,
+            attributes: within_bounds(named),
             variants: vec![PutVariant {
                 sku: id,
                 title: None,
@@ -102,6 +103,26 @@ fn read_group(file: &ParquetFile, group: usize, texts: &mut Texts, products: &mu
         });
     }
     Ok(())
+}
+
+/// A text without control characters, cut to so many characters.
+fn line(text: &str, chars_max: usize) -> SmolStr {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars_max).collect()
+}
+
+/// The same of a text that may have several lines.
+fn note(text: &str) -> SmolStr {
+    let is_allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    text.chars().filter(is_allowed).take(bounds::NOTE_CHARS_MAX).collect()
+}
+
+/// The first attributes that a product may have, each cut to what it may be.
+fn within_bounds(named: BTreeMap<SmolStr, SmolStr>) -> BTreeMap<SmolStr, SmolStr> {
+    let named = named.into_iter().take(bounds::ATTRIBUTES_MAX);
+    let cut = |(name, value): (SmolStr, SmolStr)| {
+        (line(&name, bounds::ATTRIBUTE_NAME_CHARS_MAX), line(&value, bounds::ATTRIBUTE_CHARS_MAX))
+    };
+    named.map(cut).collect()
 }
 
 /// Attributes under the names that they have in the file, each as a text.

@@ -10,6 +10,7 @@ use crate::testing::{Disk, Faults, Random, Stop};
 use dataflows::changes::{Changes, Rows, Standings};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::port::{DeadLetter, DeadLetterCode, Input, RawRecord, Sink};
+use dataflows::rows::LetterQuota;
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +33,8 @@ fn epoch(number: u64, dead_letters: Vec<DeadLetter>) -> Arc<Changes> {
     let record = Arc::new(EpochRecord { v: 1, epoch: Epoch(number), now, rules: 1, cut: Cut::default() });
     let rows = Arc::new(Rows::default());
     let (events, imbalances, standings) = (Vec::new(), Vec::new(), Standings::default());
-    let search_memory = Vec::new();
-    Arc::new(Changes { record, rows, events, dead_letters, imbalances, search_memory, standings })
+    let (search_memory, quota) = (Vec::new(), LetterQuota::default());
+    Arc::new(Changes { record, rows, events, dead_letters, quota, imbalances, search_memory, standings })
 }
 
 fn open(disk: &Disk) -> DeadLetters {

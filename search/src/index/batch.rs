@@ -30,7 +30,8 @@ impl Batch {
     }
 
     fn add(&mut self, changes: &Changes) {
-        let Changes { record, rows, events: _, dead_letters: _, imbalances: _, search_memory: _, standings } = changes;
+        let Changes { record, rows, events: _, dead_letters: _, quota: _, imbalances: _, search_memory: _, standings } =
+            changes;
         let Rows {
             products,
             stock: _,

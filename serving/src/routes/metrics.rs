@@ -81,6 +81,16 @@ fn progress(figures: &mut Figures, app: &App) {
     for gauge in vitals.gauges {
         figures.one(gauge.name, "gauge", gauge.help, gauge.value);
     }
+    figures.head("stage_seconds", "histogram", "how long the stages of an epoch took");
+    for times in &vitals.stages {
+        let stage = times.stage();
+        for (end_s, count) in times.buckets() {
+            figures.value("stage_seconds_bucket", &format!("{{stage=\"{stage}\",le=\"{end_s}\"}}"), count);
+        }
+        figures.value("stage_seconds_bucket", &format!("{{stage=\"{stage}\",le=\"+Inf\"}}"), times.count());
+        figures.value("stage_seconds_sum", &format!("{{stage=\"{stage}\"}}"), times.sum().as_secs_f64());
+        figures.value("stage_seconds_count", &format!("{{stage=\"{stage}\"}}"), times.count());
+    }
 }
 
 fn outcomes(figures: &mut Figures, app: &App) {

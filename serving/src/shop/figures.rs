@@ -3,7 +3,7 @@
 use dataflows::changes::Rows;
 use dataflows::code::Code;
 use dataflows::epoch::EpochRecord;
-use dataflows::port::{DeadLetter, DeadLetterCode};
+use dataflows::port::DeadLetterCode;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +39,13 @@ const RATE_WINDOW_MS: u64 = 10_000;
 const RATE_STEP_MS: u64 = 250;
 
 impl Figures {
-    pub(super) fn count(&self, record: &EpochRecord, rows: &Rows, dead_letters: &[DeadLetter], now_ms: u64) {
+    pub(super) fn count(
+        &self,
+        record: &EpochRecord,
+        rows: &Rows,
+        unread: impl Iterator<Item = DeadLetterCode>,
+        now_ms: u64,
+    ) {
         self.epochs.fetch_add(1, Ordering::Relaxed);
         for operation in rows.operations.iter().filter_map(|change| change.after.as_deref()) {
             if operation.epoch != record.epoch {
@@ -50,8 +56,8 @@ impl Figures {
                 Some(code) => self.rejected[place(Code::ALL, code)].fetch_add(1, Ordering::Relaxed),
             };
         }
-        for letter in dead_letters {
-            self.dead_letters[place(&DeadLetterCode::ALL, letter.code)].fetch_add(1, Ordering::Relaxed);
+        for code in unread {
+            self.dead_letters[place(&DeadLetterCode::ALL, code)].fetch_add(1, Ordering::Relaxed);
         }
         let mut samples = self.samples.lock();
         if samples.back().is_none_or(|last| now_ms >= last.at_ms + RATE_STEP_MS) {

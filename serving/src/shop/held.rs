@@ -46,6 +46,7 @@ impl Held for HeldShop {
             Table::Adjustments => read(&views.adjustments, after, at, most, out),
             Table::Credits => read(&views.credits, after, at, most, out),
             Table::Imbalances => read(&views.imbalances, after, at, most, out),
+            Table::LetterCounts => read(&views.letter_counts, after, at, most, out),
             Table::Operations => read(&views.operations, after, at, most, out),
             Table::Orders => read(&views.orders, after, at, most, out),
             Table::Policy => read(&views.policy, after, at, most, out),

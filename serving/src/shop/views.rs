@@ -6,8 +6,8 @@ use dataflows::changes::{Change, Rows};
 use dataflows::footprint::Footprint;
 use dataflows::money::Currency;
 use dataflows::rows::{
-    Adjustment, Credit, Grain, Imbalance, Invariant, Operation, Order, PaymentRow, Period, Policy, Product, Revenue,
-    Row, SearchKey, SearchMemo, SearchMemoChange, Searches, Stock, View as Name,
+    Adjustment, Credit, Grain, Imbalance, Invariant, LetterCount, Operation, Order, PaymentRow, Period, Policy,
+    Product, Revenue, Row, SearchKey, SearchMemo, SearchMemoChange, Searches, Stock, View as Name,
 };
 use dataflows::time::Timestamp;
 use smol_str::SmolStr;
@@ -60,11 +60,14 @@ pub struct Views {
     pub invariants: View<SmolStr, Invariant>,
     /// The sums behind them, by what they are of. Nobody sees them; a checkpoint keeps them.
     pub imbalances: View<SmolStr, Imbalance>,
+    /// The dead letters of each topic in a minute. Nobody sees them; a checkpoint keeps them.
+    pub letter_counts: View<SmolStr, LetterCount>,
 }
 
 /// What an epoch changes that is no view's: a checkpoint keeps it.
 pub(super) struct Kept<'a> {
     pub imbalances: &'a [Imbalance],
+    pub letter_counts: &'a [LetterCount],
     pub search_memory: &'a [SearchMemoChange],
 }
 
@@ -98,6 +101,7 @@ impl Views {
             search_memory: View::new(sized),
             invariants: View::new(sized),
             imbalances: View::new(sized),
+            letter_counts: View::new(sized),
         }
     }
 
@@ -116,7 +120,7 @@ impl Views {
             searches,
             invariants,
         } = rows;
-        let Kept { imbalances, search_memory } = kept;
+        let Kept { imbalances, letter_counts, search_memory } = kept;
         by_key(&self.products, step, products)
             + by_sku(&self.products_by_sku, step, products)
             + by_key(&self.stock, step, stock)
@@ -133,6 +137,7 @@ impl Views {
             + by_key(&self.searches, step, searches)
             + by_keys(&self.searches_by_day, step, searches, |row| [row.key.clone()])
             + by_key(&self.invariants, step, invariants)
+            + self.letter_counts.apply(step, &mut letter_counts.iter().map(letter_count).collect())
             + self.imbalances.apply(step, &mut imbalances.iter().map(imbalance).collect())
             + self.search_memory.apply(step, &mut search_memory.to_vec())
     }
@@ -163,7 +168,7 @@ impl Views {
     }
 
     /// What each view and each further order holds.
-    pub fn stats(&self) -> [(&'static str, Stats); 18] {
+    pub fn stats(&self) -> [(&'static str, Stats); 19] {
         let Views {
             products,
             products_by_sku,
@@ -183,6 +188,7 @@ impl Views {
             search_memory,
             invariants,
             imbalances,
+            letter_counts,
         } = self;
         [
             ("products", products.stats()),
@@ -203,6 +209,7 @@ impl Views {
             ("search_memory", search_memory.stats()),
             ("invariants", invariants.stats()),
             ("imbalances", imbalances.stats()),
+            ("letter_counts", letter_counts.stats()),
         ]
     }
 }
@@ -225,6 +232,10 @@ fn show_rows<R: Row>(
 fn by_key<R: Row>(view: &View<SmolStr, R>, step: Step, changes: &[Change<R>]) -> usize {
     let mut changes = changes.iter().map(|change| (change.key_text(), change.after.clone())).collect();
     view.apply(step, &mut changes)
+}
+
+fn letter_count(of: &LetterCount) -> (SmolStr, Option<Arc<LetterCount>>) {
+    (SmolStr::new_static(of.topic.name()), Some(Arc::new(*of)))
 }
 
 fn imbalance(of: &Imbalance) -> (SmolStr, Option<Arc<Imbalance>>) {

@@ -12,7 +12,7 @@ use dataflows::decider::Decider;
 use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::finder::Finder;
 use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, RecordType, Sink};
-use dataflows::rows::Row;
+use dataflows::rows::{LetterQuota, Row};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Origin, Topic, TopicPartition};
 use http_body_util::BodyExt;
@@ -154,6 +154,7 @@ impl State {
             events: decided.events.into_iter().map(Arc::new).collect(),
             dead_letters: Vec::new(),
             imbalances: Vec::new(),
+            quota: LetterQuota::default(),
             search_memory: Vec::new(),
             standings: self.standings.clone(),
         };

@@ -73,6 +73,7 @@ async fn an_epoch_that_is_held_already_is_ignored() {
     use dataflows::changes::{Changes, Rows, Standings};
     use dataflows::epoch::{Cut, EpochRecord};
     use dataflows::port::Sink;
+    use dataflows::rows::LetterQuota;
     let env = TestEnv::stocked().await;
     let now = dataflows::time::Timestamp::from_micros(0);
     let record = EpochRecord { v: 1, epoch: Epoch(2), now, rules: 1, cut: Cut::default() };
@@ -83,6 +84,7 @@ async fn an_epoch_that_is_held_already_is_ignored() {
         events: Vec::new(),
         dead_letters: Vec::new(),
         imbalances: Vec::new(),
+        quota: LetterQuota::default(),
         search_memory: Vec::new(),
         standings,
     };

@@ -5,7 +5,7 @@ use super::super::{TestEnv, Way, shop};
 use dataflows::changes::Changes;
 use dataflows::engine::{Config, Engine};
 use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::port::{Polled, Sink, Source, Stride, Waker};
+use dataflows::port::{Polled, Sink, Source, Stride, Unmeasured, Waker};
 use dataflows::time::Timestamp;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -119,7 +119,8 @@ fn a_slow_sink_is_waited_for_within_bounds() {
     };
     let config = Config { epochs_in_flight: IN_FLIGHT, stride_epochs_max: 4, ..Config::default() };
     let sink = Slow { told, applied: Arc::clone(&applied) };
-    let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(sink)]).expect("there is a source");
+    let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(sink)], Arc::new(Unmeasured))
+        .expect("there is a source");
     // Word for word, and then no more is held back.
     for _ in 0..EPOCHS / 2 {
         tell.send(()).expect("the sink listens");

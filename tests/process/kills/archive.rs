@@ -3,7 +3,7 @@
 
 use dataflows::changes::{Changes, digest_text};
 use dataflows::engine::{Config, Engine};
-use dataflows::port::{Sink, Source};
+use dataflows::port::{Sink, Source, Unmeasured};
 use ingest::journal::{self, Journal};
 use ingest::log::{Log, Partitions};
 use ingest::sealed::{Place, Sealed};
@@ -67,7 +67,8 @@ impl Archive {
         });
         let digests = Arc::new(Mutex::new(BTreeMap::new()));
         let keep = Digests { of: wanted.keys().copied().collect(), digests: Arc::clone(&digests) };
-        let engine = Engine::start(Config::default(), None, sources.collect(), vec![Box::new(keep)]);
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(keep)];
+        let engine = Engine::start(Config::default(), None, sources.collect(), sinks, Arc::new(Unmeasured));
         drop(engine.expect("there are sources").join());
         let mut digests = digests.lock().expect("the engine has ended");
         std::mem::take(&mut *digests)

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use dataflows::command::{Command, CommandType};
 use dataflows::engine::Engine;
 use dataflows::epoch::{Epoch, Epochs};
-use dataflows::port::{Publication, Sink, Source};
+use dataflows::port::{Publication, Sink, Source, Unmeasured};
 use dataflows::time::Timestamp;
 use dataflows::topic::{Topic, TopicPartition};
 use ingest::Fatal;
@@ -176,7 +176,7 @@ pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
     let (done, finished) = mpsc::channel();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(Until { last, done })];
     let started = Instant::now();
-    let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks)?;
+    let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks, Arc::new(Unmeasured))?;
     finished.recv().context("the engine has ended early")?;
     Ok(Replayed { took: started.elapsed(), last, shop, engine })
 }
