@@ -290,7 +290,8 @@ mod tests {
         let (take, taken) = mpsc::channel();
         let (asked, polls) = mpsc::channel();
         let source = Counted { of: Upto { next: 1, last: 500, bytes, idle }, asked };
-        let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(Slow(taken))]).unwrap();
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(taken))];
+        let engine = Engine::start(config, None, vec![Box::new(source)], sinks, Arc::new(Unmeasured)).unwrap();
         let mut fed = 0;
         while fed < least {
             fed = polls.recv().unwrap();

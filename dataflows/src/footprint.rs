@@ -6,8 +6,8 @@ use crate::code::Problem;
 use crate::event::{Event, Fact, MoneyMoved};
 use crate::port::{DeadLetter, RawRecord};
 use crate::rows::{
-    Adjustment, Credit, Imbalance, Invariant, LetterCount, Operation, Order, PaymentRow, Policy, Product, Revenue,
-    SearchMemo, Searches, Stock, Variant,
+    Adjustment, Credit, Imbalance, Invariant, LetterCount, LetterQuota, Operation, Order, PaymentRow, Policy, Product,
+    Revenue, SearchMemo, Searches, Stock, Variant,
 };
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -266,17 +266,24 @@ fn memos(all: &[crate::rows::SearchMemoChange]) -> usize {
     list(all, |(_, memo)| memo.as_deref().map_or(0, Footprint::bytes))
 }
 
+impl Footprint for LetterQuota {
+    fn heap_bytes(&self) -> usize {
+        let LetterQuota { counts, dropped } = self;
+        size_of_val(counts.as_slice()) + size_of_val(dropped.as_slice())
+    }
+}
+
 impl Footprint for Shard {
     fn heap_bytes(&self) -> usize {
-        let Shard { rows, events, dead_letters, quota: _, imbalances, search_memory, standings: _ } = self;
-        rows.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
+        let Shard { rows, events, dead_letters, quota, imbalances, search_memory, standings: _ } = self;
+        rows.heap_bytes() + quota.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
     }
 }
 
 impl Footprint for Changes {
     fn heap_bytes(&self) -> usize {
-        let Changes { record: _, rows, events, dead_letters, quota: _, imbalances, search_memory, standings: _ } = self;
-        rows.bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
+        let Changes { record: _, rows, events, dead_letters, quota, imbalances, search_memory, standings: _ } = self;
+        rows.bytes() + quota.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::contract_tests::{self, append, beginning, by_partition, read_to, text
 use crate::log::LogRecord;
 use crate::testing::{Disk, Faults, Random};
 use dataflows::port::AppendError;
+use dataflows::topic::Topic;
 use std::sync::mpsc;
 
 const SEGMENT: &str = "00000000000000000000.journal";
