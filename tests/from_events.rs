@@ -5,6 +5,7 @@ use crate::support::{SealedLog, Way, for_each_seed, run, seeds};
 use dataflows::changes::Changes;
 use dataflows::money::{Currency, Money, parse_decimal};
 use dataflows::rows::View;
+use dataflows::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ type Sums = [i128; 6];
 /// What a reader of the event topics knows.
 #[derive(Default)]
 struct Fold {
+    /// When the epoch was.
+    now: Timestamp,
     products: Rows,
     orders: Rows,
     credits: Rows,
@@ -66,6 +69,7 @@ fn list(of: &Value) -> impl Iterator<Item = &Value> {
 
 impl Fold {
     fn epoch(&mut self, changes: &Changes) {
+        self.now = changes.record.now;
         let events: Vec<(&str, Value)> =
             changes.events.iter().map(|event| (event.fact.name(), json!(event.as_ref()))).collect();
         for (place, (name, event)) in events.iter().enumerate() {
@@ -147,10 +151,15 @@ impl Fold {
     fn price(&mut self, event: &Value) {
         let product = self.products.get_mut(event["product_id"].as_str().expect("an id")).expect("it was told");
         let variants = product["variants"].as_array_mut().expect("a list");
+        let now = self.now;
+        let is_over = |to: &Value| to.as_str().is_some_and(|to| Timestamp::parse(to).expect("a time") <= now);
+        for variant in variants.iter_mut() {
+            variant["scheduled"].as_array_mut().expect("a list").retain(|window| !is_over(&window["valid_to"]));
+        }
         let variant = variants.iter_mut().find(|variant| variant["sku"] == event["sku"]).expect("it is sold");
         if event["valid_from"].is_null() && event["valid_to"].is_null() {
             variant["price"] = event["price"].clone();
-        } else {
+        } else if !is_over(&event["valid_to"]) {
             let window =
                 json!({"price": event["price"], "valid_from": event["valid_from"], "valid_to": event["valid_to"]});
             variant["scheduled"].as_array_mut().expect("a list").push(window);

@@ -293,7 +293,8 @@ impl LogSource {
             if !is_behind {
                 return Ok(false);
             }
-            if uncovered > 0 {
+            let is_unread = |part: &Part| part.is_behind() && !self.is_read(part);
+            if uncovered > 0 || self.parts.iter().any(is_unread) {
                 self.focus()?;
             }
         } else if self.is_focused

@@ -29,19 +29,18 @@ pub fn skipped(why: &str) {
 }
 
 /// What a variable that is set says.
-fn number(name: &str) -> Option<u64> {
-    let given = std::env::var(name).ok();
-    given.map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
+fn number(given: Result<String, std::env::VarError>) -> Option<u64> {
+    given.ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{text:?} is no whole number")))
 }
 
 /// How many times as much a test does that could do any amount, as `TRADEWIND_TEST_TIMES` says.
 pub fn times() -> u64 {
-    number("TRADEWIND_TEST_TIMES").unwrap_or(1)
+    number(std::env::var("TRADEWIND_TEST_TIMES")).unwrap_or(1)
 }
 
 /// The seeds of a random test: the one in `TRADEWIND_TEST_SEED`, to run one again, or `count` from `first`, times [`times`].
 pub fn seeds(first: u64, count: u64) -> Vec<u64> {
-    match number("TRADEWIND_TEST_SEED") {
+    match number(std::env::var("TRADEWIND_TEST_SEED")) {
         Some(seed) => vec![seed],
         None => (first..first + count * times()).collect(),
     }

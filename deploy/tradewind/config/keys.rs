@@ -366,15 +366,6 @@ pub const KEYS: &[Key] = &[
         Allowed::Address("127.0.0.1:8080"),
         "where HTTP is served; beyond loopback only with --insecure",
     ),
-    key("auth.secrets_dir", "folder", Allowed::Anything, "where secrets are kept; beside the data folder if empty"),
-    key(
-        "admin.listen",
-        "address",
-        Allowed::OtherAddress,
-        "where operators' routes, health and metrics are served; at serving.listen, with all others, if empty",
-    ),
-    number("admin.connections_max", "connections", (1, 100_000), 64, "open at once at admin.listen"),
-    number("limits.connections_per_ip", "connections", (1, 1_000_000), 100, "open at once from one address"),
     key(
         "serving.hosts",
         "hosts",
@@ -446,6 +437,15 @@ pub const KEYS: &[Key] = &[
     number("serving.wait_s", "s", (0, 30), 2, "that a request waits if it does not say"),
     number("serving.wait_s_max", "s", (1, 300), 30, "that a request may ask to wait"),
     number("serving.drain_s_max", "s", (0, 600), 10, "that open requests have when the process stops"),
+    key("auth.secrets_dir", "folder", Allowed::Anything, "where secrets are kept; beside the data folder if empty"),
+    key(
+        "admin.listen",
+        "address",
+        Allowed::OtherAddress,
+        "where operators' routes, health and metrics are served; at serving.listen, with all others, if empty",
+    ),
+    number("admin.connections_max", "connections", (1, 100_000), 64, "open at once at admin.listen"),
+    number("limits.connections_per_ip", "connections", (1, 1_000_000), 100, "open at once from one address"),
     key(
         "telemetry.log_level",
         "",

@@ -41,7 +41,7 @@ fn an_unknown_key_names_its_place_and_what_there_is() {
         "shop.toml:2: no key is called epochs.epoch_ms; there are in [epochs] epoch_ms_min, epoch_ms_max, records_max, \
          bytes_max, acknowledge_ms_max, retry_ms_min, retry_ms_max"
     );
-    let sections = "there are the sections log, kafka, epochs, checkpoints, dead_letters, outputs, search, export, engine, serving, telemetry";
+    let sections = "there are the sections log, kafka, epochs, checkpoints, dead_letters, outputs, search, export, engine, serving, auth, admin, limits, telemetry";
     assert_eq!(refused("\n[epoch]\n", &[]), format!("shop.toml:2: no key is called epoch; {sections}"));
     assert_eq!(refused("workers = 2", &[]), format!("shop.toml:1: no key is called workers; {sections}"));
     assert_eq!(
@@ -153,7 +153,8 @@ fn every_key_is_whole_and_counts() {
         // Any other value that is allowed makes another configuration, so the key is read.
         let numbers = ["1", "2", "30", "1073741824", "1048576", "1024", "999"];
         let texts = ["127.0.0.1:1", "json", "trace", "ssl", "PLAIN", "all", "none", "file:///x"];
-        let mut candidates = numbers.iter().chain(&texts);
+        let others = ["https://shop.example.com", "192.0.2.0/24", "true"];
+        let mut candidates = numbers.iter().chain(&texts).chain(&others);
         let changed = candidates.any(|value| {
             let set = loaded("", &[(&key.variable(), value)], Flags::default());
             set.is_ok_and(|set| set.config() != defaults.config())

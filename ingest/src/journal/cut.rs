@@ -37,12 +37,17 @@ pub fn cut_after(shared: &Arc<Shared>, from: &Cut, limit: CutLimit) -> Result<Op
     let waiting = inputs().filter(|slot| reached[*slot] < ends[*slot]).count();
     let mut shares = Shares::new(limit, waiting, reached);
     let mut scan = Scan::new(Arc::clone(shared), mark.position);
-    let last = mark.position.saturating_add(AHEAD.saturating_mul(limit.bytes_max)).min(end);
+    // Before the first record that is taken there may be any number of those that were taken before.
+    let (mut has_begun, mut last) = (false, end);
     while shares.open > 0 && scan.position() < last {
         match scan.next_commit()? {
             Next::Commit(commit) => take(&mut shares, &scan, &commit, &ends)?,
             Next::End => break,
             Next::Deleted => return Ok(None),
+        }
+        if !has_begun && shares.has_any() {
+            has_begun = true;
+            last = scan.position().saturating_add(AHEAD.saturating_mul(limit.bytes_max)).min(end);
         }
     }
     Ok(Some(snapshot(layout, &shares.reached)))
@@ -96,6 +101,11 @@ impl Shares {
             left_out: None,
             open: waiting,
         }
+    }
+
+    /// Whether any record was taken.
+    fn has_any(&self) -> bool {
+        self.given.iter().any(|(records, ..)| *records > 0)
     }
 
     /// Takes of a batch what it may.

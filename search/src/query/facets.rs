@@ -123,7 +123,7 @@ mod tests {
     fn the_facets_of_all_searches_share_their_memory_and_give_it_back() {
         let branded = |id: u64| Product { brand: Some(format!("brand {id}").into()), ..product(&mut Random(1), id) };
         let products: Vec<Product> = (0..1_000).map(branded).collect();
-        let memory = Memory::new(1_200 * VALUE_BYTES);
+        let memory = Memory::new(2_000 * VALUE_BYTES);
         let count = || {
             let mut counting = Counting::new(&FacetBy::Brand, &memory);
             products.iter().try_for_each(|product| counting.add(product, 0)).map(|()| counting)

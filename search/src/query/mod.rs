@@ -168,7 +168,7 @@ fn find(
         if after.as_ref().is_none_or(|after| *after < place) {
             candidates.push(Candidate { place, fit, listed, score, factors });
         }
-        if candidates.len() >= wanted.limit + CANDIDATES_MAX {
+        if candidates.len() >= wanted.limit.saturating_add(CANDIDATES_MAX) {
             has_more |= first(&mut candidates, wanted.limit);
         }
     }

@@ -122,6 +122,9 @@ impl Call {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Problem::new(Fault::Malformed, "the body broke off"))?;
             let Some(data) = frame.data_ref() else { continue };
+            if !data.is_empty() && !self.headers.contains_key(CONTENT_TYPE) {
+                return Err(self.takes.unsupported());
+            }
             if whole.len() + data.len() > self.takes.bytes_max {
                 return Err(self.takes.too_large());
             }
@@ -144,14 +147,22 @@ impl Takes {
         if body.size_hint().lower() > self.bytes_max as u64 {
             return Err(self.too_large());
         }
+        // A body in chunks may be empty, and then needs no type: that is seen when it is read.
+        if body.size_hint().exact().is_none() && !headers.contains_key(CONTENT_TYPE) {
+            return Ok(());
+        }
         let mut given = headers.get_all(CONTENT_TYPE).iter().map(|value| value.to_str().unwrap_or_default());
         let is_known = given.next().is_some_and(|given| self.types.iter().any(|known| is_exactly(given, known)));
         let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
         if is_known && is_plain && given.next().is_none() {
             return Ok(());
         }
+        Err(self.unsupported())
+    }
+
+    fn unsupported(&self) -> Problem {
         let detail = format!("send a body with the header Content-Type: {}, and not encoded", self.types.join(" or "));
-        Err(Problem::new(Fault::UnsupportedMediaType, detail))
+        Problem::new(Fault::UnsupportedMediaType, detail)
     }
 
     fn too_large(&self) -> Problem {

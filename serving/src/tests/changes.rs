@@ -299,7 +299,7 @@ async fn a_node_that_stops_ends_its_streams() {
 #[tokio::test]
 async fn the_stream_with_most_that_was_not_taken_is_cut_off() {
     let large =
-        |id: &str| product(id).replace(&format!("{id:?},\"variants\""), &format!("{:?},\"variants\"", id.repeat(900)));
+        |id: &str| product(id).replace("\"variants\"", &format!("\"description\":{:?},\"variants\"", id.repeat(900)));
     let config = Config { follow_bytes_at_once: 1, follower_bytes_max: 5_000, ..Config::default() };
     let env = TestEnv::with(config);
     for id in ["a", "b", "c"] {

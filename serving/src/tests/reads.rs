@@ -116,7 +116,7 @@ async fn history_ends_by_count_and_by_age() {
     assert_eq!(forgotten.problem(), (410, "epoch_forgotten".to_owned()));
     assert!(forgotten.json()["detail"].as_str().is_some_and(|detail| detail.ends_with('4')), "{forgotten:?}");
     assert_eq!(env.get("/api/v1/views?as_of=4").await.epoch(), 4);
-    env.now_ms.fetch_add(300_001, Ordering::Relaxed);
+    env.now_ms.fetch_add(86_400_001, Ordering::Relaxed);
     env.log.cut();
     assert_eq!(env.get("/api/v1/epochs/6").await.problem(), (410, "epoch_forgotten".to_owned()));
     assert_eq!(env.get("/api/v1/epochs/7").await.json()["epoch"], 7);
@@ -174,7 +174,7 @@ async fn the_pages_of_a_list_are_at_one_epoch() {
     }
     assert_eq!(env.get("/api/v1/products?limit=201").await.problem(), (422, "invalid".to_owned()));
     assert_eq!(env.get("/api/v1/views/none").await.problem(), (404, "not_found".to_owned()));
-    env.now_ms.fetch_add(300_001, Ordering::Relaxed);
+    env.now_ms.fetch_add(86_400_001, Ordering::Relaxed);
     env.log.cut();
     let gone = env.get(&format!("/api/v1/views/orders?cursor={cursor}")).await;
     assert_eq!(gone.problem(), (410, "epoch_forgotten".to_owned()));

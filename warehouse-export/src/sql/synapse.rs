@@ -16,7 +16,7 @@ fn kind(column: &Column) -> &'static str {
     }
 }
 
-/// The URL as Synapse has it: of `abfss://container@account/folder`, or of nothing that it reads.
+/// The URL as Synapse has it: of `abfss://CONTAINER@ACCOUNT/FOLDER`, or of nothing that it reads.
 fn location(url: &str) -> Option<String> {
     let (container, rest) = url.strip_prefix("abfss://")?.split_once('@')?;
     let (account, folder) = rest.split_once('/').unwrap_or((rest, ""));

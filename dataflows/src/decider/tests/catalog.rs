@@ -61,7 +61,11 @@ fn of_the_open_windows_the_one_set_last_is_the_price() {
     assert_eq!(env.when("SetPrice", backwards).outcome, "invalid /valid_to");
     env.given("SetPrice", window("7", "2026-01-01T00:30:00Z", "2027-01-01T00:00:00Z"));
     env.given("PutProduct", product("p-A", &["A"]));
-    assert_eq!(env.product("p-A")["variants"][0]["scheduled"][0]["price"], gbp("7"), "it outlives the product's look");
+    assert_eq!(
+        env.product("p-A")["variants"][0]["scheduled"][0]["price"],
+        gbp("7.00"),
+        "it outlives the product's look"
+    );
 }
 
 #[test]

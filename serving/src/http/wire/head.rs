@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn a_stand_in_keeps_what_is_judged_first() {
-        let head = b"POST /x HTTP/1.1\r\nHost: evil\r\nx: y\r\nOrigin: http://evil\r\nsec-fetch-site: cros";
+        let head = b"POST /x HTTP/1.1\r\nHost: evil\r\nx: y\r\nOrigin: http://evil.example.com\r\nsec-fetch-site: cros";
         let made = stand_in(head);
-        assert_eq!(made, b"POST / HTTP/1.1\r\nHost: evil\r\nOrigin: http://evil\r\n\r\n");
+        assert_eq!(made, b"POST / HTTP/1.1\r\nHost: evil\r\nOrigin: http://evil.example.com\r\n\r\n");
         assert_eq!(stand_in(b"\x16\x03\x01"), b"GET / HTTP/1.1\r\n\r\n");
     }
 }
