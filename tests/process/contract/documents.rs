@@ -107,7 +107,8 @@ fn figures_are_in_the_form_that_prometheus_reads() {
         let bare = name.split('{').next().unwrap_or_default();
         let of = ["_bucket", "_sum", "_count"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
         assert!(declared.contains(bare) || declared.contains(of), "{line} is declared");
-        assert!(bare.starts_with("tradewind_") && name.contains('{') == name.ends_with('}'), "{line}");
+        let is_ours = bare.starts_with("tradewind_") || bare.starts_with("process_");
+        assert!(is_ours && name.contains('{') == name.ends_with('}'), "{line}");
         let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line} has a number"));
         assert!(figures.insert(name.to_owned(), value).is_none(), "{name} is there once");
     }

@@ -10,7 +10,8 @@ fn shop() -> TestEnv {
     let env = TestEnv::start();
     for sku in ["a", "A", "B 2", "Ü", "é/x"] {
         let mut product = product("track_only", &[sku]);
-        product["title"] = json!(format!("\u{1f9ed} \"{sku}\" \\ </b> \u{7f}\t\u{2028}"));
+        product["title"] = json!(format!("\u{1f9ed} \"{sku}\" \\ </b> \u{2028}"));
+        product["description"] = json!("\ttwo\r\nlines");
         product["attributes"] = json!({"größe": "5″", "colour": "brass"});
         let path = match sku {
             "Ü" => "%C3%9C".to_owned(),

@@ -89,7 +89,7 @@ impl Drop for Frozen {
 }
 
 fn receive(env: &TestEnv, n: u64) -> Answer {
-    let movement = json!({"quantity": 1, "reason": "received", "reference": "x".repeat(4_000)});
+    let movement = json!({"quantity": 1, "reason": "received", "reference": "\u{10348}".repeat(256)});
     env.post("/api/v1/stock/A/movements", &format!("k{n}"), &movement)
 }
 

@@ -16,7 +16,7 @@ fn kind(column: &Column) -> &'static str {
     }
 }
 
-/// The URL as Synapse has it: of `abfss://CONTAINER@ACCOUNT/FOLDER`, or of nothing that it reads.
+/// The URL as Synapse has it, of one with the scheme `abfss`; none of what it does not read.
 fn location(url: &str) -> Option<String> {
     let (container, rest) = url.strip_prefix("abfss://")?.split_once('@')?;
     let (account, folder) = rest.split_once('/').unwrap_or((rest, ""));
