@@ -205,7 +205,8 @@ fn what_holds_the_log_makes_the_node_unready_when_it_stands_still_and_an_index_d
         until("it resumes by itself", || unready(&env).is_none());
     }
     let frozen = Frozen::of(&env.data().join("search")).expect("it could be frozen before");
-    let product = json!({"title": "Kettle", "category": ["Kitchen"], "variants": []});
+    let variant = json!({"sku": "P", "price": {"amount": "1", "currency": "GBP"}});
+    let product = json!({"title": "Kettle", "category": ["Kitchen"], "variants": [variant]});
     env.call("PUT", "/api/v1/products/P", &[], product.to_string()).expect(201);
     until("the index stands still", || env.get("/api/v1/status").ok().json()["stalled"]["search"].is_string());
     assert_eq!(unready(&env), None);

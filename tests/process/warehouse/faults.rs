@@ -9,10 +9,15 @@ use ingest::testing::Random;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The node takes another movement, whatever the export does. Its text does not get smaller when it is packed.
+/// The node takes another movement, and a product whose text does not get smaller when it is packed, whatever the export
+/// does.
 fn receive(api: &Api, n: u64, random: &mut Random) -> u64 {
-    let reference: String = random.bytes(3_000).iter().map(|byte| char::from(b'0' + byte % 75)).collect();
-    let movement = json!({"quantity": 1, "reason": "received", "reference": reference.replace(['\\', '"'], "x")});
+    let text: String = random.bytes(9_000).iter().map(|byte| char::from(b'0' + byte % 75)).collect();
+    let variant = json!({"sku": "P", "price": {"amount": "1", "currency": "GBP"}});
+    let product = json!({"title": "Kettle", "description": text, "variants": [variant]});
+    let answer = api.call("PUT", "/api/v1/products/P", &[], product.to_string());
+    assert!([200, 201].contains(&answer.status), "{}", answer.text());
+    let movement = json!({"quantity": 1, "reason": "received"});
     api.post("/api/v1/stock/A/movements", &format!("k{n}"), &movement).expect(201).epoch()
 }
 
