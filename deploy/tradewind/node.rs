@@ -253,8 +253,7 @@ impl Opened {
         sinks.extend([Box::new(shop.clone()) as Box<dyn Sink>, Box::new(gateway), Box::new(index)]);
         let times = Arc::new(EpochTimes::new(config.engine.slow_epoch));
         late.epoch_times.get_or_init(|| Arc::clone(&times));
-        let sources = sources.collect::<Result<_>>()?;
-        let engine = Engine::start(config.engine.limits.clone(), base, sources, sinks, times)?;
+        let engine = Engine::start(config.engine.limits.clone(), base, sources.collect::<Result<_>>()?, sinks, times)?;
 
         let report = report(behind_ms, stall, fatal);
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
