@@ -30,7 +30,7 @@ pub struct Stepped {
 }
 
 impl Stepped {
-    /// An engine as [`Engine::start`] starts it.
+    /// An engine as [`Engine::start`](crate::engine::Engine::start) starts it.
     pub fn new(
         config: Config,
         base: Option<Arc<Changes>>,

@@ -182,7 +182,7 @@ fn a_node_bears_that_its_broker_goes() {
     let Some(broker) = Broker::start() else { return };
     let mut way = way(&broker);
     way.variables.push(("TRADEWIND_KAFKA_APPEND_MS_MAX", "3000".to_owned()));
-    way.variables.push(("TRADEWIND_KAFKA_ANSWER_MS_MAX", "2000".to_owned()));
+    way.variables.push(("TRADEWIND_KAFKA_ANSWER_MS_MAX", "5000".to_owned()));
     let env = TestEnv::start_as(&way);
     shop::stock(&env, "A", "reserve", 5);
     // Else it would end when the broker is back, now and then: see `zeroed.rs`.
