@@ -38,12 +38,16 @@ pub struct Asked {
     pub fingerprint: u128,
 }
 
+/// What the headers of a record have at most beside the command's id.
+const HEADERS_BYTES: usize = 512;
+
 impl Asked {
     /// A command under an id, if its record is not too large.
     pub fn of(command_id: &str, command: Command, record_bytes_max: usize) -> Result<Asked, Problem> {
         let publication = Publication::of(command_id, &command);
-        if publication.data.len() > record_bytes_max {
-            let detail = format!("written out, the command takes over {record_bytes_max} bytes");
+        let Publication { key, command_id, data, .. } = &publication;
+        if key.len() + command_id.len() + data.len() + HEADERS_BYTES > record_bytes_max {
+            let detail = format!("written out, the command and its id take over {record_bytes_max} bytes");
             return Err(Problem::new(Fault::TooLarge, detail));
         }
         let fingerprint = command.fingerprint(command.key().as_bytes());
