@@ -125,11 +125,17 @@ impl TestEnv {
 
     /// The digest of each view, and of all together, at the newest epoch.
     pub fn digests(&self) -> BTreeMap<String, String> {
-        let latest = self.get("/api/v1/epochs/latest").ok().json();
-        let views = latest["views"].as_object().expect("an object");
+        self.digests_of("latest").1
+    }
+
+    /// The same of `latest` or an epoch that the node still has, with its number.
+    pub fn digests_of(&self, epoch: &str) -> (u64, BTreeMap<String, String>) {
+        let found = self.get(&format!("/api/v1/epochs/{epoch}")).ok().json();
+        let views = found["views"].as_object().expect("an object");
         let text = |value: &Value| value.as_str().expect("a digest").to_owned();
         let views = views.iter().map(|(name, view)| (name.clone(), text(&view["digest"])));
-        views.chain([("total".to_owned(), text(&latest["digest"]))]).collect()
+        let all = views.chain([("total".to_owned(), text(&found["digest"]))]).collect();
+        (found["epoch"].as_u64().expect("an epoch"), all)
     }
 
     /// Asserts that nothing is violated, and returns the epoch.

@@ -12,6 +12,7 @@ use super::meta::Layout;
 use super::{Config, front};
 use crate::Error;
 use crate::storage::Storage;
+use dataflows::epoch::Cut;
 use dataflows::topic::Topic;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,10 +30,21 @@ pub const fn is_compacted(topic: Topic) -> bool {
 }
 
 /// What the front says of its base.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Said {
     format: u32,
     bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removals: Option<Removals>,
+}
+
+/// How long records without value have been in bases: those before `ends` since `since_ms`, or longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removals {
+    /// The writer's time.
+    pub since_ms: i64,
+    /// By partition of the compacted topics, a next offset.
+    pub ends: Cut,
 }
 
 /// A base that is open.
@@ -41,6 +53,8 @@ pub struct Base {
     pub bytes: u64,
     /// The next offset of every partition at the front that it belongs to.
     pub ends: Vec<u64>,
+    /// Which removals may be forgotten some day; none if it is not known how long any has been there.
+    pub removals: Option<Removals>,
     /// The file, as a segment that begins at 0.
     file: Segment,
     /// Its full name.
@@ -60,19 +74,19 @@ impl Base {
     }
 
     /// What the front is to say of it.
-    pub const fn said(&self) -> Said {
-        Said { format: FORMAT, bytes: self.bytes }
+    pub fn said(&self) -> Said {
+        Said { format: FORMAT, bytes: self.bytes, removals: self.removals.clone() }
     }
 
     /// Opens the one that the front speaks of.
     pub fn said_by(
         front: &Mark,
-        Said { format, bytes }: Said,
+        Said { format, bytes, removals }: Said,
         storage: &dyn Storage,
         layout: &Layout,
         config: &Config,
     ) -> Result<Base, Error> {
-        let base = Base::open(front, storage, layout, config)?;
+        let base = Base::open(front, storage, layout, config)?.with_removals(removals);
         if format != FORMAT {
             return Err(base.damaged(0, &format!("its format is {format}, and this build reads {FORMAT}")));
         }
@@ -82,7 +96,12 @@ impl Base {
         Ok(base)
     }
 
-    /// Opens the one that belongs to a front, and checks all of it.
+    /// The same with what is known of its removals.
+    pub fn with_removals(self, removals: Option<Removals>) -> Base {
+        Base { removals, ..self }
+    }
+
+    /// Opens the one that belongs to a front, and checks all of it; of its removals nothing is known.
     pub fn open(front: &Mark, storage: &dyn Storage, layout: &Layout, config: &Config) -> Result<Base, Error> {
         let name = Base::name(front.position);
         let shown = storage.describe(&name);
@@ -95,7 +114,7 @@ impl Base {
         let mut reached = begin.ends.clone();
         let index = Index::new(begin, config.index_distance_bytes, config.index_marks_max);
         let file = Segment { start: 0, offsets: Arc::default(), file };
-        let mut base = Base { bytes, ends: front.ends.clone(), file, shown, index };
+        let mut base = Base { bytes, ends: front.ends.clone(), removals: None, file, shown, index };
         let (mut window, mut position) = (Window::new(config.read_window_bytes), 0);
         while let Some(commit) = base.commit(&mut window, position)? {
             base.index.note(position, &reached);

@@ -7,10 +7,11 @@
 //! Publishers repeat records after a crash, and readers pass repeated ones by. So they are passed by here too: an old row
 //! that came once more is not the last one of its key.
 
-use super::base::{Base, is_compacted};
+use super::base::{Base, Removals, is_compacted};
 use super::batch::{self, Records};
 use super::commit::{self, Commit, HEADER_BYTES, Window};
 use super::index::Mark;
+use super::meta::Layout;
 use super::reader::{Next, Scan};
 use super::{Config, Shared};
 use crate::Error;
@@ -18,6 +19,7 @@ use crate::log::{Record, lock};
 use crate::publisher;
 use crate::signal::Signal;
 use crate::storage::{StorageFile, write_all};
+use dataflows::epoch::Cut;
 use std::collections::HashMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
@@ -26,29 +28,58 @@ use zstd::bulk::Compressor;
 /// What becomes of the compacted topics; by default no key is forgotten.
 #[derive(Clone)]
 pub struct Compaction {
-    /// A key whose last record is older and has no value is forgotten.
-    pub removals_from_ms: i64,
+    /// The time of the caller's clock, which never goes back.
+    pub now_ms: i64,
+    /// A key whose last record has no value is forgotten once that record has been in a base for so long; after at most
+    /// twice as long when the front moves on.
+    pub removals_kept_ms: i64,
     /// Ends it early, with nothing changed.
     pub signal: Signal,
 }
 
 impl Default for Compaction {
     fn default() -> Compaction {
-        Compaction { removals_from_ms: i64::MIN, signal: Signal::default() }
+        Compaction { now_ms: 0, removals_kept_ms: i64::MAX, signal: Signal::default() }
+    }
+}
+
+impl Compaction {
+    /// Which removals of the base before may go, and what is known of those of the base that is to be.
+    fn removals(&self, before: Option<&Removals>, layout: &Layout, to: &Mark) -> (Option<Cut>, Removals) {
+        let now = || {
+            let is_compacted = |(slot, _): &(usize, &u64)| is_compacted(layout.at(*slot).topic);
+            let mut ends = Cut::default();
+            let slots = to.ends.iter().enumerate().filter(is_compacted);
+            slots.for_each(|(slot, end)| ends.set(layout.at(slot), *end));
+            Removals { since_ms: self.now_ms, ends }
+        };
+        match before {
+            None => (None, now()),
+            Some(before) if self.now_ms.saturating_sub(before.since_ms) < self.removals_kept_ms => {
+                (None, before.clone())
+            }
+            Some(before) => (Some(before.ends.clone()), now()),
+        }
     }
 }
 
 /// Makes the base of the front that is to be, durably. The last record of a partition is never left out. The file has no
 /// meaning until the front speaks of it.
 pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result<Base, Error> {
-    let Compaction { removals_from_ms, signal } = compaction;
+    let signal = &compaction.signal;
+    let before = lock(&shared.state).base.clone();
+    let before = before.as_ref().and_then(|base| base.removals.as_ref());
+    let (forgotten, removals) = compaction.removals(before, &shared.layout, to);
+    let forgotten_before: Vec<u64> = (0..shared.layout.len())
+        .map(|slot| forgotten.as_ref().and_then(|ends| ends.get(shared.layout.at(slot))).unwrap_or(0))
+        .collect();
     let name = Base::name(to.position);
     let shown = shared.storage.describe(&name);
     let last = last_offsets(shared, to, signal)?;
     let file = shared.storage.create(&name).map_err(Error::io("making", &shown))?;
     let mut writing = Writing::new(shared, &*file);
     each(shared, to, signal, &mut |slot, offset, record| {
-        let is_forgotten = record.value.is_none() && record.timestamp_ms < *removals_from_ms;
+        let is_forgotten = record.value.is_none() && offset < forgotten_before[slot];
         let is_last = last.get(&key(slot, record)) == Some(&offset);
         if offset + 1 == to.ends[slot] || (is_last && !is_forgotten) {
             writing.take(slot, offset, record).map_err(Error::io("writing", &shown))?;
@@ -57,7 +88,8 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
     })?;
     writing.flush().and_then(|()| file.sync()).map_err(Error::io("writing", &shown))?;
     // What it holds is seen before anything else of it is deleted.
-    Base::open(to, &*shared.storage, &shared.layout, &shared.config)
+    let base = Base::open(to, &*shared.storage, &shared.layout, &shared.config)?;
+    Ok(base.with_removals(Some(removals)))
 }
 
 /// Where the last record of each key stands.

@@ -4,7 +4,8 @@
 //! The file is `{"front":{"format":1,"position":…,"offsets":{…}},"crc32c":…}`: the position at which the first segment
 //! begins, and the next offset of every partition there; the checksum is over the bytes of the value of `front`. Without
 //! the file the journal begins at position 0. Format 2 has `"base":{"format":1,"bytes":…}` too: there are compacted
-//! topics, and what is left of them is in the base of that position.
+//! topics, and what is left of them is in the base of that position. `"removals":{"since_ms":…,"ends":{…}}` there says how
+//! long records without value have been in bases; without it, nobody knows.
 //!
 //! The file is replaced as a whole when the base is durable, and before the first segment is deleted. So a crash leaves a
 //! journal that begins where it did, or one that begins later with some segments in front of it, which the next start
@@ -113,7 +114,7 @@ fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Bas
 }
 
 /// Moves the front up to the floor, as far as whole segments go, and deletes what is before it. Of compacted topics the
-/// base keeps the last record of each key, if that has a value or is not older.
+/// base keeps the last record of each key, if that has a value or has not been there for long.
 pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
     // Held to the end, so that there is one at a time.
     let leftovers = &mut *lock(&shared.leftovers);

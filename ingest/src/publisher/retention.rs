@@ -48,7 +48,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps what is not older than that; that a row is gone is known for as long again. Ends what it does early if it is
+    /// Keeps what is not older than that; that a row is gone is known for as long again, from when it is compacted. Ends what it does early if it is
     /// told to stop.
     pub fn new(journal: Arc<Journal>, kept_ms: u64, signal: Signal) -> Retention {
         let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
@@ -78,8 +78,8 @@ impl Retention {
         let mut cut = self.floor.clone();
         let ends = self.journal.ends()?;
         ends.iter().filter(|(at, _)| at.topic == Topic::DeadLetters).for_each(|(at, end)| cut.set(at, end));
-        let removals_from_ms = old_ms.saturating_sub(self.kept_ms);
-        self.journal.compact_before(&cut, &Compaction { removals_from_ms, signal: self.signal.clone() })?;
+        let compaction = Compaction { now_ms: newest_ms, removals_kept_ms: self.kept_ms, signal: self.signal.clone() };
+        self.journal.compact_before(&cut, &compaction)?;
         Ok(floor)
     }
 

@@ -49,8 +49,8 @@ fn open_as(disk: &Disk, config: Config) -> Result<Journal, Error> {
     Journal::open_on(Arc::new(disk.clone()), &Partitions::outputs(2), config)
 }
 
-fn removals_from(removals_from_ms: i64) -> Compaction {
-    Compaction { removals_from_ms, ..Compaction::default() }
+fn keeping(now_ms: i64, removals_kept_ms: i64) -> Compaction {
+    Compaction { now_ms, removals_kept_ms, ..Compaction::default() }
 }
 
 fn record(key: usize, value: Option<String>, timestamp_ms: i64) -> Record {
@@ -74,19 +74,28 @@ struct TestEnv {
     all: Model,
     /// What is left before the front.
     left: Model,
+    /// Since when which removals have been before the front.
+    removals: Option<(i64, BTreeMap<TopicPartition, u64>)>,
     now_ms: i64,
 }
 
 impl TestEnv {
     fn new() -> TestEnv {
         let disk = Disk::default();
-        TestEnv { journal: open(&disk).unwrap(), disk, all: Model::new(), left: Model::new(), now_ms: 0 }
+        TestEnv {
+            journal: open(&disk).unwrap(),
+            disk,
+            all: Model::new(),
+            left: Model::new(),
+            removals: None,
+            now_ms: 0,
+        }
     }
 
     /// The same history, on what `disk` has.
     fn on(&self, disk: &Disk) -> TestEnv {
-        let (all, left) = (self.all.clone(), self.left.clone());
-        TestEnv { journal: open(disk).unwrap(), disk: disk.clone(), all, left, now_ms: self.now_ms }
+        let (all, left, removals) = (self.all.clone(), self.left.clone(), self.removals.clone());
+        TestEnv { journal: open(disk).unwrap(), disk: disk.clone(), all, left, removals, now_ms: self.now_ms }
     }
 
     fn append(&mut self, records: Vec<(TopicPartition, Record)>) {
@@ -120,20 +129,23 @@ impl TestEnv {
     }
 
     /// Moves the front, and the model's as far; says whether it moved.
-    fn compact(&mut self, floor: &Cut, removals_from_ms: i64) -> bool {
+    fn compact(&mut self, floor: &Cut, removals_kept_ms: i64) -> bool {
         let ((_, before), base_bytes) = (self.front(), self.base_bytes());
-        self.journal.compact_before(floor, &removals_from(removals_from_ms)).unwrap();
+        self.journal.compact_before(floor, &keeping(self.now_ms, removals_kept_ms)).unwrap();
         let (front, after) = self.front();
         let free = after - before;
         assert!(free == 0 || free >= base_bytes, "a base of {base_bytes} bytes is written again for {free}");
         if free > 0 {
-            self.leave(front, removals_from_ms);
+            self.leave(front, removals_kept_ms);
         }
         free > 0
     }
 
     /// What the model has left before that front.
-    fn leave(&mut self, front: impl Fn(TopicPartition) -> u64, removals_from_ms: i64) {
+    fn leave(&mut self, front: impl Fn(TopicPartition) -> u64, removals_kept_ms: i64) {
+        let is_due = |since_ms: i64| self.now_ms - since_ms >= removals_kept_ms;
+        let forgotten = self.removals.take_if(|(since_ms, _)| is_due(*since_ms)).map(|(_, ends)| ends);
+        self.removals.get_or_insert_with(|| (self.now_ms, [ORDERS, STOCK].map(|at| (at, front(at))).into()));
         for at in [ORDERS, STOCK] {
             let Some(all) = self.all.get(&at) else { continue };
             let last: BTreeMap<_, u64> =
@@ -142,8 +154,8 @@ impl TestEnv {
             let left = last.into_values().map(|offset| (offset, all[&offset].clone())).filter(|(offset, record)| {
                 // What was forgotten before does not come back.
                 let is_known = was_left.contains_key(offset) || was_left.keys().all(|left| left < offset);
-                let is_old = record.value.is_none() && record.timestamp_ms < removals_from_ms;
-                offset + 1 == front(at) || (is_known && !is_old)
+                let is_old = forgotten.as_ref().is_some_and(|ends| *offset < ends[&at]);
+                offset + 1 == front(at) || (is_known && !(is_old && record.value.is_none()))
             });
             let left = left.collect();
             self.left.insert(at, left);
@@ -208,6 +220,7 @@ fn any_floor(env: &TestEnv, random: &mut Random) -> Cut {
 
 /// A reader of views that lives on while the front moves, and the rows that it has.
 struct Following {
+    since_ms: i64,
     reader: Box<dyn LogReader>,
     rows: Rows,
     next: BTreeMap<TopicPartition, u64>,
@@ -217,7 +230,8 @@ impl Following {
     fn new(env: &TestEnv) -> Following {
         let mut from = Cut::default();
         [ORDERS, STOCK].into_iter().for_each(|at| from.set(at, 0));
-        Following { reader: env.journal.reader(&from).unwrap(), rows: Rows::new(), next: BTreeMap::new() }
+        let reader = env.journal.reader(&from).unwrap();
+        Following { since_ms: env.now_ms, reader, rows: Rows::new(), next: BTreeMap::new() }
     }
 
     /// Reads on by some records; says whether that was all.
@@ -259,11 +273,11 @@ fn any_history_is_as_the_model_says_and_readers_under_way_come_to_its_rows() {
         for _ in 0..200 {
             match random.below(12) {
                 0 => {
-                    // Who is under way is not far behind: what it has not seen yet is not forgotten.
-                    let kept = if readers.is_empty() { random.below(50) as i64 } else { i64::MAX };
+                    // Removals are kept for at least as long as any reader is under way, however long the front waited.
+                    let since_ms = readers.first().map_or(env.now_ms, |reader| reader.since_ms);
+                    let kept_ms = env.now_ms - since_ms + 1 + random.below(50) as i64;
                     let floor = any_floor(&env, random);
-                    let removals_from_ms = env.now_ms.saturating_sub(kept);
-                    moves += u32::from(env.compact(&floor, removals_from_ms));
+                    moves += u32::from(env.compact(&floor, kept_ms));
                 }
                 1 => {
                     env.check();
@@ -321,7 +335,7 @@ fn what_publishers_repeat_is_never_what_is_left_of_a_key() {
                 epochs[complete..].iter().flatten().for_each(|record| fold(&mut rows, ORDERS, record));
                 complete = epochs.len();
             }
-            let compaction = removals_from(complete as i64 - 2);
+            let compaction = keeping(complete as i64, 2);
             env.journal.compact_before(&any_floor(&env, random), &compaction).unwrap();
             if !is_stopped {
                 assert_eq!(rows_by_the_rule(&env), rows);
@@ -361,7 +375,7 @@ fn history() -> (TestEnv, Cut) {
     let (mut env, mut random) = (TestEnv::new(), Random::new(1));
     (0..30).for_each(|_| env.append_any(&mut random));
     let floor = env.journal.ends().unwrap();
-    assert!(env.compact(&floor, i64::MIN));
+    assert!(env.compact(&floor, i64::MAX));
     (0..60).for_each(|_| env.append_any(&mut random));
     let floor = env.journal.ends().unwrap();
     (0..10).for_each(|_| env.append_any(&mut random));
@@ -386,6 +400,6 @@ fn a_disk_without_room_loses_nothing_and_has_its_room_back() {
     }
     assert!(room > 200);
     let (front, _) = env.front();
-    env.leave(front, i64::MIN);
+    env.leave(front, i64::MAX);
     env.check();
 }
