@@ -1,7 +1,12 @@
 //! How many bytes of bodies and answers may be under way at once. Not for how large one may be.
+//!
+//! An eighth is for small ones, so that a few hundred large ones do not shut out whoever asks for little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What one body or answer may have to be let into the part for small ones.
+pub const SMALL_BYTES: usize = 64 << 10;
 
 /// A budget of bytes.
 #[derive(Debug)]
@@ -30,7 +35,7 @@ impl Budget {
 
     /// So many bytes of it; `None` if they are not there.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
-        self.add(bytes).then(|| Held { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
+        self.add(bytes, bytes).then(|| Held { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
     }
 
     /// So many bytes of it for what is already in memory, whether they are there or not.
@@ -39,8 +44,10 @@ impl Budget {
         Held { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) }
     }
 
-    fn add(&self, bytes: usize) -> bool {
-        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.most);
+    /// So many bytes more for what then has `whole`.
+    fn add(&self, bytes: usize, whole: usize) -> bool {
+        let most = if whole <= SMALL_BYTES { self.most } else { self.most - self.most / 8 };
+        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 }
@@ -49,7 +56,7 @@ impl Held {
     /// Grows to that size, if there is room; false if not.
     pub fn grow_to(&self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
-        let grown = missing == 0 || self.budget.add(missing);
+        let grown = missing == 0 || self.budget.add(missing, bytes);
         if grown {
             self.bytes.fetch_add(missing, Ordering::Relaxed);
         }
@@ -79,5 +86,17 @@ mod tests {
         assert!(budget.take(0).is_none() && budget.take(1).is_none());
         drop(all);
         assert!(budget.take(10).is_some());
+    }
+
+    #[test]
+    fn large_ones_leave_an_eighth_to_small_ones() {
+        let budget = Budget::new(80 * SMALL_BYTES);
+        let large = budget.take(69 * SMALL_BYTES).unwrap();
+        assert!(budget.take(2 * SMALL_BYTES).is_none() && !large.grow_to(71 * SMALL_BYTES));
+        let mut small: Vec<Held> = (0..11).map_while(|_| budget.take(SMALL_BYTES)).collect();
+        assert!(small.len() == 11 && budget.take(1).is_none());
+        small.pop();
+        assert!(!small[0].grow_to(SMALL_BYTES + 1), "what grows is small no longer");
+        assert!(budget.take(1).is_some());
     }
 }
