@@ -5,7 +5,7 @@ use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::exports::Exports;
 use crate::http::budget::Budget;
-use crate::http::traffic::Traffic;
+use crate::http::traffic::{Refusals, Traffic};
 use crate::keeper::Keeper;
 use crate::letters::Letters;
 use crate::progress::Progress;
@@ -55,6 +55,8 @@ pub struct App {
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.
     pub traffic: Vec<(&'static str, &'static str, Arc<Traffic>)>,
+    /// What was refused before any route.
+    pub refusals: Refusals,
     /// The document of the routes, as it is served.
     pub openapi: Vec<u8>,
     /// The document of the topics, as it is served.

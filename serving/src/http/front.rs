@@ -144,6 +144,7 @@ impl Front {
     }
 
     fn problem(&self, problem: &Problem) -> Response<Body> {
+        self.door.app.refusals.count(problem.code);
         let mut response = dated(&self.door.app, problem.answer()).into_response();
         if problem.status == 405 {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE"));

@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::front::{Door, Front};
 use super::guard::Guard;
 use super::places::{Place, Places};
+use super::traffic::Refusals;
 use super::wire::{Exchange, Wire};
 use crate::activity::{Activity, Allowance, Limits};
 use crate::app::{App, Entropy};
@@ -94,6 +95,7 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
         searches: Arc::new(Semaphore::new(searches_max)),
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
+        refusals: Refusals::default(),
         openapi: Answer::json(&openapi::document(&routes)).into_body(),
         asyncapi: Answer::json(&asyncapi::document()).into_body(),
         docs_policy: routes::health::docs_policy(),
@@ -177,7 +179,10 @@ async fn take(listener: &TcpListener, door: &Arc<Door>, ending: &Ending) -> Erro
             Err(error) => return Error::Accept(error),
         };
         // Who has no place, not even a spare one, is not served.
-        let Some(place) = door.places.take(peer.ip()) else { continue };
+        let Some(place) = door.places.take(peer.ip()) else {
+            door.app.refusals.count(CLOSED);
+            continue;
+        };
         let local = socket.local_addr().map_or(peer.ip(), |local| local.ip());
         // Answers are small: they should not wait for a second one to be sent with.
         let _ = socket.set_nodelay(true);
@@ -228,6 +233,8 @@ async fn connection(
     }
 }
 
+/// In place of a code, where a connection is closed without an answer.
+const CLOSED: &str = "closed";
 /// What is read beyond a head at once.
 const HEAD_SLACK_BYTES: usize = 32 << 10;
 const NEVER: Duration = Duration::from_secs(366 * 86_400);

@@ -1,11 +1,30 @@
 //! What is counted of each route: answers by status, and how long they took. Atomics only: it is on every request's way.
+//! And what was refused before it came to a route.
 
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The upper ends of the latency buckets, in microseconds.
 pub const BUCKETS_US: [u64; 14] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
+
+/// What no route has seen, by the code that it was refused with.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Refusals {
+    /// Counts one.
+    pub fn count(&self, code: &'static str) {
+        *self.0.lock().entry(code).or_default() += 1;
+    }
+
+    /// How many there were of each.
+    pub fn counted(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().clone()
+    }
+}
 
 /// The counters of a route.
 #[derive(Debug, Default)]

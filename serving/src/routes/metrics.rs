@@ -131,6 +131,12 @@ fn store(figures: &mut Figures, app: &App) {
 }
 
 fn requests(figures: &mut Figures, app: &App) {
+    let about = "requests that came to no route, by code, and connections that were closed unanswered";
+    figures.head("http_refused_total", "counter", about);
+    for (code, count) in app.refusals.counted() {
+        figures.value("http_refused_total", &format!("{{code=\"{code}\"}}"), count);
+    }
+    figures.one("http_bytes_in_flight", "gauge", "bytes of bodies and answers under way", app.bytes.used());
     figures.head("http_requests_total", "counter", "answers, by route and first digit of the status");
     for (method, path, traffic) in &app.traffic {
         for digit in 1..=5 {

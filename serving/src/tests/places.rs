@@ -72,6 +72,8 @@ async fn bodies_beyond_the_bytes_in_flight_are_refused_unread() {
     assert_eq!(server.ask(put("{}")).await.status, 200, "what fits is taken");
     first.say("{}").await;
     assert_eq!(first.hear().await.status, 200);
+    let metrics = server.ask(get("/metrics")).await.body;
+    assert!(metrics.contains("tradewind_http_refused_total{code=\"overloaded\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]
