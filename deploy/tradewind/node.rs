@@ -17,6 +17,7 @@ use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
 use dataflows::finder::{Finder, IndexAt, IndexStanding, NotThere};
 use dataflows::port::{CommandLog, Sink, Source};
+use dataflows::topic::{Topic, TopicPartition};
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::command_log::LogCommands;
 use ingest::dead_letters::{DeadLetters, Flusher};
@@ -160,6 +161,8 @@ impl Opened {
 
     /// What HTTP is served from.
     pub fn parts(&self, config: &Config) -> Result<Parts> {
+        let epochs = TopicPartition::new(Topic::Epochs, 0);
+        let others_have_one = || Ok(config.kafka().is_some() && self.log.ends()?.get(epochs).unwrap_or(0) > 0);
         Ok(Parts {
             config: config.serving_limits(),
             shop: self.shop.clone(),
@@ -172,7 +175,7 @@ impl Opened {
                 None => Arc::new(NoExports),
             },
             finder: Arc::clone(&self.late) as Arc<dyn Finder>,
-            cursors: secrets::roots(config)?.signer(Purpose::Cursor),
+            cursors: secrets::roots(config, others_have_one)?.signer(Purpose::Cursor),
             entropy: os_entropy(),
         })
     }

@@ -38,8 +38,9 @@ pub fn own_data_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The root secrets; the first start makes one. The folder of all state is there.
-pub fn roots(config: &Config) -> Result<Roots> {
+/// The root secrets; the first start makes one, but not where other nodes have one already. The folder of all state is
+/// there.
+pub fn roots(config: &Config, others_have_one: impl FnOnce() -> Result<bool>) -> Result<Roots> {
     let folder = match &config.secrets_dir {
         Some(folder) => folder.clone(),
         None => beside(&config.log.data_dir)?,
@@ -47,6 +48,12 @@ pub fn roots(config: &Config) -> Result<Roots> {
     own_folder(&folder)?;
     let mut numbers = numbers(&folder)?;
     if numbers.is_empty() {
+        ensure!(
+            !others_have_one()?,
+            "{} has no root secret, and nodes have worked on this log with one: copy its root-<n>.key files from \
+             the <data>-secrets folder of such a node",
+            folder.display(),
+        );
         make(&folder).with_context(|| format!("making the root secret in {}", folder.display()))?;
         numbers.push(1);
     }
@@ -163,7 +170,7 @@ mod tests {
     fn the_first_start_makes_a_secret_that_later_ones_read() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
-        let sign = || roots(&config).unwrap().signer(Purpose::Cursor).sign(&[b"x"]);
+        let sign = || roots(&config, || Ok(false)).unwrap().signer(Purpose::Cursor).sign(&[b"x"]);
         let first = sign();
         let (secrets, key) = (folder.path().join("data-secrets"), folder.path().join("data-secrets/root-1.key"));
         assert_eq!((mode(&secrets), mode(&key), key.metadata().unwrap().len()), (0o700, 0o600, 32));
@@ -172,17 +179,29 @@ mod tests {
         std::fs::copy(&key, secrets.join("root-2.key")).unwrap();
         std::fs::write(secrets.join("root-2.key"), [9; ROOT_BYTES]).unwrap();
         assert_ne!(sign(), first);
-        assert!(roots(&config).unwrap().signer(Purpose::Cursor).has_signed(&[b"x"], &first));
+        assert!(roots(&config, || Ok(false)).unwrap().signer(Purpose::Cursor).has_signed(&[b"x"], &first));
+    }
+
+    #[test]
+    fn no_secret_is_made_where_other_nodes_have_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let error = format!("{:#}", roots(&config, || Ok(true)).err().unwrap());
+        let secrets = folder.path().join("data-secrets");
+        assert!(error.contains(&secrets.display().to_string()) && error.contains("copy"), "{error}");
+        assert_eq!(secrets.read_dir().unwrap().count(), 0);
+        roots(&config, || Ok(false)).unwrap();
+        roots(&config, || Ok(true)).unwrap();
     }
 
     #[test]
     fn secrets_that_others_could_read_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
-        roots(&config).unwrap();
+        roots(&config, || Ok(false)).unwrap();
         let (secrets, key) = (folder.path().join("data-secrets"), folder.path().join("data-secrets/root-1.key"));
         let refused = |path: &Path, why: &str| {
-            let error = format!("{:#}", roots(&config).err().unwrap());
+            let error = format!("{:#}", roots(&config, || Ok(true)).err().unwrap());
             assert!(error.contains(&path.display().to_string()) && error.contains(why), "{error}");
         };
         std::fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();

@@ -96,7 +96,7 @@ fn a_year_of_a_real_shop_gives_the_same_rows_over_either_log() {
     }
     // From a checkpoint or from the start, it is the same again.
     let digests = kafka.digests();
-    kafka.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    kafka.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
     let way = Way { workers: Some(1), ..way };
     for _ in 0..2 {
         kafka.stop();
@@ -162,7 +162,7 @@ fn a_folder_goes_on_with_its_own_log_only() {
     }
     let target = env.data().join("copy").display().to_string();
     env.restart(&way);
-    env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    env.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
     env.stop();
     let copied = Program::run(&["checkpoint", "copy", &target, "--data", &data]);
     assert_eq!(copied.code, Some(0), "{}", copied.stderr);
@@ -171,7 +171,11 @@ fn a_folder_goes_on_with_its_own_log_only() {
     env.stop();
     let mut arguments = vec!["up", "--listen", "127.0.0.1:0", "--data", &target];
     arguments.extend(["--workers", "1"]);
-    let copy = Program::start(&arguments, &way.variables);
+    let alone = Program::start(&arguments, &way.variables).end();
+    assert_eq!(alone.code, Some(1));
+    assert!(alone.stderr.contains("copy its root-<n>.key files"), "{}", alone.stderr);
+    let secrets = ("TRADEWIND_AUTH_SECRETS_DIR", env.data().join("secrets").display().to_string());
+    let copy = Program::start(&arguments, &[way.variables.clone(), vec![secrets]].concat());
     let base = copy.said("ready at ").expect("the copy goes on from the same log");
     assert_eq!(Api::new(&base).get("/api/v1/stock/A").ok().json()["on_hand"], 5);
 }
