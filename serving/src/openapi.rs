@@ -220,6 +220,7 @@ fn answers(route: &Route) -> Answers {
         Kind::Plain if route.schema == "Ready" => {
             vec![(200, "The node may be asked", one()), (503, "It may not", one())]
         }
+        Kind::Plain if route.schema == "Checkpoint" => vec![(201, "It was taken", one())],
         Kind::Plain => vec![(200, "It", one())],
     }
 }

@@ -19,7 +19,7 @@ fn node() -> TestEnv {
         let body = if n % 2 == 0 { shop::order("A", 1) } else { shop::unpaid_order("A", 1) };
         env.post("/api/v1/orders", &format!("o{n}"), &body).expect(201);
         if n == 5 {
-            env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+            env.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
         }
     }
     env.post("/api/v1/orders/o0/shipments", "s0", &serde_json::json!({})).expect(201);
@@ -75,7 +75,7 @@ fn a_node_goes_on_from_what_it_kept() {
 #[test]
 fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used() {
     let mut env = node();
-    let taken: Value = env.call("POST", "/api/v1/checkpoints", &[], "").ok().json();
+    let taken: Value = env.call("POST", "/api/v1/checkpoints", &[], "").expect(201).json();
     let before = env.digests();
     env.stop();
     let data = env.data().to_str().unwrap().to_owned();

@@ -63,7 +63,7 @@ pub fn outlives(seed: u64, kills: u64, way: &Way, broker: &Broker) {
         env.assert_sound();
         if random.below(2) == 0 {
             // From then on a restart begins there. The publisher of outputs may still be looking for the broker.
-            until("a checkpoint", || (env.call("POST", "/api/v1/checkpoints", &[], "").status == 200).then_some(()));
+            until("a checkpoint", || (env.call("POST", "/api/v1/checkpoints", &[], "").status == 201).then_some(()));
         }
         if kill % 10 == 9 && kill < kills {
             let told: usize = publishers.iter().map(|publisher| publisher.told.len()).sum();

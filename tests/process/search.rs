@@ -239,7 +239,7 @@ fn searches_and_clicks_are_counted_and_a_kill_changes_nothing_of_it() {
     assert_eq!(ranked(&env, "without_results", 1, 0), json!([both[1]]));
 
     // What is remembered of a search is in the checkpoint: the repeated click does not count, the new one does.
-    env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    env.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
     let digests = env.digests();
     env.kill();
     env.restart(&Way::workers(1));

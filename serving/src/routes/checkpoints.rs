@@ -5,6 +5,7 @@ use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::problem::{Fault, Problem};
 use crate::keeper::{CheckpointJson, Keeper};
+use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub async fn list(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
 
 /// `POST /api/v1/checkpoints`
 pub async fn take(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::json(&beside(&app, |keeper| keeper.take()).await?))
+    Ok(Answer::json(&beside(&app, |keeper| keeper.take()).await?).status(StatusCode::CREATED))
 }
 
 /// Does what may take seconds beside the other requests.

@@ -103,7 +103,7 @@ fn goes_on(env: &mut TestEnv, taken: u64, way: &Way) {
     receive(env, taken).expect(201);
     assert_eq!(env.decided(&format!("k{taken}")).json()["status"], "succeeded");
     assert_eq!(env.get("/api/v1/stock/A").ok().json()["on_hand"], 2 + taken);
-    env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    env.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
     env.assert_sound();
     let digests = env.digests();
     env.kill();

@@ -88,7 +88,7 @@ fn told_twice_it_ends_at_once() {
 fn told_while_it_starts_it_stops_in_good_order() {
     let mut env = TestEnv::start();
     shop::stock(&env, "A", "reserve", 5);
-    env.call("POST", "/api/v1/checkpoints", &[], "").ok();
+    env.call("POST", "/api/v1/checkpoints", &[], "").expect(201);
     env.kill();
     env.begin(&Way::default());
     env.program().said("reading the checkpoint of epoch").expect("it begins with that");

@@ -181,7 +181,7 @@ impl Run {
         let keep = || {
             archive.follow();
             let started = Instant::now();
-            if api.send("POST", "/api/v1/checkpoints", &[], Some(b"")).is_ok_and(|answer| answer.status == 200) {
+            if api.send("POST", "/api/v1/checkpoints", &[], Some(b"")).is_ok_and(|answer| answer.status == 201) {
                 took_us.store(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
             }
         };

@@ -129,7 +129,7 @@ fn checkpoint(node: &Process, orders: u64) -> Result<Checkpoint> {
     let started = Instant::now();
     let answer = client.post("/api/v1/checkpoints")?;
     let seconds = started.elapsed().as_secs_f64();
-    ensure!(answer.status == 200, "no checkpoint was taken: {}", answer.problem());
+    ensure!(answer.status == 201, "no checkpoint was taken: {}", answer.problem());
     let taken = answer.json()?;
     let [rows, bytes] = ["rows", "bytes"].map(|name| taken[name].as_u64().unwrap_or_default());
     let (bytes_a_row, bytes_an_order) = (bytes as f64 / rows as f64, bytes as f64 / orders as f64);

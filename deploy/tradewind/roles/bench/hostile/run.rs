@@ -154,7 +154,7 @@ fn attacked(case: &Case, folder: &Path, how: Start<'_>, row: &mut Row) -> Result
     }
     // In a checkpoint too.
     match attack.client.post("/api/v1/checkpoints") {
-        Ok(taken) => attack.expect(taken.status == 200, || format!("no checkpoint: {}", taken.problem())),
+        Ok(taken) => attack.expect(taken.status == 201, || format!("no checkpoint: {}", taken.problem())),
         Err(error) => attack.unexpected.push(format!("no checkpoint: {error:#}")),
     }
     let (seen, probes) = innocent.stop()?;

@@ -80,7 +80,7 @@ fn modes(path: &Path, open: &mut Vec<String>) -> Result<()> {
 pub fn two_checkpoints(attack: &mut Attack) -> Result<()> {
     for _ in 0..2 {
         let taken = attack.client.post("/api/v1/checkpoints")?;
-        attack.expect(taken.status == 200, || format!("no checkpoint: {}", taken.problem()));
+        attack.expect(taken.status == 201, || format!("no checkpoint: {}", taken.problem()));
         std::thread::sleep(std::time::Duration::from_millis(1_100));
     }
     Ok(())

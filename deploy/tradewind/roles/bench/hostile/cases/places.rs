@@ -101,7 +101,7 @@ pub fn open_files(attack: &mut Attack) -> Result<()> {
     attack.note(format!("{} connections, {} of Kafka clients", streams.len(), kafka.len()));
     hold(attack, Duration::from_secs(3));
     let taken = attack.client.post("/api/v1/checkpoints")?;
-    attack.expect(taken.status == 200, || format!("no checkpoint meanwhile: {}", taken.problem()));
+    attack.expect(taken.status == 201, || format!("no checkpoint meanwhile: {}", taken.problem()));
     // The log's next segments and the tables need files too.
     hold(attack, Duration::from_secs(3));
     drop((streams, kafka));
