@@ -19,6 +19,7 @@ pub mod dead_letters;
 mod error;
 pub mod journal;
 pub mod kafka;
+mod lines;
 pub mod listener;
 pub mod log;
 pub mod partition;

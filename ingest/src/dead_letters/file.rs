@@ -5,9 +5,9 @@
 //! not beyond the last one kept, and the file is its own index: memory holds one entry for every [`BLOCK_BYTES`] of it
 //! and partition, and the state of those letters that were dealt with since the file was written anew.
 
-use super::lines::{self, Lines};
 use super::{Letter, State, Summary};
 use crate::Error;
+use crate::lines::{self, Lines};
 use crate::storage::{Storage, StorageFile, write_all};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

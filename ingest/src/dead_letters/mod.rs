@@ -6,7 +6,6 @@
 
 mod file;
 mod letters;
-mod lines;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 use super::kept::{Committed, Groups};
 use crate::Error;
+use crate::lines;
 use crate::storage::{Storage, StorageFile, write_all};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -10,8 +11,6 @@ use std::sync::Arc;
 
 /// Named by its form, so that a later one can stand beside it.
 const NAME: &str = "group-offsets.2";
-/// The checksum in hex, and a space.
-const HEAD_BYTES: usize = 9;
 
 /// What becomes of a group.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,8 +100,7 @@ impl File {
     }
 
     fn encoded(&self, changes: &[Change]) -> Result<Vec<u8>, Error> {
-        let json = serde_json::to_string(changes).map_err(|error| self.failed("encoding", error.into()))?;
-        Ok(format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes())).into_bytes())
+        lines::line(changes).map_err(|error| self.failed("encoding", error.into()))
     }
 
     fn failed(&self, doing: &'static str, error: io::Error) -> Error {
@@ -128,7 +126,7 @@ fn read(storage: &dyn Storage) -> Result<(Groups, u64), Error> {
     let (mut groups, mut end, mut rest) = (Groups::new(), 0, &bytes[..]);
     while let Some(length) = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1) {
         let (line, after) = rest.split_at(length);
-        match changes(line) {
+        match lines::entries::<Change>(line) {
             Ok(changes) => changes.into_iter().for_each(|change| change.apply(&mut groups)),
             // Only the last line was ever written without being synced.
             Err(_) if after.is_empty() => break,
@@ -138,14 +136,4 @@ fn read(storage: &dyn Storage) -> Result<(Groups, u64), Error> {
         rest = after;
     }
     Ok((groups, end))
-}
-
-fn changes(line: &[u8]) -> Result<Vec<Change>, String> {
-    let (head, json) = line.split_at_checked(HEAD_BYTES).ok_or("a line is cut short")?;
-    let json = json.strip_suffix(b"\n").ok_or("a line is cut short")?;
-    let checksum = std::str::from_utf8(head).ok().and_then(|head| u32::from_str_radix(head.trim_end(), 16).ok());
-    if checksum != Some(crc32c::crc32c(json)) {
-        return Err("the checksum is wrong".to_owned());
-    }
-    serde_json::from_slice(json).map_err(|error| error.to_string())
 }
