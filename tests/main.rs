@@ -8,6 +8,7 @@ mod bank;
 mod contract;
 mod from_events;
 mod fuzz;
+mod golden_log;
 mod model;
 mod outputs;
 mod process;

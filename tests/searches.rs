@@ -23,7 +23,7 @@ const BEGIN_US: i64 = 1_767_300_000_000_000;
 
 /// An observation as its publisher knows it; none for one that nobody can read.
 #[derive(Clone, Debug)]
-struct Told {
+pub struct Told {
     partition: u32,
     offset: u64,
     type_name: &'static str,
@@ -31,7 +31,7 @@ struct Told {
     is_readable: bool,
 }
 
-type Epochs = Vec<(Timestamp, Vec<Told>)>;
+pub type Epochs = Vec<(Timestamp, Vec<Told>)>;
 
 fn pick<'a>(random: &mut Random, of: &[&'a str]) -> &'a str {
     of[random.below(of.len())]
@@ -58,7 +58,7 @@ fn any(random: &mut Random, now: i64, ids: usize) -> (&'static str, Value, bool)
     (if of_search { "SearchPerformed" } else { "SearchResultClicked" }, data, is_readable)
 }
 
-fn workload(seed: u64) -> Epochs {
+pub fn workload(seed: u64) -> Epochs {
     let mut random = Random::new(seed);
     let (mut now, mut ends) = (BEGIN_US, [0_u64; 3]);
     let ids = 5 + random.below(40);
@@ -77,7 +77,7 @@ fn workload(seed: u64) -> Epochs {
     (0..EPOCHS).map(epoch).collect()
 }
 
-fn record_of(told: &Told) -> (Origin, Record) {
+pub fn record_of(told: &Told) -> (Origin, Record) {
     let header = |name: &str, value: String| (SmolStr::new(name), Some(Bytes::from(value)));
     let record = Record {
         key: Some(Bytes::from_static(b"anyone")),
