@@ -190,3 +190,39 @@ fn bytes_that_are_left_over_in_a_request_are_passed_by() {
         );
     }
 }
+
+/// A client that comes from that address of this machine.
+fn from(served: &Served, address: &str) -> Client {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        socket.connect(served.address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
+    Client(stream)
+}
+
+/// Whether it is answered, and not sent away.
+fn is_served(client: &mut Client) -> bool {
+    client.send(&framed(4, &m::ApiVersionsRequest::default()));
+    client.answer().is_some()
+}
+
+#[test]
+fn an_address_has_only_so_many_connections_and_takes_none_from_others() {
+    let served = Served::start(Access::Client, Config { connections_per_ip_max: 2, ..Config::default() });
+    let mut of_one: Vec<Client> = (0..2).map(|_| from(&served, "127.0.0.2")).collect();
+    assert!(of_one.iter_mut().all(is_served));
+    assert!(!is_served(&mut from(&served, "127.0.0.2")), "a third of the same address");
+    assert!(is_served(&mut from(&served, "127.0.0.3")), "another address has places of its own");
+    let mut local: Vec<Client> = (0..5).map(|_| Client::of(&served)).collect();
+    assert!(local.iter_mut().all(is_served), "127.0.0.1 is where everybody on the machine is");
+    assert!(of_one.iter_mut().all(is_served), "those that had a place keep it");
+    drop(of_one.pop());
+    let deadline = std::time::Instant::now() + crate::testing::PATIENCE;
+    while !is_served(&mut from(&served, "127.0.0.2")) {
+        assert!(std::time::Instant::now() < deadline, "a place that is free again is not given");
+    }
+}
