@@ -84,6 +84,31 @@ fn a_request_that_expands_to_more_than_it_may_is_refused_as_a_whole() {
     assert_eq!(appended(&served), 40);
 }
 
+/// Bodies over HTTP and records of Kafka clients have one budget.
+#[test]
+fn a_request_waits_unread_while_other_doors_have_the_bytes_that_it_expands_to() {
+    let served = Served::start(Access::Client, Config { records_bytes_max: 1_000_000, ..Config::default() });
+    let mut client = Client::of(&served);
+    let large = of_batches((0..2).map(|_| bomb(20_000, 20)));
+    let small = of_batches([of_bytes(100, false)]);
+    let of_others = served.bytes.take(900_000).unwrap();
+    assert_eq!(codes(&mut client, &small), [code::NONE], "there is room for it");
+    client.send(&framed(9, &large));
+    client.send(&framed(9, &small));
+    client.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert_eq!(client.answer(), None, "it waits");
+    assert_eq!(appended(&served), 1);
+    assert_eq!(codes(&mut Client::of(&served), &small), [code::NONE], "and holds up nobody else");
+    client.0.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
+    drop(of_others);
+    assert!(client.answer().is_some() && client.answer().is_some());
+    assert_eq!((appended(&served), served.bytes.used()), (43, 0), "all is given back");
+    // So it is after a request that is too large, and one that is not well formed.
+    assert_eq!(codes(&mut client, &of_batches([bomb(2_000_000, 1)])), [code::MESSAGE_TOO_LARGE]);
+    assert_eq!(codes(&mut client, &of_batches([Bytes::from_static(b"?")])), [code::CORRUPT_MESSAGE]);
+    assert_eq!(served.bytes.used(), 0);
+}
+
 #[test]
 fn a_partition_is_named_once_when_something_is_published() {
     let served = Served::start(Access::Client, Config::default());

@@ -1,4 +1,5 @@
-//! How many bytes of bodies and answers may be under way at once. Not for how large one may be.
+//! How many bytes of bodies and answers may be under way at once, whichever way they come in or leave: all doors of a node
+//! share one budget. Not for how large one may be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +29,11 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// How many bytes there are.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// So many bytes of it; `None` if they are not there.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         self.add(bytes).then(|| Held { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
@@ -55,6 +61,13 @@ impl Held {
         }
         grown
     }
+
+    /// Gives back what is over that size.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let over = self.bytes.get_mut().saturating_sub(bytes);
+        *self.bytes.get_mut() -= over;
+        self.budget.used.fetch_sub(over, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Held {
@@ -70,9 +83,13 @@ mod tests {
     #[test]
     fn what_is_dropped_can_be_taken_again() {
         let budget = Budget::new(10);
-        let six = budget.take(6).unwrap();
+        let mut six = budget.take(6).unwrap();
         assert!(budget.take(5).is_none());
         assert!(six.grow_to(6) && six.grow_to(9) && !six.grow_to(11));
+        six.shrink_to(10);
+        assert_eq!(budget.used(), 9, "it does not grow");
+        six.shrink_to(2);
+        assert_eq!((budget.used(), budget.most()), (2, 10));
         drop(six);
         assert_eq!(budget.used(), 0);
         let all = budget.overdraw(20);
