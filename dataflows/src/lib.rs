@@ -12,6 +12,7 @@
 
 mod assembly;
 pub mod base;
+pub mod budget;
 pub mod changes;
 pub mod code;
 pub mod command;

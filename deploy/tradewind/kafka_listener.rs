@@ -3,6 +3,7 @@
 
 use crate::config::{Config, KafkaListen};
 use anyhow::{Context, Result};
+use dataflows::budget::Budget;
 use ingest::listener::{Access, Listener, Parts};
 use ingest::log::Log;
 use ingest::storage::Folder;
@@ -26,8 +27,13 @@ pub async fn bind(config: &Config) -> Result<Option<TcpListener>> {
     bound.map(Some).with_context(|| format!("listening for Kafka clients at {address}"))
 }
 
-/// Opens the listener before these logs.
-pub fn open(config: &Config, inputs: &Arc<dyn Log>, outputs: Option<&Arc<dyn Log>>) -> Result<Listener> {
+/// Opens the listener before these logs, with these bytes under way.
+pub fn open(
+    config: &Config,
+    inputs: &Arc<dyn Log>,
+    outputs: Option<&Arc<dyn Log>>,
+    bytes: &Arc<Budget>,
+) -> Result<Listener> {
     let folder = config.log.data_dir.join("kafka-listener");
     let storage = Folder::at(&folder).with_context(|| format!("making {}", folder.display()))?;
     let parts = Parts {
@@ -36,6 +42,7 @@ pub fn open(config: &Config, inputs: &Arc<dyn Log>, outputs: Option<&Arc<dyn Log
         topic_prefix: config.kafka.topic_prefix.clone(),
         access: Access::Client,
         storage: Arc::new(storage),
+        bytes: Arc::clone(bytes),
     };
     Listener::open(parts, config.ingest().listener)
         .with_context(|| format!("opening the offsets of consumer groups in {}", folder.display()))

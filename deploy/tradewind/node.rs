@@ -12,6 +12,7 @@ use crate::roles::dlq::OperatorLetters;
 use crate::{kafka_listener, log, secrets};
 use access::root::Purpose;
 use anyhow::{Context, Result};
+use dataflows::budget::Budget;
 use dataflows::changes::Changes;
 use dataflows::engine::Engine;
 use dataflows::epoch::{Cut, Epoch};
@@ -159,12 +160,13 @@ impl Opened {
         })
     }
 
-    /// What HTTP is served from.
-    pub fn parts(&self, config: &Config) -> Result<Parts> {
+    /// What HTTP is served from, with these bytes under way.
+    pub fn parts(&self, config: &Config, bytes: &Arc<Budget>) -> Result<Parts> {
         let epochs = TopicPartition::new(Topic::Epochs, 0);
         let others_have_one = || Ok(config.kafka().is_some() && self.log.ends()?.get(epochs).unwrap_or(0) > 0);
         Ok(Parts {
             config: config.serving_limits(),
+            bytes: Arc::clone(bytes),
             shop: self.shop.clone(),
             log: Arc::clone(&self.commands),
             vitals: Arc::clone(&self.vitals),
@@ -180,9 +182,10 @@ impl Opened {
         })
     }
 
-    /// Opens what Kafka clients at that address are served by.
-    pub fn kafka_listener(&self, config: &Config, address: SocketAddr) -> Result<Listener> {
-        let listener = kafka_listener::open(config, &self.log, self.outputs.as_ref().map(|outputs| &outputs.log))?;
+    /// Opens what Kafka clients at that address are served by, with these bytes under way.
+    pub fn kafka_listener(&self, config: &Config, address: SocketAddr, bytes: &Arc<Budget>) -> Result<Listener> {
+        let outputs = self.outputs.as_ref().map(|outputs| &outputs.log);
+        let listener = kafka_listener::open(config, &self.log, outputs, bytes)?;
         self.late.kafka_listen.get_or_init(|| address);
         Ok(listener)
     }

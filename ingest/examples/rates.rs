@@ -2,6 +2,7 @@
 //! a record may take, in one run: the journal, the journal through the listener, Apache Kafka. Not a test: nothing depends
 //! on the figures.
 
+use dataflows::budget::Budget;
 use dataflows::command::{Command, CommandType};
 use dataflows::epoch::{Cut, Epochs};
 use dataflows::port::{Polled, Publication, Source as _};
@@ -91,6 +92,7 @@ fn listener(folder: &Path) -> Result<(Runtime, Arc<dyn Log>), Any> {
         topic_prefix: kafka::Config::default().topic_prefix,
         access: listener::Access::Owner,
         storage: Arc::new(Folder::at(folder.join("groups"))?),
+        bytes: Budget::new(256 << 20),
     };
     let served = Listener::open(parts, Config::default().listener)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

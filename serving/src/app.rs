@@ -4,7 +4,6 @@ use crate::activity::{Activity, Allowance};
 use crate::commands::flights::Flights;
 use crate::config::Config;
 use crate::exports::Exports;
-use crate::http::budget::Budget;
 use crate::http::traffic::{Refusals, Traffic};
 use crate::keeper::Keeper;
 use crate::letters::Letters;
@@ -12,6 +11,7 @@ use crate::progress::Progress;
 use crate::shop::{Readiness, Shop};
 use crate::vitals::{Vitals, VitalsSource};
 use access::root::Signer;
+use dataflows::budget::Budget;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct App {
     pub finder: Arc<dyn Finder>,
     /// What signs cursors.
     pub cursors: Signer,
-    /// Bytes of bodies and answers under way.
+    /// Bytes of bodies and answers under way, over HTTP or another way.
     pub bytes: Arc<Budget>,
     /// Room for searches: they keep a core busy.
     pub searches: Arc<Semaphore>,

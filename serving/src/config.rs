@@ -28,7 +28,7 @@ pub struct Config {
     pub connections_spare: usize,
     /// Connections of the operators' listener at once, where that is another one.
     pub operators_connections_max: usize,
-    /// Bytes of bodies and answers under way at once.
+    /// Bytes of bodies and answers under way at once: what [`crate::Parts`] have a budget of.
     pub bytes_in_flight_max: usize,
     /// How long a client may take nothing of what it is sent.
     pub write_ms_max: u64,

@@ -1,7 +1,6 @@
 //! HTTP as this room speaks it: a call comes in, an answer or a problem goes out. Not for any one route.
 
 pub mod answer;
-pub mod budget;
 pub mod call;
 pub mod compress;
 pub mod cursor;

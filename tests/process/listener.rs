@@ -1,13 +1,15 @@
 //! Kafka clients of other makers at a real node: kcat, confluent-kafka, kafka-python and aiokafka publish, read, and share
 //! a topic in groups, and so do Kafka's own in Java: see `java`; an example service places an order. Not for the protocol:
-//! see `ingest/src/listener/tests`. Producers go on over a restart of the node: see `restart`.
+//! see `ingest/src/listener/tests`. Producers continue over a restart of the node: see `restart`; and so do clients in Go
+//! and for Node.js with `TRADEWIND_TEST_CLIENTS=all`: see `go` and `kafkajs`.
 //!
-//! The Python clients are installed into the folder of all that is built. A client that cannot be had is told as skipped,
-//! and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
+//! The clients in Python and for Node.js are installed into the folder of all that is built. A client that cannot be had is
+//! told as skipped, and fails the test if `TRADEWIND_TEST_NO_SKIP=1`.
 
+mod go;
 mod java;
+mod kafkajs;
 mod restart;
-mod sarama;
 
 use super::{Api, Program, TestEnv, Way, shop};
 use ingest::testing::broker::Broker;
@@ -43,13 +45,18 @@ fn run(command: &mut Command) -> Result<Output, String> {
     Err(format!("{name}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
 
+/// A folder of that name in the folder of all that is built.
+fn built(name: &str) -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    // A test is `target/debug/deps/NAME`.
+    Ok(program.ancestors().nth(3).ok_or("there is no folder of all that is built")?.join(name))
+}
+
 /// A Python with the clients, made once; none if it cannot be had, which is then told.
 fn python() -> Option<PathBuf> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = PYTHON.get_or_init(|| {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        // A test is `target/debug/deps/NAME`.
-        let folder = program.ancestors().nth(3).ok_or("there is no folder of all that is built")?.join("kafka-clients");
+        let folder = built("kafka-clients")?;
         let python = folder.join("bin/python");
         if !python.exists() {
             run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;

@@ -405,7 +405,8 @@ pub const KEYS: &[Key] = &[
         "bytes",
         (MIB, 64 * GIB),
         256 * MIB,
-        "of bodies and answers under way, an eighth for those of 64 KiB; more are refused as overloaded",
+        "of bodies, answers and records of Kafka clients under way, an eighth for those of 64 KiB; more are refused as \
+         overloaded, or wait",
     ),
     number("serving.head_s_max", "s", (1, 600), 10, "that the head of a request may take"),
     number("serving.idle_s_max", "s", (1, 3_600), 60, "that a connection may lie idle"),

@@ -6,6 +6,7 @@ use crate::node::Opened;
 use crate::service_manager::ServiceManager;
 use crate::{demo, descriptors, kafka_listener};
 use anyhow::{Context, Result};
+use dataflows::budget::Budget;
 use dataflows::epoch::{Cut, Epoch};
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Fatal, WallClock};
@@ -59,12 +60,13 @@ async fn up(config: Config, around: Around) -> Result<()> {
         let config = config.clone();
         tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
     };
-    let parts = opened.parts(&config)?;
+    let bytes = Budget::new(config.serving.bytes_in_flight_max);
+    let parts = opened.parts(&config, &bytes)?;
     let server = tokio::spawn(serve(listener, operators, parts, until(stopped.clone())));
     let kafka_address = kafka.as_ref().map(TcpListener::local_addr).transpose()?;
     let kafka_server = match kafka.zip(kafka_address) {
         Some((socket, at)) => {
-            Some(tokio::spawn(opened.kafka_listener(&config, at)?.serve(socket, until(stopped.clone()))))
+            Some(tokio::spawn(opened.kafka_listener(&config, at, &bytes)?.serve(socket, until(stopped.clone()))))
         }
         None => None,
     };

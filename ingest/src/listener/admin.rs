@@ -141,7 +141,7 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// Where a setting comes from: it is this topic's own, or that of all brokers by default. Tools show only the former.
 const OF_TOPIC: i8 = 1;
-const DEFAULT: i8 = 5;
+pub const DEFAULT: i8 = 5;
 /// Settings that are what Kafka's brokers have by default.
 const DEFAULTS: [&str; 3] = ["message.timestamp.type", "min.insync.replicas", "retention.bytes"];
 

@@ -108,8 +108,8 @@ pub const ALL: [Api; 26] = [
     api(ApiKey::AddOffsetsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(TEXT)]),
     api(ApiKey::EndTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(I8)]),
     api(ApiKey::TxnOffsetCommit, (0, 3), 0, 3, TXN_OFFSET_COMMIT),
-    api(ApiKey::DescribeConfigs, (1, 4), 1, 4, DESCRIBE_CONFIGS),
-    api(ApiKey::DescribeLogDirs, (1, 4), 1, 2, &[all(Kind::List(PARTITIONS))]),
+    api(ApiKey::DescribeConfigs, (0, 4), 0, 4, DESCRIBE_CONFIGS),
+    api(ApiKey::DescribeLogDirs, (0, 4), 0, 2, &[all(Kind::List(PARTITIONS))]),
     api(ApiKey::DeleteGroups, (0, 2), 0, 2, &[all(Kind::Plain(&TEXT))]),
     api(ApiKey::OffsetDelete, (0, 0), 0, NEVER, &[all(TEXT), all(Kind::List(OFFSET_DELETE_TOPIC))]),
     api(ApiKey::DescribeCluster, (0, 1), 0, 0, &[all(I8), since(1, I8)]),
@@ -191,7 +191,7 @@ const TXN_OFFSET_COMMIT: &[Field] = &[
 const OFFSET_DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32)]))];
 const DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(I64)]))];
 const DESCRIBE_CONFIGS: &[Field] =
-    &[all(Kind::List(&[all(I8), all(TEXT), all(Kind::Plain(&TEXT))])), all(I8), since(3, I8)];
+    &[all(Kind::List(&[all(I8), all(TEXT), all(Kind::Plain(&TEXT))])), since(1, I8), since(3, I8)];
 
 impl Api {
     /// The kind of request of that number, if it is answered to such a client.

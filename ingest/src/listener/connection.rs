@@ -131,6 +131,11 @@ impl Connection {
             ApiKey::InitProducerId => {
                 answer!(shared, front, body, InitProducerIdRequest, asked => shared.producers.init(&asked))
             }
+            ApiKey::DescribeConfigs if front.version < old::DESCRIBE_CONFIGS => {
+                let asked = old::describe_configs(body).ok_or_else(|| unreadable(&front))?;
+                let answer = shared.describe_configs(asked);
+                written(front.correlation, &old::described_configs(&answer, admin::DEFAULT))
+            }
             ApiKey::DescribeConfigs => {
                 answer!(shared, front, body, DescribeConfigsRequest, asked => shared.describe_configs(asked))
             }
@@ -138,6 +143,7 @@ impl Connection {
                 encoded(&shared, front.correlation, front.version, &admin::cluster(at), None).await?
             }
             ApiKey::DescribeLogDirs => {
+                let front = Front { version: front.version.max(old::DESCRIBE_LOG_DIRS), ..front };
                 answer!(shared, front, body, DescribeLogDirsRequest, asked => shared.describe_log_dirs(asked))
             }
             ApiKey::DeleteRecords => {

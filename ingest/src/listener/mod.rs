@@ -33,6 +33,7 @@ use crate::log::{Log, Watch, lock};
 use crate::storage::Storage;
 use budget::Budget;
 use connection::Connection;
+use dataflows::budget::Budget as InFlight;
 use groups::Groups;
 use offsets::Offsets;
 use producers::Producers;
@@ -178,6 +179,8 @@ pub struct Parts {
     pub access: Access,
     /// Where the offsets of groups are kept.
     pub storage: Arc<dyn Storage>,
+    /// Bytes under way at once, which the node's other doors share.
+    pub bytes: Arc<InFlight>,
 }
 
 /// What all connections share.
@@ -197,6 +200,8 @@ struct Shared {
     requests: Budget,
     /// Memory of records on their way to the log.
     records: Budget,
+    /// Their bytes, beside those that the node's other doors have under way.
+    bytes: Arc<InFlight>,
     /// Bytes of large answers.
     answers: Budget,
 }
@@ -215,7 +220,7 @@ pub struct Listener {
 impl Listener {
     /// Reads what was kept of groups.
     pub fn open(parts: Parts, config: Config) -> Result<Listener, Error> {
-        let Parts { inputs, outputs, topic_prefix, access, storage } = parts;
+        let Parts { inputs, outputs, topic_prefix, access, storage, bytes } = parts;
         let (moved, _) = watch::channel(0_u64);
         let watch = |log: &Arc<dyn Log>| {
             let moved = moved.clone();
@@ -231,6 +236,7 @@ impl Listener {
             reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
             requests: Budget::new(config.requests_bytes_max),
             records: Budget::new(config.records_memory_max),
+            bytes,
             answers: Budget::new(config.answers_bytes_max),
             config,
             inputs,

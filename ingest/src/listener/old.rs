@@ -3,11 +3,12 @@
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, CreateTopicsResponse, GroupId, ListOffsetsRequest, ListOffsetsResponse,
-    OffsetCommitRequest, TopicName,
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse, GroupId,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetCommitRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -15,11 +16,18 @@ use kafka_protocol::protocol::StrBytes;
 pub const OFFSET_COMMIT: i16 = 2;
 pub const LIST_OFFSETS: i16 = 1;
 pub const CREATE_TOPICS: i16 = 2;
+pub const DESCRIBE_CONFIGS: i16 = 1;
+/// The version before it has the same form.
+pub const DESCRIBE_LOG_DIRS: i16 = 1;
 
 /// Reads the fields of a request that was walked over before. None where it is not what it should be.
 struct Fields(Bytes);
 
 impl Fields {
+    fn i8(&mut self) -> Option<i8> {
+        self.0.try_get_i8().ok()
+    }
+
     fn i16(&mut self) -> Option<i16> {
         self.0.try_get_i16().ok()
     }
@@ -123,6 +131,40 @@ pub fn created_topics(answer: &CreateTopicsResponse, version: i16) -> Vec<u8> {
         to.extend_from_slice(&topic.error_code.to_be_bytes());
         if version > 0 {
             text(topic.error_message.as_deref().unwrap_or_default(), &mut to);
+        }
+    }
+    to
+}
+
+/// Version 0, which does not ask for synonyms.
+pub fn describe_configs(body: Bytes) -> Option<DescribeConfigsRequest> {
+    let mut fields = Fields(body);
+    let resources = fields.list(|fields| {
+        let resource = DescribeConfigsResource::default().with_resource_type(fields.i8()?);
+        let resource = resource.with_resource_name(fields.text()?);
+        // No list means all settings, and an empty one none of them.
+        let count = fields.i32()?;
+        let names = (0..count).map(|_| fields.text()).collect::<Option<Vec<_>>>()?;
+        Some(resource.with_configuration_keys((count >= 0).then_some(names)))
+    });
+    Some(DescribeConfigsRequest::default().with_resources(resources?))
+}
+
+/// The answer to version 0, which says whether a setting is a default one where later ones say where it comes from.
+pub fn described_configs(answer: &DescribeConfigsResponse, default: i8) -> Vec<u8> {
+    let mut to = answer.throttle_time_ms.to_be_bytes().to_vec();
+    count(answer.results.len(), &mut to);
+    for result in &answer.results {
+        to.extend_from_slice(&result.error_code.to_be_bytes());
+        text(result.error_message.as_deref().unwrap_or_default(), &mut to);
+        to.extend_from_slice(&result.resource_type.to_be_bytes());
+        text(&result.resource_name, &mut to);
+        count(result.configs.len(), &mut to);
+        for setting in &result.configs {
+            text(&setting.name, &mut to);
+            text(setting.value.as_deref().unwrap_or_default(), &mut to);
+            let flags = [setting.read_only, setting.config_source == default, setting.is_sensitive];
+            to.extend(flags.map(u8::from));
         }
     }
     to

@@ -2,12 +2,13 @@
 //! becomes a dead letter later, as from any log.
 
 use super::batches::{self, Batch, NO_TRANSACTIONS, Refused, Room, Stamp, Unread};
-use super::budget::Held;
+use super::budget::Held as Memory;
 use super::producers::{Producer, Verdict};
 use super::topics::as_i64;
 use super::{Access, Shared, code};
 use crate::log::Record;
 use bytes::Bytes;
+use dataflows::budget::Held;
 use dataflows::port::AppendError;
 use dataflows::topic::{Origin, TopicPartition};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
@@ -15,7 +16,9 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// What is sent for one partition: where it goes, and its bytes; or why it is not taken.
 type Sent = Result<(TopicPartition, Bytes), Refused>;
@@ -34,6 +37,8 @@ type Answered = Result<u64, Refused>;
 
 /// A request that most likely takes no more than this is read where it came in.
 const INLINE_BYTES: usize = 1 << 20;
+/// How often is looked whether bytes are free that the node's other doors have under way.
+const LOOK: Duration = Duration::from_millis(20);
 /// What a node writes itself, and takes from nobody else.
 const OWN_HEADERS: &str = "tw_";
 
@@ -53,9 +58,9 @@ pub async fn produce(shared: Arc<Shared>, request: ProduceRequest) -> ProduceRes
             });
         }
     }
-    let (parts, held) = read(&shared, sent).await;
+    let (parts, share) = read(&shared, sent).await;
     let mut answers = append_all(&shared, parts).await.into_iter();
-    drop(held);
+    drop(share);
     let mut responses = Vec::new();
     for topic in request.topic_data {
         let partitions = topic.partition_data.iter().map(|data| {
@@ -90,21 +95,23 @@ fn place(
     Ok((at, records.clone()))
 }
 
+/// What a request has of the budgets of memory and of bytes under way, until it is appended.
+type Share = (Memory, Held);
+
 /// Reads all batches within what the request may take and what all requests may take together. What is most likely
 /// enough is tried first, so that many small requests are read at once.
-async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Held) {
+async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Share) {
     const FULL: Refused = Refused(
         code::MESSAGE_TOO_LARGE,
         "the records of the request are too large together when they are decompressed: nothing is appended",
     );
     let most = Room { bytes: shared.config.records_bytes_max, memory: shared.config.records_memory_max };
     let likely: usize = sent.iter().flatten().map(|(_, bytes)| Room::likely(bytes)).sum();
-    let mut memory = likely.min(most.memory);
+    let mut room = Room { bytes: likely.min(most.bytes), memory: likely.min(most.memory) };
     let sent = Arc::new(sent);
     loop {
-        let mut held = shared.records.hold(memory).await;
-        let room = Room { memory, ..most };
-        let found = if memory > INLINE_BYTES {
+        let (mut memory, mut bytes) = share(shared, room).await;
+        let found = if room.memory > INLINE_BYTES {
             let (shared, sent) = (Arc::clone(shared), Arc::clone(&sent));
             tokio::task::spawn_blocking(move || read_within(&shared, &sent, room)).await.unwrap_or(None)
         } else {
@@ -112,15 +119,31 @@ async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Held) {
         };
         match found {
             Some((parts, left)) => {
-                held.shrink(memory - left.memory);
-                return (parts, held);
+                memory.shrink(room.memory - left.memory);
+                bytes.shrink_to(room.bytes - left.bytes);
+                return (parts, (memory, bytes));
             }
-            None if memory < most.memory => memory = most.memory,
+            None if room != most => room = most,
             None => {
-                held.shrink(0);
-                return (sent.iter().map(|one| Err(one.as_ref().err().copied().unwrap_or(FULL))).collect(), held);
+                memory.shrink(0);
+                bytes.shrink_to(0);
+                let refused = sent.iter().map(|one| Err(one.as_ref().err().copied().unwrap_or(FULL)));
+                return (refused.collect(), (memory, bytes));
             }
         }
+    }
+}
+
+/// Waits until there is so much of both; for all there is if it is more. Meanwhile nothing is read from the connection, and
+/// nothing is held: what waits for the node's other doors holds up no smaller request.
+async fn share(shared: &Shared, room: Room) -> Share {
+    loop {
+        let memory = shared.records.hold(room.memory).await;
+        if let Some(bytes) = shared.bytes.take(room.bytes.min(shared.bytes.one_most())) {
+            return (memory, bytes);
+        }
+        drop(memory);
+        sleep(LOOK).await;
     }
 }
 

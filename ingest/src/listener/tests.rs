@@ -28,6 +28,8 @@ struct Served {
     address: SocketAddr,
     inputs: Arc<dyn Log>,
     outputs: Arc<dyn Log>,
+    /// What all doors of a node share.
+    bytes: Arc<InFlight>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     folder: Arc<TempDir>,
@@ -64,12 +66,16 @@ impl Served {
         access: Access,
         config: Config,
     ) -> Served {
+        // What large ones may have of it is as much as all records of a request may have, so that one that most likely has
+        // less can be seen to ask for them.
+        let bytes = InFlight::new(config.records_bytes_max.div_ceil(7) * 8);
         let parts = Parts {
             inputs: Arc::clone(&inputs),
             outputs: Some(Arc::clone(&outputs)),
             topic_prefix: PREFIX.to_owned(),
             access,
             storage: Arc::new(disk.clone()),
+            bytes: Arc::clone(&bytes),
         };
         let listener = Listener::open(parts, config).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -81,7 +87,7 @@ impl Served {
                 let _ = stopped.await;
             }));
         });
-        Served { address, inputs, outputs, stop: Some(stop), thread: Some(thread), folder }
+        Served { address, inputs, outputs, bytes, stop: Some(stop), thread: Some(thread), folder }
     }
 
     /// The log that it serves, as a client sees it.

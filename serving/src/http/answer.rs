@@ -1,10 +1,10 @@
 //! Answers: bytes with a status, the epoch that they are exact for, and the headers that go with them.
 
-use super::budget::{Budget, Held};
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use dataflows::budget::{Budget, Held};
 use dataflows::epoch::Epoch;
 use parking_lot::Mutex;
 use serde::Serialize;

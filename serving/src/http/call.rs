@@ -1,6 +1,5 @@
 //! A request as handlers see it: path ids, parameters, the headers of the contract, the body within its limits.
 
-use super::budget::Held;
 use super::peer::Peer;
 use super::problem::{Fault, Problem};
 use super::query::Query;
@@ -8,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use dataflows::budget::Held;
 use dataflows::epoch::Epoch;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;

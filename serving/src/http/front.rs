@@ -1,7 +1,6 @@
 //! What stands between a connection and the routes: who may ask at all, what every answer says, and what becomes of a
 //! body that nobody read. Not for any one route.
 
-use super::budget::Held;
 use super::guard::Guard;
 use super::peer::Peer;
 use super::places::{Place, Places};
@@ -18,6 +17,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
+use dataflows::budget::Held;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::Service;

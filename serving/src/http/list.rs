@@ -1,7 +1,6 @@
 //! Lists: pages of rows in the order of a key, all pages of a cursor at one epoch.
 
 use super::answer::{Answer, Kind};
-use super::budget::Held;
 use super::call::Call;
 use super::cursor::Cursor;
 use super::fresh;
@@ -11,6 +10,7 @@ use crate::shop::Reading;
 use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
+use dataflows::budget::Held;
 use serde::Serialize;
 
 /// How long a page may be.

@@ -1,7 +1,6 @@
 //! Takes connections and serves them: at most so many, and an orderly end. Not for what their requests ask.
 
 use super::answer::Answer;
-use super::budget::Budget;
 use super::front::{Door, Front};
 use super::guard::Guard;
 use super::places::{Place, Places};
@@ -21,6 +20,7 @@ use crate::vitals::VitalsSource;
 use crate::{asyncapi, openapi};
 use access::root::Signer;
 use axum::Router;
+use dataflows::budget::Budget;
 use dataflows::finder::Finder;
 use dataflows::port::CommandLog;
 use hyper::server::conn::http1;
@@ -40,6 +40,8 @@ use tokio_io_timeout::TimeoutWriter;
 pub struct Parts {
     /// The limits.
     pub config: Config,
+    /// Bytes of bodies and answers under way at once; the node's other doors share them.
+    pub bytes: Arc<Budget>,
     /// What is read; the core fills it.
     pub shop: Shop,
     /// Where commands go.
@@ -71,7 +73,7 @@ pub fn os_entropy() -> Entropy {
 /// The room as one value, and its routes.
 fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
     let routes = routes::all();
-    let Parts { config, shop, log, vitals, keeper, letters, exports, finder, cursors, entropy } = parts;
+    let Parts { config, bytes, shop, log, vitals, keeper, letters, exports, finder, cursors, entropy } = parts;
     let searches_max = config.searches_max;
     let limits = Limits {
         waiting_max: config.activity_waiting_max,
@@ -82,7 +84,7 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
         flights: Arc::new(Flights::new(config.commands_in_flight_max)),
         activity: Arc::new(Activity::new(Arc::clone(&log), limits)),
         observed: Allowance::new(config.observed_searches_an_hour, config.addresses_max),
-        bytes: Budget::new(config.bytes_in_flight_max),
+        bytes,
         config,
         shop,
         log,

@@ -6,6 +6,7 @@ use access::root::{Purpose, Roots};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
+use dataflows::budget::Budget;
 use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
 use dataflows::command::Command;
 use dataflows::decider::Decider;
@@ -325,6 +326,7 @@ impl TestEnv {
         let log = Arc::new(FakeLog { mode: Mutex::new(Mode::Decide), state: Mutex::new(state) });
         let made = AtomicU64::new(1);
         let parts = Parts {
+            bytes: Budget::new(config.bytes_in_flight_max),
             config,
             shop,
             log: Arc::clone(&log) as Arc<dyn CommandLog>,

@@ -2,6 +2,7 @@
 //! runs in this process, with a clock of its own, and is asked over HTTP as any other.
 
 use super::super::{Answer, Api, shop};
+use dataflows::budget::Budget;
 use dataflows::time::Timestamp;
 use ingest::Clock;
 use serde_json::{Value, json};
@@ -63,7 +64,8 @@ impl Served {
         config.epochs.epoch_ms_max = 50;
         config.secrets_dir = Some(folder.join("secrets"));
         let opened = Opened::new(&config, Arc::clone(clock) as Arc<dyn Clock>).expect("the folder is ours");
-        let parts = opened.parts(&config).expect("there are secrets");
+        let bytes = Budget::new(config.serving.bytes_in_flight_max);
+        let parts = opened.parts(&config, &bytes).expect("there are secrets");
         let fatal: ingest::Fatal = Arc::new(|error| panic!("the node cannot go on: {error}"));
         let node = opened.start(&config, &fatal).expect("the log is whole");
         node.shop.set_ready(true, "");

@@ -18,10 +18,15 @@ struct Tools {
 impl Tools {
     /// Runs a tool to its end: what it prints, given these lines.
     fn run(&self, tool: &str, arguments: &[&str], lines: &str) -> String {
+        self.run_main(&format!("org.apache.kafka.tools.{tool}"), arguments, lines)
+    }
+
+    /// The same for one that is elsewhere.
+    fn run_main(&self, tool: &str, arguments: &[&str], lines: &str) -> String {
         let mut java = Command::new("java");
         // Such a process is over before its code is worth being compiled well.
         java.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"]).arg(self.libs.join("*"));
-        java.arg(format!("org.apache.kafka.tools.{tool}")).args(["--bootstrap-server", &self.address]).args(arguments);
+        java.arg(tool).args(["--bootstrap-server", &self.address]).args(arguments);
         java.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = java.spawn().expect("a test that has a broker has Java");
         let mut stdin = process.stdin.take().expect("it was asked for");
@@ -106,6 +111,15 @@ fn java_publishes_commands_reads_events_in_a_group_and_describes() {
     let described = tools.run("TopicCommand", &["--describe", "--topic", "tradewind.orders.events"], "");
     assert!(described.contains("PartitionCount: 8"), "{described}");
     assert_eq!(described.matches("Leader: 1").count(), 8, "{described}");
+    let compacted = tools.run("TopicCommand", &["--describe", "--topic", "tradewind.views.stock"], "");
+    let configs = compacted.lines().find_map(|line| line.split_once("Configs: ")).map(|(_, configs)| configs);
+    let configs: Vec<&str> = configs.unwrap_or_default().trim().split(',').collect();
+    // Only what is the topic's own is shown.
+    assert!(configs.contains(&"cleanup.policy=compact") && configs.contains(&"retention.ms=-1"), "{compacted}");
+    assert!(!compacted.contains("min.insync.replicas"), "{compacted}");
+    let topic = ["--describe", "--entity-type", "topics", "--entity-name", "tradewind.views.stock"];
+    let own = tools.run_main("kafka.admin.ConfigCommand", &topic, "");
+    assert!(own.contains("cleanup.policy=compact") && own.contains("DYNAMIC_TOPIC_CONFIG:cleanup.policy"), "{own}");
     let ends = tools.run("GetOffsetShell", &["--topic", "tradewind.orders.commands"], "");
     let ends =
         ends.lines().map(|line| line.rsplit(':').next().and_then(|end| end.parse::<u64>().ok()).expect("an end"));

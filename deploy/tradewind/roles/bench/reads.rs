@@ -5,6 +5,7 @@ use super::workload::{SKUS, config, fatal, order, order_id, shop};
 use crate::node::Node;
 use access::root::{Purpose, Roots};
 use anyhow::{Context, Result, anyhow};
+use dataflows::budget::Budget;
 use serving::{Parts, os_entropy, serve, serve_empty};
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ async fn compare(config: &crate::config::Config, node: &Node) -> Result<Figures>
     publish(node).await?;
     let parts = Parts {
         config: config.serving_limits(),
+        bytes: Budget::new(config.serving.bytes_in_flight_max),
         shop: node.shop.clone(),
         log: Arc::clone(&node.commands),
         vitals: Arc::clone(&node.vitals),

@@ -10,6 +10,7 @@ use crate::importers::catalog;
 use crate::node::Node;
 use access::root::{Purpose, Roots};
 use anyhow::{Context, Result, anyhow, ensure};
+use dataflows::budget::Budget;
 use dataflows::command::{Command, CommandType, PutProduct};
 use dataflows::epoch::Epoch;
 use dataflows::port::Publication;
@@ -127,6 +128,7 @@ async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[S
 
     let parts = Parts {
         config: config.serving_limits(),
+        bytes: Budget::new(config.serving.bytes_in_flight_max),
         shop: node.shop.clone(),
         log: Arc::clone(&node.commands),
         vitals: Arc::clone(&node.vitals),

@@ -84,6 +84,31 @@ fn a_request_that_expands_to_more_than_it_may_is_refused_as_a_whole() {
     assert_eq!(appended(&served), 40);
 }
 
+/// Bodies over HTTP and records of Kafka clients have one budget.
+#[test]
+fn a_request_waits_unread_while_other_doors_have_the_bytes_that_it_expands_to() {
+    let served = Served::start(Access::Client, Config { records_bytes_max: 1_000_000, ..Config::default() });
+    let mut client = Client::of(&served);
+    let large = of_batches((0..2).map(|_| bomb(20_000, 20)));
+    let small = of_batches([of_bytes(100, false)]);
+    let of_others = served.bytes.take(900_000).unwrap();
+    assert_eq!(codes(&mut client, &small), [code::NONE], "there is room for it");
+    client.send(&framed(9, &large));
+    client.send(&framed(9, &small));
+    client.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert_eq!(client.answer(), None, "it waits");
+    assert_eq!(appended(&served), 1);
+    assert_eq!(codes(&mut Client::of(&served), &small), [code::NONE], "and holds up nobody else");
+    client.0.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
+    drop(of_others);
+    assert!(client.answer().is_some() && client.answer().is_some());
+    assert_eq!((appended(&served), served.bytes.used()), (43, 0), "all is given back");
+    // So it is after a request that is too large, and one that is not well formed.
+    assert_eq!(codes(&mut client, &of_batches([bomb(2_000_000, 1)])), [code::MESSAGE_TOO_LARGE]);
+    assert_eq!(codes(&mut client, &of_batches([Bytes::from_static(b"?")])), [code::CORRUPT_MESSAGE]);
+    assert_eq!(served.bytes.used(), 0);
+}
+
 #[test]
 fn a_partition_is_named_once_when_something_is_published() {
     let served = Served::start(Access::Client, Config::default());
@@ -188,5 +213,41 @@ fn bytes_that_are_left_over_in_a_request_are_passed_by() {
             answer.topics.len(),
             Partitions::uniform(1).topics().count() + Partitions::outputs(1).topics().count()
         );
+    }
+}
+
+/// A client that comes from that address of this machine.
+fn from(served: &Served, address: &str) -> Client {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        socket.connect(served.address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
+    Client(stream)
+}
+
+/// Whether it is answered, and not sent away.
+fn is_served(client: &mut Client) -> bool {
+    client.send(&framed(4, &m::ApiVersionsRequest::default()));
+    client.answer().is_some()
+}
+
+#[test]
+fn an_address_has_only_so_many_connections_and_takes_none_from_others() {
+    let served = Served::start(Access::Client, Config { connections_per_ip_max: 2, ..Config::default() });
+    let mut of_one: Vec<Client> = (0..2).map(|_| from(&served, "127.0.0.2")).collect();
+    assert!(of_one.iter_mut().all(is_served));
+    assert!(!is_served(&mut from(&served, "127.0.0.2")), "a third of the same address");
+    assert!(is_served(&mut from(&served, "127.0.0.3")), "another address has places of its own");
+    let mut local: Vec<Client> = (0..5).map(|_| Client::of(&served)).collect();
+    assert!(local.iter_mut().all(is_served), "127.0.0.1 is where everybody on the machine is");
+    assert!(of_one.iter_mut().all(is_served), "those that had a place keep it");
+    drop(of_one.pop());
+    let deadline = std::time::Instant::now() + crate::testing::PATIENCE;
+    while !is_served(&mut from(&served, "127.0.0.2")) {
+        assert!(std::time::Instant::now() < deadline, "a place that is free again is not given");
     }
 }

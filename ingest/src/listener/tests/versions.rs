@@ -10,6 +10,7 @@ use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
 
 const NAME: &str = "test.orders.commands";
+const VIEW: &str = "test.views.orders";
 
 #[test]
 fn groups_work_in_every_version() {
@@ -199,6 +200,37 @@ fn versions_of_old_clients_are_answered_byte_for_byte() {
     body.put_u8(0);
     let told = ask(19, 1, &body);
     assert!(told.starts_with(refused) && told.ends_with(b"clients cannot make any"), "{told:?}");
+    // A setting of a topic's own and one of all brokers; then none of them, by an empty list.
+    let (mut body, mut answer) = (b"\0\0\0\x02\x02".to_vec(), b"\0\0\0\x05\0\0\0\0\0\0\0\x02\0\0\0\0\x02".to_vec());
+    put_text(VIEW, &mut body);
+    body.put_i32(2);
+    put_text(VIEW, &mut answer);
+    answer.put_i32(2);
+    for (name, value, is_default) in [("min.insync.replicas", "1", 1), ("cleanup.policy", "compact", 0)] {
+        put_text(name, &mut body);
+        put_text(name, &mut answer);
+        put_text(value, &mut answer);
+        answer.put_slice(&[1, is_default, 0]);
+    }
+    body.put_u8(2);
+    put_text(NAME, &mut body);
+    body.put_i32(0);
+    answer.put_slice(b"\0\0\0\0\x02");
+    put_text(NAME, &mut answer);
+    answer.put_i32(0);
+    assert_eq!(ask(32, 0, &body), answer);
+    // No list: all of them.
+    let mut all = b"\0\0\0\x01\x02".to_vec();
+    put_text(VIEW, &mut all);
+    all.put_i32(-1);
+    assert!(ask(32, 0, &all).len() > answer.len());
+    // Sizes are told in the form of the next version.
+    let mut asked = b"\0\0\0\x01".to_vec();
+    put_text(NAME, &mut asked);
+    asked.put_slice(b"\0\0\0\x01\0\0\0\x01");
+    let sizes = ask(35, 0, &asked);
+    assert!(sizes.starts_with(b"\0\0\0\x05\0\0\0\0\0\0\0\x02\0\0\0\x06inputs\0\0\0\x01"), "{sizes:?}");
+    assert_eq!(sizes, ask(35, 1, &asked));
 }
 
 #[test]
@@ -241,6 +273,36 @@ fn nobody_makes_topics_and_transactions_are_refused_in_every_version() {
     attributes[17..21].copy_from_slice(&checksum.to_be_bytes());
     let in_one = super::protocol::produce(NAME, 1, Bytes::from(attributes));
     assert_eq!(super::protocol::produced(&mut client, &in_one).0, refused);
+}
+
+/// A setting that differs from a broker's default is the topic's own: tools show no others.
+#[test]
+fn settings_say_in_every_version_whose_they_are() {
+    let served = Served::start(Access::Client, Config { outputs_kept_ms: 1_234, ..Config::default() });
+    let mut client = Client::of(&served);
+    let (of_topic, default) = (1, 5);
+    for version in 1..=4 {
+        let mut settings = |name| {
+            let one = m::describe_configs_request::DescribeConfigsResource::default().with_resource_type(2);
+            let one = one.with_resource_name(StrBytes::from_static_str(name)).with_configuration_keys(None);
+            let asked = m::DescribeConfigsRequest::default().with_resources(vec![one]).with_include_synonyms(true);
+            let answer = client.ask(version, &asked).results.remove(0);
+            assert_eq!(answer.error_code, 0, "{name} {version}");
+            let settings = answer.configs.into_iter().map(|one| {
+                assert!(one.synonyms.iter().all(|synonym| synonym.source == one.config_source), "{one:?}");
+                ((one.name.to_string()), (one.value.unwrap_or_default().to_string(), one.config_source))
+            });
+            settings.collect::<BTreeMap<String, (String, i8)>>()
+        };
+        let (view, events, commands) = (settings(VIEW), settings("test.orders.events"), settings(NAME));
+        let of = |value: &str| (value.to_owned(), of_topic);
+        assert_eq!((&view["cleanup.policy"], &view["retention.ms"]), (&of("compact"), &of("-1")), "{version}");
+        assert_eq!(view["delete.retention.ms"], of("1234"), "{version}");
+        assert_eq!((&events["cleanup.policy"], &events["retention.ms"]), (&of("delete"), &of("1234")), "{version}");
+        assert_eq!(commands["retention.ms"], of("-1"), "{version}");
+        assert_eq!(commands["max.message.bytes"], of(&crate::log::RECORD_BYTES_MAX.to_string()), "{version}");
+        assert_eq!(commands["min.insync.replicas"], ("1".to_owned(), default), "{version}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! How many bytes of bodies and answers may be under way at once. Not for how large one may be.
+//! How many bytes of bodies and answers may be under way at once, whichever way they come in or leave: all doors of a node
+//! share one budget. Not for how large one may be.
 //!
 //! An eighth is for small ones, so that a few hundred large ones do not shut out whoever asks for little.
 
@@ -33,6 +34,16 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// How many bytes one body or answer can have at most.
+    pub fn one_most(&self) -> usize {
+        self.large_most().max(SMALL_BYTES.min(self.most))
+    }
+
+    /// How many all may have together for a large one to be let in.
+    fn large_most(&self) -> usize {
+        self.most - self.most / 8
+    }
+
     /// So many bytes of it; `None` if they are not there.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         self.add(bytes, bytes).then(|| Held { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
@@ -46,7 +57,7 @@ impl Budget {
 
     /// So many bytes more for what then has `whole`.
     fn add(&self, bytes: usize, whole: usize) -> bool {
-        let most = if whole <= SMALL_BYTES { self.most } else { self.most - self.most / 8 };
+        let most = if whole <= SMALL_BYTES { self.most } else { self.large_most() };
         let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
@@ -61,6 +72,13 @@ impl Held {
             self.bytes.fetch_add(missing, Ordering::Relaxed);
         }
         grown
+    }
+
+    /// Gives back what is over that size.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let over = self.bytes.get_mut().saturating_sub(bytes);
+        *self.bytes.get_mut() -= over;
+        self.budget.used.fetch_sub(over, Ordering::Relaxed);
     }
 }
 
@@ -77,9 +95,13 @@ mod tests {
     #[test]
     fn what_is_dropped_can_be_taken_again() {
         let budget = Budget::new(10);
-        let six = budget.take(6).unwrap();
+        let mut six = budget.take(6).unwrap();
         assert!(budget.take(5).is_none());
         assert!(six.grow_to(6) && six.grow_to(9) && !six.grow_to(11));
+        six.shrink_to(10);
+        assert_eq!(budget.used(), 9, "it does not grow");
+        six.shrink_to(2);
+        assert_eq!((budget.used(), budget.one_most()), (2, 10));
         drop(six);
         assert_eq!(budget.used(), 0);
         let all = budget.overdraw(20);
