@@ -7,6 +7,7 @@
 
 mod faults;
 mod filters;
+mod gaps;
 mod jvm;
 mod kills;
 mod year;
