@@ -70,7 +70,7 @@ impl Default for Config {
             commit_rows: 100_000,
             commit_bytes: 32 << 20,
             commit_partitions: 1_000,
-            current_rows: 1_024,
+            current_rows: 256,
             compact_files: 0,
             grace_current_s: 3_600,
             grace_s: 604_800,
