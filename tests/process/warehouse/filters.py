@@ -3,8 +3,8 @@
 Takes the folder of the tables and a JSON file {epoch, views: {view: {key: row}}} of what the node answered at that epoch.
 The rows are read from the files that the logs name, without their statistics; those of `<view>_current` must be the views'.
 Then each reader is asked by `=` and by a range for values of each column, and for its nulls. With
-TRADEWIND_TEST_READERS=all every operator is asked, and polars, DataFusion and Spark too, whose Delta Lake is in the folder of
-jars that is the third argument. Prints JSON: how many questions were asked, and of whom; a wrong answer ends it.
+TRADEWIND_TEST_READERS=all every operator is asked, and polars, DataFusion, DuckDB's own reader of
+Delta and Spark too, whose Delta Lake is in the folder of jars that is the third argument. Prints JSON: how many questions were asked, and of whom; a wrong answer ends it.
 """
 import collections
 import datetime
@@ -91,6 +91,20 @@ def by_readers(path, table, name, cursor):
         yield "DataFusion", by_datafusion
 
 
+def duckdb_delta():
+    """The Delta extension of this DuckDB, which reads logs by itself."""
+    import duckdb_extension_delta
+
+    folder = pathlib.Path(duckdb_extension_delta.__file__).parent
+    return folder / "extensions" / f"v{duckdb.__version__}" / "delta.duckdb_extension"
+
+
+def by_slow_readers(path, cursor, spark, conditions):
+    """What readers count that are asked all of a table at once."""
+    yield "DuckDB's Delta", [count(cursor, f"delta_scan('{path}')", sql) for sql in conditions]
+    yield "Spark", spark.counts(path, conditions)
+
+
 def rows_of(result):
     import pyarrow
 
@@ -102,8 +116,8 @@ def polars_sql(sql):
     return sql.replace("TIMESTAMP WITH TIME ZONE ", "")
 
 
-def for_spark(every):
-    """A question takes Spark a tenth of a second: every operator with one value, the others with `=`."""
+def for_slow_readers(every):
+    """A question takes them up to a tenth of a second: every operator with one value, the others with `=`."""
     asked = set()
     for question in every:
         name = question[0].split()[1]
@@ -155,6 +169,7 @@ def main():
         from spark import Spark
 
         spark = Spark(sys.argv[3])
+        cursor.execute(f"load '{duckdb_delta()}'")
     for folder in sorted(root.glob("*/_delta_log")):
         path = str(folder.parent)
         table = deltalake.DeltaTable(path)
@@ -167,7 +182,7 @@ def main():
         view = folder.parent.name.removesuffix("_current")
         if view != folder.parent.name:
             compared += same_as_view(path, names, rows, task["views"][view])
-        of_spark = []
+        slow = []
         for at, name in enumerate(names):
             cells = [row[at] for row in rows]
             held = [cell for cell in cells if cell is not None]
@@ -180,12 +195,12 @@ def main():
                     found = ask(sql, arrow(ds.field(name)))
                     assert found == expected, (reader, path, sql, found, expected)
                     asked[reader] += 1
-            of_spark += [(sql.replace(COLUMN, f"`{name}`"), sum(map(is_so, cells))) for sql, is_so, _ in for_spark(every)]
-        if spark:
-            found = spark.counts(path, [sql for sql, _ in of_spark])
-            for (sql, expected), found in zip(of_spark, found, strict=True):
-                assert found == expected, ("Spark", path, sql, found, expected)
-                asked["Spark"] += 1
+            for sql, is_so, _ in for_slow_readers(every):
+                slow.append((sql.replace(COLUMN, f'"{name}"'), sum(map(is_so, cells))))
+        for reader, answers in by_slow_readers(path, cursor, spark, [sql for sql, _ in slow]) if ALL else ():
+            for (sql, expected), found in zip(slow, answers, strict=True):
+                assert found == expected, (reader, path, sql, found, expected)
+                asked[reader] += 1
     print(json.dumps({"tables": tables, "asked": sum(asked.values()), "compared": compared, "by": asked}))
 
 

@@ -8,9 +8,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Spark itself.
-pub const PYSPARK: &str = "pyspark==4.0.1";
-
 /// What Maven fetches: the name of its folder, which has its version, and the pom.
 pub type Jars = (&'static str, &'static str);
 pub const SPARK: Jars = ("delta-spark-4.0.1", include_str!("jvm/spark.xml"));

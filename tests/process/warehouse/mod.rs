@@ -24,6 +24,8 @@ use std::time::Instant;
 
 /// `pytz` is DuckDB's, for times.
 const PACKAGES: [&str; 5] = ["deltalake==1.6.6", "duckdb==1.5.5", "polars==2.1.0", "pyarrow==26.0.1", "pytz"];
+/// What is asked too with `TRADEWIND_TEST_READERS=all`.
+const MORE_PACKAGES: [&str; 2] = ["duckdb-extension-delta==1.5.5", "pyspark==4.0.1"];
 /// Another DuckDB for the ready SQL, in a folder of its own.
 const DUCKDB_2: &str = "duckdb==2.0.1";
 
@@ -57,7 +59,8 @@ pub fn python() -> Option<PathBuf> {
             pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
             pip
         };
-        run(pip().args(PACKAGES).args(all_readers().then_some(jvm::PYSPARK)))?;
+        let more: &[&str] = if all_readers() { &MORE_PACKAGES } else { &[] };
+        run(pip().args(PACKAGES).args(more))?;
         if !folder.join("duckdb-2").exists() {
             run(pip().args(["--no-deps", "--target"]).arg(folder.join("duckdb-2")).arg(DUCKDB_2))?;
         }
@@ -206,6 +209,17 @@ fn tables_are_written_and_tidied_where_a_url_says() {
     assert!(ended.code == Some(1) && ended.stderr.contains("there are no tables in"), "{}", ended.stderr);
 }
 
+/// A lost file is named with its table.
+fn names_a_lost_file(data: &Path) {
+    let lost = files(&data.join("warehouse"))
+        .into_keys()
+        .find(|path| path.starts_with("payments") && path.extension().is_some_and(|ending| ending == "parquet"));
+    std::fs::remove_file(data.join("warehouse").join(lost.expect("there were payments"))).expect("it is there");
+    let ended = Program::run(&["export", "verify", "--data", &data.display().to_string()]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
+}
+
 #[test]
 fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     let Some(python) = python() else { return };
@@ -282,14 +296,7 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     assert_eq!(did(&["verify", "--json", "--data", &data])["problems"], serde_json::json!([]));
     assert!(did(&["vacuum", "--json", "--older-than-hours", "0", "--data", &data])["files_deleted"].as_u64() > Some(0));
     compare(&python, env.data());
-    // A lost file is named with its table.
-    let lost = files(&env.data().join("warehouse"))
-        .into_keys()
-        .find(|path| path.starts_with("payments") && path.extension().is_some_and(|ending| ending == "parquet"));
-    std::fs::remove_file(env.data().join("warehouse").join(lost.expect("there were payments"))).expect("it is there");
-    let ended = Program::run(&["export", "verify", "--data", &data]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
+    names_a_lost_file(env.data());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 """Spark with Delta Lake, as one process on this machine, for small tables. Not for what is asked of it."""
 import collections
 import pathlib
+import re
 
 from pyspark.sql import SparkSession
 
@@ -47,4 +48,5 @@ class Spark:
         return [counts[at] for at in range(len(conditions))]
 
     def of(self, condition):
-        return condition.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
+        """As Spark has it: names of columns stand first, and have marks of their own."""
+        return re.sub(r'(^|AND )"(\w+)"', r"\1`\2`", condition).replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
