@@ -257,7 +257,8 @@ pub enum ExportCommand {
         older_than_hours: u64,
     },
     /// Removes the tables of a stopped node and the outputs that they are made of; the next start writes both again from the
-    /// log, the same. Refused if the log no longer reaches back to its beginning
+    /// log, the same. If the log no longer reaches back to its beginning, lets the tables go on after what nobody has any
+    /// more, and each notes what it lacks
     Rebuild,
     /// Prints a view of each table under its name over the files that it has now, and `revenue`
     Sql {

@@ -1,14 +1,20 @@
 //! Which log it is: what tables and other copies of a shop name, so that they are not taken for those of another. Not for
 //! what is in the log.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use dataflows::epoch::{Cut, Epoch, Epochs};
 use dataflows::topic::TopicPartition;
 use ingest::log::{Log, LogRecord, ReadLimit};
 use ingest::signal::Signal;
+use ingest::storage::{Folder, Storage};
 use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Where a data folder keeps it.
+const FILE: &str = "log-id";
 /// How many bytes of the hash are the id.
 const BYTES: usize = 8;
 /// Records that may stand before the first epoch's and are none.
@@ -26,6 +32,38 @@ pub enum LogId {
     NoEpoch,
     /// Its first epoch was deleted, as it stands before the checkpoints.
     Deleted,
+}
+
+impl LogId {
+    /// The id, if it is known.
+    pub fn known(self) -> Option<String> {
+        match self {
+            LogId::Known(id) => Some(id),
+            LogId::NoEpoch | LogId::Deleted => None,
+        }
+    }
+}
+
+/// The id of a data folder's log. The folder keeps it, for when the first epoch is deleted.
+pub fn of_folder(data: &Path, log: &dyn Log, signal: &Signal) -> Result<LogId> {
+    let path = data.join(FILE);
+    let context = || format!("keeping the log's id in {}", path.display());
+    let kept = match fs::read_to_string(&path) {
+        Ok(kept) => Some(kept),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(context),
+    };
+    Ok(match log_id(log, signal)? {
+        LogId::Known(id) => {
+            if kept.as_ref() != Some(&id) {
+                let folder = Folder::at(data).with_context(context)?;
+                folder.replace(FILE, id.as_bytes()).with_context(context)?;
+            }
+            LogId::Known(id)
+        }
+        LogId::Deleted => kept.map_or(LogId::Deleted, LogId::Known),
+        LogId::NoEpoch => LogId::NoEpoch,
+    })
 }
 
 /// The id of a log: the first digits of SHA-256 over the value of its first epoch's record.

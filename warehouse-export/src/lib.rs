@@ -27,4 +27,4 @@ pub mod tables;
 mod testing;
 
 pub use error::Error;
-pub use exporter::{Committed, Config, Exporter, Files, Problem, RowsOfView, Standing};
+pub use exporter::{Committed, Config, Exporter, Files, Gap, Problem, RowsOfView, Standing};

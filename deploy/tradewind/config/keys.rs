@@ -304,7 +304,7 @@ pub const KEYS: &[Key] = &[
         "export.current_rows",
         "rows",
         (16, 65_536),
-        1_024,
+        256,
         "of a file of <view>_current, which is written anew when one of them changes; more when there are 1,024 files",
     ),
     number(

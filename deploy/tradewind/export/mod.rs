@@ -18,7 +18,7 @@ use dataflows::epoch::Epoch;
 use ingest::log::Log;
 use ingest::signal::Signal;
 use serving::{
-    CompactedJson, ExportJson, Exports, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+    CompactedJson, ExportJson, Exports, GapJson, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
 };
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use warehouse_export::{Exporter, Files, Problem, Standing};
+use warehouse_export::{Exporter, Files, Gap, Problem, Standing};
 
 /// Asks that may wait for the thread.
 const ASKS_MAX: usize = 16;
@@ -266,8 +266,9 @@ pub fn answer(
 }
 
 fn table_json(standing: Standing) -> TableJson {
-    let Standing { table, epoch, version: _, files, small_files, rows, bytes } = standing;
-    TableJson { table, epoch, rows, files, small_files, bytes, gaps: Vec::new() }
+    let Standing { table, epoch, version: _, files, small_files, rows, bytes, gaps } = standing;
+    let gaps = gaps.into_iter().map(|Gap { from, to }| GapJson { from, to }).collect();
+    TableJson { table, epoch, rows, files, small_files, bytes, gaps }
 }
 
 fn verify(exporter: &Exporter, shop: Option<&Shop>) -> VerifiedJson {

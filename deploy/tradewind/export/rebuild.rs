@@ -1,31 +1,56 @@
-//! Has the tables of a stopped node written again from its log: takes them and the outputs that they are made of away, which
-//! the next start makes again. Only where the log reaches back to its beginning. Not for making them.
+//! Has the tables of a stopped node written again. Where the log reaches back to its beginning, by taking them and the
+//! outputs that they are made of away, which the next start makes again. Where it does not, tables keep what they hold and
+//! go on where the outputs begin, with the rows of the newest checkpoint; each notes what it lacks. Not for writing what
+//! comes after that.
 
-use super::Tables;
+use super::{Tables, open};
 use crate::config::Config;
 use crate::log;
+use crate::log_id;
+use crate::outputs::Outputs;
 use anyhow::{Context, Result, bail, ensure};
+use dataflows::epoch::{Cut, Epoch};
+use dataflows::rows::View;
+use dataflows::time::Timestamp;
+use dataflows::topic::{Topic, TopicPartition};
+use ingest::checkpoint;
+use ingest::log::{Log, LogRecord, ReadLimit};
+use ingest::publisher;
+use ingest::signal::Signal;
+use ingest::storage::Folder;
 use std::io::ErrorKind;
 use std::path::Path;
+use warehouse_export::Gap;
+use warehouse_export::input::{ChangeInput, EpochInput};
 
-/// What was removed, to be written again.
+/// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// How many tables were removed.
-    pub tables: usize,
+pub enum Rebuilt {
+    /// All tables were removed, to be written again.
+    Removed {
+        /// How many there were.
+        tables: usize,
+    },
+    /// They go on after epochs that nobody has any more.
+    Resumed {
+        /// What facts lack.
+        facts: Gap,
+        /// What views lack.
+        views: Gap,
+    },
 }
 
-/// Removes the tables and the outputs. Changes nothing if they could not be made again.
+/// Removes the tables and the outputs, or makes the tables go on where the outputs begin. Changes nothing if they could not
+/// be made again, or if they lack nothing.
 pub fn rebuild(config: &Config) -> Result<Rebuilt> {
     ensure!(config.kafka().is_none(), "the outputs are topics of a cluster, which nobody removes from here");
-    let begin = log::open(config)?.log.starts()?;
-    if let Some((at, offset)) = begin.iter().find(|(_, offset)| *offset > 0) {
-        bail!(
-            "the log begins at offset {offset} of {at}: what was decided before is in checkpoints only, and the tables \
-             cannot be written again from the beginning"
-        );
-    }
+    let log = log::open(config)?.log;
+    let begin = log.starts()?;
     let tables = Tables::at(&config.log.data_dir, &config.export, || false)?;
+    if let Some((at, offset)) = begin.iter().find(|(_, offset)| *offset > 0) {
+        let begins = format!("the log begins at offset {offset} of {at}");
+        return resume(config, &*log, &tables).with_context(|| begins);
+    }
     let folder = tables.local().context("the tables are in an object store: remove them there, then the outputs")?;
     let _lock = tables.lock()?;
     let mut removed = 0;
@@ -36,7 +61,65 @@ pub fn rebuild(config: &Config) -> Result<Rebuilt> {
         removed += 1;
     }
     remove(&config.log.data_dir.join("outputs"))?;
-    Ok(Rebuilt { tables: removed })
+    Ok(Rebuilt::Removed { tables: removed })
+}
+
+/// Makes the tables go on where the outputs begin.
+fn resume(config: &Config, log: &dyn Log, tables: &Tables) -> Result<Rebuilt> {
+    let data = &config.log.data_dir;
+    let mut held = open(tables, config.export.limits)?;
+    let exporter = &mut held.exporter;
+    if let Some(id) = log_id::of_folder(data, log, &Signal::default())?.known().or_else(|| exporter.log_id()) {
+        exporter.identify(&id)?;
+    }
+    let outputs = Outputs::open(config)?.context("nothing is published, so that no tables can be made")?;
+    let folder = data.join("checkpoints");
+    let folder = Folder::at(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let newest = checkpoint::newest(&folder, 1).context("reading the checkpoints")?;
+    let (manifest, rows) = newest.context("there is no checkpoint, and without one no rows")?;
+    let (epoch, now) = (manifest.epoch, manifest.now);
+    let (first, first_now) = begin_of(&*outputs.log)?.unwrap_or((epoch.next(), now));
+    let next = exporter.next();
+    if first <= next {
+        bail!("the tables cannot be written again from the beginning, and go on by themselves at epoch {next}");
+    }
+    ensure!(
+        first <= epoch.next(),
+        "the outputs begin at epoch {first}, behind the newest checkpoint, of epoch {epoch}"
+    );
+    let mut changes = Vec::new();
+    for view in View::ALL.iter().copied() {
+        let rows = rows.rows.of(view);
+        for at in 0..rows.count() {
+            changes.push(ChangeInput {
+                view,
+                key: rows.key(at).as_ref().into(),
+                value: rows.value(at).map(Into::into),
+            });
+        }
+    }
+    exporter.resume(first, first_now, &EpochInput { epoch, now, events: Vec::new(), changes })?;
+    let gap = |to: u64| Gap { from: next.0, to };
+    Ok(Rebuilt::Resumed { facts: gap(first.0 - 1), views: gap(epoch.0) })
+}
+
+/// The first epoch that the outputs have, and its time; none if they have nothing.
+fn begin_of(outputs: &dyn Log) -> Result<Option<(Epoch, Timestamp)>> {
+    let at = TopicPartition::new(Topic::Progress, 0);
+    let (start, end) = (outputs.starts()?.get(at).unwrap_or(0), outputs.ends()?.get(at).unwrap_or(0));
+    let mut starts = Cut::default();
+    starts.set(at, start);
+    let mut reader = outputs.reader(&starts)?;
+    let (limit, mut records) = (ReadLimit { records_max: 16, bytes_max: 1 << 20 }, Vec::<LogRecord>::new());
+    while reader.position(at).unwrap_or(end) < end {
+        reader.poll(limit, &mut records)?;
+        for LogRecord { origin: _, record } in records.drain(..) {
+            if let Some((epoch, _)) = publisher::place(&record) {
+                return Ok(Some((Epoch(epoch), Timestamp::from_micros(record.timestamp_ms.saturating_mul(1000)))));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -2,7 +2,7 @@
 //! operators ask. Begins anew after an error.
 
 use super::{Ask, Exporting, Parts, Reply, Said, Tables, answer};
-use crate::log_id::{LogId, log_id};
+use crate::log_id::{self, LogId};
 use anyhow::{Error, Result};
 use dataflows::epoch::Epoch;
 use dataflows::rows::View;
@@ -12,6 +12,7 @@ use ingest::signal::Signal;
 use serving::Shop;
 use smol_str::SmolStr;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use warehouse_export::input::{ChangeInput, EpochInput, EventInput};
@@ -76,8 +77,9 @@ fn told(error: &Error) -> String {
     let text = format!("{error:#}");
     match error.downcast_ref::<ingest::Error>() {
         Some(ingest::Error::Outputs(_) | ingest::Error::Deleted { .. } | ingest::Error::OutOfRange { .. }) => format!(
-            "{text}. Nothing is written past a gap. Stop the node and run `tradewind export rebuild --data DIR`: the next \
-             start makes outputs and tables again, if the whole log is there"
+            "{text}. Nothing is written past a gap. Stop the node and run `tradewind export rebuild --data DIR`: if the \
+             whole log is there, the next start makes outputs and tables again; else the tables go on with what is there, \
+             and say what they lack"
         ),
         Some(_) | None => text,
     }
@@ -90,11 +92,11 @@ fn reply_with(reply: &Reply, said: Result<Said, String>) {
 
 /// Opens the tables and follows the topics; comes back when it is told to stop.
 fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> {
-    let Parts { log, epochs, data: _, shop, config } = parts;
+    let Parts { log, epochs, data, shop, config } = parts;
     let place = tables.url();
     let signal = &exporting.shared.signal;
     let Held { mut exporter, _lock } = open(tables, config.limits)?;
-    let mut is_identified = identify(&mut exporter, &**epochs, signal)?;
+    let mut is_identified = identify(&mut exporter, data, &**epochs, signal)?;
     exporting.holds(&exporter);
     let answer_all = |exporter: &mut Exporter| -> Result<()> {
         loop {
@@ -118,7 +120,7 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
     while !signal.is_stopped() {
         answer_all(&mut exporter)?;
         if !is_identified {
-            is_identified = identify(&mut exporter, &**epochs, signal)?;
+            is_identified = identify(&mut exporter, data, &**epochs, signal)?;
         }
         let step = published.step()?;
         exporting.state().is_following |= step != Step::More;
@@ -139,12 +141,15 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
 }
 
 /// Tells the exporter which log it is, as far as that can be said; false while there is no epoch.
-fn identify(exporter: &mut Exporter, log: &dyn Log, signal: &Signal) -> Result<bool> {
-    match log_id(log, signal)? {
-        LogId::Known(id) => exporter.identify(&id).map(|()| true).map_err(Error::from),
-        LogId::Deleted => Ok(true),
-        LogId::NoEpoch => Ok(false),
-    }
+fn identify(exporter: &mut Exporter, data: &Path, log: &dyn Log, signal: &Signal) -> Result<bool> {
+    let id = match log_id::of_folder(data, log, signal)? {
+        LogId::Known(id) => Some(id),
+        // The tables must at least agree with each other.
+        LogId::Deleted => exporter.log_id(),
+        LogId::NoEpoch => return Ok(false),
+    };
+    id.map_or(Ok(()), |id| exporter.identify(&id))?;
+    Ok(true)
 }
 
 /// An epoch as the exporter takes it.

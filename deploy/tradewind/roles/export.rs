@@ -9,6 +9,7 @@ use crate::output;
 use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use warehouse_export::Gap;
 use warehouse_export::place::{Address, address};
 use warehouse_export::sql;
 
@@ -90,8 +91,13 @@ fn tables_of_node(client: &Client) -> Result<Tables> {
 
 fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
     if matches!(command, ExportCommand::Rebuild) {
-        let Rebuilt { tables } = export::rebuild(config)?;
-        return Ok(json!({"tables_removed": tables}));
+        return Ok(match export::rebuild(config)? {
+            Rebuilt::Removed { tables } => json!({"tables_removed": tables}),
+            Rebuilt::Resumed { facts, views } => {
+                let gap = |Gap { from, to }: Gap| json!({"from": from, "to": to});
+                json!({"gaps": {"facts": gap(facts), "views": gap(views)}})
+            }
+        });
     }
     let tables = tables_of(config)?;
     let shown = tables.place.describe("");
@@ -114,6 +120,15 @@ fn text(command: ExportCommand, said: &Value) -> String {
     match command {
         ExportCommand::Compact => format!("{} files fewer\n", said["files_fewer"]),
         ExportCommand::Vacuum { .. } => format!("{} files deleted\n", said["files_deleted"]),
+        ExportCommand::Rebuild if said["gaps"].is_object() => {
+            let part = |which: &str| format!("{} to {}", said["gaps"][which]["from"], said["gaps"][which]["to"]);
+            format!(
+                "the log does not reach back: facts lack the epochs {}, and views {}, as each table says; the next start \
+                 writes what follows\n",
+                part("facts"),
+                part("views")
+            )
+        }
         ExportCommand::Rebuild => {
             format!(
                 "{} tables and their outputs are removed; the next start writes them again\n",

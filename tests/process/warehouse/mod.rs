@@ -1,11 +1,14 @@
 //! The tables for analysts, written by a real node and read by real readers: delta-rs, polars and DuckDB, while it writes
-//! and afterwards. Not for single rows of every kind: the room tests those.
+//! and afterwards; with `TRADEWIND_TEST_READERS=all` Spark and Delta Standalone too. Not for single rows of every kind: the
+//! room tests those.
 //!
 //! The readers are installed into the folder of all that is built. Without them a test is told as skipped, and fails if
-//! `TRADEWIND_TEST_NO_SKIP=1`.
+//! `TRADEWIND_TEST_NO_SKIP=1`; those of `all` must be there.
 
 mod faults;
 mod filters;
+mod gaps;
+mod jvm;
 mod kills;
 mod year;
 
@@ -21,8 +24,15 @@ use std::time::Instant;
 
 /// `pytz` is DuckDB's, for times.
 const PACKAGES: [&str; 5] = ["deltalake==1.6.6", "duckdb==1.5.5", "polars==2.1.0", "pyarrow==26.0.1", "pytz"];
+/// What is asked too with `TRADEWIND_TEST_READERS=all`.
+const MORE_PACKAGES: [&str; 2] = ["duckdb-extension-delta==1.5.5", "pyspark==4.0.1"];
 /// Another DuckDB for the ready SQL, in a folder of its own.
 const DUCKDB_2: &str = "duckdb==2.0.1";
+
+/// Whether readers are asked too that take long.
+fn all_readers() -> bool {
+    std::env::var_os("TRADEWIND_TEST_READERS").is_some_and(|which| which == "all")
+}
 
 /// What a program said, if it ended well.
 fn run(command: &mut Command) -> Result<String, String> {
@@ -49,7 +59,8 @@ pub fn python() -> Option<PathBuf> {
             pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
             pip
         };
-        run(pip().args(PACKAGES))?;
+        let more: &[&str] = if all_readers() { &MORE_PACKAGES } else { &[] };
+        run(pip().args(PACKAGES).args(more))?;
         if !folder.join("duckdb-2").exists() {
             run(pip().args(["--no-deps", "--target"]).arg(folder.join("duckdb-2")).arg(DUCKDB_2))?;
         }
@@ -64,7 +75,8 @@ pub fn python() -> Option<PathBuf> {
 
 fn script_of(name: &str, python: &Path, arguments: &[&str]) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process/warehouse").join(name);
-    let said = run(Command::new(python).arg(file).args(arguments)).unwrap_or_else(|why| panic!("{why}"));
+    // No compiled modules beside the sources.
+    let said = run(Command::new(python).arg("-B").arg(file).args(arguments)).unwrap_or_else(|why| panic!("{why}"));
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
@@ -197,6 +209,17 @@ fn tables_are_written_and_tidied_where_a_url_says() {
     assert!(ended.code == Some(1) && ended.stderr.contains("there are no tables in"), "{}", ended.stderr);
 }
 
+/// A lost file is named with its table.
+fn names_a_lost_file(data: &Path) {
+    let lost = files(&data.join("warehouse"))
+        .into_keys()
+        .find(|path| path.starts_with("payments") && path.extension().is_some_and(|ending| ending == "parquet"));
+    std::fs::remove_file(data.join("warehouse").join(lost.expect("there were payments"))).expect("it is there");
+    let ended = Program::run(&["export", "verify", "--data", &data.display().to_string()]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
+}
+
 #[test]
 fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     let Some(python) = python() else { return };
@@ -262,6 +285,9 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     verified(&env);
     // The ready SQL gives the same, over the files that are there now.
     let again = queries(&python, &env, epoch);
+    if all_readers() {
+        assert_eq!(jvm::revenue(&python, &env)["revenue"], again["revenue"]);
+    }
     assert_eq!((&again["monthly_revenue"], &again["returns"]), (&answers["monthly_revenue"], &answers["returns"]));
     assert_eq!(again["revenue"], answers["revenue"]);
     assert_eq!(did(&["vacuum", "--json", "--to", &to])["files_deleted"], 0, "somebody may still read them");
@@ -270,14 +296,7 @@ fn ready_queries_run_on_the_demo_shop_and_operators_tidy_its_tables() {
     assert_eq!(did(&["verify", "--json", "--data", &data])["problems"], serde_json::json!([]));
     assert!(did(&["vacuum", "--json", "--older-than-hours", "0", "--data", &data])["files_deleted"].as_u64() > Some(0));
     compare(&python, env.data());
-    // A lost file is named with its table.
-    let lost = files(&env.data().join("warehouse"))
-        .into_keys()
-        .find(|path| path.starts_with("payments") && path.extension().is_some_and(|ending| ending == "parquet"));
-    std::fs::remove_file(env.data().join("warehouse").join(lost.expect("there were payments"))).expect("it is there");
-    let ended = Program::run(&["export", "verify", "--data", &data]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stdout.contains("payments: "), "{}", ended.stdout);
+    names_a_lost_file(env.data());
 }
 
 #[test]

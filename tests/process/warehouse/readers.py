@@ -5,6 +5,9 @@ folder, at one epoch, whatever is being written meanwhile. Fails at the first di
 same OTHER: every fact of two nodes, but for when it was decided. Fails at the first table that differs.
 sql FILES EPOCH PATH: with the folder of what `export sql` printed instead of the tables; runs every file of SQL over those
 views, by the DuckDB that is in PATH if there is one, and gives its rows. Polars must have the same revenue.
+spark SQL JARS: with the folder of the tables; the revenue of what `export sql spark` printed, by Spark. Every table must have
+as many rows there as by delta-rs.
+standalone SAID: what Delta Standalone said of the tables, held against the files that delta-rs finds, and their rows.
 """
 import decimal
 import json
@@ -17,6 +20,9 @@ if sys.argv[1] == "sql" and sys.argv[5]:
 import deltalake
 import duckdb
 import polars
+
+
+REVENUE = "period, currency, country, category, gross, returned, adjusted, net"
 
 
 def sums_of_polars(frame):
@@ -93,12 +99,11 @@ def sql(scripts, folder, epoch):
     duckdb.execute(f"set variable epoch = {int(epoch)}")
     duckdb.execute((scripts / "views.sql").read_text())
     answers = {file.stem: duckdb.execute(file.read_text()).fetchall() for file in sorted(folder.glob("*.sql"))}
-    names = "period, currency, country, category, gross, returned, adjusted, net"
-    revenue = duckdb.execute(f"select {names} from revenue order by all").fetchall()
+    revenue = duckdb.execute(f"select {REVENUE} from revenue order by all").fetchall()
     answers["revenue"] = revenue
     frames = {}
     exec((scripts / "views.py").read_text(), frames)
-    found = frames["revenue"].collect().select(names.split(", ")).rows()
+    found = frames["revenue"].collect().select(REVENUE.split(", ")).rows()
     assert sorted(map(repr, found)) == sorted(map(repr, revenue)), (found, revenue)
     # Every table has its view and its frame, with the same columns and as many rows.
     tables = [name for name, in duckdb.execute("select view_name from duckdb_views() where not internal").fetchall()]
@@ -110,6 +115,44 @@ def sql(scripts, folder, epoch):
     return {"version": duckdb.execute("select version()").fetchone()[0], "tables": len(tables), "answers": answers}
 
 
+def by_spark(root, sql, jars):
+    from spark import Spark
+
+    session = Spark(jars).session
+    for statement in pathlib.Path(sql).read_text().split(";\n"):
+        if statement.strip():
+            session.sql(statement)
+    counts = {}
+    for folder in sorted(root.glob("*/_delta_log")):
+        name = folder.parent.name
+        counts[name] = session.table(name).count()
+        assert counts[name] == deltalake.DeltaTable(str(folder.parent)).count(), (name, counts)
+    revenue = sorted(map(tuple, session.sql(f"select {REVENUE} from revenue").collect()), key=repr)
+    return {"tables": len(counts), "rows": sum(counts.values()), "revenue": revenue}
+
+
+def by_standalone(root, said):
+    """Each cell as text; those of times and money are not among them."""
+    answers = {"tables": 0, "rows": 0, "without_first": 0}
+    for line in pathlib.Path(said).read_text().splitlines():
+        said = json.loads(line)
+        table = deltalake.DeltaTable(said["table"])
+        files = table.file_uris()
+        assert said["version"] == table.version(), said["table"]
+        assert sorted(f"{said['table']}/{file}" for file in said["files"]) == sorted(files), said["table"]
+        columns = ", ".join(f'"{name}"::varchar' for name in said["columns"])
+        source = f"select {columns} from read_parquet(?, hive_partitioning = true)"
+        rows = duckdb.execute(source, [files]).fetchall() if files else []
+        found = [tuple(row) for row in said["rows"]]
+        assert sorted(found, key=repr) == sorted(rows, key=repr), (said["table"], found, rows)
+        first = pathlib.Path(said["table"]) / "_delta_log" / f"{0:020}.json"
+        is_dated = "date" in table.metadata().partition_columns
+        answers["without_first"] += is_dated and not first.exists()
+        answers["tables"] += 1
+        answers["rows"] += len(rows)
+    return answers
+
+
 def main():
     duckdb.execute("set TimeZone = 'UTC'")
     root = pathlib.Path(sys.argv[2])
@@ -117,6 +160,10 @@ def main():
         said = compare(root)
     elif sys.argv[1] == "same":
         said = same(root, pathlib.Path(sys.argv[3]))
+    elif sys.argv[1] == "spark":
+        said = by_spark(root, *sys.argv[3:])
+    elif sys.argv[1] == "standalone":
+        said = by_standalone(root, sys.argv[3])
     else:
         said = sql(root, pathlib.Path(sys.argv[3]), sys.argv[4])
     print(json.dumps(said, default=lambda value: format(value, "f") if isinstance(value, decimal.Decimal) else str(value)))

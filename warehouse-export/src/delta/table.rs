@@ -270,6 +270,18 @@ impl Table {
         Ok(())
     }
 
+    /// A property of the table.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.state.meta_data.as_ref()?.configuration.get(name).map(String::as_str)
+    }
+
+    /// Gives the table a property.
+    pub fn set_property(&mut self, name: &str, value: String) -> Result<(), Error> {
+        let mut meta_data = self.state.meta_data.clone().unwrap_or_else(|| self.meta_data());
+        meta_data.configuration.insert(name.to_owned(), value);
+        self.write(vec![meta_data.into()], "SET TBLPROPERTIES", self.now_ms())
+    }
+
     /// Whether others may write to the table at the same time.
     pub fn is_shared(&self) -> bool {
         self.place.is_shared()
@@ -317,6 +329,10 @@ impl Table {
         let About { operation, epoch, now_ms } = about;
         let version = i64::try_from(epoch.0).unwrap_or(i64::MAX);
         actions.insert(0, Txn { app_id: self.app_id(), version, last_updated: Some(now_ms) }.into());
+        self.write(actions, operation, now_ms)
+    }
+
+    fn write(&mut self, actions: Vec<Action>, operation: &str, now_ms: i64) -> Result<(), Error> {
         let engine_info = concat!("tradewind/", env!("CARGO_PKG_VERSION")).to_owned();
         let info = CommitInfo { timestamp: now_ms, operation: operation.to_owned(), engine_info };
         self.write_commit(self.version + 1, actions, Some(info))?;

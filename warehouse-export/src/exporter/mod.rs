@@ -4,6 +4,7 @@
 //! A cut is at the first epoch whose `now` crosses a multiple of `commit_s`, or with which the records since the last cut
 //! pass `commit_rows`, `commit_bytes` or `commit_partitions`. So cuts are a function of the log, as the names and the bytes of files are.
 
+mod origin;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use view::ViewTables;
 
 use upkeep::MERGED;
 
+pub use origin::Gap;
 pub use upkeep::{Files, Standing};
 pub use verify::{Problem, RowsOfView};
 
@@ -68,7 +70,7 @@ impl Default for Config {
             commit_rows: 100_000,
             commit_bytes: 32 << 20,
             commit_partitions: 1_000,
-            current_rows: 1_024,
+            current_rows: 256,
             compact_files: 0,
             grace_current_s: 3_600,
             grace_s: 604_800,
@@ -190,23 +192,6 @@ impl Exporter {
         // Whoever committed last may have died before.
         exporter.tidy()?;
         Ok(exporter)
-    }
-
-    /// Tells which log the epochs are from. An error if the tables are made of another one.
-    pub fn identify(&mut self, log_id: &str) -> Result<(), Error> {
-        match self.log_id.as_deref() {
-            Some(found) if found != log_id => Err(Error::OtherLog {
-                place: self.place.describe(""),
-                found: found.to_owned(),
-                expected: log_id.to_owned(),
-            }),
-            Some(_) => Ok(()),
-            None => {
-                self.log_id = Some(log_id.to_owned());
-                // Known before the next commit too, if there was one.
-                self.cut.1.map_or(Ok(()), |now_ms| self.write_progress(self.cut.0, now_ms))
-            }
-        }
     }
 
     fn write_progress(&self, epoch: Epoch, now_ms: i64) -> Result<(), Error> {

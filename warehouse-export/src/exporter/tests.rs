@@ -20,7 +20,7 @@ use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const CONFIG: Config = Config {
+pub(super) const CONFIG: Config = Config {
     commit_s: 30,
     commit_rows: 40,
     commit_bytes: 1 << 20,
@@ -35,16 +35,16 @@ const CONFIG: Config = Config {
 /// The same, and much is merged and deleted.
 const TIDY: Config = Config { compact_files: 3, grace_current_s: 30, grace_s: 60, log_days: 0, ..CONFIG };
 
-fn epochs(seed: u64, count: usize) -> (Shop, Vec<EpochInput>) {
+pub(super) fn epochs(seed: u64, count: usize) -> (Shop, Vec<EpochInput>) {
     let mut shop = Shop::new(seed);
     let epochs = (0..count).map(|_| shop.next()).collect();
     (shop, epochs)
 }
 
-const PLACES: [Where; 2] = [Where::Folder, Where::Objects];
+pub(super) const PLACES: [Where; 2] = [Where::Folder, Where::Objects];
 
 /// Takes what the tables do not hold, up to the end or to the first error.
-fn export(place: Arc<dyn Place>, config: Config, epochs: &[EpochInput]) -> Result<Exporter, Error> {
+pub(super) fn export(place: Arc<dyn Place>, config: Config, epochs: &[EpochInput]) -> Result<Exporter, Error> {
     let mut exporter = Exporter::open(place, config)?;
     let after = exporter.committed().0 as usize;
     for input in &epochs[after..] {
@@ -54,7 +54,7 @@ fn export(place: Arc<dyn Place>, config: Config, epochs: &[EpochInput]) -> Resul
 }
 
 /// The rows of a table by its log.
-fn rows_of(exporter: &Exporter, name: &str) -> Vec<Row> {
+pub(super) fn rows_of(exporter: &Exporter, name: &str) -> Vec<Row> {
     let table = exporter.tables().find(|table| table.schema().table == name).unwrap();
     let mut rows: Vec<Row> = table.state().adds.keys().flat_map(|path| table.read_rows(path).unwrap()).collect();
     rows.sort();
@@ -444,26 +444,4 @@ fn a_change_costs_the_file_of_its_key_and_not_the_table() {
     let table = exporter.tables().find(|table| table.schema().table == "stock_current").unwrap();
     assert!(table.state().adds.len() < 10, "{} files of 30 rows", table.state().adds.len());
     assert_eq!(exporter.verify(), []);
-}
-
-#[test]
-fn tables_of_another_log_are_refused_by_name() {
-    for at in PLACES {
-        let home = Home::new(at);
-        let (_, epochs) = epochs(25, 60);
-        let mut exporter = Exporter::open(home.place(), CONFIG).unwrap();
-        exporter.take(&epochs[0]).unwrap();
-        exporter.identify("00112233445566aa").unwrap();
-        for input in &epochs[1..] {
-            exporter.take(input).unwrap();
-        }
-        drop(exporter);
-        let files = home.files();
-        let mut exporter = Exporter::open(home.place(), CONFIG).unwrap();
-        exporter.identify("00112233445566aa").unwrap();
-        let error =
-            Exporter::open(home.place(), CONFIG).unwrap().identify("ffeeddccbbaa9988").err().unwrap().to_string();
-        assert!(error.contains("made of the log 00112233445566aa, and this log is ffeeddccbbaa9988"), "{error}");
-        assert!(home.files() == files);
-    }
 }

@@ -2,6 +2,7 @@
 //! What the exporter does of this by itself, after a commit and when it is opened, follows from the log and the limits, so
 //! that tables that are written again become the same.
 
+use super::origin::{Gap, gaps};
 use super::{Exporter, may_be_committed};
 use crate::Error;
 use crate::delta::action::{Action, Add};
@@ -37,6 +38,8 @@ pub struct Standing {
     pub rows: i64,
     /// How many bytes.
     pub bytes: i64,
+    /// The epochs that it lacks.
+    pub gaps: Vec<Gap>,
 }
 
 /// How many files all tables have.
@@ -152,6 +155,7 @@ impl Exporter {
                 small_files: adds().filter(|add| add.size < SMALL_FILE_BYTES).count(),
                 rows: adds().filter_map(rows_of).sum(),
                 bytes: adds().map(|add| add.size).sum(),
+                gaps: gaps(table),
             }
         };
         self.tables().map(standing).collect()

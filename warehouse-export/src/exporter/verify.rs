@@ -2,6 +2,7 @@
 //! make of them, and changes add up to the current rows. By sums of hashes, so a table of any size takes little memory.
 //! Whether the current rows are those of the node's views is seen where somebody can give those.
 
+use super::origin::{Gap, gaps};
 use super::upkeep::rows_of;
 use super::{Exporter, FactTable};
 use crate::Error;
@@ -132,6 +133,12 @@ impl Exporter {
     /// Reads every table; gives what is wrong.
     pub fn verify(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        for table in self.tables() {
+            problems.extend(gaps(table).into_iter().map(|Gap { from, to }| Problem {
+                table: table.schema().table.clone(),
+                why: format!("it lacks the epochs {from} to {to}, which nobody had any more when it was written"),
+            }));
+        }
         self.verify_facts(&mut problems);
         for view in self.views.values() {
             let [changes, current] = view.tables();

@@ -2,10 +2,11 @@
 //! a change is found by reading one file, and nothing is held in memory between commits. `<view>_changes` is always
 //! committed first: the rows before its changes are in the other table only until that one goes on.
 
+use super::origin::lack;
 use super::{CURRENT_FILES, CURRENT_ROWS_MAX, Committed, Config, commit_rows, file_name};
 use crate::Error;
 use crate::delta::action::{Action, Add};
-use crate::delta::{About, ReadStats, Table};
+use crate::delta::{About, ReadStats, Table, millis};
 use crate::input::{ChangeInput, EpochInput};
 use crate::place::Place;
 use crate::schema::{Cell, Date, Row};
@@ -100,6 +101,33 @@ impl ViewTables {
         let change = Change { epoch: input.epoch, date: Date::of(input.now), after };
         self.waiting.entry(key.clone()).or_default().push(change);
         Ok(())
+    }
+
+    /// Makes the rows those of a state, and notes the epochs before it that nobody has any more.
+    pub fn resume(&mut self, view: View, next: Epoch, state: &EpochInput, rows_max: usize) -> Result<(), Error> {
+        if self.current.epoch() >= state.epoch {
+            return Ok(());
+        }
+        let after = Epoch(next.0.saturating_sub(1));
+        lack(&mut self.changes, next, state.epoch)?;
+        lack(&mut self.current, next, state.epoch)?;
+        self.waiting.clear();
+        for change in state.changes.iter().filter(|change| change.view == view) {
+            self.take(state, change)?;
+        }
+        let mut gone = Vec::new();
+        for path in self.current.state().adds.keys() {
+            let keys = self.current.read_rows(path)?.into_iter().filter_map(|row| row.into_iter().next());
+            gone.extend(keys.filter_map(|key| match key {
+                Cell::Text(key) => (!self.waiting.contains_key(&key)).then_some(key),
+                Cell::Null | Cell::Number(_) => None,
+            }));
+        }
+        for key in gone {
+            self.take(state, &ChangeInput { view, key, value: None })?;
+        }
+        let about = About { operation: "WRITE", epoch: state.epoch, now_ms: millis(state.now) };
+        self.commit(after, about, rows_max, &mut Committed::default())
     }
 
     /// The files of the current rows, in the order of their keys.
