@@ -53,7 +53,7 @@ fn an_export_that_is_turned_on_after_outputs_were_cut_says_what_to_do_and_does_i
     env.post("/api/v1/orders", "o1", &shop::order("A", 2)).expect(201);
     for round in 0..30 {
         move_stock(&env, round);
-        env.post("/api/v1/checkpoints", &format!("k{round}"), &json!({})).ok();
+        env.post("/api/v1/checkpoints", &format!("k{round}"), &json!({})).expect(201);
     }
     until(&env, "outputs are not cut", |status| status["outputs_floor"]["epoch"].as_u64() > Some(1));
     env.stop();
