@@ -122,6 +122,7 @@ pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> R
     let ids: Vec<_> = path_ids(command_type).iter().map(|(field, name)| (*field, call.id(name))).collect();
     let body = json::with_ids(body, &ids)?;
     let command = Command::read(command_type, &command_id, &body)?;
+    check_fields(command_type, &body, call.prefer())?;
     let asked = Asked::of(&command_id, command, app.config.record_bytes_max)?;
     fresh::newest(&app, &call, min_epoch).await?;
     let wait = decision_wait(&app, call.prefer());
@@ -134,11 +135,21 @@ pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> R
     Ok(answer)
 }
 
+/// Refuses fields that the command does not have, unless they are to be passed by.
+fn check_fields(command_type: CommandType, data: &[u8], prefer: Prefer) -> Result<(), Problem> {
+    let unknown = if prefer.is_lenient { Vec::new() } else { command_type.unknown_fields(data) };
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("{} has no such field; `Prefer: handling=lenient` passes it by", command_type.name());
+    Err(Problem::all_invalid(unknown.into_iter().map(|pointer| (pointer, detail.clone()))))
+}
+
 /// How long a decision is waited for.
 fn decision_wait(app: &App, prefer: Prefer) -> Duration {
     match prefer {
-        Prefer { wait_s: None, respond_async: true } => Duration::ZERO,
-        Prefer { wait_s, respond_async: _ } => app.wait(wait_s),
+        Prefer { wait_s: None, respond_async: true, is_lenient: _ } => Duration::ZERO,
+        Prefer { wait_s, respond_async: _, is_lenient: _ } => app.wait(wait_s),
     }
 }
 

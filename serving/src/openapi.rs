@@ -106,16 +106,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         .collect();
     let header = |name: &str, kind: &str, about: &str| json!({ "name": name, "in": "header", "description": about, "schema": { "type": kind } });
     let query = |param: &Param| json!({ "name": param.name, "in": "query", "description": param.about, "schema": { "type": param.kind } });
-    all.extend(route.params.iter().map(query));
-    if route.kind == Kind::List {
-        let limit_max = if route.is_wide { 1_000 } else { 200 };
-        all.push(json!({ "name": "limit", "in": "query", "description": "rows of the page",
-            "schema": { "type": "integer", "minimum": 1, "maximum": limit_max, "default": 50 } }));
-        all.push(query(&Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before" }));
-    }
-    if matches!(route.kind, Kind::Read | Kind::List) {
-        all.push(query(&Param { name: "as_of", kind: "integer", about: "the epoch to answer at" }));
-    }
+    all.extend(route.query().map(|param| {
+        let mut described = query(param);
+        if route.kind == Kind::List && param.name == "limit" {
+            described["schema"] = json!({ "type": param.kind, "minimum": 1,
+                "maximum": if route.is_wide { 1_000 } else { 200 }, "default": 50 });
+        }
+        described
+    }));
     if route.kind == Kind::Stream {
         all.push(header("Last-Event-ID", "integer", "go on behind this epoch, without a snapshot"));
     }
@@ -126,12 +124,12 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(header(
             "Idempotency-Key",
             "string",
-            "the command id, or the observation's, 1 to 255 visible ASCII characters",
+            "the command id, or the observation's, 1 to 200 visible ASCII characters",
         ));
     }
     if !matches!(route.kind, Kind::Plain | Kind::Observation) {
         all.push(header("Tradewind-Min-Epoch", "integer", "do not answer from before this epoch"));
-        all.push(header("Prefer", "string", "`wait=S`: at most so many seconds; commands: `respond-async`"));
+        all.push(header("Prefer", "string", "`wait=S`: at most so many seconds; commands: `respond-async`, and `handling=lenient` to have unknown fields ignored"));
     }
     all
 }

@@ -1,10 +1,10 @@
 //! `POST /commands`: many commands as lines, appended in order. A bad line does not stop the others.
 
 use super::decision::{self, Decision};
-use super::{Asked, decision_wait, lines};
+use super::{Asked, check_fields, decision_wait, lines};
 use crate::app::App;
 use crate::http::answer::Answer;
-use crate::http::call::{Call, is_command_id};
+use crate::http::call::{Call, Prefer, is_command_id};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use dataflows::code::{Code, Problem as Detail};
@@ -49,24 +49,25 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     if texts.len() > config.batch_lines_max {
         return Err(Problem::new(Fault::TooLarge, format!("at most {} lines are taken", config.batch_lines_max)));
     }
+    let prefer = call.prefer();
     let (mut lines, mut asked) = (Vec::with_capacity(texts.len()), Vec::new());
     for (seen, text) in texts.into_iter().enumerate() {
         if seen % config.lines_at_once == config.lines_at_once - 1 {
             tokio::task::yield_now().await;
         }
-        lines.push(read(text, config.record_bytes_max, &mut asked));
+        lines.push(read(text, prefer, config.record_bytes_max, &mut asked));
     }
     // What was made of it is enough from here on.
     drop(body);
     crate::http::fresh::newest(&app, &call, min_epoch).await?;
-    let decisions = decision::of(&app, asked, decision_wait(&app, call.prefer())).await?;
+    let decisions = decision::of(&app, asked, decision_wait(&app, prefer)).await?;
     write(&app, &lines, decisions)
 }
 
 /// Reads a line; a good one's command comes after the others'.
-fn read(text: &[u8], record_bytes_max: usize, commands: &mut Vec<Asked>) -> Line {
+fn read(text: &[u8], prefer: Prefer, record_bytes_max: usize, commands: &mut Vec<Asked>) -> Line {
     let mut line = Line { command_id: None, type_name: None, asked: Err(Problem::new(Fault::Malformed, "")) };
-    line.asked = read_into(&mut line.command_id, &mut line.type_name, text, record_bytes_max).map(|asked| {
+    line.asked = read_into(&mut line.command_id, &mut line.type_name, text, prefer, record_bytes_max).map(|asked| {
         let known = (asked.command.command_type(), SmolStr::new(asked.command.key()));
         commands.push(asked);
         known
@@ -78,6 +79,7 @@ fn read_into(
     command_id: &mut Option<String>,
     type_name: &mut Option<String>,
     text: &[u8],
+    prefer: Prefer,
     record_bytes_max: usize,
 ) -> Result<Asked, Problem> {
     json::check_object(text)?;
@@ -93,7 +95,9 @@ fn read_into(
     let command_type = CommandType::from_name(name)
         .ok_or_else(|| Problem::invalid("/type", format!("no command has the type {name}")))?;
     let data = fields.get("data").ok_or_else(|| Problem::invalid("/data", "the command's data, as an object"))?;
-    let command = Command::read(command_type, id, data.get().as_bytes())?;
+    let data = data.get().as_bytes();
+    let command = Command::read(command_type, id, data)?;
+    check_fields(command_type, data, prefer)?;
     Asked::of(id, command, record_bytes_max).map_err(|too_large| Problem::invalid("/data", too_large.detail))
 }
 

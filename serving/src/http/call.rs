@@ -16,6 +16,10 @@ use std::sync::Arc;
 
 /// The longest command id.
 const COMMAND_ID_BYTES_MAX: usize = 255;
+/// What a caller's key has at most.
+const KEY_BYTES_MAX: usize = 200;
+/// What some programs write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A request.
 pub struct Call {
@@ -51,19 +55,25 @@ pub struct Prefer {
     pub wait_s: Option<u64>,
     /// Not to wait for the decision.
     pub respond_async: bool,
+    /// To pass by fields that are not known.
+    pub is_lenient: bool,
 }
 
 impl Call {
-    /// Takes a request apart. Ids that are no UTF-8 are refused, and bodies that the route does not take.
-    pub async fn of(request: Request, takes: Takes) -> Result<Call, Problem> {
+    /// Takes a request apart. Ids that are no UTF-8 are refused, and bodies and parameters that the route does not take;
+    /// without a list of these it takes any.
+    pub async fn of(request: Request, takes: Takes, params: Option<&[&str]>) -> Result<Call, Problem> {
         let (mut parts, body) = request.into_parts();
         takes.check(&parts.method, &parts.headers, &body)?;
         let held = parts.extensions.remove();
         let peer = parts.extensions.remove().unwrap_or_default();
-        let path = RawPathParams::from_request_parts(&mut parts, &())
-            .await
-            .map_err(|_| Problem::new(Fault::Malformed, "the path is not percent-encoded UTF-8"))?;
+        let encoding = || Problem::new(Fault::Malformed, "the path is not percent-encoded UTF-8");
+        if !is_encoded(parts.uri.path()) {
+            return Err(encoding());
+        }
+        let path = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| encoding())?;
         let query = Query::read(parts.uri.query());
+        params.map_or(Ok(()), |params| query.check(params))?;
         Ok(Call { uri: parts.uri, headers: parts.headers, query, peer, path, takes, held, body: Mutex::new(body) })
     }
 
@@ -81,9 +91,9 @@ impl Call {
     pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
         let mut given = self.headers.get_all("idempotency-key").iter();
         let Some(key) = given.next() else { return Ok(None) };
-        let text = key.to_str().ok().filter(|text| is_command_id(text) && given.next().is_none());
+        let text = key.to_str().ok().filter(|text| is_key(text) && given.next().is_none());
         text.map(Some).ok_or_else(|| {
-            Problem::new(Fault::Malformed, "an Idempotency-Key is 1 to 255 visible ASCII characters, given once")
+            Problem::new(Fault::Malformed, "an Idempotency-Key is 1 to 200 visible ASCII characters, given once")
         })
     }
 
@@ -105,6 +115,8 @@ impl Call {
             let one = one.split(';').next().unwrap_or_default().trim();
             if one.eq_ignore_ascii_case("respond-async") {
                 prefer.respond_async = true;
+            } else if one.eq_ignore_ascii_case("handling=lenient") {
+                prefer.is_lenient = true;
             } else if let Some((name, seconds)) = one.split_once('=')
                 && name.trim().eq_ignore_ascii_case("wait")
             {
@@ -133,7 +145,9 @@ impl Call {
             }
             whole.extend_from_slice(data);
         }
-        Ok(whole.into())
+        let whole = Bytes::from(whole);
+        let marked = whole.starts_with(BYTE_ORDER_MARK).then(|| whole.slice(BYTE_ORDER_MARK.len()..));
+        Ok(marked.unwrap_or(whole))
     }
 }
 
@@ -179,6 +193,19 @@ fn is_exactly(given: &str, known: &str) -> bool {
         name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     };
     is_known && parts.next().is_none_or(is_utf8) && parts.next().is_none()
+}
+
+/// Whether every `%` is followed by two hex digits.
+fn is_encoded(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// Whether a text may be a caller's key.
+fn is_key(text: &str) -> bool {
+    is_command_id(text) && text.len() <= KEY_BYTES_MAX
 }
 
 /// Whether a text can be a command id.

@@ -152,6 +152,16 @@ impl Problem {
         Problem::refused(Code::Invalid, false, vec![error])
     }
 
+    /// Several values that are out of their bounds, each at its pointer.
+    pub fn all_invalid(errors: impl Iterator<Item = (String, String)>) -> Problem {
+        let error = |(pointer, detail): (String, String)| Detail {
+            pointer: pointer.into(),
+            code: Code::Invalid,
+            detail: detail.into(),
+        };
+        Problem::refused(Code::Invalid, false, errors.map(error).collect())
+    }
+
     /// The same, exact for an epoch.
     pub fn at(mut self, epoch: Epoch) -> Problem {
         self.epoch = Some(epoch);

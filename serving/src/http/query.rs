@@ -1,4 +1,4 @@
-//! The query part of a request: parameters by name, those that are not known ignored.
+//! The query part of a request: parameters by name.
 
 use super::problem::Problem;
 use std::borrow::Cow;
@@ -12,6 +12,21 @@ impl Query {
     pub fn read(text: Option<&str>) -> Query {
         let Some(text) = text else { return Query(Vec::new()) };
         Query(form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (owned(name), owned(value))).collect())
+    }
+
+    /// Refuses a parameter that is not one of these, or that is there twice.
+    pub fn check(&self, known: &[&str]) -> Result<(), Problem> {
+        for (n, (name, _)) in self.0.iter().enumerate() {
+            let pointer = || format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            if !known.contains(&name.as_str()) {
+                let allowed = if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
+                return Err(Problem::invalid(pointer(), format!("{name:?} is no parameter of this route: {allowed}")));
+            }
+            if self.0[..n].iter().any(|(before, _)| before == name) {
+                return Err(Problem::invalid(pointer(), format!("{name} is given once")));
+            }
+        }
+        Ok(())
     }
 
     /// A parameter; `None` if it is absent or empty.

@@ -59,12 +59,23 @@ impl Asked {
                 || Problem::invalid(format!("/{name}"), format!("{name} is a period of {by}, like {}", example(grain)));
             text.map(|text| period_of(grain, text).ok_or_else(wrong)).transpose()
         };
-        Ok(Asked { grain, from: period("from")?, to: period("to")?, groups })
+        let (from, to) = range(period("from")?, period("to")?)?;
+        Ok(Asked { grain, groups, from, to })
     }
 
     fn is_split(&self) -> bool {
         self.groups.contains(&Group::Category)
     }
+}
+
+/// The ends of a range that is not empty, as far as they are given.
+pub fn range<T: PartialOrd>(from: Option<T>, to: Option<T>) -> Result<(Option<T>, Option<T>), Problem> {
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from >= to
+    {
+        return Err(Problem::invalid("/to", "to lies after from, and is not in the range itself"));
+    }
+    Ok((from, to))
 }
 
 const fn example(grain: Grain) -> &'static str {
@@ -173,9 +184,8 @@ pub async fn revenue(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 
 /// Where the scan begins: a period and currency are summed whole, also where a page begins within.
 fn start(asked: &Asked, after: Option<&After>) -> Bound<RevenueSlot> {
-    let first = Currency::parse("AAA").expect("three capital letters");
     let begin = asked.from.unwrap_or_else(|| asked.grain.period(Timestamp::from_micros(i64::MIN)));
-    let (period, currency) = after.map_or((begin, first), |after| (after.period, after.currency));
+    let (period, currency) = after.map_or((begin, Currency::FIRST), |after| (after.period, after.currency));
     Bound::Included((asked.grain, asked.is_split(), period, currency, SmolStr::default(), SmolStr::default()))
 }
 

@@ -75,6 +75,11 @@ pub struct Param {
     pub about: &'static str,
 }
 
+/// Parameters of every list, and of every answer at an epoch.
+const ROWS: &Param = &Param { name: "limit", kind: "integer", about: "rows of the page" };
+const CURSOR: &Param = &Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before" };
+const AS_OF: &Param = &Param { name: "as_of", kind: "integer", about: "the epoch to answer at" };
+
 /// What kind of answer a route gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -193,6 +198,13 @@ impl Route {
         Route { schema, ..Route::new(method, path, summary, Kind::Plain, run) }
     }
 
+    /// What may stand in its query, each once.
+    pub fn query(&self) -> impl Iterator<Item = &'static Param> + use<> {
+        let of_list: &[&Param] = if self.kind == Kind::List { &[ROWS, CURSOR] } else { &[] };
+        let of_epoch: &[&Param] = if matches!(self.kind, Kind::Read | Kind::List) { &[AS_OF] } else { &[] };
+        self.params.iter().chain(of_list.iter().copied()).chain(of_epoch.iter().copied())
+    }
+
     /// Whether a listener serves it.
     fn is_at(&self, door: Door) -> bool {
         let is_probe = self.path.starts_with("/health/");
@@ -262,8 +274,23 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
     for route in routes.iter().filter(|route| route.is_at(door)) {
         let (app, run, traffic) = (Arc::clone(app), Arc::clone(&route.run), Arc::clone(&route.traffic));
         let takes = route.takes(&app.config);
-        let handler =
-            move |request: Request| handle(Arc::clone(&app), Arc::clone(&run), Arc::clone(&traffic), takes, request);
+        // What asks for pages or figures elsewhere may have parameters of its own.
+        let query: Option<Arc<[&str]>> =
+            route.path.starts_with("/api/").then(|| route.query().map(|param| param.name).collect());
+        let handler = move |request: Request| {
+            let (app, run, traffic, query) = (Arc::clone(&app), Arc::clone(&run), Arc::clone(&traffic), query.clone());
+            async move {
+                let started = Instant::now();
+                let coding = wanted(request.headers());
+                let handled = match Call::of(request, takes, query.as_deref()).await {
+                    Ok(call) => run(Arc::clone(&app), call).await,
+                    Err(problem) => Err(problem),
+                };
+                let answer = dated(&app, handled.unwrap_or_else(|problem| problem.answer()));
+                traffic.count(answer.status.as_u16(), started.elapsed());
+                compressed(&app.config, answer, coding).await.charged(&app.bytes)
+            }
+        };
         router = router.route(route.path, on(route.method.filter(), handler));
     }
     let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
@@ -278,18 +305,6 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
             let answer = nowhere(&unknown, request, problem);
             async { answer }
         })
-}
-
-async fn handle(app: Arc<App>, run: Run, traffic: Arc<Traffic>, takes: Takes, request: Request) -> Answer {
-    let started = Instant::now();
-    let coding = wanted(request.headers());
-    let handled = match Call::of(request, takes).await {
-        Ok(call) => run(Arc::clone(&app), call).await,
-        Err(problem) => Err(problem),
-    };
-    let answer = dated(&app, handled.unwrap_or_else(|problem| problem.answer()));
-    traffic.count(answer.status.as_u16(), started.elapsed());
-    compressed(&app.config, answer, coding).await.charged(&app.bytes)
 }
 
 /// The answer to a request that no route takes. What is wrong with its body is said first, as everywhere.

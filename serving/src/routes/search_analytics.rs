@@ -1,7 +1,7 @@
 //! What was searched for, ranked: sums of the kept rows over days. Not for searching.
 
 use super::Param;
-use super::analytics::period_of;
+use super::analytics::{period_of, range};
 use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
@@ -86,7 +86,7 @@ fn row((query, sums): (SmolStr, SearchSums)) -> RowJson {
 /// `GET /analytics/search?by=top|without_results|click_through&from=&to=&limit=`
 pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let by = By::read(&call)?;
-    let (from, to) = (day(&call, "from")?, day(&call, "to")?);
+    let (from, to) = range(day(&call, "from")?, day(&call, "to")?)?;
     let limit = call.query.number("limit")?.unwrap_or(app.config.page_rows_default);
     if !(1..=app.config.page_rows_max_wide).contains(&limit) {
         return Err(Problem::invalid("/limit", format!("limit is 1 to {}", app.config.page_rows_max_wide)));

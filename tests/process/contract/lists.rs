@@ -186,11 +186,10 @@ fn money_is_written_as_its_currency_has_it() {
         assert_eq!(answer.problem(), (422, "invalid".to_owned()), "{amount}");
     }
     for time in [
-        "2010-12-01T08:26:00+00:00",
+        "2010-12-01T08:26:00+24:00",
         "2010-12-01T08:26:00",
         "2010-12-01",
         "2010-12-01T08:26:60Z",
-        "2010-12-01T08:26:00.1234567Z",
         "2010-02-30T00:00:00Z",
     ] {
         let body = json!({"adjustment_id": "bad", "currency": "GBP", "country": "GB", "amount": gbp("1"), "occurred_at": time});

@@ -56,13 +56,14 @@ fn spelling_does_not_make_another_command() {
     let spellings = [
         r#"{"currency":"GBP","country":"GB","lines":[{"sku":"A","quantity":1,"unit_price":{"amount":"12.50","currency":"GBP"}}],"payment":{"method":"settled"},"occurred_at":"2010-12-01T08:26:00Z"}"#,
         r#"{"currency":"GBP","country":"GB","lines":[{"sku":"A","quantity":1,"unit_price":{"amount":"12.5","currency":"GBP"}}],"payment":{"method":"settled"},"occurred_at":"2010-12-01T08:26:00.000Z"}"#,
-        r#" { "occurred_at" : "2010-12-01T08:26:00.0Z", "payment":{"token":null,"method":"settled"}, "customer_id": null,
+        r#" { "occurred_at" : "2010-12-01t09:56:00.0000000+01:30", "payment":{"token":null,"method":"settled"}, "customer_id": null,
             "lines":[{"unit_price":{"currency":"GBP","amount":"0012.500000"},"quantity":1,"sku":"\u0041"}],
             "country":"GB","currency":"GBP","a_field_of_tomorrow":[{}] } "#,
         r#"{"order_id":"k1","currency":"GBP","country":"GB","lines":[{"sku":"A","quantity":1,"unit_price":{"amount":"12.5000","currency":"GBP"}}],"payment":{"method":"settled"},"occurred_at":"2010-12-01T08:26:00Z"}"#,
     ];
     for (n, spelling) in spellings.iter().enumerate() {
-        let answer = env.call("POST", "/api/v1/orders", &[("idempotency-key", "k1")], spelling).expect(201);
+        let headers = [("idempotency-key", "k1"), ("prefer", "handling=lenient")];
+        let answer = env.call("POST", "/api/v1/orders", &headers, spelling).expect(201);
         assert_eq!(answer.header("idempotent-replayed"), if n == 0 { "" } else { "true" }, "{spelling}");
         assert_eq!(answer.json()["placed_at"], "2010-12-01T08:26:00Z");
         assert_eq!(answer.json()["total"], gbp("12.50"));
@@ -97,7 +98,7 @@ fn of_many_at_once_one_is_first() {
 fn an_id_that_is_none_is_refused_and_an_absent_one_made() {
     let env = TestEnv::start();
     stock(&env, "A", "reserve", 5);
-    let long = "k".repeat(256);
+    let long = "k".repeat(201);
     for key in ["", "a b", "a\tb", "ü", &long] {
         let answer = env.post("/api/v1/orders", key, &order("A", 1));
         assert_eq!(answer.problem(), (400, "malformed".to_owned()), "{key:?}");
@@ -105,7 +106,7 @@ fn an_id_that_is_none_is_refused_and_an_absent_one_made() {
     let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
     let answer = env.call("POST", "/api/v1/orders", &twice, order("A", 1).to_string());
     assert_eq!(answer.problem(), (400, "malformed".to_owned()));
-    let longest = format!("!{}~", "k".repeat(253));
+    let longest = format!("!{}~", "k".repeat(198));
     let mut named = order("A", 1);
     named["order_id"] = json!("o1");
     env.post("/api/v1/orders", &longest, &named).expect(201);
