@@ -1,6 +1,8 @@
 //! Commands: what may be asked of the shop, as JSON gives it. Only the shape is checked here; whether a value is within
 //! its bounds is the decider's to say, since that has an outcome.
 
+pub mod shape;
+
 use crate::money::GivenMoney;
 use crate::time::Timestamp;
 use crate::topic::Topic;
@@ -465,7 +467,12 @@ macro_rules! commands {
             }
 
             fn read(self, data: &[u8]) -> Result<Command, Unreadable> {
-                match self { $(CommandType::$name => shaped(data).map(Command::$name),)* }
+                match self { $(CommandType::$name => shape::shaped(data).map(Command::$name),)* }
+            }
+
+            /// The pointers of the fields that the data of such a command does not have, the first 100.
+            pub fn unknown_fields(self, data: &[u8]) -> Vec<String> {
+                match self { $(CommandType::$name => shape::unknown_fields::<$name>(data),)* }
             }
         }
 
@@ -555,31 +562,6 @@ impl CommandType {
     pub fn from_name(name: &str) -> Option<CommandType> {
         CommandType::ALL.iter().copied().find(|known| known.name() == name)
     }
-}
-
-/// Reads JSON as a `T`, or says at which pointer it is not one.
-pub(crate) fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Unreadable> {
-    // The fast way first: the path is only worth tracking for what turns out to be wrong.
-    match serde_json::from_slice(data) {
-        Ok(value) => Ok(value),
-        Err(plain) => {
-            let mut json = serde_json::Deserializer::from_slice(data);
-            let traced = serde_path_to_error::deserialize::<_, T>(&mut json).err();
-            let pointer = traced.as_ref().map(|error| pointer_of(error.path())).unwrap_or_default();
-            Err(Unreadable::Shape { pointer, detail: traced.map_or(plain, |error| error.into_inner()).to_string() })
-        }
-    }
-}
-
-/// A serde path as a JSON pointer (RFC 6901).
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("{pointer}/{variant}"),
-        Segment::Unknown => pointer,
-    })
 }
 
 impl Command {

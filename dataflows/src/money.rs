@@ -7,16 +7,19 @@ use std::fmt;
 /// Ten-thousandths in one unit of a currency.
 const UNIT: u64 = 10_000;
 
-/// Three capital letters, as ISO 4217 has them. Letters that ISO does not list are taken, with two minor digits.
+/// A currency of ISO 4217's list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Reads a currency; `None` unless it is three capital letters.
+    /// The first of the list by its letters.
+    pub const FIRST: Currency = Currency(*b"AED");
+
+    /// Reads a currency; `None` if the list does not have it.
     pub fn parse(text: &str) -> Option<Currency> {
         let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
-        letters.iter().all(u8::is_ascii_uppercase).then_some(Currency(letters))
+        listed_digits(&letters).map(|_| Currency(letters))
     }
 
     /// The three letters.
@@ -24,16 +27,35 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("only capital letters get in")
     }
 
-    /// How many decimals the currency is written with at least (ISO 4217, amendment 179).
+    /// How many decimals the currency is written with at least.
     pub fn minor_digits(self) -> usize {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
-            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            b"CLF" | b"UYW" => 4,
-            _ => 2,
-        }
+        listed_digits(&self.0).expect("only what is listed gets in")
     }
+}
+
+/// The list of ISO 4217 with the minor digits of each (amendment 179). Funds and metals are in it; those without minor digits,
+/// and the two codes for tests and for no currency, have all four decimals.
+const fn listed_digits(code: &[u8; 3]) -> Option<usize> {
+    Some(match code {
+        b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"UYI"
+        | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+        b"AED" | b"AFN" | b"ALL" | b"AMD" | b"AOA" | b"ARS" | b"AUD" | b"AWG" | b"AZN" | b"BAM" | b"BBD" | b"BDT"
+        | b"BGN" | b"BMD" | b"BND" | b"BOB" | b"BOV" | b"BRL" | b"BSD" | b"BTN" | b"BWP" | b"BYN" | b"BZD" | b"CAD"
+        | b"CDF" | b"CHE" | b"CHF" | b"CHW" | b"CNY" | b"COP" | b"COU" | b"CRC" | b"CUP" | b"CVE" | b"CZK" | b"DKK"
+        | b"DOP" | b"DZD" | b"EGP" | b"ERN" | b"ETB" | b"EUR" | b"FJD" | b"FKP" | b"GBP" | b"GEL" | b"GHS" | b"GIP"
+        | b"GMD" | b"GTQ" | b"GYD" | b"HKD" | b"HNL" | b"HTG" | b"HUF" | b"IDR" | b"ILS" | b"INR" | b"IRR" | b"JMD"
+        | b"KES" | b"KGS" | b"KHR" | b"KPW" | b"KYD" | b"KZT" | b"LAK" | b"LBP" | b"LKR" | b"LRD" | b"LSL" | b"MAD"
+        | b"MDL" | b"MGA" | b"MKD" | b"MMK" | b"MNT" | b"MOP" | b"MRU" | b"MUR" | b"MVR" | b"MWK" | b"MXN" | b"MXV"
+        | b"MYR" | b"MZN" | b"NAD" | b"NGN" | b"NIO" | b"NOK" | b"NPR" | b"NZD" | b"PAB" | b"PEN" | b"PGK" | b"PHP"
+        | b"PKR" | b"PLN" | b"QAR" | b"RON" | b"RSD" | b"RUB" | b"SAR" | b"SBD" | b"SCR" | b"SDG" | b"SEK" | b"SGD"
+        | b"SHP" | b"SLE" | b"SOS" | b"SRD" | b"SSP" | b"STN" | b"SVC" | b"SYP" | b"SZL" | b"THB" | b"TJS" | b"TMT"
+        | b"TOP" | b"TRY" | b"TTD" | b"TWD" | b"TZS" | b"UAH" | b"USD" | b"USN" | b"UYU" | b"UZS" | b"VED" | b"VES"
+        | b"WST" | b"XAD" | b"XCD" | b"XCG" | b"YER" | b"ZAR" | b"ZMW" | b"ZWG" => 2,
+        b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+        b"CLF" | b"UYW" | b"XAG" | b"XAU" | b"XBA" | b"XBB" | b"XBC" | b"XBD" | b"XDR" | b"XPD" | b"XPT" | b"XSU"
+        | b"XTS" | b"XUA" | b"XXX" => 4,
+        _ => return None,
+    })
 }
 
 impl fmt::Debug for Currency {
@@ -45,7 +67,7 @@ impl fmt::Debug for Currency {
 impl TryFrom<SmolStr> for Currency {
     type Error = &'static str;
     fn try_from(text: SmolStr) -> Result<Self, Self::Error> {
-        Currency::parse(&text).ok_or("a currency is three capital letters")
+        Currency::parse(&text).ok_or("a currency is a code of ISO 4217, like GBP")
     }
 }
 
@@ -209,6 +231,24 @@ mod tests {
         assert_eq!(written(-1, "JPY"), "-0.0001");
         assert_eq!(written(125_000, "BHD"), "12.500");
         assert_eq!(written(i64::MIN.into(), "USD"), "-922337203685477.5808");
+    }
+
+    #[test]
+    fn the_list_is_that_of_iso_4217() {
+        const WITHDRAWN: [&str; 4] = ["CUC", "HRK", "SLL", "ZWL"];
+        let expected = <iso_currency::Currency as iso_currency::IntoEnumIterator>::iter()
+            .map(|known| (known.code().to_owned(), known.exponent()));
+        let expected: Vec<_> = expected.filter(|(code, _)| !WITHDRAWN.contains(&code.as_str())).collect();
+        for (code, exponent) in &expected {
+            let digits = Currency::parse(code).map(Currency::minor_digits);
+            assert_eq!(digits, Some(exponent.map_or(4, usize::from)), "{code}");
+        }
+        let letters = || b'A'..=b'Z';
+        let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+        assert_eq!(codes.filter(|code| listed_digits(code).is_some()).count(), expected.len());
+        assert!(["EUX", "eur", "EU", "EURO", "HRK"].iter().all(|text| Currency::parse(text).is_none()));
+        assert_eq!(written(5, "XAU"), "0.0005");
+        assert_eq!(written(50_000, "XXX"), "5.0000");
     }
 
     #[test]

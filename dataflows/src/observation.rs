@@ -1,7 +1,7 @@
 //! Observations: facts from outside that nobody can refuse, as JSON gives them. They ask for nothing, so they have no
 //! outcome and no operation. Only the shape is checked here; how they count is the views' to say.
 
-use crate::command::{Unreadable, shaped};
+use crate::command::{Unreadable, shape::shaped};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;

@@ -63,7 +63,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
             found.id("/adjustment_id", &body.adjustment_id);
             found.name("/reference", &body.reference);
             found.party(&body.customer_id, &body.currency, &body.country);
-            found.currency("/amount/currency", &body.amount.currency);
+            found.currency("/amount", &body.amount.currency);
         }
         Body::RecordPaymentResult(body) => {
             found.id("/order_id", &body.order_id);
@@ -176,6 +176,8 @@ impl Found {
 
     fn id(&mut self, pointer: &str, id: &str) {
         self.text(pointer, Some(id), 1..=ID_CHARACTERS_MAX);
+        let has_white_ends = id.starts_with(char::is_whitespace) || id.ends_with(char::is_whitespace);
+        self.require(pointer, !has_white_ends && id != "." && id != "..");
     }
 
     /// A title, brand, carrier, tracking number or reference.
@@ -200,13 +202,12 @@ impl Found {
     }
 
     fn currency(&mut self, pointer: &str, currency: &str) {
-        let capitals = currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        self.require(pointer, currency.len() == 3 && capitals);
+        self.require(pointer, iso_currency::Currency::from_code(currency).is_some());
     }
 
     fn money(&mut self, pointer: &str, money: &Money, least: i64) {
-        self.require(&format!("{pointer}/amount"), money.units >= least);
-        self.currency(&format!("{pointer}/currency"), &money.currency);
+        self.require(pointer, money.units >= least);
+        self.currency(pointer, &money.currency);
     }
 
     fn party(&mut self, customer_id: &Option<String>, currency: &str, country: &str) {

@@ -60,13 +60,8 @@ pub fn write_amount(units: i128, currency: &str) -> String {
     format!("{sign}{}{dot}{fraction}", magnitude / 10_000)
 }
 
-/// ISO 4217's minor digits; two where the list does not have the code.
+/// ISO 4217's minor digits; four where the list has none.
 fn minor_digits(currency: &str) -> usize {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
-        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "CLF" | "UYW" => 4,
-        _ => 2,
-    }
+    let listed = iso_currency::Currency::from_code(currency).expect("others are refused");
+    listed.exponent().map_or(4, usize::from)
 }

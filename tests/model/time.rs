@@ -6,9 +6,32 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 
-/// Reads `2010-12-09T15:00:00.5Z`: UTC with `Z`, at most six decimals, no leap seconds.
+/// Reads `2010-12-09T15:00:00.5Z` or `…+01:00`: RFC 3339, without leap seconds. Decimals beyond six are cut.
 pub fn read(text: &str) -> Option<i64> {
-    let bytes = text.strip_suffix('Z')?.as_bytes();
+    let text = text.to_ascii_uppercase();
+    let (local, offset) = match text.strip_suffix('Z') {
+        Some(local) => (local, 0),
+        None => {
+            let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            let (sign, offset) = (offset.as_bytes()[0], &offset.as_bytes()[1..]);
+            let (hours, minutes) = (number(&offset[..2])?, number(&offset[3..])?);
+            if offset[2] != b':' || hours > 23 || minutes > 59 {
+                return None;
+            }
+            let ahead = match sign {
+                b'+' => 1,
+                b'-' => -1,
+                _ => return None,
+            };
+            (local, ahead * (hours * HOUR + minutes * MINUTE))
+        }
+    };
+    let micros = local_time(local.as_bytes())? - offset;
+    // The years that can be written.
+    (days_from_civil(0, 1, 1) * DAY..days_from_civil(10_000, 1, 1) * DAY).contains(&micros).then_some(micros)
+}
+
+fn local_time(bytes: &[u8]) -> Option<i64> {
     if bytes.len() < 19 {
         return None;
     }
@@ -29,7 +52,10 @@ pub fn read(text: &str) -> Option<i64> {
     }
     let micros = match fraction {
         [] => 0,
-        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => number(digits)? * 10_i64.pow(6 - digits.len() as u32),
+        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            let kept = &digits[..digits.len().min(6)];
+            number(kept)? * 10_i64.pow(6 - kept.len() as u32)
+        }
         _ => return None,
     };
     let clock = hour * HOUR + minute * MINUTE + seconds * SECOND + micros;

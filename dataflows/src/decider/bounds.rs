@@ -49,7 +49,8 @@ pub const ROW_BYTES_MAX: usize = 1 << 20;
 
 type Checked<T = ()> = Result<T, Refusal>;
 
-/// 1 to 128 characters, none of them a control character.
+/// 1 to 128 characters, none of them a control character, no white space at an end, and neither `.` nor `..`, which clients
+/// take out of paths.
 pub fn id(text: &str, pointer: &'static str) -> Checked {
     if good(text) { Ok(()) } else { Err(Refusal::invalid(pointer, ID)) }
 }
@@ -138,10 +139,10 @@ pub fn category(path: &[SmolStr]) -> Checked {
     })
 }
 
-const ID: &str = "an id has 1 to 128 characters and no control characters";
+const ID: &str = "an id has 1 to 128 characters, no control characters, no white space at an end, and is not . or ..";
 
 fn good(id: &str) -> bool {
-    is_text(id, 1, ID_CHARS_MAX)
+    is_text(id, 1, ID_CHARS_MAX) && id.trim() == id && !matches!(id, "." | "..")
 }
 
 /// Whether a text is as long as an id may be; other ids are not kept.
@@ -159,10 +160,10 @@ fn has_at_most(text: &str, chars: usize) -> bool {
     text.len() <= chars || (text.len() <= 4 * chars && text.chars().count() <= chars)
 }
 
-/// Three capital letters.
+/// A code of ISO 4217.
 pub fn currency(text: &str, pointer: &str) -> Checked<Currency> {
     Currency::parse(text)
-        .ok_or_else(|| Refusal::invalid(pointer.to_owned(), "a currency is three capital letters, like GBP"))
+        .ok_or_else(|| Refusal::invalid(pointer.to_owned(), "a currency is a code of ISO 4217, like GBP"))
 }
 
 /// 1 to 1,000,000,000.
@@ -188,7 +189,7 @@ pub fn between(least: i64, most: i64, value: i64, pointer: impl FnOnce() -> Stri
 
 /// Money of any sign. Returns ten-thousandths and the currency.
 pub fn signed(money: &GivenMoney, pointer: &str) -> Checked<(i64, Currency)> {
-    let currency = currency(&money.currency, &format!("{pointer}/currency"))?;
+    let currency = currency(&money.currency, pointer)?;
     Ok((money.amount.0, currency))
 }
 
@@ -204,7 +205,7 @@ pub fn positive(money: &GivenMoney, pointer: &str) -> Checked<Money> {
 
 fn least(money: &GivenMoney, pointer: &str, least: i64, allowed: &'static str) -> Checked<Money> {
     if money.amount.0 < least {
-        return Err(Refusal::invalid(format!("{pointer}/amount"), allowed));
+        return Err(Refusal::invalid(pointer.to_owned(), allowed));
     }
     let (amount, currency) = signed(money, pointer)?;
     Ok(Money::new(amount, currency))

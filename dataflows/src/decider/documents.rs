@@ -102,7 +102,7 @@ pub fn record_adjustment(tables: &Tables, context: &Context, command: &RecordAdj
     }
     if given != currency {
         let detail = format!("the adjustment is in {}", currency.as_str());
-        return Err(Refusal::new(Code::CurrencyMismatch, "/amount/currency", detail));
+        return Err(Refusal::new(Code::CurrencyMismatch, "/amount", detail));
     }
     let adjustment = Arc::new(Adjustment {
         adjustment_id: command.adjustment_id.clone(),

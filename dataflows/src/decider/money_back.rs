@@ -176,5 +176,5 @@ pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, 
 
 /// The refusal of an amount in another currency than the order's.
 pub fn currency_mismatch(order: &Order) -> Refusal {
-    Refusal::new(Code::CurrencyMismatch, "/amount/currency", format!("the order is in {}", order.currency.as_str()))
+    Refusal::new(Code::CurrencyMismatch, "/amount", format!("the order is in {}", order.currency.as_str()))
 }
