@@ -62,6 +62,6 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
 }
 
 /// A name as a part of a JSON pointer.
-fn escaped(name: &str) -> String {
+pub fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,6 +1,7 @@
 //! The bounds of values. Whatever is outside is refused as `invalid`, with a pointer and what is allowed.
 
 use crate::code::Refusal;
+use crate::command::shape::escaped;
 use crate::money::{Currency, GivenMoney, Money};
 use crate::time::Timestamp;
 use smol_str::SmolStr;
@@ -119,7 +120,7 @@ pub fn attributes(attributes: &BTreeMap<SmolStr, SmolStr>) -> Checked {
             return Err(Refusal::invalid("/attributes", allowed));
         }
         if !is_text(value, 0, ATTRIBUTE_CHARS_MAX) {
-            let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/attributes/{}", escaped(name));
             let allowed = "the value of an attribute has at most 1000 characters and no control characters";
             return Err(Refusal::invalid(pointer, allowed));
         }

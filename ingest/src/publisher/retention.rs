@@ -48,8 +48,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps what is not older than that; that a row is gone is known for as long again, from when it is compacted. Ends what it does early if it is
-    /// told to stop.
+    /// Keeps what is not older than that; that a row is gone is known for as long again, from when it is compacted. Ends
+    /// what it does early if it is told to stop.
     pub fn new(journal: Arc<Journal>, kept_ms: u64, signal: Signal) -> Retention {
         let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
         let (reader, read, floor) = (None, VecDeque::new(), Cut::default());

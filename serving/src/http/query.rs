@@ -1,6 +1,7 @@
 //! The query part of a request: parameters by name.
 
 use super::problem::Problem;
+use dataflows::command::shape::escaped;
 use std::borrow::Cow;
 
 /// The parameters of a request, decoded.
@@ -17,7 +18,7 @@ impl Query {
     /// Refuses a parameter that is not one of these, or that is there twice.
     pub fn check(&self, known: &[&str]) -> Result<(), Problem> {
         for (n, (name, _)) in self.0.iter().enumerate() {
-            let pointer = || format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = || format!("/{}", escaped(name));
             if !known.contains(&name.as_str()) {
                 let allowed = if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
                 return Err(Problem::invalid(pointer(), format!("{name:?} is no parameter of this route: {allowed}")));
