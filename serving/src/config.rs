@@ -1,8 +1,9 @@
 //! The limits of the serving room, each with a name. None of them can change an answer.
 
 use crate::http::places::{self, Network};
-use crate::http::wire;
+use crate::http::wire::{self, pace::Pace};
 use crate::store::Limits;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much this room keeps, takes and waits for.
@@ -56,6 +57,8 @@ pub struct Config {
     pub linger_bytes_max: usize,
     /// How long.
     pub linger_ms_max: u64,
+    /// How much of that is read in a second of all such clients.
+    pub linger_bytes_per_s: usize,
     /// The size of a command's body.
     pub body_bytes_max: usize,
     /// The size of a batch of commands.
@@ -159,6 +162,7 @@ impl Default for Config {
             unread_ms_max: 2_000,
             linger_bytes_max: 16 << 20,
             linger_ms_max: 5_000,
+            linger_bytes_per_s: 64 << 20,
             body_bytes_max: 1 << 20,
             batch_bytes_max: 8 << 20,
             batch_lines_max: 1_000,
@@ -213,13 +217,14 @@ impl Config {
             body_bytes_per_s_min: self.body_bytes_per_s_min,
             linger_bytes_max: self.linger_bytes_max,
             linger: Duration::from_millis(self.linger_ms_max),
+            linger_pace: Arc::new(Pace::new(self.linger_bytes_per_s)),
         }
     }
 
     /// The limits of a connection beyond the places: who is let in there asks at once.
-    pub fn spare_wire(&self) -> wire::Limits {
+    pub fn spare_wire(&self, wire: &wire::Limits) -> wire::Limits {
         let head = Duration::from_millis(self.spare_head_ms_max);
-        wire::Limits { head, idle: head, body_grace: head, linger: head, ..self.wire() }
+        wire::Limits { head, idle: head, body_grace: head, linger: head, ..wire.clone() }
     }
 
     /// The places of the shop's listener.

@@ -159,13 +159,14 @@ fn door(app: &Arc<App>, routes: &[Route], whose: routes::Door, listener: &TcpLis
         routes::Door::Shop | routes::Door::Both => config.places(),
         routes::Door::Operators => config.operators_places(),
     };
+    let wire = config.wire();
     Ok(Arc::new(Door {
         app: Arc::clone(app),
         routes: TowerToHyperService::new(routes::router(app, routes, whose)),
         guard: Guard::new(config, listener.local_addr().map_err(Error::Accept)?),
         places: Places::new(places),
-        wire: Arc::new(config.wire()),
-        spare: Arc::new(config.spare_wire()),
+        spare: Arc::new(config.spare_wire(&wire)),
+        wire: Arc::new(wire),
     }))
 }
 

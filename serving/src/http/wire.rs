@@ -3,11 +3,13 @@
 
 pub mod chunks;
 pub mod head;
+pub mod pace;
 
 use super::problem::Problem;
 use crate::shop::HangUp;
 use chunks::Chunks;
 use head::Framing;
+use pace::Pace;
 use parking_lot::Mutex;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -40,6 +42,8 @@ pub struct Limits {
     pub linger_bytes_max: usize,
     /// How long.
     pub linger: Duration,
+    /// How fast that is read of all such clients.
+    pub linger_pace: Arc<Pace>,
 }
 
 impl Default for Limits {
@@ -54,6 +58,7 @@ impl Default for Limits {
             body_bytes_per_s_min: 16 << 10,
             linger_bytes_max: 16 << 20,
             linger: Duration::from_secs(2),
+            linger_pace: Arc::new(Pace::new(64 << 20)),
         }
     }
 }
@@ -267,10 +272,19 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// Reads what the client still sends, so that it is not told that the connection broke before it has read the answer.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut piece = [MaybeUninit::uninit(); PIECE_BYTES];
+        let deadline = *self.patience.silent_since.get_or_insert_with(Instant::now) + self.limits.linger;
         loop {
+            if let Some(pause) = self.limits.linger_pace.pause() {
+                ready!(self.patience.poll_until(pause.min(deadline), cx));
+                if Instant::now() >= deadline {
+                    return Poll::Ready(());
+                }
+                continue;
+            }
             let mut read = ReadBuf::uninit(&mut piece);
             match self.socket.as_mut().poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) => {
+                    self.limits.linger_pace.count(read.filled().len());
                     let lingered = self.lingered.get_or_insert(0);
                     *lingered += read.filled().len();
                     if read.filled().is_empty() || *lingered > self.limits.linger_bytes_max {
@@ -278,10 +292,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
                     }
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => {
-                    let since = *self.patience.silent_since.get_or_insert_with(Instant::now);
-                    return self.patience.poll_until(since + self.limits.linger, cx);
-                }
+                Poll::Pending => return self.patience.poll_until(deadline, cx),
             }
         }
     }
