@@ -2,10 +2,10 @@
 
 use crate::support::views::Views;
 use crate::support::{SealedLog, Way, for_each_seed, run, seeds};
-use dataflows::changes::Changes;
-use dataflows::money::{Currency, Money, parse_decimal};
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::Changes;
+use dataflows::contract::money::{Currency, Money, parse_decimal};
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::row::View;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -10,10 +10,10 @@
 
 use crate::support::{SealedLog, Way, run};
 use crate::{rule_s, searches};
-use dataflows::changes::{Changes, digest_text};
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::changes::{Changes, digest_text};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Origin, Topic};
+use dataflows::shop::row::View;
 use ingest::log::{Partitions, Record};
 use ingest::publisher::EpochRecords;
 use serde::{Deserialize, Serialize};

@@ -3,12 +3,12 @@
 
 use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, seeds};
-use dataflows::changes::{Changes, digest_text};
-use dataflows::epoch::Epoch;
-use dataflows::port::Sink;
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::changes::{Changes, digest_text};
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::ports::Sink;
+use dataflows::shop::row::View;
 use ingest::journal::{self, Journal};
 use ingest::log::{Log, LogRecord, Partitions, ReadLimit, Record};
 use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};

@@ -3,12 +3,13 @@
 
 use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, run_from, seeds};
-use dataflows::base::{Table, load, whole};
-use dataflows::changes::{Change, Changes, Rows, Shard, Standings};
-use dataflows::epoch::{Cut, Epoch, EpochRecord, Epochs};
-use dataflows::port::{Forgotten, Held};
-use dataflows::rows::{Imbalance, Row};
-use dataflows::stored::Store;
+use dataflows::contract::changes::{Change, Changes, Rows, Shard, Standings};
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, Epochs};
+use dataflows::engine::base::{Table, load, whole};
+use dataflows::engine::stored::Store;
+use dataflows::ports::{Forgotten, Held};
+use dataflows::shop::row::Row;
+use dataflows::views::invariants::Imbalance;
 use ingest::checkpoint;
 use ingest::sealed::Place;
 use ingest::storage::Folder;

@@ -2,7 +2,7 @@
 //! a command's id is decided once. Not for reading what answers mean beyond their status.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use dataflows::command::Command;
+use dataflows::shop::command::Command;
 use serde_json::Value;
 use std::time::Duration;
 

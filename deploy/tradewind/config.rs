@@ -231,7 +231,7 @@ pub struct Engine {
     /// An epoch that takes longer to decide is logged.
     pub slow_epoch: Duration,
     /// All other keys.
-    pub limits: dataflows::engine::Config,
+    pub limits: dataflows::engine::limits::Config,
 }
 
 /// `[serving]`; see [`KEYS`] for what each means.
@@ -320,7 +320,7 @@ impl Settings {
                 workers: self.count("engine.workers"),
                 held_bytes_max: self.count("engine.held_bytes_max"),
                 slow_epoch: Duration::from_millis(self.number("engine.slow_epoch_ms")),
-                limits: dataflows::engine::Config {
+                limits: dataflows::engine::limits::Config {
                     epochs_in_flight: self.count("engine.epochs_in_flight"),
                     inputs_in_flight: self.count("engine.inputs_in_flight"),
                     stride_epochs_max: self.count("engine.stride_epochs_max"),

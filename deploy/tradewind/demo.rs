@@ -6,7 +6,7 @@ mod story;
 
 use crate::client::{Client, command_line};
 use anyhow::{Context, Result, ensure};
-use dataflows::command::Command;
+use dataflows::shop::command::Command;
 use serde_json::Value;
 use shop::Shop;
 use std::collections::BTreeSet;

@@ -1,10 +1,9 @@
 //! How long deciding takes: the clock that the engine is given, what `/metrics` says of it, and a line in the log for an
 //! epoch that took long.
 
-use dataflows::port::{EpochTime, Stopwatch};
+use dataflows::ports::{EpochTime, Stopwatch};
 use serving::Histogram;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The times of the epochs that this process decided.

@@ -16,12 +16,13 @@
 //! itself is the repeat of one already taken, and changes nothing either.
 
 use anyhow::{Context, Result};
-use dataflows::changes::Changes;
-use dataflows::command::{Command, PaymentMethod, PaymentResult, RecordPaymentResult};
-use dataflows::epoch::Epoch;
-use dataflows::money::{Amount, GivenMoney};
-use dataflows::port::{AppendError, CommandLog, Publication, Sink};
-use dataflows::rows::{PaymentRow, PaymentStatus};
+use dataflows::contract::changes::Changes;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::ports::{AppendError, CommandLog, Publication, Sink};
+use dataflows::shop::command::Command;
+use dataflows::shop::orders::PaymentStatus;
+use dataflows::shop::payments::{PaymentMethod, PaymentResult, PaymentRow, RecordPaymentResult};
 use serving::shop::NowMs;
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, HashMap};

@@ -3,7 +3,7 @@
 
 use crate::config::{Config, KafkaListen};
 use anyhow::{Context, Result};
-use dataflows::budget::Budget;
+use dataflows::engine::budget::Budget;
 use ingest::listener::{Access, Listener, Parts};
 use ingest::log::Log;
 use ingest::storage::Folder;

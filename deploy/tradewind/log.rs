@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use anyhow::{Context, Result, ensure};
-use dataflows::epoch::Cut;
+use dataflows::contract::epoch::Cut;
 use ingest::journal::Journal;
 use ingest::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};

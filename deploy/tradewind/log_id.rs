@@ -2,8 +2,8 @@
 //! what is in the log.
 
 use anyhow::{Context, Result, ensure};
-use dataflows::epoch::{Cut, Epoch, Epochs};
-use dataflows::topic::TopicPartition;
+use dataflows::contract::epoch::{Cut, Epoch, Epochs};
+use dataflows::contract::topic::TopicPartition;
 use ingest::log::{Log, LogRecord, ReadLimit};
 use ingest::signal::Signal;
 use ingest::storage::{Folder, Storage};

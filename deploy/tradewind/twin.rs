@@ -1,11 +1,12 @@
 //! A shop for tests that decides commands at once, in memory. Not for how they get there.
 
-use dataflows::command::Command;
-use dataflows::decider::{Decider, Tables};
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::port::Envelope;
-use dataflows::time::Timestamp;
-use dataflows::topic::Origin;
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::input::Envelope;
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::Origin;
+use dataflows::shop::command::Command;
+use dataflows::shop::decider::Decider;
+use dataflows::shop::decider::tables::Tables;
 
 /// A shop with its log.
 #[derive(Default)]

@@ -2,12 +2,12 @@
 //! a record may take, in one run: the journal, the journal through the listener, Apache Kafka. Not a test: nothing depends
 //! on the figures.
 
-use dataflows::budget::Budget;
-use dataflows::command::{Command, CommandType};
-use dataflows::epoch::{Cut, Epochs};
-use dataflows::port::{Polled, Publication, Source as _};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::{Cut, Epochs};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::engine::budget::Budget;
+use dataflows::ports::{Polled, Publication, Source as _};
+use dataflows::shop::command::{Command, CommandType};
 use ingest::journal::Journal;
 use ingest::kafka::topics::{Layout, Topics};
 use ingest::kafka::{self, KafkaLog};

@@ -1,6 +1,6 @@
 //! The wall clock as an argument, so that tests have their own. Not for pacing: that never reaches an answer.
 
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Says what time it is.

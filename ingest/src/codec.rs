@@ -16,10 +16,11 @@
 use crate::log::{RECORD_BYTES_MAX, Record};
 use crate::structured;
 use bytes::Bytes;
-use dataflows::command::{Command, CommandType};
-use dataflows::observation::{Observation, ObservationType};
-use dataflows::port::{DeadLetter, DeadLetterCode, Envelope, Input, Publication, Sighting};
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::input::{DeadLetter, DeadLetterCode, Envelope, Input, Sighting};
+use dataflows::contract::topic::{Origin, Topic};
+use dataflows::ports::Publication;
+use dataflows::shop::command::{Command, CommandType};
+use dataflows::shop::searches::observation::{Observation, ObservationType};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use smol_str::SmolStr;

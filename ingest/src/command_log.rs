@@ -1,12 +1,11 @@
 //! The log for those who publish commands: encodes them, places them by key, and refuses what would wait too long. Not
 //! for deciding, and not for checking data.
 
-use crate::Clock;
-use crate::codec;
 use crate::log::Log;
 use crate::partition::partition_of;
-use dataflows::port::{AppendError, Appended, CommandLog, Publication};
-use dataflows::topic::TopicPartition;
+use crate::{Clock, codec};
+use dataflows::contract::topic::TopicPartition;
+use dataflows::ports::{AppendError, Appended, CommandLog, Publication};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

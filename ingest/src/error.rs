@@ -1,7 +1,7 @@
 //! What can go wrong here. Not for records that cannot be read: those are dead letters.
 
-use dataflows::epoch::Epoch;
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::topic::{Origin, TopicPartition};
 
 /// Why this room cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]

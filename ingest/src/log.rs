@@ -3,9 +3,10 @@
 
 use crate::Error;
 use bytes::Bytes;
-use dataflows::epoch::Cut;
-use dataflows::port::{Appended, RawRecord, Waker};
-use dataflows::topic::{Origin, Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::input::RawRecord;
+use dataflows::contract::topic::{Origin, Topic, TopicPartition};
+use dataflows::ports::{Appended, Waker};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -9,11 +9,11 @@ use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit, Record};
 use crate::publisher::{Progress, header, place};
 use bytes::Bytes;
-use dataflows::epoch::{Cut, Epoch};
-use dataflows::port::Waker;
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::{Cut, Epoch};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::ports::Waker;
+use dataflows::shop::row::View;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 

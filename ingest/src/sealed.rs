@@ -4,9 +4,9 @@
 use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::signal::Signal;
-use dataflows::epoch::{Cut, EpochRecord, Epochs, Ignored, RULES};
-use dataflows::port::Waker;
-use dataflows::topic::TopicPartition;
+use dataflows::contract::epoch::{Cut, EpochRecord, Epochs, Ignored, RULES};
+use dataflows::contract::topic::TopicPartition;
+use dataflows::ports::Waker;
 use std::time::{Duration, Instant};
 
 /// How long reading what is there may make no progress before it is an error.

@@ -1,7 +1,7 @@
 //! Lets a thread wait until something rings or a time has passed. Not a queue: rings are not counted up.
 
 use crate::log::lock;
-use dataflows::port::Waker;
+use dataflows::ports::Waker;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 

@@ -5,13 +5,13 @@
 //! it; an epoch is complete here when every partition of the share is read up to its cut, by position, never by count.
 //! The reader of the share runs ahead of the cuts, so that a live epoch finds its records decoded, but only so far.
 
-use crate::codec;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::sealed::{Follower, Sealed};
-use crate::{Error, Fatal};
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::port::{Envelope, Input, Polled, Source, Stride, Waker};
-use dataflows::topic::TopicPartition;
+use crate::{Error, Fatal, codec};
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::input::{Envelope, Input};
+use dataflows::contract::topic::TopicPartition;
+use dataflows::ports::{Polled, Source, Stride, Waker};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;

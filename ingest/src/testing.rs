@@ -5,8 +5,8 @@ pub mod broker;
 
 use crate::Clock;
 use crate::log::lock;
-use dataflows::port::Waker;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::Waker;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};

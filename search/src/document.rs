@@ -2,7 +2,7 @@
 //! the store's, at the epoch of the answer.
 
 use crate::text::{Word, words};
-use dataflows::rows::Product;
+use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tantivy::TantivyDocument;

@@ -1,12 +1,14 @@
 //! What the tests share: a shop that is made up from a seed, its changes, and what it has in stock.
 
-use dataflows::changes::{Change, Changes, Rows, Standing, Standings};
-use dataflows::command::InventoryPolicy;
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::finder::ShopAt;
-use dataflows::money::Currency;
-use dataflows::rows::{LeftOut, LetterQuota, Order, OrderLine, OrderStatus, Product, Row, Variant, View};
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::{Change, Changes, Rows, Standing, Standings};
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::money::Currency;
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::finder::ShopAt;
+use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, Variant};
+use dataflows::shop::dead_letters::LetterQuota;
+use dataflows::shop::orders::{Order, OrderLine, OrderStatus};
+use dataflows::shop::row::{Row, View};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -218,7 +220,7 @@ impl Shop {
 }
 
 fn hash_of<R: Row>(row: &R) -> u128 {
-    dataflows::changes::row_hash(R::VIEW, &row.key(), &row.value())
+    dataflows::contract::changes::row_hash(R::VIEW, &row.key(), &row.value())
 }
 
 /// What is in stock: of every third SKU nothing.

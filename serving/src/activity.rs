@@ -5,8 +5,8 @@ mod allowance;
 
 pub use allowance::Allowance;
 
-use dataflows::observation::Observation;
-use dataflows::port::{CommandLog, Publication};
+use dataflows::ports::{CommandLog, Publication};
+use dataflows::shop::searches::observation::Observation;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

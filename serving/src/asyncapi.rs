@@ -2,10 +2,10 @@
 //! those of the OpenAPI document; a test holds the others against every golden record.
 
 use crate::openapi;
-use dataflows::command::CommandType;
-use dataflows::observation::ObservationType;
-use dataflows::rows::View;
-use dataflows::topic::Topic;
+use dataflows::contract::topic::Topic;
+use dataflows::shop::command::CommandType;
+use dataflows::shop::row::View;
+use dataflows::shop::searches::observation::ObservationType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

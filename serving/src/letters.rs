@@ -1,6 +1,6 @@
 //! The node's dead letters as an operator sees them. Not for how they are kept.
 
-use dataflows::topic::Origin;
+use dataflows::contract::topic::Origin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

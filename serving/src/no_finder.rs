@@ -1,7 +1,7 @@
 //! For a shop without a product index.
 
-use dataflows::epoch::Epoch;
-use dataflows::finder::{Finder, IndexAt, IndexStanding, NotThere};
+use dataflows::contract::epoch::Epoch;
+use dataflows::ports::finder::{Finder, IndexAt, IndexStanding, NotThere};
 use std::sync::Arc;
 use std::time::Duration;
 

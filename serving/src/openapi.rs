@@ -6,8 +6,8 @@ pub mod refusals;
 use crate::commands::{makes_something, takes_no_body};
 use crate::http::problem::{Fault, path_names_sku, status_of};
 use crate::routes::{Kind, Method, Param, Route};
-use dataflows::code::Code;
-use dataflows::command::CommandType;
+use dataflows::contract::code::Code;
+use dataflows::shop::command::CommandType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 
 use crate::shop::{Rates, Shop};
 use crate::vitals::Vitals;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use std::fmt;
 
 /// How far a replay is.

@@ -25,7 +25,7 @@ mod route;
 pub use route::{Door, Kind, Method, Param, Route, dated, router};
 
 use crate::commands::batch;
-use dataflows::command::CommandType;
+use dataflows::shop::command::CommandType;
 use route::run;
 
 const BELOW: Param = Param { name: "below", kind: "integer", about: "only where less than this is available" };

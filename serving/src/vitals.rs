@@ -1,6 +1,6 @@
 //! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
 
-use dataflows::epoch::{Cut, Epoch};
+use dataflows::contract::epoch::{Cut, Epoch};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;

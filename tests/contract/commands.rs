@@ -1,6 +1,6 @@
 //! A sample of each command as a client may send it: out of order, with defaults left out, with what we do not know.
 
-use dataflows::command::CommandType;
+use dataflows::shop::command::CommandType;
 
 /// The sample's data.
 pub const fn given(command_type: CommandType) -> &'static str {

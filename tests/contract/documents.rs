@@ -1,13 +1,16 @@
 //! Sample documents with every field set, also the ones that outsiders do not see, so that those are missed if they leak.
 
 use super::{currency, moment, pounds, text};
-use dataflows::code::Code;
-use dataflows::command::{InventoryPolicy, PaymentMethod};
-use dataflows::epoch::Epoch;
-use dataflows::rows::{
-    Adjustment, Credit, CreditLine, FormerSku, HashMemo, History, Order, OrderLine, OrderStatus, Payment,
-    PaymentStatus, Product, ScheduledPrice, Shipment, ShipmentStatus, Taken, Variant,
+use dataflows::contract::code::Code;
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::adjustments::Adjustment;
+use dataflows::shop::catalogue::{FormerSku, InventoryPolicy, Product, ScheduledPrice, Variant};
+use dataflows::shop::credits::{Credit, CreditLine};
+use dataflows::shop::memo::HashMemo;
+use dataflows::shop::orders::{
+    History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken,
 };
+use dataflows::shop::payments::PaymentMethod;
 use std::sync::Arc;
 
 /// A product with a scheduled price and a variant that is no longer sold.

@@ -2,10 +2,13 @@
 
 use super::documents::{adjustment, credit, order, product, rejected};
 use super::{moment, pounds, text};
-use dataflows::code::{Code, Problem};
-use dataflows::command::PaymentMethod;
-use dataflows::event::{Fact, MoneyMoved, RefundKind, Reservation, Return, ReturnedLine, StockMovement, StockReason};
-use dataflows::rows::OrderStatus;
+use dataflows::contract::code::{Code, Problem};
+use dataflows::shop::event::Fact;
+use dataflows::shop::orders::OrderStatus;
+use dataflows::shop::payments::{MoneyMoved, PaymentMethod};
+use dataflows::shop::refunds::RefundKind;
+use dataflows::shop::returns::{Return, ReturnedLine};
+use dataflows::shop::stock::{Reservation, StockMovement, StockReason};
 
 /// The events of the contract, in its order.
 pub const NAMES: [&str; 17] = [

@@ -2,14 +2,19 @@
 
 use super::documents::{adjustment, credit, order, product};
 use super::{COMMAND_ID, currency, moment, text};
-use dataflows::code::{Code, Problem};
-use dataflows::command::CommandType;
-use dataflows::epoch::Epoch;
-use dataflows::rows::{
-    Check, Grain, HashMemo, Ids, Invariant, Operation, PaymentRow, Policy, Revenue, RevenueKey, Row, SearchKey,
-    SearchSums, Searches, Stock, StockLocation, Sums, View,
-};
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::code::{Code, Problem};
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::topic::{Origin, Topic};
+use dataflows::shop::command::CommandType;
+use dataflows::shop::memo::HashMemo;
+use dataflows::shop::operations::{Ids, Operation};
+use dataflows::shop::payments::PaymentRow;
+use dataflows::shop::policy::Policy;
+use dataflows::shop::row::{Row, View};
+use dataflows::shop::stock::{Stock, StockLocation};
+use dataflows::views::invariants::{Check, Invariant};
+use dataflows::views::revenue::{Grain, Revenue, RevenueKey, Sums};
+use dataflows::views::searches::{SearchKey, SearchSums, Searches};
 
 /// The key and the value of the sample. A new view stops the build here.
 pub fn row(view: View) -> (String, Vec<u8>) {

@@ -3,7 +3,7 @@
 
 use super::{Program, TestEnv, Way, shop};
 use bytes::Bytes;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::topic::{Topic, TopicPartition};
 use ingest::journal::{self, Journal};
 use ingest::log::{Log, Partitions, Record};
 use serde_json::{Value, json};

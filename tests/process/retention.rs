@@ -3,10 +3,10 @@
 
 use super::program::PATIENCE;
 use super::{Api, Program, TestEnv, Way, shop};
-use dataflows::epoch::Cut;
-use dataflows::event::Domain;
-use dataflows::rows::View;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::domain::Domain;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::shop::row::View;
 use ingest::contract_tests::read_to;
 use ingest::kafka::{self, KafkaLog};
 use ingest::log::{Log, Partitions};

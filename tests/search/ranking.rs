@@ -4,13 +4,13 @@
 //! `TRADEWIND_TEST_SIGNALS=1 cargo test --test tradewind-tests ranking` prints what is lost without each signal.
 
 use crate::support::test_data;
-use dataflows::changes::{Change, Changes, Rows, Standings};
-use dataflows::command::{InventoryPolicy, PutProduct};
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::finder::{Finder, IndexAt, ShopAt, Wanted};
-use dataflows::port::Sink;
-use dataflows::rows::{LeftOut, LetterQuota, Product, Variant};
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::{Change, Changes, Rows, Standings};
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::Sink;
+use dataflows::ports::finder::{Finder, IndexAt, ShopAt, Wanted};
+use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, PutProduct, Variant};
+use dataflows::shop::dead_letters::LetterQuota;
 use search::{Config, ProductIndex, Ranking};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub fn row(put: &PutProduct) -> Product {
         sku: variant.sku,
         title: variant.title,
         price: variant.price.amount.0,
-        currency: dataflows::money::Currency::parse(&variant.price.currency).unwrap(),
+        currency: dataflows::contract::money::Currency::parse(&variant.price.currency).unwrap(),
         inventory_policy: variant.inventory_policy,
         low_stock_at: variant.low_stock_at,
         scheduled: Vec::new(),

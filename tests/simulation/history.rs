@@ -1,10 +1,10 @@
 //! What was seen, over all stops of the machine: the log's records, also those that were deleted since, and every epoch
 //! as it first left the core. Whatever is seen again must be the same.
 
-use dataflows::changes::Changes;
-use dataflows::epoch::{Cut, Epoch};
-use dataflows::port::{Appended, Sink, Waker};
-use dataflows::topic::TopicPartition;
+use dataflows::contract::changes::Changes;
+use dataflows::contract::epoch::{Cut, Epoch};
+use dataflows::contract::topic::TopicPartition;
+use dataflows::ports::{Appended, Sink, Waker};
 use ingest::Error;
 use ingest::journal::Journal;
 use ingest::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch};

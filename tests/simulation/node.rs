@@ -1,9 +1,9 @@
 //! A node without threads: every part is moved by hand. It ends by being dropped, as a process does.
 
 use super::history::History;
-use dataflows::changes::Changes;
-use dataflows::port::Sink;
-use dataflows::stepped::Stepped;
+use dataflows::contract::changes::Changes;
+use dataflows::engine::stepped::Stepped;
+use dataflows::ports::Sink;
 use ingest::checkpoint::{self, Keep, Keeper, Manifest};
 use ingest::dead_letters::{self, DeadLetters};
 use ingest::journal::{self, Journal, Writer};
@@ -102,7 +102,8 @@ impl Node {
             Box::new(Twice { inner: Box::new(shop.clone()), history: history.clone() }),
             Box::new(history.sink(base.as_ref().map(|base| base.epoch))),
         ];
-        let config = dataflows::engine::Config { epochs_in_flight: 16, ..dataflows::engine::Config::default() };
+        let config =
+            dataflows::engine::limits::Config { epochs_in_flight: 16, ..dataflows::engine::limits::Config::default() };
         let engine = Stepped::new(config, state, Box::new(source), sinks);
 
         let report = Report { clock_behind: Arc::new(|_| {}), stalled: Arc::new(|_| {}), fatal: stops };

@@ -5,8 +5,8 @@ use super::node::{Node, PARTITIONS, Parts};
 use super::reference;
 use crate::model::workload::Workload;
 use crate::rule_s::record_of;
-use dataflows::port::AppendError;
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::contract::topic::{Origin, TopicPartition};
+use dataflows::ports::AppendError;
 use ingest::log::{Log, Record};
 use ingest::testing::{Disk, Faults, LogFaults, ManualClock, Random, Stop};
 use std::collections::BTreeMap;
@@ -339,7 +339,7 @@ impl World {
         let mut node = self.start().expect("nothing fails any more");
         let ends = |node: &Node| {
             let mut ends = node.journal.ends().unwrap();
-            ends.0.remove(&dataflows::topic::Topic::Epochs);
+            ends.0.remove(&dataflows::contract::topic::Topic::Epochs);
             ends
         };
         let is_behind = |node: &Node| {

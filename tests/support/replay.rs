@@ -1,11 +1,13 @@
 //! A sealed log in memory, given to any number of workers in strides of any length.
 
-use dataflows::changes::Changes;
-use dataflows::engine::{Config, Engine};
-use dataflows::epoch::{Cut, Epoch, EpochRecord, RULES};
-use dataflows::port::{Input, Polled, Sink, Source, Stride, Unmeasured, Waker};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::changes::Changes;
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, RULES};
+use dataflows::contract::input::Input;
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Origin, Topic};
+use dataflows::engine::Engine;
+use dataflows::engine::limits::Config;
+use dataflows::ports::{Polled, Sink, Source, Stride, Unmeasured, Waker};
 use ingest::log::Record;
 use std::sync::{Arc, Mutex};
 

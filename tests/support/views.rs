@@ -1,7 +1,7 @@
 //! The views as an outsider keeps them: rows by key, from the changes of each epoch.
 
-use dataflows::changes::{Change, Changes, Rows, row_hash};
-use dataflows::rows::{Row, View};
+use dataflows::contract::changes::{Change, Changes, Rows, row_hash};
+use dataflows::shop::row::{Row, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What can go wrong here.
 
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 
 /// Why the warehouse cannot do what it was asked. After any error the exporter is opened again: what it had not committed
 /// is read again from the log.

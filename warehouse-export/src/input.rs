@@ -2,9 +2,9 @@
 //! log.
 
 use bytes::Bytes;
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::row::View;
 use smol_str::SmolStr;
 
 /// An epoch: all its events and all changes of views.

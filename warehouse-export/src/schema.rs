@@ -1,6 +1,6 @@
 //! What columns a table has, and what a row is. Not for which tables there are: see `tables`.
 
-use dataflows::time::{Civil, Timestamp};
+use dataflows::contract::time::{Civil, Timestamp};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::fmt;

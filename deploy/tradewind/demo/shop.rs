@@ -1,8 +1,10 @@
 //! The built-in shop: its products, and the commands that set it up. Not for what happens in it.
 
 use anyhow::{Context, Result};
-use dataflows::command::{Command, InventoryPolicy, MoveReason, MoveStock, PutProduct, PutVariant};
-use dataflows::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
+use dataflows::shop::command::Command;
+use dataflows::shop::stock::{MoveReason, MoveStock};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -3,11 +3,14 @@
 
 use super::shop::{Shop, Variant, received};
 use crate::numbers::Numbers;
-use dataflows::command::{
-    CancelOrder, Command, GivenCreditLine, InventoryPolicy, PaymentMethod, PlaceLine, PlaceOrder, PlacePayment,
-    RecordAdjustment, RecordCredit, ShipOrder,
-};
-use dataflows::money::Amount;
+use dataflows::contract::money::Amount;
+use dataflows::shop::adjustments::RecordAdjustment;
+use dataflows::shop::catalogue::InventoryPolicy;
+use dataflows::shop::command::Command;
+use dataflows::shop::credits::{GivenCreditLine, RecordCredit};
+use dataflows::shop::fulfilment::ShipOrder;
+use dataflows::shop::orders::{CancelOrder, PlaceLine, PlaceOrder, PlacePayment};
+use dataflows::shop::payments::PaymentMethod;
 
 /// How many stories later an order ends.
 pub const ENDS_AFTER: u64 = 6;

@@ -4,7 +4,8 @@ use super::shop::Shop;
 use super::story::{Ending, Story};
 use super::{SEED, first_without, welcome};
 use crate::twin::Twin;
-use dataflows::command::{Command, InventoryPolicy};
+use dataflows::shop::catalogue::InventoryPolicy;
+use dataflows::shop::command::Command;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -79,7 +80,7 @@ fn the_next_story_is_found() {
 fn the_order_to_try_is_one_that_can_be_read() {
     let text = welcome("http://127.0.0.1:8080");
     let data = text.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
-    let read = Command::read(dataflows::command::CommandType::PlaceOrder, "my-first-order", data.as_bytes());
+    let read = Command::read(dataflows::shop::command::CommandType::PlaceOrder, "my-first-order", data.as_bytes());
     assert!(read.is_ok(), "{text}");
     assert_eq!(text.matches("curl ").count(), 3);
 }

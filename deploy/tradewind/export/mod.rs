@@ -14,7 +14,7 @@ pub use tables::Tables;
 
 use crate::config::Export;
 use anyhow::{Context, Result};
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use ingest::log::Log;
 use ingest::signal::Signal;
 use serving::{

@@ -5,19 +5,17 @@
 
 use super::{Tables, open};
 use crate::config::Config;
-use crate::log;
-use crate::log_id;
 use crate::outputs::Outputs;
+use crate::{log, log_id};
 use anyhow::{Context, Result, bail, ensure};
-use dataflows::epoch::{Cut, Epoch};
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
-use ingest::checkpoint;
+use dataflows::contract::epoch::{Cut, Epoch};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::shop::row::View;
 use ingest::log::{Log, LogRecord, ReadLimit};
-use ingest::publisher;
 use ingest::signal::Signal;
 use ingest::storage::Folder;
+use ingest::{checkpoint, publisher};
 use std::io::ErrorKind;
 use std::path::Path;
 use warehouse_export::Gap;

@@ -4,8 +4,8 @@
 use super::{Ask, Exporting, Parts, Reply, Said, Tables, answer};
 use crate::log_id::{self, LogId};
 use anyhow::{Error, Result};
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::row::View;
 use ingest::log::Log;
 use ingest::published::{self, Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
 use ingest::signal::Signal;

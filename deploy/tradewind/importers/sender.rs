@@ -3,7 +3,7 @@
 
 use crate::client::{Answer, Client, Patience, command_line, patiently, percent_encoded};
 use anyhow::{Context, Result, bail, ensure};
-use dataflows::command::Command;
+use dataflows::shop::command::Command;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ impl<N: Node> Sender<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::command::{MoveReason, MoveStock};
+    use dataflows::shop::stock::{MoveReason, MoveStock};
 
     /// A node that answers posts and questions as told, and notes what it was sent.
     #[derive(Default)]

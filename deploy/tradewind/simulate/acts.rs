@@ -4,7 +4,7 @@
 use super::http::Request;
 use super::order::{CURRENCY, Line, Order, State, Way};
 use super::shelves::Shelves;
-use dataflows::money::Amount;
+use dataflows::contract::money::Amount;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

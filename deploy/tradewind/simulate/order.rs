@@ -2,7 +2,7 @@
 //! from the contract, not from the shop's code.
 
 use super::shelves::{Shelves, Taken};
-use dataflows::money::parse_decimal;
+use dataflows::contract::money::parse_decimal;
 use serde_json::{Value, json};
 
 /// The currency of all that is simulated.

@@ -1,5 +1,5 @@
 //! Checkpoints: the core's state at an epoch as files, written from what the store holds while everything goes on. Not
-//! for what rows look like: `dataflows::stored` has that.
+//! for what rows look like: `dataflows::engine::stored` has that.
 //!
 //! A checkpoint is a folder named by its epoch. It has a file a table (blocks of rows, compressed) and `manifest.json`,
 //! which is put in place last: a folder without one is no checkpoint. The manifest names every file with its checksum,
@@ -18,8 +18,8 @@ pub use write::write;
 use crate::Error;
 use crate::sealed::Place;
 use crate::storage::Storage;
-use dataflows::epoch::{Cut, Epoch, Epochs};
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::{Cut, Epoch, Epochs};
+use dataflows::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;

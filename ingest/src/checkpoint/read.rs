@@ -4,9 +4,9 @@
 use super::{FileEntry, MANIFEST, Manifest, ViewStanding, damaged, list};
 use crate::Error;
 use crate::storage::{Storage, StorageFile, read_full, write_all};
-use dataflows::base::{Table, load, whole};
-use dataflows::changes::{Changes, Shard, digest_text};
-use dataflows::epoch::{EpochRecord, RULES};
+use dataflows::contract::changes::{Changes, Shard, digest_text};
+use dataflows::contract::epoch::{EpochRecord, RULES};
+use dataflows::engine::base::{Table, load, whole};
 use std::io;
 use std::sync::{Arc, Mutex};
 use xxhash_rust::xxh3::Xxh3;

@@ -8,7 +8,7 @@ use crate::log::lock;
 use crate::signal::Signal;
 use crate::standstill::{Faults, Standstill};
 use crate::storage::Storage;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;

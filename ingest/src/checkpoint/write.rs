@@ -4,10 +4,10 @@ use super::{FORMAT, FileEntry, MANIFEST, Manifest, ViewStanding};
 use crate::Error;
 use crate::sealed::Place;
 use crate::storage::{Storage, StorageFile, write_all};
-use dataflows::base::Table;
-use dataflows::changes::digest_text;
-use dataflows::epoch::RULES;
-use dataflows::port::Held;
+use dataflows::contract::changes::digest_text;
+use dataflows::contract::epoch::RULES;
+use dataflows::engine::base::Table;
+use dataflows::ports::Held;
 use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
@@ -117,9 +117,9 @@ impl Blocks {
 mod tests {
     use super::*;
     use crate::testing::Disk;
-    use dataflows::changes::Standings;
-    use dataflows::epoch::Epoch;
-    use dataflows::port::Forgotten;
+    use dataflows::contract::changes::Standings;
+    use dataflows::contract::epoch::Epoch;
+    use dataflows::ports::Forgotten;
     use smol_str::SmolStr;
 
     /// Is forgotten when the last table is read.

@@ -5,9 +5,11 @@ use crate::contract_tests::{beginning, read_to};
 use crate::journal::{self, Journal};
 use crate::log::{CutLimit, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::testing::{Disk, ManualClock, PATIENCE};
-use dataflows::command::{CancelOrder, Command};
-use dataflows::epoch::Cut;
-use dataflows::port::{Input, Waker};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::input::Input;
+use dataflows::ports::Waker;
+use dataflows::shop::command::Command;
+use dataflows::shop::orders::CancelOrder;
 use std::sync::{Mutex, mpsc};
 
 fn cancel(number: usize) -> Publication {

@@ -5,8 +5,8 @@ use super::{LIMIT, ORDERS, STOCK, append, beginning, by_partition, end, ends, re
 use crate::Error;
 use crate::log::{CutLimit, Log, LogRecord, ReadLimit, Record};
 use crate::testing::{Bell, Random};
-use dataflows::epoch::Cut;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -12,10 +12,10 @@ mod tests;
 
 pub use letters::{Config, DeadLetters, Edit, Flusher, Wanted};
 
-use dataflows::epoch::Epoch;
-use dataflows::port::{DeadLetterCode, RawRecord};
-use dataflows::time::Timestamp;
-use dataflows::topic::Origin;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::input::{DeadLetterCode, RawRecord};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::Origin;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use super::meta::Layout;
 use super::{Config, front};
 use crate::Error;
 use crate::storage::Storage;
-use dataflows::epoch::Cut;
-use dataflows::topic::Topic;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::Topic;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ use super::reader::{Next, Scan};
 use super::{Shared, snapshot};
 use crate::Error;
 use crate::log::{CutLimit, lock};
-use dataflows::epoch::Cut;
-use dataflows::topic::Topic;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::Topic;
 use std::sync::Arc;
 
 /// How many times the bytes of an epoch are looked through for what other partitions have behind a long backlog.

@@ -23,7 +23,7 @@ use super::{Compaction, Config, Shared, compact, snapshot};
 use crate::Error;
 use crate::log::lock;
 use crate::storage::Storage;
-use dataflows::epoch::Cut;
+use dataflows::contract::epoch::Cut;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::contract_tests::{PARTITIONS, append, beginning, by_partition, read_to
 use crate::log::LogRecord;
 use crate::testing::Disk;
 use bytes::Bytes;
-use dataflows::topic::Topic;
+use dataflows::contract::topic::Topic;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 

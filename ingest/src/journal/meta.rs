@@ -4,7 +4,7 @@
 use crate::Error;
 use crate::log::Partitions;
 use crate::storage::Storage;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::topic::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 const NAME: &str = "meta";

@@ -11,9 +11,9 @@ use super::{Shared, State};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
 use bytes::Bytes;
-use dataflows::epoch::Cut;
-use dataflows::port::Waker;
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Origin, TopicPartition};
+use dataflows::ports::Waker;
 use std::sync::Arc;
 
 /// What a scan comes to.

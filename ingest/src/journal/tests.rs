@@ -4,8 +4,8 @@ use super::*;
 use crate::contract_tests::{self, append, beginning, by_partition, read_to, text};
 use crate::log::LogRecord;
 use crate::testing::{Disk, Faults, Random};
-use dataflows::port::AppendError;
-use dataflows::topic::Topic;
+use dataflows::contract::topic::Topic;
+use dataflows::ports::AppendError;
 use std::sync::mpsc;
 
 const SEGMENT: &str = "00000000000000000000.journal";

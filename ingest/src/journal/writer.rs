@@ -4,14 +4,13 @@
 //! After a write or a sync that failed, the file is cut back to its durable end before anything else is written, since
 //! nobody knows what the disk has of the rest; until that works, every append is refused.
 
-use super::batch;
 use super::commit::{self, ENTRY_BYTES, HEADER_BYTES, Segment};
 use super::meta::Layout;
-use super::{Config, Shared};
+use super::{Config, Shared, batch};
 use crate::log::{Record, lock};
 use crate::storage::write_all;
-use dataflows::port::{AppendError, Appended};
-use dataflows::topic::{Origin, TopicPartition};
+use dataflows::contract::topic::{Origin, TopicPartition};
+use dataflows::ports::{AppendError, Appended};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

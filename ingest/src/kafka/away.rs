@@ -2,7 +2,7 @@
 //! for what a client was told wrongly: see `client`.
 
 use crate::Error;
-use dataflows::port::AppendError;
+use dataflows::ports::AppendError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// The log could not be asked.

@@ -3,8 +3,8 @@
 use super::{BATCH_BYTES_MAX, Config, away};
 use crate::Error;
 use crate::log::lock;
-use dataflows::epoch::Cut;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};

@@ -5,8 +5,8 @@
 //! may part, the one of the earlier topic is never the one to leave out (see `places`). So a cut takes up the earlier
 //! topics whole before it takes anything of the next: what it leaves out of a topic, it leaves out of all later ones.
 
-use dataflows::epoch::Cut;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
 
 /// The places of command topics.
 pub fn commands(cut: &Cut) -> impl Iterator<Item = (TopicPartition, u64)> {

@@ -6,7 +6,7 @@ use super::places::Places;
 use super::{BATCH_BYTES_MAX, Config, away};
 use crate::Error;
 use crate::log::Partitions;
-use dataflows::topic::Topic;
+use dataflows::contract::topic::Topic;
 use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;

@@ -6,8 +6,8 @@ use super::topics::{CLUSTER, NODE, as_i64, failed};
 use super::{Access, Shared, code};
 use crate::Error;
 use crate::log::RECORD_BYTES_MAX;
-use dataflows::epoch::Cut;
-use dataflows::topic::Topic;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::Topic;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
 };

@@ -5,7 +5,7 @@ use super::code;
 use crate::journal::batch::{self, HEADER_BYTES, Records, SPAN_MAX};
 use crate::log::{LogRecord, RECORD_BYTES_MAX, Record};
 use bytes::Bytes;
-use dataflows::topic::TopicPartition;
+use dataflows::contract::topic::TopicPartition;
 use smol_str::SmolStr;
 use std::io::{Cursor, Read};
 

@@ -33,7 +33,7 @@ use crate::log::{Log, Watch, lock};
 use crate::storage::Storage;
 use budget::Budget;
 use connection::Connection;
-use dataflows::budget::Budget as InFlight;
+use dataflows::engine::budget::Budget as InFlight;
 use groups::Groups;
 use offsets::Offsets;
 use producers::Producers;

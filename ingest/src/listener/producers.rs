@@ -7,7 +7,7 @@
 use super::batches::{Stamp, after};
 use super::code;
 use crate::log::lock;
-use dataflows::topic::TopicPartition;
+use dataflows::contract::topic::TopicPartition;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -167,7 +167,7 @@ impl Producer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::topic::Topic;
+    use dataflows::contract::topic::Topic;
 
     const AT: TopicPartition = TopicPartition::new(Topic::Orders, 1);
     const ELSEWHERE: TopicPartition = TopicPartition::new(Topic::Orders, 2);

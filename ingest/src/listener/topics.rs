@@ -3,8 +3,8 @@
 use super::{Access, Shared, code};
 use crate::Error;
 use crate::log::{Log, LogRecord, ReadLimit};
-use dataflows::epoch::Cut;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{

@@ -9,8 +9,8 @@ use crate::Error;
 use crate::journal::{Compaction, Journal};
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::signal::Signal;
-use dataflows::epoch::{Cut, Epoch};
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::epoch::{Cut, Epoch};
+use dataflows::contract::topic::{Topic, TopicPartition};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

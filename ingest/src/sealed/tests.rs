@@ -6,8 +6,8 @@ use crate::journal::{self, Journal};
 use crate::log::Partitions;
 use crate::sequencer::{self, Report, Sequencer};
 use crate::testing::{Bell, Disk, ManualClock, Random};
-use dataflows::epoch::Epoch;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
 use std::sync::Arc;
 
 fn open(disk: &Disk) -> Arc<dyn Log> {

@@ -6,8 +6,8 @@ use crate::journal::{self, Journal};
 use crate::log::Partitions;
 use crate::sealed::Place;
 use crate::testing::{Bell, Disk, Faults, ManualClock, PATIENCE};
-use dataflows::epoch::{EpochRecord, RULES};
-use dataflows::topic::Topic;
+use dataflows::contract::epoch::{EpochRecord, RULES};
+use dataflows::contract::topic::Topic;
 use std::sync::mpsc;
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);

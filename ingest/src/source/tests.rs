@@ -7,11 +7,13 @@ use crate::journal::{self, Journal};
 use crate::log::{CutLimit, Partitions, Record, Watch};
 use crate::sealed::Place;
 use crate::testing::{Bell, Disk, Random};
-use dataflows::command::{CancelOrder, Command, MoveReason, MoveStock};
-use dataflows::epoch::{Epochs, RULES};
-use dataflows::port::{Appended, Publication};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::epoch::{Epochs, RULES};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Origin, Topic};
+use dataflows::ports::{Appended, Publication};
+use dataflows::shop::command::Command;
+use dataflows::shop::orders::CancelOrder;
+use dataflows::shop::stock::{MoveReason, MoveStock};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 

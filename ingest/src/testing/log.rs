@@ -3,9 +3,9 @@
 use super::Random;
 use crate::Error;
 use crate::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch, lock};
-use dataflows::epoch::Cut;
-use dataflows::port::{AppendError, Appended, Waker};
-use dataflows::topic::TopicPartition;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::TopicPartition;
+use dataflows::ports::{AppendError, Appended, Waker};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -1,9 +1,8 @@
 //! That the words of a product are those that indexes on disk were made from, or the form says otherwise.
 
 use super::*;
-use dataflows::command::InventoryPolicy;
-use dataflows::money::Currency;
-use dataflows::rows::{LeftOut, Variant};
+use dataflows::contract::money::Currency;
+use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Variant};
 use std::collections::BTreeMap;
 
 #[test]

@@ -1,10 +1,11 @@
 //! Changes on their way to the index: epochs put together, so that the engine never waits for the index and memory is
 //! bounded by the catalogue. Not for applying them.
 
-use dataflows::changes::{Change, Changes, Rows};
-use dataflows::epoch::Epoch;
-use dataflows::footprint::Footprint;
-use dataflows::rows::{Order, OrderStatus, Product};
+use dataflows::contract::changes::{Change, Changes, Rows};
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::catalogue::Product;
+use dataflows::shop::footprint::Footprint;
+use dataflows::shop::orders::{Order, OrderStatus};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 //! finding anything; it is what documents are made from.
 
 use super::batch::Batch;
-use dataflows::footprint::Footprint as _;
-use dataflows::rows::Product;
+use dataflows::shop::catalogue::Product;
+use dataflows::shop::footprint::Footprint as _;
 use smol_str::SmolStr;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};

@@ -10,7 +10,7 @@ use super::snapshot::Known;
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use smol_str::SmolStr;
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ impl Link {
     }
 
     /// Leaves an epoch.
-    pub fn add(&self, changes: &dataflows::changes::Changes) {
+    pub fn add(&self, changes: &dataflows::contract::changes::Changes) {
         self.inner().0.add(changes);
         self.moved.notify_one();
     }

@@ -4,7 +4,7 @@
 use super::home::Home;
 use crate::Error;
 use crate::document::{FORMAT, Fields};
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use tantivy::directory::error::OpenReadError;
@@ -24,7 +24,7 @@ pub struct Mark {
 impl Mark {
     /// The mark of an epoch.
     pub fn of(epoch: Epoch, digest: u128) -> Mark {
-        Mark { format: FORMAT, epoch, digest: dataflows::changes::digest_text(digest) }
+        Mark { format: FORMAT, epoch, digest: dataflows::contract::changes::digest_text(digest) }
     }
 }
 

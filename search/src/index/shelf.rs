@@ -2,8 +2,8 @@
 //! each is exact, and lets requests wait for an epoch. Not for opening them.
 
 use super::snapshot::Snapshot;
-use dataflows::epoch::Epoch;
-use dataflows::finder::{IndexStanding, NotThere};
+use dataflows::contract::epoch::Epoch;
+use dataflows::ports::finder::{IndexStanding, NotThere};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -2,8 +2,8 @@
 //! that. Not for filtering by them.
 
 use crate::Error;
-use dataflows::finder::{FacetBy, FacetCount};
-use dataflows::rows::Product;
+use dataflows::ports::finder::{FacetBy, FacetCount};
+use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

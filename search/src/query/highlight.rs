@@ -4,7 +4,7 @@
 use super::asked::{Asked, What};
 use crate::document::{Text, parts};
 use crate::text::{Word, words};
-use dataflows::rows::Product;
+use dataflows::shop::catalogue::Product;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The texts that are shown.

@@ -2,8 +2,8 @@
 //! row, at the epoch's time; stock is the store's.
 
 use crate::index::Listed;
-use dataflows::finder::{ShopAt, Wanted};
-use dataflows::rows::Product;
+use dataflows::ports::finder::{ShopAt, Wanted};
+use dataflows::shop::catalogue::Product;
 
 /// What a product offers to this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //! so an order is the same however the index lies on disk.
 
 use crate::index::Listed;
-use dataflows::finder::Sort;
-use dataflows::rows::Product;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::finder::Sort;
+use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 
 /// The attribute that says since when a product is sold.

@@ -5,7 +5,7 @@ use super::asked::{Asked, By, Find};
 use super::lists::{List, Lists};
 use crate::Error;
 use crate::config::Ranking;
-use dataflows::finder::{Explanation, WordExplanation};
+use dataflows::ports::finder::{Explanation, WordExplanation};
 use std::rc::Rc;
 use tantivy::DocId;
 

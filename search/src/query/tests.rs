@@ -10,10 +10,10 @@ use crate::document::{Text, parts};
 use crate::index::Listed;
 use crate::testing::{Random, Shop, Stock, for_each_seed, product};
 use crate::text::words;
-use dataflows::epoch::Epoch;
-use dataflows::finder::{FacetBy, FacetCount, Finder, Found, IndexAt, Sort, Wanted};
-use dataflows::port::Sink;
-use dataflows::rows::Product;
+use dataflows::contract::epoch::Epoch;
+use dataflows::ports::Sink;
+use dataflows::ports::finder::{FacetBy, FacetCount, Finder, Found, IndexAt, Sort, Wanted};
+use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ struct Env {
 
 impl Env {
     /// Fed with these epochs, waiting for each so-manyth.
-    fn fed(changes: &[(Arc<dataflows::changes::Changes>, Shop)], wait_each: usize) -> Env {
+    fn fed(changes: &[(Arc<dataflows::contract::changes::Changes>, Shop)], wait_each: usize) -> Env {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::default();
         let (mut sink, finder) = crate::open(config.clone(), folder.path(), Epoch(0)).unwrap();
@@ -168,7 +168,7 @@ fn page(wanted: &Wanted, sold_out: f64, fits: &[(Listed, f64)]) -> Found {
         hits.push((Place::of(wanted.sort, listed, score, offer.price), listed.product.product_id.clone(), score));
     }
     hits.sort_by(|a, b| a.0.cmp(&b.0));
-    let hit = |(place, product_id, score): &(Place, SmolStr, f64)| dataflows::finder::Hit {
+    let hit = |(place, product_id, score): &(Place, SmolStr, f64)| dataflows::ports::finder::Hit {
         product_id: product_id.clone(),
         score: *score,
         highlights: BTreeMap::new(),
@@ -214,7 +214,7 @@ fn wanted(random: &mut Random) -> Wanted {
     }
 }
 
-fn epochs(random: &mut Random) -> Vec<(Arc<dataflows::changes::Changes>, Shop)> {
+fn epochs(random: &mut Random) -> Vec<(Arc<dataflows::contract::changes::Changes>, Shop)> {
     let mut shop = Shop::default();
     let first: Vec<Product> = (0..IDS).map(|id| product(random, id)).collect();
     let mut epochs = vec![(shop.put(first), shop.clone())];
@@ -246,7 +246,7 @@ fn what_is_found_is_what_the_rows_say_however_the_index_came_about() {
             let Some(expected) = expected(&slowly, &wanted) else { continue };
             compared += 1;
             let round = |found: &Found| {
-                let hit = |hit: &dataflows::finder::Hit| (hit.product_id.clone(), (hit.score * 1e9).round());
+                let hit = |hit: &dataflows::ports::finder::Hit| (hit.product_id.clone(), (hit.score * 1e9).round());
                 (found.hits.iter().map(hit).collect::<Vec<_>>(), found.facets.clone(), found.total, found.has_more)
             };
             assert_eq!(round(&found), round(&expected), "{wanted:?}");

@@ -1,7 +1,7 @@
 //! The commands that this node sent to the log and that no readable epoch holds yet. Not for outcomes: those are rows.
 
-use dataflows::command::{Command, CommandType};
-use dataflows::topic::Origin;
+use dataflows::contract::topic::Origin;
+use dataflows::shop::command::{Command, CommandType};
 use parking_lot::Mutex;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;

@@ -9,9 +9,9 @@ use crate::http::problem::{Fault, Problem, path_names_sku};
 use crate::routes::{documents, orders, policy, products, stock};
 use crate::shop::Reading;
 use axum::http::{HeaderValue, StatusCode};
-use dataflows::code::Code;
-use dataflows::command::CommandType;
-use dataflows::rows::Operation;
+use dataflows::contract::code::Code;
+use dataflows::shop::command::CommandType;
+use dataflows::shop::operations::Operation;
 
 /// The answer to a command.
 pub fn answer(app: &App, asked: &Asked, decision: Decision) -> Result<Answer, Problem> {

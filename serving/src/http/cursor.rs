@@ -5,7 +5,7 @@ use super::problem::{Fault, Problem};
 use access::root::{Signer, TAG_BYTES};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 
 /// Where a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]

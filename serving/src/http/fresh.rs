@@ -7,7 +7,7 @@ use super::problem::{Fault, Problem};
 use crate::app::App;
 use crate::shop::Reading;
 use crate::store::NotReadable;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use std::time::Duration;
 
 /// When a request is to be answered.

@@ -10,7 +10,7 @@ use crate::shop::Reading;
 use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
-use dataflows::budget::Held;
+use dataflows::engine::budget::Held;
 use serde::Serialize;
 
 /// How long a page may be.

@@ -3,9 +3,9 @@
 
 use super::answer::{Answer, Kind};
 use axum::http::StatusCode;
-use dataflows::code::{Code, Problem as Detail};
-use dataflows::command::{CommandType, Unreadable};
-use dataflows::epoch::Epoch;
+use dataflows::contract::code::{Code, Problem as Detail};
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::command::{CommandType, Unreadable};
 use serde::Serialize;
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Which codes a command may be refused with, for the document. The decider says when.
 
-use dataflows::code::Code;
-use dataflows::command::CommandType;
+use dataflows::contract::code::Code;
+use dataflows::shop::command::CommandType;
 
 /// The codes, beside those that any request may get.
 pub const fn of(command_type: CommandType) -> &'static [Code] {

@@ -6,7 +6,7 @@ use crate::http::call::Call;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::letters::{EditJson, LetterError, LetterJson, Letters, Wanted};
-use dataflows::topic::Origin;
+use dataflows::contract::topic::Origin;
 use serde::Serialize;
 use std::sync::Arc;
 

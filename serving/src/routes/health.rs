@@ -8,7 +8,7 @@ use crate::shop::Readiness;
 use access::hash::sha256_base64;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderValue, StatusCode};
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use serde::Serialize;
 use std::sync::Arc;
 

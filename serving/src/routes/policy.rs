@@ -6,7 +6,7 @@ use crate::http::call::Call;
 use crate::http::fresh;
 use crate::http::problem::Problem;
 use crate::shop::Reading;
-use dataflows::rows::Policy;
+use dataflows::shop::policy::Policy;
 use std::sync::Arc;
 
 /// The policy as its `GET` shows it: the one put last, or the one that holds before any was.

@@ -7,7 +7,7 @@ use crate::http::fresh;
 use crate::http::list::{Page, Width, internal};
 use crate::http::problem::Problem;
 use crate::shop::Reading;
-use dataflows::rows::{Product, Variant};
+use dataflows::shop::catalogue::{Product, Variant};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;

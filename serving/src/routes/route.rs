@@ -11,7 +11,7 @@ use crate::http::traffic::Traffic;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, on};
-use dataflows::command::CommandType;
+use dataflows::shop::command::CommandType;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;

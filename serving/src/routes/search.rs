@@ -13,14 +13,14 @@ use crate::http::problem::{Fault, Problem};
 use crate::shop::Reading;
 use axum::http::header::LINK;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use dataflows::command::InventoryPolicy;
-use dataflows::epoch::Epoch;
-use dataflows::finder::{
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::money::parse_decimal;
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::finder::{
     Explanation, FacetBy, FacetCount, FindError, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted,
 };
-use dataflows::money::parse_decimal;
-use dataflows::observation::{Observation, SearchPerformed, normalised};
-use dataflows::time::Timestamp;
+use dataflows::shop::catalogue::InventoryPolicy;
+use dataflows::shop::searches::observation::{Observation, SearchPerformed, normalised};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;

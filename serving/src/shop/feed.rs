@@ -2,9 +2,9 @@
 //! far it is: who is slow reads the same changes later, until they are forgotten.
 
 use super::Shop;
-use dataflows::changes::Rows;
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
+use dataflows::contract::changes::Rows;
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::row::View;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};

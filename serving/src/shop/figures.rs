@@ -1,9 +1,9 @@
 //! What the shop counts while it takes epochs in: outcomes, dead letters, rates. Not part of any answer.
 
-use dataflows::changes::Rows;
-use dataflows::code::Code;
-use dataflows::epoch::EpochRecord;
-use dataflows::port::DeadLetterCode;
+use dataflows::contract::changes::Rows;
+use dataflows::contract::code::Code;
+use dataflows::contract::epoch::EpochRecord;
+use dataflows::contract::input::DeadLetterCode;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,11 +2,11 @@
 
 use super::{EpochInfo, Shop};
 use crate::store::{Pin, View};
-use dataflows::base::Table;
-use dataflows::changes::Standings;
-use dataflows::epoch::Epoch;
-use dataflows::port::{Forgotten, Held, Holder};
-use dataflows::stored::Store;
+use dataflows::contract::changes::Standings;
+use dataflows::contract::epoch::Epoch;
+use dataflows::engine::base::Table;
+use dataflows::engine::stored::Store;
+use dataflows::ports::{Forgotten, Held, Holder};
 use smol_str::SmolStr;
 use std::ops::Bound;
 

@@ -2,10 +2,10 @@
 
 use super::{EpochInfo, Views};
 use crate::store::Pin;
-use dataflows::command::InventoryPolicy;
-use dataflows::epoch::Epoch;
-use dataflows::rows::{Product, Stock};
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::catalogue::{InventoryPolicy, Product};
+use dataflows::shop::stock::Stock;
 use std::sync::Arc;
 
 /// The shop at one epoch, held readable. What was read is right if [`Reading::is_valid`] says so afterwards.

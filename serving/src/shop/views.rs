@@ -2,14 +2,23 @@
 //! Not for saying which epoch is read: a [`Reading`](super::Reading) does that.
 
 use crate::store::{Stats, Step, View};
-use dataflows::changes::{Change, Rows};
-use dataflows::footprint::Footprint;
-use dataflows::money::Currency;
-use dataflows::rows::{
-    Adjustment, Credit, Grain, Imbalance, Invariant, LetterCount, Operation, Order, PaymentRow, Period, Policy,
-    Product, Revenue, Row, SearchKey, SearchMemo, SearchMemoChange, Searches, Stock, View as Name,
-};
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::money::Currency;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::adjustments::Adjustment;
+use dataflows::shop::catalogue::Product;
+use dataflows::shop::credits::Credit;
+use dataflows::shop::dead_letters::LetterCount;
+use dataflows::shop::footprint::Footprint;
+use dataflows::shop::operations::Operation;
+use dataflows::shop::orders::Order;
+use dataflows::shop::payments::PaymentRow;
+use dataflows::shop::policy::Policy;
+use dataflows::shop::row::{Row, View as Name};
+use dataflows::shop::stock::Stock;
+use dataflows::views::invariants::{Imbalance, Invariant};
+use dataflows::views::revenue::{Grain, Period, Revenue};
+use dataflows::views::searches::{SearchKey, SearchMemo, SearchMemoChange, Searches};
 use smol_str::SmolStr;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};

@@ -2,8 +2,8 @@
 
 use super::EpochInfo;
 use crate::store::Pin;
-use dataflows::epoch::{Cut, Epoch};
-use dataflows::topic::Origin;
+use dataflows::contract::epoch::{Cut, Epoch};
+use dataflows::contract::topic::Origin;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;

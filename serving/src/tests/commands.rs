@@ -1,7 +1,7 @@
 //! Commands over HTTP: accepted, refused, repeated, late, in a batch, with the log away.
 
 use super::env::{Mode, PRODUCT, TestEnv, order};
-use dataflows::port::AppendError;
+use dataflows::ports::AppendError;
 use serde_json::{Value, json};
 
 #[tokio::test]

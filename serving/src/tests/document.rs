@@ -2,9 +2,9 @@
 
 use super::env::{PRODUCT, TestEnv, order};
 use crate::routes;
-use dataflows::command::{Command, CommandType};
-use dataflows::rows::View;
-use dataflows::topic::Topic;
+use dataflows::contract::topic::Topic;
+use dataflows::shop::command::{Command, CommandType};
+use dataflows::shop::row::View;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

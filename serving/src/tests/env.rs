@@ -6,16 +6,18 @@ use access::root::{Purpose, Roots};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
-use dataflows::budget::Budget;
-use dataflows::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
-use dataflows::command::Command;
-use dataflows::decider::Decider;
-use dataflows::epoch::{Cut, Epoch, Epochs};
-use dataflows::finder::Finder;
-use dataflows::port::{AppendError, Appended, CommandLog, Envelope, Publication, RecordType, Sink};
-use dataflows::rows::{LetterQuota, Row};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Origin, Topic, TopicPartition};
+use dataflows::contract::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
+use dataflows::contract::epoch::{Cut, Epoch, Epochs};
+use dataflows::contract::input::Envelope;
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Origin, Topic, TopicPartition};
+use dataflows::engine::budget::Budget;
+use dataflows::ports::finder::Finder;
+use dataflows::ports::{AppendError, Appended, CommandLog, Publication, RecordType, Sink};
+use dataflows::shop::command::Command;
+use dataflows::shop::dead_letters::LetterQuota;
+use dataflows::shop::decider::Decider;
+use dataflows::shop::row::Row;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -110,7 +112,7 @@ impl FakeLog {
 
     /// Takes a command in that did not come over HTTP.
     pub fn hold(&self, id: &str, type_name: &str, data: &str) {
-        let command_type = dataflows::command::CommandType::from_name(type_name).unwrap();
+        let command_type = dataflows::shop::command::CommandType::from_name(type_name).unwrap();
         let command = Command::read(command_type, id, data.as_bytes()).unwrap();
         self.take(vec![Publication::of(id, &command)]);
     }

@@ -4,7 +4,7 @@ use super::env::{PRODUCT, TestEnv, order};
 use crate::http::cursor::Cursor;
 use crate::{Config, Standstill, Vitals};
 use access::root::{Purpose, Roots};
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,7 +18,7 @@ async fn nothing_can_be_read_while_the_log_is_taken_in() {
     let ready = env.get("/health/ready").await;
     assert_eq!((ready.status.as_u16(), ready.json()["ready"].as_bool()), (503, Some(false)));
     assert_eq!(ready.json()["epoch"], 2);
-    env.shop.live_from(dataflows::epoch::Epoch(3));
+    env.shop.live_from(dataflows::contract::epoch::Epoch(3));
     assert!(env.shop.is_replaying());
     env.log.publish("m3", "PutPolicy", "{}");
     env.shop.set_ready(true, "");

@@ -1,10 +1,10 @@
 //! Revenue over HTTP: the groups, the periods, the pages. The rows are made by hand: the core's sums are its own tests.
 
 use super::env::TestEnv;
-use dataflows::changes::{Change, Rows};
-use dataflows::money::Currency;
-use dataflows::rows::{Grain, Revenue, RevenueKey, Sums};
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::money::Currency;
+use dataflows::contract::time::Timestamp;
+use dataflows::views::revenue::{Grain, Revenue, RevenueKey, Sums};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

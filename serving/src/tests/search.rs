@@ -6,15 +6,16 @@ use crate::Config;
 use crate::http::peer::Peer;
 use axum::body::Body;
 use axum::http::Request;
-use dataflows::changes::{Change, Rows};
-use dataflows::command::InventoryPolicy;
-use dataflows::epoch::Epoch;
-use dataflows::finder::{
+use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::ports::AppendError;
+use dataflows::ports::finder::{
     FacetBy, FacetCount, FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Sort, Wanted,
 };
-use dataflows::port::AppendError;
-use dataflows::rows::{Grain, SearchKey, SearchSums, Searches};
-use dataflows::time::Timestamp;
+use dataflows::shop::catalogue::InventoryPolicy;
+use dataflows::views::revenue::Grain;
+use dataflows::views::searches::{SearchKey, SearchSums, Searches};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 
 use super::env::{TestEnv, order};
 use crate::Config;
-use dataflows::epoch::Epoch;
-use dataflows::topic::{Origin, Topic};
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::topic::{Origin, Topic};
 use std::time::Duration;
 
 const fn origin(offset: u64) -> Origin {
@@ -70,12 +70,12 @@ async fn commands_on_their_way_have_a_limit_and_are_forgotten_once_decided() {
 
 #[tokio::test]
 async fn an_epoch_that_is_held_already_is_ignored() {
-    use dataflows::changes::{Changes, Rows, Standings};
-    use dataflows::epoch::{Cut, EpochRecord};
-    use dataflows::port::Sink;
-    use dataflows::rows::LetterQuota;
+    use dataflows::contract::changes::{Changes, Rows, Standings};
+    use dataflows::contract::epoch::{Cut, EpochRecord};
+    use dataflows::ports::Sink;
+    use dataflows::shop::dead_letters::LetterQuota;
     let env = TestEnv::stocked().await;
-    let now = dataflows::time::Timestamp::from_micros(0);
+    let now = dataflows::contract::time::Timestamp::from_micros(0);
     let record = EpochRecord { v: 1, epoch: Epoch(2), now, rules: 1, cut: Cut::default() };
     let (rows, standings) = (Rows::default(), Standings::default());
     let changes = Changes {

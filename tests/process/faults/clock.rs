@@ -2,8 +2,8 @@
 //! runs in this process, with a clock of its own, and is asked over HTTP as any other.
 
 use super::super::{Answer, Api, shop};
-use dataflows::budget::Budget;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
+use dataflows::engine::budget::Budget;
 use ingest::Clock;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -80,7 +80,9 @@ impl Served {
         });
         // The first answer is exact for something.
         let first = [("tradewind-min-epoch", "1"), ("prefer", "wait=30")];
-        runtime.block_on(node.shop.wait_for_epoch(dataflows::epoch::Epoch(1), std::time::Duration::from_secs(30)));
+        runtime.block_on(
+            node.shop.wait_for_epoch(dataflows::contract::epoch::Epoch(1), std::time::Duration::from_secs(30)),
+        );
         api.get_with("/api/v1/epochs/latest", &first).ok();
         Served { api, running: Some(Running { node, stop, serving, runtime }) }
     }

@@ -2,17 +2,17 @@
 //! Nobody else waits for the one, and the other is waited for, within bounds.
 
 use super::super::{TestEnv, Way, shop};
-use dataflows::changes::Changes;
-use dataflows::engine::{Config, Engine};
-use dataflows::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::port::{Polled, Sink, Source, Stride, Unmeasured, Waker};
-use dataflows::time::Timestamp;
+use dataflows::contract::changes::Changes;
+use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::time::Timestamp;
+use dataflows::engine::Engine;
+use dataflows::engine::limits::Config;
+use dataflows::ports::{Polled, Sink, Source, Stride, Unmeasured, Waker};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 #[test]
 fn a_reader_that_takes_nothing_is_dropped_and_nobody_waits_for_it() {

@@ -1,9 +1,10 @@
 //! The whole log, also where the node deletes it at its front: every segment by a second name, taken before it can be
 //! deleted. Replayed from there in this process, by the engine alone, without anything that was kept of the state.
 
-use dataflows::changes::{Changes, digest_text};
-use dataflows::engine::{Config, Engine};
-use dataflows::port::{Sink, Source, Unmeasured};
+use dataflows::contract::changes::{Changes, digest_text};
+use dataflows::engine::Engine;
+use dataflows::engine::limits::Config;
+use dataflows::ports::{Sink, Source, Unmeasured};
 use ingest::journal::{self, Journal};
 use ingest::log::{Log, Partitions};
 use ingest::sealed::{Place, Sealed};

@@ -3,7 +3,7 @@
 
 use super::{all_readers, exported, jvm, often, python, script_of, verified};
 use crate::process::{Api, TestEnv, shop};
-use dataflows::rows::View;
+use dataflows::shop::row::View;
 use serde_json::{Value, json};
 
 /// The rows of every view at an epoch, by key.

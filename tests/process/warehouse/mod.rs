@@ -145,7 +145,7 @@ pub fn verified(api: &Api) {
     let ended = Program::run(&["export", "verify", "--to", api.base()]);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     // Events, five tables of facts, and the changes and rows of every view.
-    let tables = 6 + 2 * dataflows::rows::View::ALL.len();
+    let tables = 6 + 2 * dataflows::shop::row::View::ALL.len();
     assert!(ended.stdout.contains(&format!("{tables} tables agree at epoch ")), "{}", ended.stdout);
     assert!(ended.stdout.contains("and equal to the node's views"), "{}", ended.stdout);
 }

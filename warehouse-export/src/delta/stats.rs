@@ -3,7 +3,7 @@
 //! exactly is said wider: the least value lower, the greatest higher.
 
 use crate::schema::{Cell, Kind, Row, Schema};
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};

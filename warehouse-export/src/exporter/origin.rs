@@ -8,8 +8,8 @@ use super::{Exporter, FactTable};
 use crate::Error;
 use crate::delta::{Table, millis};
 use crate::input::EpochInput;
-use dataflows::epoch::Epoch;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The property that has the id of the log.

@@ -4,7 +4,7 @@
 use crate::Error;
 use crate::delta::put;
 use crate::place::Place;
-use dataflows::epoch::Epoch;
+use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;

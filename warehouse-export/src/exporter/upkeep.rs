@@ -8,7 +8,7 @@ use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table};
 use crate::schema::Date;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// A file below that is small: readers want fewer and larger ones.

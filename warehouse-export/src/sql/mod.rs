@@ -12,7 +12,7 @@ use crate::delta::Table;
 use crate::place::Place;
 use crate::schema::{Column, DATE, Schema};
 use crate::tables::{FACTS, schemas};
-use dataflows::rows::View;
+use dataflows::shop::row::View;
 use std::sync::Arc;
 
 /// For whom it is written.

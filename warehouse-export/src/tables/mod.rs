@@ -11,9 +11,9 @@ mod tests;
 mod views;
 
 use crate::schema::{Cell, Column, Row, Schema};
-use dataflows::epoch::Epoch;
-use dataflows::money::Amount;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::money::Amount;
+use dataflows::contract::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
 

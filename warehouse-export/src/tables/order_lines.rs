@@ -3,7 +3,7 @@
 
 use super::{Document, Event, Fact, Line, line_columns, lines};
 use crate::schema::{Column, Row};
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
 

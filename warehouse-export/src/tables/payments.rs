@@ -2,7 +2,7 @@
 
 use super::{Event, Fact, Money};
 use crate::schema::{Cell, Column, Kind, Row};
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
 

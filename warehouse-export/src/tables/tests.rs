@@ -3,9 +3,9 @@
 
 use super::{Event, FACTS, schemas, views};
 use crate::schema::{Cell, Date, Row};
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::row::View;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;

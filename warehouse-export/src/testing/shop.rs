@@ -2,9 +2,9 @@
 
 use crate::input::{ChangeInput, EpochInput, EventInput};
 use bytes::Bytes;
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
+use dataflows::contract::epoch::Epoch;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::row::View;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;

@@ -4,11 +4,15 @@
 use super::rows::{Line, Rows};
 use crate::importers::parquet_file::TextId;
 use anyhow::{Context, Result, ensure};
-use dataflows::command::{
-    Command, GivenCreditLine, InventoryPolicy, MoveReason, MoveStock, PaymentMethod, PlaceLine, PlaceOrder,
-    PlacePayment, PutProduct, PutVariant, RecordAdjustment, RecordCredit, ShipOrder,
-};
-use dataflows::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::shop::adjustments::RecordAdjustment;
+use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
+use dataflows::shop::command::Command;
+use dataflows::shop::credits::{GivenCreditLine, RecordCredit};
+use dataflows::shop::fulfilment::ShipOrder;
+use dataflows::shop::orders::{PlaceLine, PlaceOrder, PlacePayment};
+use dataflows::shop::payments::PaymentMethod;
+use dataflows::shop::stock::{MoveReason, MoveStock};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A command and its id, which derives from the rows, so that a second import repeats the first.

@@ -2,7 +2,7 @@
 
 use crate::importers::parquet_file::{ParquetFile, TextId, Texts};
 use anyhow::Result;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
 use std::path::Path;
 
 /// A line of an invoice.

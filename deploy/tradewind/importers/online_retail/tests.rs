@@ -4,8 +4,8 @@ use super::mapping::{Identified, Mapping};
 use super::rows::{Line, Rows};
 use crate::config;
 use crate::twin::Twin;
-use dataflows::command::{Command, CommandType};
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::command::{Command, CommandType};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use super::{cpu_seconds, percentile_ms, resident_bytes};
 use crate::log::embedded;
 use crate::node::Node;
 use anyhow::{Context, Result};
-use dataflows::port::Publication;
+use dataflows::ports::Publication;
 use serde::Serialize;
 use std::path::Path;
 
@@ -99,7 +99,7 @@ fn decided(folder: &Path) -> Result<Replay> {
     let cpu_seconds = cpu_seconds() - before;
     let seconds = replayed.took.as_secs_f64();
     let reading = replayed.shop.read_latest().context("the last epoch can be read")?;
-    let digest = dataflows::changes::digest_text(reading.info().standings.digest());
+    let digest = dataflows::contract::changes::digest_text(reading.info().standings.digest());
     drop(reading);
     replayed.engine.stop();
     Ok(Replay {

@@ -3,8 +3,8 @@
 use super::workload::{append, beginning, config, fatal, order, record, seal, shop};
 use crate::log::embedded;
 use anyhow::Result;
-use dataflows::epoch::Epochs;
-use dataflows::port::{Polled, Source};
+use dataflows::contract::epoch::Epochs;
+use dataflows::ports::{Polled, Source};
 use ingest::log::ReadLimit;
 use ingest::sealed::{Place, Sealed};
 use ingest::source::{LogSource, Worker};
@@ -89,7 +89,7 @@ pub fn measure(folder: &Path) -> Result<Figures> {
     })
 }
 
-fn start_of_all(log: &dyn ingest::log::Log) -> Result<dataflows::epoch::Cut> {
+fn start_of_all(log: &dyn ingest::log::Log) -> Result<dataflows::contract::epoch::Cut> {
     let mut start = log.ends()?;
     start.0.values_mut().flat_map(|partitions| partitions.values_mut()).for_each(|next| *next = 0);
     Ok(start)

@@ -4,8 +4,8 @@
 use super::workload::{order, shop};
 use crate::node::Node;
 use anyhow::{Context, Result, anyhow};
-use dataflows::port::{CommandLog, Publication};
-use dataflows::topic::Origin;
+use dataflows::contract::topic::Origin;
+use dataflows::ports::{CommandLog, Publication};
 use serving::Shop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

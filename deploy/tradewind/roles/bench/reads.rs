@@ -5,7 +5,7 @@ use super::workload::{SKUS, config, fatal, order, order_id, shop};
 use crate::node::Node;
 use access::root::{Purpose, Roots};
 use anyhow::{Context, Result, anyhow};
-use dataflows::budget::Budget;
+use dataflows::engine::budget::Budget;
 use serving::{Parts, os_entropy, serve, serve_empty};
 use std::path::Path;
 use std::sync::Arc;

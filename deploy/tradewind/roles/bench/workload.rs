@@ -2,12 +2,12 @@
 
 use crate::config::{Config, Flags, Settings};
 use anyhow::{Context, Result, anyhow};
-use dataflows::command::{Command, CommandType};
+use dataflows::contract::epoch::{Epoch, Epochs};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::Engine;
-use dataflows::epoch::{Epoch, Epochs};
-use dataflows::port::{Publication, Sink, Source, Unmeasured};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::ports::{Publication, Sink, Source, Unmeasured};
+use dataflows::shop::command::{Command, CommandType};
 use ingest::Fatal;
 use ingest::codec::encode;
 use ingest::log::{Log, Record};
@@ -188,7 +188,7 @@ struct Until {
 }
 
 impl Sink for Until {
-    fn apply(&mut self, changes: &Arc<dataflows::changes::Changes>) {
+    fn apply(&mut self, changes: &Arc<dataflows::contract::changes::Changes>) {
         if changes.epoch() == self.last {
             let _ = self.done.send(());
         }

@@ -5,12 +5,12 @@ use crate::contract_tests::{append, text};
 use crate::journal::{self, Journal};
 use crate::log::Partitions;
 use crate::testing::Disk;
-use dataflows::base::Table;
-use dataflows::changes::Standings;
-use dataflows::epoch::{Cut, Epochs};
-use dataflows::port::{Forgotten, Held};
-use dataflows::time::Timestamp;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::changes::Standings;
+use dataflows::contract::epoch::{Cut, Epochs};
+use dataflows::contract::time::Timestamp;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::engine::base::Table;
+use dataflows::ports::{Forgotten, Held};
 use smol_str::SmolStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -10,10 +10,10 @@ use crate::journal::Journal;
 use crate::log::{Log, LogReader, Partitions, ReadLimit};
 use crate::testing::{Disk, Faults, Random};
 use bytes::Bytes;
-use dataflows::epoch::Cut;
-use dataflows::event::Domain;
-use dataflows::rows::View;
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::domain::Domain;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::shop::row::View;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 

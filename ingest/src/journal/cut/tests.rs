@@ -5,8 +5,8 @@ use crate::journal::{Config, Journal};
 use crate::log::{CutLimit, Log, Partitions, Record};
 use crate::testing::{Disk, Random};
 use bytes::Bytes;
-use dataflows::epoch::Cut;
-use dataflows::topic::{Origin, Topic, TopicPartition};
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Origin, Topic, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

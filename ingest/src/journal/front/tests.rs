@@ -7,7 +7,7 @@ use crate::contract_tests::{self, LIMIT, append, by_partition, read_to, text};
 use crate::journal::{Config, Journal};
 use crate::log::{CutLimit, Log, LogReader, Partitions, ReadLimit, Record};
 use crate::testing::{Bell, Disk, Random};
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::topic::{Topic, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 

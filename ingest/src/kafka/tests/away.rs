@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{Bell, Random};
 use crate::{Clock, WallClock};
-use dataflows::port::AppendError;
+use dataflows::ports::AppendError;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 

@@ -7,7 +7,8 @@ use crate::sequencer::{self, Report, Sequencer};
 use crate::source::{self, LogSource, Worker};
 use crate::testing::Bell;
 use crate::{Fatal, WallClock, codec};
-use dataflows::port::{Input, Polled, Publication, Source};
+use dataflows::contract::input::Input;
+use dataflows::ports::{Polled, Publication, Source};
 
 /// A producer in a transaction.
 fn in_transaction(config: &Config, id: &str) -> BaseProducer {
@@ -69,7 +70,8 @@ fn what_is_aborted_is_not_seen_and_what_is_open_holds_back_what_is_behind_it() {
 /// A command that nobody needs to decide here: only its id counts.
 fn command(id: &str) -> Record {
     let data = br#"{"order_id":"o","reason":"r"}"#;
-    let command = dataflows::command::Command::read(dataflows::command::CommandType::CancelOrder, "o", data).unwrap();
+    let command =
+        dataflows::shop::command::Command::read(dataflows::shop::command::CommandType::CancelOrder, "o", data).unwrap();
     codec::encode(Publication::of(id, &command), 1)
 }
 

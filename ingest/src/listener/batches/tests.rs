@@ -129,7 +129,11 @@ fn what_is_no_batch_is_refused_with_its_code() {
 #[test]
 fn records_keep_their_offsets_in_one_batch_if_that_reaches_so_far() {
     let at = |offset| LogRecord {
-        origin: dataflows::topic::Origin { topic: dataflows::topic::Topic::Orders, partition: 0, offset },
+        origin: dataflows::contract::topic::Origin {
+            topic: dataflows::contract::topic::Topic::Orders,
+            partition: 0,
+            offset,
+        },
         record: record("x"),
     };
     let mut bytes = Vec::new();

@@ -127,7 +127,7 @@ fn what_only_nodes_write_is_not_taken_from_clients() {
     let mut to = Vec::new();
     encode([(0, &record)].into_iter(), None, &mut to);
     assert_eq!(produced(&mut Client::of(&served), &produce(NAME, 1, Bytes::from(to))), (0, 0));
-    let mut from = dataflows::epoch::Cut::default();
+    let mut from = dataflows::contract::epoch::Cut::default();
     from.set(super::protocol::ORDERS, 0);
     let mut until = from.clone();
     until.set(super::protocol::ORDERS, 1);

@@ -4,7 +4,7 @@
 use super::protocol::{Client, ORDERS, batch, produce, produced};
 use super::*;
 use crate::contract_tests::{append, text};
-use dataflows::epoch::Cut;
+use dataflows::contract::epoch::Cut;
 use kafka_protocol::messages::InitProducerIdRequest;
 
 const NAME: &str = "test.orders.commands";

@@ -4,7 +4,7 @@ use super::*;
 use crate::contract_tests::{append, text};
 use crate::testing::Random;
 use bytes::{Bytes, BytesMut};
-use dataflows::topic::{Topic, TopicPartition};
+use dataflows::contract::topic::{Topic, TopicPartition};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{

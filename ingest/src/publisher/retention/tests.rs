@@ -9,9 +9,9 @@ use crate::published::{self, Published, Step, WholeEpoch};
 use crate::publisher::published as published_epoch;
 use crate::testing::{Disk, Random};
 use bytes::Bytes;
-use dataflows::changes::Standings;
-use dataflows::event::Domain;
-use dataflows::rows::View;
+use dataflows::contract::changes::Standings;
+use dataflows::contract::domain::Domain;
+use dataflows::shop::row::View;
 use smol_str::SmolStr;
 
 const KEPT_MS: i64 = 1_000;

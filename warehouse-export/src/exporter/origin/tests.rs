@@ -8,8 +8,8 @@ use crate::place::Place;
 use crate::tables::{FACTS, row};
 use crate::testing::flaky::{Death, Flaky};
 use crate::testing::home::{Home, Where};
-use dataflows::epoch::Epoch;
-use dataflows::rows::View;
+use dataflows::contract::epoch::Epoch;
+use dataflows::shop::row::View;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

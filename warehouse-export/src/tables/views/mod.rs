@@ -14,8 +14,8 @@ mod searches;
 mod stock;
 
 use crate::schema::{Cell, Column, Kind, Row, Schema};
-use dataflows::rows::View;
-use dataflows::time::Timestamp;
+use dataflows::contract::time::Timestamp;
+use dataflows::shop::row::View;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;

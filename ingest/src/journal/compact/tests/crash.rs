@@ -15,7 +15,7 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    fn check(&mut self, disk: &Disk, floor: &dataflows::epoch::Cut, what: &str) {
+    fn check(&mut self, disk: &Disk, floor: &dataflows::contract::epoch::Cut, what: &str) {
         println!("{what}");
         let position = |env: &TestEnv| env.front().1;
         let mut env = self.before.on(disk);

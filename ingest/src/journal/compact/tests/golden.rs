@@ -4,7 +4,7 @@ use super::{EVENTS, ORDERS, STOCK, TestEnv, open, record};
 use crate::contract_tests::{by_partition, read_to};
 use crate::log::Log;
 use crate::testing::Disk;
-use dataflows::epoch::Cut;
+use dataflows::contract::epoch::Cut;
 
 const FOLDER: [(&str, &[u8]); 4] = [
     ("00000000000000005152.base", include_bytes!("../../golden/with_base/00000000000000005152.base")),

@@ -1,0 +1,317 @@
+//! What leaves the core: the changes of an epoch, a shard from each worker, put together again.
+
+use crate::contract::epoch::{Epoch, EpochRecord};
+use crate::contract::event::Event;
+use crate::contract::input::DeadLetter;
+use crate::shop::adjustments::Adjustment;
+use crate::shop::catalogue::Product;
+use crate::shop::credits::Credit;
+use crate::shop::dead_letters::LetterQuota;
+use crate::shop::operations::Operation;
+use crate::shop::orders::Order;
+use crate::shop::payments::PaymentRow;
+use crate::shop::policy::Policy;
+use crate::shop::row::{Row, View};
+use crate::shop::stock::Stock;
+use crate::views::invariants::{Imbalance, Invariant};
+use crate::views::revenue::Revenue;
+use crate::views::searches::{SearchMemoChange, Searches};
+use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+/// The changes of one view as outsiders see them: in the order of their keys, each with the bytes that are published.
+pub trait Changed {
+    /// How many rows changed.
+    fn count(&self) -> usize;
+
+    /// The key of one of them.
+    fn key(&self, at: usize) -> Cow<'_, str>;
+
+    /// Its value; none if it is gone.
+    fn value(&self, at: usize) -> Option<Vec<u8>>;
+
+    /// Which of them has that key.
+    fn find(&self, key: &str) -> Option<usize>;
+}
+
+impl<R: Row> Changed for Vec<Change<R>> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn key(&self, at: usize) -> Cow<'_, str> {
+        self[at].key()
+    }
+
+    fn value(&self, at: usize) -> Option<Vec<u8>> {
+        self[at].after.as_deref().map(Row::value)
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.binary_search_by(|change| change.key().as_ref().cmp(key)).ok()
+    }
+}
+
+/// A row before and after an epoch; at least one of them is there, and they differ.
+#[derive(Debug, PartialEq)]
+pub struct Change<R> {
+    /// The row that was.
+    pub before: Option<Arc<R>>,
+    /// The row that is.
+    pub after: Option<Arc<R>>,
+}
+
+impl<R> Clone for Change<R> {
+    fn clone(&self) -> Self {
+        Change { before: self.before.clone(), after: self.after.clone() }
+    }
+}
+
+impl<R: Row> Change<R> {
+    /// A change, unless nothing changed.
+    pub fn of(before: Option<Arc<R>>, after: Option<Arc<R>>) -> Option<Change<R>> {
+        let same = match (&before, &after) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before == after,
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        (!same).then_some(Change { before, after })
+    }
+
+    /// The key as a text of its own, shared with the row where it is an id.
+    pub fn key_text(&self) -> SmolStr {
+        self.before.as_deref().or(self.after.as_deref()).map(Row::key_text).unwrap_or_default()
+    }
+
+    /// The key of the row.
+    pub fn key(&self) -> Cow<'_, str> {
+        self.before.as_deref().or(self.after.as_deref()).map(Row::key).unwrap_or_default()
+    }
+}
+
+/// How a view stands at an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many rows it has.
+    pub rows: u64,
+    /// The sum, modulo 2^128, of the hashes of its rows.
+    pub digest: u128,
+}
+
+/// The hash of a row that digests add up: XXH3-128 over `view 00 key 00 value`.
+pub fn row_hash(view: View, key: &str, value: &[u8]) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(view.name().as_bytes());
+    hash.update(&[0]);
+    hash.update(key.as_bytes());
+    hash.update(&[0]);
+    hash.update(value);
+    hash.digest128()
+}
+
+fn hash_of<R: Row>(row: &R) -> u128 {
+    let compute = || row_hash(R::VIEW, &row.key(), &row.value());
+    row.memo().map_or_else(compute, |memo| memo.get_or(compute))
+}
+
+/// How every view stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standings(pub BTreeMap<View, Standing>);
+
+impl Standings {
+    /// The standing of a view.
+    pub fn of(&self, view: View) -> Standing {
+        self.0.get(&view).copied().unwrap_or_default()
+    }
+
+    /// The sum over all views.
+    pub fn digest(&self) -> u128 {
+        self.0.values().fold(0, |sum, standing| sum.wrapping_add(standing.digest))
+    }
+
+    /// Counts a change in.
+    pub(crate) fn count<R: Row>(&mut self, change: &Change<R>) {
+        let standing = self.0.entry(R::VIEW).or_default();
+        if let Some(before) = &change.before {
+            standing.rows = standing.rows.wrapping_sub(1);
+            standing.digest = standing.digest.wrapping_sub(hash_of(before.as_ref()));
+        }
+        if let Some(after) = &change.after {
+            standing.rows = standing.rows.wrapping_add(1);
+            standing.digest = standing.digest.wrapping_add(hash_of(after.as_ref()));
+        }
+    }
+
+    /// Adds the differences that a shard brings.
+    pub(crate) fn add(&mut self, other: &Standings) {
+        for (view, more) in &other.0 {
+            let standing = self.0.entry(*view).or_default();
+            standing.rows = standing.rows.wrapping_add(more.rows);
+            standing.digest = standing.digest.wrapping_add(more.digest);
+        }
+        // A view that has become empty stands as one that always was: a state that is read back cannot tell them apart.
+        self.0.retain(|_, standing| *standing != Standing::default());
+    }
+}
+
+/// A digest as outsiders see it: 32 lower-case hex digits.
+pub fn digest_text(digest: u128) -> String {
+    format!("{digest:032x}")
+}
+
+macro_rules! changes {
+    ($($field:ident $variant:ident $row:ident,)*) => {
+        /// The changed rows of every view, by key.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Rows {
+            $(#[doc = concat!("The view `", stringify!($field), "`.")] pub $field: Vec<Change<$row>>,)*
+        }
+
+        /// A changed row of any view.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "each is a row of the view of that name")]
+        pub enum AnyChange {
+            $($variant(Change<$row>),)*
+        }
+
+        impl AnyChange {
+            /// The key of the row.
+            pub fn key(&self) -> Cow<'_, str> {
+                match self { $(AnyChange::$variant(change) => change.key(),)* }
+            }
+        }
+
+        impl Rows {
+            /// Takes a change in, and counts it.
+            pub(crate) fn push(&mut self, change: AnyChange, standings: &mut Standings) {
+                match change {
+                    $(AnyChange::$variant(change) => {
+                        standings.count(&change);
+                        self.$field.push(change);
+                    })*
+                }
+            }
+
+            fn append(&mut self, other: Rows) {
+                $(self.$field.extend(other.$field);)*
+            }
+
+            /// Puts the changes of each view in the order of their keys.
+            pub fn sort(&mut self) {
+                // Keys of several parts are made anew each time they are asked for.
+                $(self.$field.sort_by_cached_key(Change::key_text);)*
+            }
+
+            /// The changes of a view.
+            pub fn of(&self, view: View) -> &dyn Changed {
+                match view { $(View::$variant => &self.$field,)* }
+            }
+
+            /// How many rows changed.
+            pub fn len(&self) -> usize {
+                0 $(+ self.$field.len())*
+            }
+
+            /// Whether none did.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    };
+}
+
+changes! {
+    products Products Product,
+    stock Stock Stock,
+    orders Orders Order,
+    payments Payments PaymentRow,
+    credits Credits Credit,
+    adjustments Adjustments Adjustment,
+    operations Operations Operation,
+    policy Policy Policy,
+    revenue Revenue Revenue,
+    searches Searches Searches,
+    invariants Invariants Invariant,
+}
+
+/// A worker's part of an epoch.
+#[derive(Debug, Default, PartialEq)]
+pub struct Shard {
+    /// Its changed rows.
+    pub rows: Rows,
+    /// Its events.
+    pub events: Vec<Arc<Event>>,
+    /// Its dead letters.
+    pub dead_letters: Vec<DeadLetter>,
+    /// What their quota changes.
+    pub quota: LetterQuota,
+    /// The sums of checks that changed.
+    pub imbalances: Vec<Imbalance>,
+    /// What is remembered of searches, where that changed.
+    pub search_memory: Vec<SearchMemoChange>,
+    /// What its rows change in the standings.
+    pub standings: Standings,
+}
+
+impl Shard {
+    /// Takes a changed row in, and counts it.
+    pub fn push(&mut self, change: AnyChange) {
+        self.rows.push(change, &mut self.standings);
+    }
+}
+
+/// An epoch, as it leaves the core.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// The epoch, its `now`, its cut.
+    pub record: Arc<EpochRecord>,
+    /// The changed rows, by key; shared, since they are kept longer than the rest.
+    pub rows: Arc<Rows>,
+    /// The events, in order.
+    pub events: Vec<Arc<Event>>,
+    /// The records that could not be read, in order; without those that are only counted.
+    pub dead_letters: Vec<DeadLetter>,
+    /// What the quota of dead letters changes.
+    pub quota: LetterQuota,
+    /// The sums of checks that changed, as they are now.
+    pub imbalances: Vec<Imbalance>,
+    /// What is remembered of searches, where that changed, by their ids.
+    pub search_memory: Vec<SearchMemoChange>,
+    /// How every view stands after it.
+    pub standings: Standings,
+}
+
+impl Changes {
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.record.epoch
+    }
+
+    /// Puts the shards of an epoch together; `standings` are those of the epoch before.
+    pub fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
+        let mut rows = Rows::default();
+        let (mut events, mut dead_letters, mut imbalances) = (Vec::new(), Vec::new(), Vec::new());
+        let mut search_memory = Vec::new();
+        let mut quota = LetterQuota::default();
+        for shard in shards {
+            quota.counts.extend(shard.quota.counts);
+            quota.dropped.extend(shard.quota.dropped);
+            imbalances.extend(shard.imbalances);
+            search_memory.extend(shard.search_memory);
+            rows.append(shard.rows);
+            events.extend(shard.events);
+            dead_letters.extend(shard.dead_letters);
+            standings.add(&shard.standings);
+        }
+        rows.sort();
+        events.sort_unstable_by_key(|event: &Arc<Event>| event.n);
+        dead_letters.sort_unstable();
+        quota.counts.sort_unstable();
+        quota.dropped.sort_unstable();
+        imbalances.sort_unstable_by(|a: &Imbalance, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
+        search_memory.sort_unstable_by(|(one, _): &SearchMemoChange, (other, _)| one.cmp(other));
+        Changes { record, rows: Arc::new(rows), events, dead_letters, quota, imbalances, search_memory, standings }
+    }
+}

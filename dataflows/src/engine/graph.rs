@@ -1,0 +1,71 @@
+//! The whole dataflow, on one page: what the workers feed, the decider, the views, what leaves.
+
+use crate::contract::changes::Changes;
+use crate::engine::control::Progress;
+use crate::engine::operators::Seen;
+use crate::engine::operators::Share;
+use crate::engine::operators::{Fed, Local, Message, decide, leave};
+use crate::ports::Stopwatch;
+use crate::shop::dead_letters::LetterCounts;
+use crate::shop::decider::Decider;
+use crate::views::{invariants, revenue, searches};
+use std::sync::Arc;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::vec::Input as _;
+use timely::dataflow::operators::{Concatenate, Exchange};
+use timely::worker::Worker;
+
+/// Takes what a worker reads: each with its own epoch beside the time of its stride.
+type Handle<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(Local<T>, u64)>>>;
+
+/// Where a worker puts what it reads.
+pub struct Feed {
+    /// What is decided.
+    pub fed: Handle<Fed>,
+    /// What is only counted.
+    pub seen: Handle<Seen>,
+    /// The minute of the last epoch so far.
+    pub minute: Option<i64>,
+}
+
+impl Feed {
+    /// Nothing more comes before that time.
+    pub fn advance_to(&mut self, time: u64) {
+        self.fed.advance_to(time);
+        self.seen.advance_to(time);
+        self.fed.flush();
+        self.seen.flush();
+    }
+
+    /// Nothing more comes at all.
+    pub fn close(self) {
+        self.fed.close();
+        self.seen.close();
+    }
+}
+
+/// Builds the dataflow on a worker; all workers build the same. It begins behind `base`, or with an empty shop.
+pub fn build(
+    worker: &mut Worker,
+    base: Option<&Changes>,
+    progress: Arc<Progress>,
+    stopwatch: Arc<dyn Stopwatch>,
+    out: crossbeam_channel::Sender<Message>,
+) -> Feed {
+    let share = Share::new(worker.index(), worker.peers());
+    // One decider, on one worker.
+    let decider = base.filter(|_| share.index() == 0).map_or_else(Decider::default, |base| Decider::after(&base.rows));
+    worker.dataflow(|scope| {
+        let (fed_handle, fed) = scope.new_input();
+        let (seen_handle, seen) = scope.new_input();
+        // From then on everything under one key stays together.
+        let counts = LetterCounts::of(base.map(|base| base.quota.counts.as_slice()).unwrap_or_default());
+        let decided = decide(fed, decider, counts, base.is_none(), Arc::clone(&progress), stopwatch)
+            .exchange(|(Local(decided), _)| decided.route());
+        let revenue = revenue::revenue(decided.clone(), base, share);
+        let invariants = invariants::invariants(decided.clone(), revenue.clone(), base, share);
+        let searches = searches::searches(seen, base, share);
+        leave(scope.concatenate([decided, revenue, invariants, searches]), share.index(), progress, out);
+        Feed { fed: fed_handle, seen: seen_handle, minute: base.map(|base| searches::minute_of(base.record.now)) }
+    })
+}

@@ -1,0 +1,37 @@
+//! The limits of the engine.
+
+/// The engine's limits. None of them can change an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many epochs may be on their way through the dataflow.
+    pub epochs_in_flight: usize,
+    /// How many inputs of a worker may be.
+    pub inputs_in_flight: usize,
+    /// How many epochs a worker feeds at once.
+    pub stride_epochs_max: usize,
+    /// How many inputs, about.
+    pub stride_inputs_max: usize,
+    /// How many bytes of inputs of a worker may be on their way, about.
+    pub bytes_in_flight: usize,
+    /// How many bytes of inputs a worker feeds at once, about, unless one epoch has more.
+    pub stride_bytes_max: usize,
+    /// How many bytes of changes that came of them may wait for the sinks before more is fed.
+    pub changes_bytes_in_flight: usize,
+    /// How many shards may wait to be put together.
+    pub shards_waiting_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            epochs_in_flight: 1_024,
+            inputs_in_flight: 8_192,
+            stride_epochs_max: 256,
+            stride_inputs_max: 1_024,
+            bytes_in_flight: 32 << 20,
+            stride_bytes_max: 8 << 20,
+            changes_bytes_in_flight: 64 << 20,
+            shards_waiting_max: 4_096,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Which keys a worker has.
+
+/// Which keys a worker has.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    index: usize,
+    peers: usize,
+}
+
+impl Share {
+    /// Those of the worker of that index, of so many.
+    pub const fn new(index: usize, peers: usize) -> Share {
+        Share { index, peers }
+    }
+
+    /// The worker's index.
+    pub const fn index(self) -> usize {
+        self.index
+    }
+
+    /// Whether what goes that way comes to this worker.
+    pub const fn has(self, route: u64) -> bool {
+        route % self.peers as u64 == self.index as u64
+    }
+}

@@ -1,0 +1,84 @@
+//! What moves between the operators, and which worker has it.
+
+use crate::contract::changes::AnyChange;
+use crate::contract::epoch::EpochRecord;
+use crate::contract::event::Event;
+use crate::contract::input::{DeadLetter, Sighting};
+use crate::contract::time::Timestamp;
+use crate::shop::dead_letters::LetterQuota;
+use crate::views::invariants::Imbalance;
+use crate::views::searches::SearchMemoChange;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What the decider lets go of.
+#[derive(Clone, Debug)]
+pub enum Decided {
+    /// An epoch was decided; the first such says that the shop is open.
+    Epoch {
+        /// Its record.
+        record: Arc<EpochRecord>,
+        /// Whether the decider began with it.
+        first: bool,
+    },
+    /// A row changed.
+    Row(AnyChange),
+    /// A fact was decided.
+    Event(Arc<Event>),
+    /// A record could not be read.
+    Dead(DeadLetter),
+    /// Records could not be read: what that changes in their quota.
+    Quota(LetterQuota),
+    /// A sum of a check changed.
+    Imbalance(Imbalance),
+    /// What is remembered of a search changed.
+    SearchMemo(SearchMemoChange),
+}
+
+impl Decided {
+    /// The worker that goes on with it: everything under one key stays together.
+    pub fn route(&self) -> u64 {
+        match self {
+            Decided::Epoch { .. } | Decided::Quota(_) => 0,
+            Decided::Row(change) => route(&change.key()),
+            Decided::Event(event) => route(event.fact.key()),
+            Decided::Dead(letter) => letter.origin.offset,
+            Decided::Imbalance(imbalance) => route(imbalance.check.name()),
+            Decided::SearchMemo((search_id, _)) => route(search_id),
+        }
+    }
+}
+
+/// What the workers feed of observations. They pass by the decider: nothing of them is decided.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A fact from outside.
+    Sighting {
+        /// What, and where it was read.
+        sighting: Box<Sighting>,
+        /// The time of its epoch.
+        now: Timestamp,
+    },
+    /// A minute begins with an epoch. Every worker tells itself.
+    Minute {
+        /// The minute since 1970.
+        minute: i64,
+        /// The worker.
+        worker: usize,
+    },
+}
+
+impl Seen {
+    /// The worker that goes on with it: everything about one search stays together.
+    pub fn route(&self) -> u64 {
+        match self {
+            Seen::Sighting { sighting, now: _ } => route(sighting.observation.search_id()),
+            Seen::Minute { minute: _, worker } => *worker as u64,
+        }
+    }
+}
+
+/// A fixed hash: which worker has a key must not differ between workers or runs.
+pub fn route(key: &str) -> u64 {
+    xxh3_64(key.as_bytes())
+}

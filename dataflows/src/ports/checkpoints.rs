@@ -1,0 +1,37 @@
+//! The core's state, held readable while it is copied.
+
+use crate::contract::changes::Standings;
+use crate::contract::epoch::Epoch;
+use crate::engine::base::Table;
+use smol_str::SmolStr;
+
+/// The core's state at one epoch, held readable while it is copied.
+pub trait Held: Send {
+    /// The epoch.
+    fn epoch(&self) -> Epoch;
+
+    /// How every view stands.
+    fn standings(&self) -> &Standings;
+
+    /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept: at most
+    /// `rows_max`, and no further one once that are `bytes_max` bytes. Says how many, and the key of the last.
+    fn rows(
+        &self,
+        table: Table,
+        after: Option<&SmolStr>,
+        rows_max: usize,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, Option<SmolStr>), Forgotten>;
+}
+
+/// The state was held for too long, and is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("epoch {0} was forgotten while it was read")]
+pub struct Forgotten(pub Epoch);
+
+/// What holds the core's state.
+pub trait Holder: Send + Sync {
+    /// Holds the newest epoch; none before there is one.
+    fn hold(&self) -> Option<Box<dyn Held>>;
+}

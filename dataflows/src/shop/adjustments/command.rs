@@ -1,0 +1,28 @@
+//! The command of money without goods.
+
+use crate::contract::money::GivenMoney;
+use crate::contract::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Money without goods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct RecordAdjustment {
+    /// The adjustment's id, and the record's key.
+    pub adjustment_id: SmolStr,
+    /// For whom.
+    pub customer_id: Option<SmolStr>,
+    /// In which currency.
+    pub currency: SmolStr,
+    /// For which country.
+    pub country: SmolStr,
+    /// How much, signed.
+    pub amount: GivenMoney,
+    /// The caller's own reference.
+    pub reference: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+crate::objects! { RecordAdjustment }

@@ -1,0 +1,53 @@
+//! The row of an adjustment; it never changes.
+
+use crate::contract::epoch::Epoch;
+use crate::contract::money::{Currency, Money};
+use crate::contract::time::Timestamp;
+use crate::engine::stored::stored;
+use crate::shop::row::{Row, TableRow, View};
+use serde::Serialize;
+use smol_str::SmolStr;
+use std::borrow::Cow;
+
+/// Money without goods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adjustment {
+    /// Its id.
+    pub adjustment_id: SmolStr,
+    /// For whom.
+    pub customer_id: Option<SmolStr>,
+    /// In which currency.
+    pub currency: Currency,
+    /// For which country.
+    pub country: SmolStr,
+    /// How much, signed.
+    pub amount: Money,
+    /// The caller's own reference.
+    pub reference: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Timestamp,
+    /// The epoch that recorded it.
+    pub epoch: Epoch,
+}
+
+impl Row for Adjustment {
+    const VIEW: View = View::Adjustments;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.adjustment_id)
+    }
+
+    fn key_text(&self) -> SmolStr {
+        self.adjustment_id.clone()
+    }
+}
+
+impl TableRow for Adjustment {
+    fn id(&self) -> &str {
+        &self.adjustment_id
+    }
+}
+
+stored! {
+    Adjustment { adjustment_id, customer_id, currency, country, amount, reference, occurred_at, epoch }
+}

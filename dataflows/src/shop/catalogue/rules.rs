@@ -1,0 +1,175 @@
+//! The catalogue: what is sold, and at what price.
+
+use crate::contract::code::{Code, Problem, Refusal};
+use crate::contract::money::Currency;
+use crate::contract::time::Timestamp;
+use crate::shop::bounds;
+use crate::shop::catalogue::{
+    ArchiveProduct, FormerSku, LeftOut, Product, PutProduct, PutVariant, ScheduledPrice, SetPrice, Variant,
+};
+use crate::shop::context::Context;
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Puts a product in the place of what was there under its id.
+pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Refusal> {
+    let prices = check_product(command)?;
+    let taken = command.variants.iter().enumerate().filter_map(|(n, variant)| {
+        let (owner, _) = tables.owner(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
+        Some(Problem {
+            pointer: format!("/variants/{n}/sku").into(),
+            code: Code::SkuTaken,
+            detail: format!("{:?} belongs to the product {:?}", variant.sku, owner.product_id).into(),
+        })
+    });
+    if let Some(refusal) = Refusal::of(taken.collect()) {
+        return Err(refusal);
+    }
+    let before = tables.products.get(&command.product_id);
+    let variants: Vec<_> = command
+        .variants
+        .iter()
+        .zip(prices)
+        .map(|(given, (price, currency))| Variant {
+            sku: given.sku.clone(),
+            title: given.title.clone(),
+            price,
+            currency,
+            inventory_policy: given.inventory_policy,
+            low_stock_at: given.low_stock_at,
+            // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
+            scheduled: tables.owner(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
+                kept.scheduled.iter().filter(|window| !window.is_over(context.now)).cloned().collect()
+            }),
+        })
+        .collect();
+    Ok(changed(Product {
+        product_id: command.product_id.clone(),
+        title: command.title.clone(),
+        description: command.description.clone(),
+        brand: command.brand.clone(),
+        category: command.category.clone(),
+        attributes: command.attributes.clone(),
+        archived: false,
+        left_out: before.map_or_else(LeftOut::default, |before| left_out(before, &variants)),
+        variants,
+        category_path: SmolStr::from(command.category.join("/")),
+    }))
+}
+
+/// The SKUs that a product has no more when its variants are these.
+fn left_out(before: &Product, variants: &[Variant]) -> LeftOut {
+    let kept: BTreeSet<&SmolStr> = variants.iter().map(|variant| &variant.sku).collect();
+    let gone = before.variants.iter().filter(|variant| !kept.contains(&variant.sku));
+    before.left_out.with(gone.map(|variant| FormerSku { sku: variant.sku.clone(), rule: variant.rule() }).collect()).0
+}
+
+fn changed(product: Product) -> Decision {
+    let product = Arc::new(product);
+    Decision {
+        facts: vec![Fact::ProductChanged(Arc::clone(&product))],
+        writes: Writes { product: Some(product), ..Writes::default() },
+    }
+}
+
+/// Checks the bounds of a product; gives back its prices.
+fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> {
+    bounds::id(&command.product_id, "/product_id")?;
+    bounds::text(&command.title, || "/title".to_owned())?;
+    bounds::note(command.description.as_ref(), "/description")?;
+    bounds::optional_text(command.brand.as_ref(), || "/brand".to_owned())?;
+    bounds::category(&command.category)?;
+    bounds::attributes(&command.attributes)?;
+    if command.variants.is_empty() || command.variants.len() > bounds::VARIANTS_MAX {
+        return Err(Refusal::invalid("/variants", "a product has 1 to 1000 variants"));
+    }
+    let mut skus = BTreeSet::new();
+    let check = |(n, variant): (usize, &PutVariant)| {
+        bounds::id_in(&variant.sku, "variants", n, "sku")?;
+        if !skus.insert(variant.sku.clone()) {
+            return Err(Refusal::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
+        }
+        bounds::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
+        let price = bounds::price(&variant.price, &format!("/variants/{n}/price"))?;
+        if let Some(low_stock_at) = variant.low_stock_at {
+            bounds::from(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
+        }
+        Ok((variant.price.amount.0, price.currency))
+    };
+    command.variants.iter().enumerate().map(check).collect()
+}
+
+/// Takes a product out of lists; nothing if it is already.
+pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Refusal> {
+    bounds::id(&command.product_id, "/product_id")?;
+    let product = tables
+        .products
+        .get(&command.product_id)
+        .ok_or_else(|| crate::shop::context::not_found("product", &command.product_id))?;
+    if product.archived {
+        return Ok(Decision::default());
+    }
+    let mut product = Product { archived: true, ..product.as_ref().clone() };
+    drop_windows(&mut product, context.now);
+    Ok(changed(product))
+}
+
+/// Drops the windows that are over.
+fn drop_windows(product: &mut Product, now: Timestamp) {
+    for variant in &mut product.variants {
+        variant.scheduled.retain(|window| !window.is_over(now));
+    }
+}
+
+/// Sets the price of a SKU, or schedules one.
+pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Refusal> {
+    bounds::id(&command.product_id, "/product_id")?;
+    bounds::id(&command.sku, "/sku")?;
+    let price = bounds::price(&command.price, "/price")?;
+    if let (Some(from), Some(to)) = (command.valid_from, command.valid_to)
+        && to <= from
+    {
+        return Err(Refusal::invalid("/valid_to", "this is after valid_from"));
+    }
+    let product = tables
+        .products
+        .get(&command.product_id)
+        .ok_or_else(|| crate::shop::context::not_found("product", &command.product_id))?;
+    let (_, variant) =
+        tables.owner(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
+            let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
+            Refusal::new(Code::UnknownSku, "/sku", detail)
+        })?;
+    if variant.is_none() || product.archived {
+        return Err(Refusal::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
+    }
+    let mut product = product.as_ref().clone();
+    drop_windows(&mut product, context.now);
+    let variant = product.variants.iter_mut().find(|variant| variant.sku == command.sku);
+    let variant = variant.expect("it was found among the variants");
+    if command.valid_from.is_none() && command.valid_to.is_none() {
+        variant.price = command.price.amount.0;
+        variant.currency = price.currency;
+    } else {
+        let window = ScheduledPrice { price, valid_from: command.valid_from, valid_to: command.valid_to };
+        if !window.is_over(context.now) {
+            variant.scheduled.push(window);
+        }
+        if variant.scheduled.len() > bounds::WINDOWS_MAX {
+            let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
+            return Err(Refusal::invalid("/sku", allowed));
+        }
+    }
+    let fact = Fact::PriceChanged {
+        product_id: command.product_id.clone(),
+        sku: command.sku.clone(),
+        price,
+        valid_from: command.valid_from,
+        valid_to: command.valid_to,
+    };
+    Ok(Decision { writes: Writes { product: Some(Arc::new(product)), ..Writes::default() }, facts: vec![fact] })
+}

@@ -1,0 +1,21 @@
+//! What a decision may depend on beside the tables.
+
+use crate::contract::code::{Code, Refusal};
+use crate::contract::epoch::Epoch;
+use crate::contract::time::Timestamp;
+
+/// What a decision may depend on beside the tables.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its time.
+    pub now: Timestamp,
+    /// Business time: the command's own, or `now`.
+    pub occurred_at: Timestamp,
+}
+
+/// The refusal of a command about something that is not there.
+pub fn not_found(what: &'static str, id: &str) -> Refusal {
+    Refusal::new(Code::NotFound, "", format!("there is no {what} {id:?}"))
+}

@@ -1,0 +1,44 @@
+//! The command of a credit without an order.
+
+use crate::contract::money::GivenMoney;
+use crate::contract::time::Timestamp;
+use crate::shop::defaults::{null_is_true, yes};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// A line of a credit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct GivenCreditLine {
+    /// What.
+    pub sku: SmolStr,
+    /// How many.
+    pub quantity: i64,
+    /// At what price.
+    pub unit_price: GivenMoney,
+}
+
+/// A credit note without an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct RecordCredit {
+    /// The credit's id, and the record's key.
+    pub credit_id: SmolStr,
+    /// For whom.
+    pub customer_id: Option<SmolStr>,
+    /// In which currency.
+    pub currency: SmolStr,
+    /// For which country.
+    pub country: SmolStr,
+    /// What; at least one line.
+    pub lines: Vec<GivenCreditLine>,
+    /// Whether the goods come back into stock, at `main`.
+    #[serde(default = "yes", deserialize_with = "null_is_true")]
+    pub restock: bool,
+    /// The caller's own reference.
+    pub reference: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+crate::objects! { GivenCreditLine, RecordCredit }

@@ -1,0 +1,8 @@
+//! Credit notes without an order.
+
+mod command;
+mod row;
+pub(crate) mod rules;
+
+pub use command::{GivenCreditLine, RecordCredit};
+pub use row::{Credit, CreditLine};

@@ -1,0 +1,90 @@
+//! Credits without an order.
+
+use crate::contract::code::{Code, Refusal};
+use crate::contract::money::{Currency, Money};
+use crate::shop::bounds;
+use crate::shop::catalogue::InventoryPolicy;
+use crate::shop::context::Context;
+use crate::shop::credits::{Credit, CreditLine, RecordCredit};
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use crate::shop::orders::rules::{amount, problem, sold};
+use crate::shop::stock::StockReason;
+use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// Records a credit note.
+pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit) -> Result<Decision, Refusal> {
+    let (currency, prices) = check_credit(tables, command)?;
+    if tables.credits.get(&command.credit_id).is_some() {
+        let detail = format!("there is a credit {:?}", command.credit_id);
+        return Err(Refusal::new(Code::AlreadyExists, "", detail));
+    }
+    let lines = credit_lines(tables, command, currency, &prices)?;
+    let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
+        return Err(Refusal::new(Code::Overflow, "", "the total does not fit 64 bits"));
+    };
+    let mut edit = StockEdit::new(tables);
+    let stocked = |sku: &str| tables.inventory_policy(sku) != InventoryPolicy::None;
+    for (n, line) in lines.iter().enumerate().filter(|(_, line)| command.restock && stocked(&line.sku)) {
+        let why =
+            For { reason: StockReason::Credited, reference: Some(command.credit_id.clone()), line: Some(number(n)) };
+        edit.move_by(&line.sku, &SmolStr::new_static("main"), line.quantity, 0, why);
+    }
+    let credit = Arc::new(Credit {
+        credit_id: command.credit_id.clone(),
+        customer_id: command.customer_id.clone(),
+        currency,
+        country: command.country.clone(),
+        lines,
+        total,
+        restock: command.restock,
+        reference: command.reference.clone(),
+        occurred_at: context.occurred_at,
+        epoch: context.epoch,
+    });
+    let (stock, mut facts, low) = edit.finish()?;
+    facts.push(Fact::CreditRecorded(Arc::clone(&credit)));
+    facts.extend(low);
+    Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
+}
+
+/// Checks the bounds of a credit; gives back its currency and its prices.
+fn check_credit(tables: &Tables, command: &RecordCredit) -> Result<(Currency, Vec<Money>), Refusal> {
+    bounds::id(&command.credit_id, "/credit_id")?;
+    bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
+    let currency = bounds::currency(&command.currency, "/currency")?;
+    bounds::country(&command.country)?;
+    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
+    bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
+    let mut prices = Vec::with_capacity(command.lines.len());
+    for (n, line) in command.lines.iter().enumerate() {
+        bounds::id_in(&line.sku, "lines", n, "sku")?;
+        bounds::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
+        prices.push(bounds::price(&line.unit_price, &format!("/lines/{n}/unit_price"))?);
+    }
+    Ok((currency, prices))
+}
+
+fn credit_lines(
+    tables: &Tables,
+    command: &RecordCredit,
+    currency: Currency,
+    prices: &[Money],
+) -> Result<Vec<CreditLine>, Refusal> {
+    let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
+    for (n, (line, price)) in command.lines.iter().zip(prices).enumerate() {
+        let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
+            let (unit_price, amount) = amount(line.quantity, *price, currency)?;
+            let category = product.category_path.clone();
+            Ok(CreditLine { sku: variant.sku.clone(), quantity: line.quantity, unit_price, amount, category })
+        });
+        match priced {
+            Ok(line) => lines.push(line),
+            Err((code, detail)) => problems.push(problem(n, code, detail)),
+        }
+    }
+    Refusal::of(problems).map_or(Ok(lines), Err)
+}

@@ -1,0 +1,243 @@
+//! The decider: runs the commands of an epoch one after another, then the timers that are due (Rule S). Plain functions
+//! on tables in memory; `decide` reads and gives back what to write and tell, and only then the tables change.
+//! Not for dataflow: the operator that holds a decider is `operators/decide.rs`.
+
+mod size;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+pub use table::Table;
+pub use tables::Tables;
+pub use writes::{Decision, Writes};
+
+use crate::contract::changes::{AnyChange, Change, Rows};
+use crate::contract::code::Refusal;
+use crate::contract::epoch::{Epoch, EpochRecord};
+use crate::contract::event::Event;
+use crate::contract::input::Envelope;
+use crate::contract::time::Timestamp;
+use crate::contract::topic::Origin;
+use crate::shop::command::{Command, CommandType};
+use crate::shop::event::Fact;
+use crate::shop::operations::{Ids, Operation};
+use crate::shop::orders::Order;
+use crate::shop::payments::PaymentRow;
+use crate::shop::{
+    Context, adjustments, bounds, catalogue, credits, fulfilment, orders, payments, policy, refunds, returns, stock,
+};
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// All state behind decisions, and the only code that changes it.
+#[derive(Debug, Default)]
+pub struct Decider {
+    tables: Tables,
+}
+
+/// What an epoch brought.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Its events, in order.
+    pub events: Vec<Event>,
+    /// The rows of tables that changed, before and after the epoch.
+    pub changes: Vec<AnyChange>,
+}
+
+impl Decider {
+    /// The decider as it was after an epoch.
+    pub fn after(base: &Rows) -> Decider {
+        let mut decider = Decider::default();
+        decider.tables.load(base);
+        decider
+    }
+
+    /// The tables, to look at.
+    pub const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Runs an epoch: its commands in the order of their origins, then the timers that are due, then forgets command
+    /// ids whose time is over.
+    pub fn run(&mut self, record: &EpochRecord, commands: Vec<Envelope>) -> Decided {
+        self.run_watched(record, commands, |_, _| {})
+    }
+
+    /// The same; says after each command which one it was.
+    pub fn run_watched(
+        &mut self,
+        record: &EpochRecord,
+        mut commands: Vec<Envelope>,
+        mut decided: impl FnMut(Origin, CommandType),
+    ) -> Decided {
+        commands.sort_unstable_by_key(|envelope| envelope.origin);
+        let mut teller = Teller { epoch: record.epoch, now: record.now, events: Vec::new() };
+        for envelope in commands {
+            let (origin, command_type) = (envelope.origin, envelope.command.command_type());
+            self.command(&mut teller, envelope);
+            decided(origin, command_type);
+        }
+        while let Some(order) = self.tables.next_due(record.now) {
+            let context = Context { epoch: record.epoch, now: record.now, occurred_at: record.now };
+            let decision = payments::rules::expire(&self.tables, &context, &order);
+            teller.tell(&SmolStr::new_static("timer:payment_timeout"), record.now, decision.facts);
+            self.tables.apply(decision.writes);
+        }
+        self.tables.forget(record.now);
+        Decided { events: teller.events, changes: self.take_changes() }
+    }
+
+    fn command(&mut self, teller: &mut Teller, envelope: Envelope) {
+        // Decided before: a repeat changes nothing, and another command under the same id leaves the outcome as it was.
+        if self.tables.operation_of(&envelope).is_some() {
+            return;
+        }
+        let (epoch, now) = (teller.epoch, teller.now);
+        let is_first = match &envelope.command {
+            Command::PutProduct(command) => self.tables.products.get(&command.product_id).is_none(),
+            _ => false,
+        };
+        let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
+            let context = Context { epoch, now, occurred_at };
+            let decision = decide(&self.tables, &context, &envelope.command)?;
+            let first = Told { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
+            size::check(&decision, &first)?;
+            Ok((occurred_at, decision))
+        });
+        let refusal = match outcome {
+            Ok((occurred_at, decision)) => {
+                teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                self.tables.apply(decision.writes);
+                None
+            }
+            Err(refusal) => {
+                if let Command::PlaceOrder(order) = &envelope.command
+                    && orders::rules::keeps_row(refusal.code)
+                {
+                    let occurred_at = order.occurred_at.unwrap_or(now);
+                    let decision = orders::rules::rejected(&Context { epoch, now, occurred_at }, order, &refusal);
+                    teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                    self.tables.apply(decision.writes);
+                }
+                Some(Box::new((refusal.code, refusal.errors)))
+            }
+        };
+        let remembered_until = now.plus_s(self.tables.policy().id_memory_s);
+        self.tables.remember(Operation {
+            command_id: envelope.command_id,
+            command_type: envelope.command.command_type(),
+            epoch,
+            origin: envelope.origin,
+            ids: ids(&envelope.command),
+            is_first: is_first && refusal.is_none(),
+            refusal,
+            fingerprint: envelope.fingerprint,
+            remembered_until,
+        });
+    }
+
+    fn take_changes(&mut self) -> Vec<AnyChange> {
+        let tables = &mut self.tables;
+        let mut changes = Vec::new();
+        changes.extend(tables.products.take_changes().into_iter().map(AnyChange::Products));
+        changes.extend(tables.stock.take_changes().into_iter().map(AnyChange::Stock));
+        for change in tables.orders.take_changes() {
+            changes.extend(payment_change(&change).map(AnyChange::Payments));
+            changes.push(AnyChange::Orders(change));
+        }
+        changes.extend(tables.credits.take_changes().into_iter().map(AnyChange::Credits));
+        changes.extend(tables.adjustments.take_changes().into_iter().map(AnyChange::Adjustments));
+        changes.extend(tables.operations.take_changes().into_iter().map(AnyChange::Operations));
+        changes.extend(tables.policies.take_changes().into_iter().map(AnyChange::Policy));
+        changes
+    }
+}
+
+/// The change of the payment that an order's change shows, if it shows one.
+fn payment_change(change: &Change<Order>) -> Option<Change<PaymentRow>> {
+    let row = |order: &Option<Arc<Order>>| order.as_deref().and_then(PaymentRow::of);
+    let (before, after) = (row(&change.before), row(&change.after));
+    if before == after {
+        return None;
+    }
+    Change::of(before.map(Arc::new), after.map(Arc::new))
+}
+
+/// Where and when a decision's first event is told.
+struct Told<'a> {
+    epoch: Epoch,
+    n: u64,
+    cause: &'a SmolStr,
+    at: Timestamp,
+    occurred_at: Timestamp,
+}
+
+/// Numbers the facts of an epoch.
+struct Teller {
+    epoch: Epoch,
+    now: Timestamp,
+    events: Vec<Event>,
+}
+
+impl Teller {
+    /// The number of the next event.
+    const fn next(&self) -> u64 {
+        self.events.len() as u64 + 1
+    }
+
+    fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<Fact>) {
+        for fact in facts {
+            let n = self.next();
+            self.events.push(Event { epoch: self.epoch, n, cause: cause.clone(), at: self.now, occurred_at, fact });
+        }
+    }
+}
+
+/// What a command leads to, or why it is refused.
+pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Refusal> {
+    match command {
+        Command::PutPolicy(command) => policy::rules::put_policy(tables, command),
+        Command::PutProduct(command) => catalogue::rules::put_product(tables, context, command),
+        Command::ArchiveProduct(command) => catalogue::rules::archive_product(tables, context, command),
+        Command::SetPrice(command) => catalogue::rules::set_price(tables, context, command),
+        Command::MoveStock(command) => stock::rules::move_stock(tables, command),
+        Command::TransferStock(command) => stock::rules::transfer_stock(tables, command),
+        Command::PlaceOrder(command) => orders::rules::place_order(tables, context, command),
+        Command::CancelOrder(command) => orders::cancel::cancel_order(tables, context, command),
+        Command::ShipOrder(command) => fulfilment::rules::ship_order(tables, context, command),
+        Command::DeliverOrder(command) => fulfilment::rules::deliver_order(tables, context, command),
+        Command::RecordShipmentFailure(command) => fulfilment::rules::shipment_failure(tables, context, command),
+        Command::ReturnItems(command) => returns::rules::return_items(tables, context, command),
+        Command::RecordCredit(command) => credits::rules::record_credit(tables, context, command),
+        Command::RecordAdjustment(command) => adjustments::rules::record_adjustment(tables, context, command),
+        Command::RecordPaymentResult(command) => payments::rules::record_result(tables, context, command),
+        Command::IssueRefund(command) => refunds::rules::issue_refund(tables, command),
+    }
+}
+
+/// The ids that a command is about, as far as they are within their bound.
+fn ids(command: &Command) -> Ids {
+    let part = match command {
+        Command::SetPrice(command) => Some(&command.sku),
+        Command::ReturnItems(command) => Some(&command.return_id),
+        Command::IssueRefund(command) => Some(&command.refund_id),
+        Command::RecordPaymentResult(command) => Some(&command.payment_id),
+        Command::PutPolicy(_)
+        | Command::PutProduct(_)
+        | Command::ArchiveProduct(_)
+        | Command::MoveStock(_)
+        | Command::TransferStock(_)
+        | Command::PlaceOrder(_)
+        | Command::CancelOrder(_)
+        | Command::ShipOrder(_)
+        | Command::DeliverOrder(_)
+        | Command::RecordShipmentFailure(_)
+        | Command::RecordCredit(_)
+        | Command::RecordAdjustment(_) => None,
+    };
+    let part = part.filter(|id| bounds::has_length_of_id(id));
+    let of = Some(command.id()).filter(|id| bounds::has_length_of_id(id)).unwrap_or_default();
+    Ids { of, part: part.map(|id| Box::new(id.clone())) }
+}

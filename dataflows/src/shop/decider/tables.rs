@@ -1,0 +1,183 @@
+//! All that decisions read: the tables, and what is derived from their rows (which product owns a SKU, which payments
+//! expire when, which command ids are forgotten when).
+
+use super::table::Table;
+use super::writes::Writes;
+use crate::contract::changes::{Change, Rows};
+use crate::contract::input::Envelope;
+use crate::contract::time::Timestamp;
+use crate::shop::adjustments::Adjustment;
+use crate::shop::catalogue::{InventoryPolicy, Product, StockRule, Variant};
+use crate::shop::credits::Credit;
+use crate::shop::operations::Operation;
+use crate::shop::orders::Order;
+use crate::shop::policy::Policy;
+use crate::shop::stock::Stock;
+use hashbrown::HashMap;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The shop.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Products by id.
+    pub products: Table<Product>,
+    /// Stock by SKU.
+    pub stock: Table<Stock>,
+    /// Orders by id.
+    pub orders: Table<Order>,
+    /// Credits by id.
+    pub credits: Table<Credit>,
+    /// Adjustments by id.
+    pub adjustments: Table<Adjustment>,
+    /// Outcomes by command id.
+    pub operations: Table<Operation>,
+    /// The policy, if one was put.
+    pub policies: Table<Policy>,
+    owners: HashMap<SmolStr, Owner>,
+    deadlines: BTreeSet<(Timestamp, SmolStr)>,
+    /// The outcomes by the time until which they are remembered.
+    memory: BTreeMap<Timestamp, Vec<Arc<Operation>>>,
+}
+
+/// What a SKU belongs to.
+#[derive(Debug)]
+struct Owner {
+    product_id: SmolStr,
+    /// Where it stands among the product's variants, unless it was left out.
+    at: usize,
+}
+
+impl Tables {
+    /// Takes in the rows of an epoch, whole. Those of views are not kept here.
+    pub fn load(&mut self, base: &Rows) {
+        let Rows {
+            products,
+            stock,
+            orders,
+            payments: _,
+            credits,
+            adjustments,
+            operations,
+            policy,
+            revenue: _,
+            invariants: _,
+            searches: _,
+        } = base;
+        for product in rows(products) {
+            self.own(product);
+            for former in product.left_out.since(None) {
+                let left_out = || Owner { product_id: product.product_id.clone(), at: usize::MAX };
+                self.owners.entry(former.sku.clone()).or_insert_with(left_out);
+            }
+        }
+        for operation in rows(operations) {
+            self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(operation));
+        }
+        self.deadlines.extend(rows(orders).filter_map(deadline));
+        self.products.load_all(products);
+        self.stock.load_all(stock);
+        self.orders.load_all(orders);
+        self.credits.load_all(credits);
+        self.adjustments.load_all(adjustments);
+        self.operations.load_all(operations);
+        self.policies.load_all(policy);
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policies.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
+    }
+
+    /// The product that a SKU belongs to, and what it stands for there unless it was left out.
+    pub fn owner(&self, sku: &str) -> Option<(&Arc<Product>, Option<&Variant>)> {
+        let owner = self.owners.get(sku)?;
+        let product = self.products.get(&owner.product_id)?;
+        Some((product, product.variants.get(owner.at).filter(|variant| variant.sku == sku)))
+    }
+
+    /// How a SKU's stock is kept, whether or not it is still sold.
+    pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
+        let (product, variant) = self.owner(sku)?;
+        variant.map(Variant::rule).or_else(|| product.left_out.get(sku).map(|former| former.rule))
+    }
+
+    /// How a SKU's stock is kept now.
+    pub fn inventory_policy(&self, sku: &str) -> InventoryPolicy {
+        self.stock_rule(sku).map_or(InventoryPolicy::None, |rule| rule.inventory_policy)
+    }
+
+    /// Whether the command id was used, and what became of it then.
+    pub fn operation_of(&self, envelope: &Envelope) -> Option<&Arc<Operation>> {
+        self.operations.get(&envelope.command_id)
+    }
+
+    /// Applies what was decided.
+    pub fn apply(&mut self, writes: Writes) {
+        let Writes { product, stock, order, credit, adjustment, policy } = writes;
+        if let Some(product) = product {
+            self.own(&product);
+            self.products.put(product);
+        }
+        for row in stock {
+            self.stock.put(Arc::new(row));
+        }
+        if let Some(order) = order {
+            if let Some(before) = self.orders.get(&order.order_id).and_then(deadline) {
+                self.deadlines.remove(&before);
+            }
+            self.deadlines.extend(deadline(&order));
+            self.orders.put(order);
+        }
+        if let Some(credit) = credit {
+            self.credits.put(credit);
+        }
+        if let Some(adjustment) = adjustment {
+            self.adjustments.put(adjustment);
+        }
+        if let Some(policy) = policy {
+            self.policies.put(Arc::new(policy));
+        }
+    }
+
+    fn own(&mut self, product: &Arc<Product>) {
+        for (at, variant) in product.variants.iter().enumerate() {
+            if let Some(owner) = self.owners.get_mut(&variant.sku) {
+                owner.at = at;
+            } else {
+                self.owners.insert(variant.sku.clone(), Owner { product_id: product.product_id.clone(), at });
+            }
+        }
+    }
+
+    /// Remembers an outcome.
+    pub fn remember(&mut self, operation: Operation) {
+        let operation = Arc::new(operation);
+        self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(&operation));
+        self.operations.put(operation);
+    }
+
+    /// Forgets the outcomes whose time is over.
+    pub fn forget(&mut self, now: Timestamp) {
+        while let Some(entry) = self.memory.first_entry().filter(|entry| *entry.key() < now) {
+            for operation in entry.remove() {
+                self.operations.remove(&operation.command_id);
+            }
+        }
+    }
+
+    /// The order whose payment has been due the longest, if one is.
+    pub fn next_due(&self, now: Timestamp) -> Option<Arc<Order>> {
+        let (_, order_id) = self.deadlines.first().filter(|(deadline, _)| *deadline < now)?;
+        self.orders.get(order_id).cloned()
+    }
+}
+
+fn rows<R>(changes: &[Change<R>]) -> impl Iterator<Item = &Arc<R>> {
+    changes.iter().filter_map(|change| change.after.as_ref())
+}
+
+fn deadline(order: &Arc<Order>) -> Option<(Timestamp, SmolStr)> {
+    Some((order.payment.as_ref()?.deadline?, order.order_id.clone()))
+}

@@ -1,0 +1,6 @@
+//! Shipping and delivering orders.
+
+mod command;
+pub(crate) mod rules;
+
+pub use command::{DeliverOrder, RecordShipmentFailure, ShipOrder};

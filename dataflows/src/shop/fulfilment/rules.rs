@@ -1,0 +1,96 @@
+//! Shipping, delivering, and shipments that fail.
+
+use crate::contract::code::{Code, Refusal};
+use crate::shop::bounds;
+use crate::shop::catalogue::InventoryPolicy;
+use crate::shop::context::Context;
+use crate::shop::decider::Decision;
+use crate::shop::decider::Tables;
+use crate::shop::fulfilment::{DeliverOrder, RecordShipmentFailure, ShipOrder};
+use crate::shop::orders::cancel::{CallOff, call_off};
+use crate::shop::orders::state::{enter, invalid_transition, order, updated};
+use crate::shop::orders::{OrderStatus, PaymentStatus, Shipment, ShipmentStatus};
+use crate::shop::stock::StockReason;
+use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// Ships a paid order.
+pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
+    bounds::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
+    let before = order(tables, &command.order_id)?;
+    if before.status != OrderStatus::Paid || (before.total > 0 && before.left() == 0) {
+        return Err(invalid_transition(before, "shipped"));
+    }
+    let mut leaving = BTreeMap::<(&SmolStr, &SmolStr), i64>::new();
+    for line in &before.lines {
+        for part in &line.taken {
+            *leaving.entry((&line.sku, &part.location)).or_default() += part.quantity;
+        }
+    }
+    let mut edit = StockEdit::new(tables);
+    for ((sku, location), quantity) in leaving {
+        let there = edit.get(sku).and_then(|stock| stock.location(location)).map_or(0, |at| at.on_hand);
+        if tables.inventory_policy(sku) == InventoryPolicy::Reserve && there < quantity {
+            let detail = format!("{quantity} of {sku:?} are to leave {location:?}, where {there} lie");
+            return Err(Refusal::new(Code::InsufficientStock, "", detail));
+        }
+    }
+    for (n, line) in before.lines.iter().enumerate() {
+        for part in &line.taken {
+            let why =
+                For { reason: StockReason::Shipped, reference: Some(before.order_id.clone()), line: Some(number(n)) };
+            edit.move_by(&line.sku, &part.location, -part.quantity, -part.quantity, why);
+        }
+    }
+    let mut after = before.as_ref().clone();
+    after.shipment = Some(Box::new(Shipment {
+        carrier: command.carrier.clone(),
+        tracking: command.tracking.clone(),
+        status: ShipmentStatus::Shipped,
+    }));
+    enter(&mut after, context, OrderStatus::Shipped);
+    updated(edit, after, before.status, None)
+}
+
+/// Says that a shipped order arrived.
+pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder) -> Result<Decision, Refusal> {
+    let before = order(tables, &command.order_id)?;
+    let on_its_way = before.shipment.as_ref().is_some_and(|shipment| shipment.status == ShipmentStatus::Shipped);
+    let open = matches!(before.status, OrderStatus::Shipped | OrderStatus::PartlyReturned);
+    if !open || !on_its_way {
+        return Err(invalid_transition(before, "delivered"));
+    }
+    let mut after = before.as_ref().clone();
+    if let Some(shipment) = &mut after.shipment {
+        shipment.status = ShipmentStatus::Delivered;
+    }
+    // What came back in part stays so: the delivery is recorded, and no new state entered.
+    if before.status == OrderStatus::Shipped {
+        enter(&mut after, context, OrderStatus::Delivered);
+    }
+    updated(StockEdit::new(tables), after, before.status, None)
+}
+
+/// Cancels an order that cannot be delivered.
+pub fn shipment_failure(
+    tables: &Tables,
+    context: &Context,
+    command: &RecordShipmentFailure,
+) -> Result<Decision, Refusal> {
+    bounds::note(command.reason.as_ref(), "/reason")?;
+    let before = order(tables, &command.order_id)?;
+    if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
+        return Err(invalid_transition(before, "reported as not delivered"));
+    }
+    let how = CallOff {
+        reason: command.reason.clone(),
+        refund: "shipment_failed",
+        shipment: ShipmentStatus::Failed,
+        payment: PaymentStatus::Cancelled,
+        restock: command.restock,
+    };
+    call_off(tables, context, before, how)
+}

@@ -1,0 +1,70 @@
+//! The hash of a row, kept beside it once it was computed: a row that changes again is taken out of the digest by it.
+//! Not a part of what the row says: rows that differ only here are equal.
+
+use crate::engine::stored::{Store, Stored, Unreadable};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A hash of 128 bits that is computed at most once.
+#[derive(Default)]
+pub struct HashMemo {
+    high: AtomicU64,
+    low: AtomicU64,
+}
+
+impl HashMemo {
+    /// The hash, computed if it was not. Threads that race compute the same.
+    pub fn get_or(&self, compute: impl FnOnce() -> u128) -> u128 {
+        // A high half of 0 stands for none; the one hash in 2^64 that has it is computed each time.
+        let high = self.high.load(Ordering::Acquire);
+        if high != 0 {
+            return u128::from(high) << 64 | u128::from(self.low.load(Ordering::Relaxed));
+        }
+        let hash = compute();
+        self.low.store(hash as u64, Ordering::Relaxed);
+        self.high.store((hash >> 64) as u64, Ordering::Release);
+        hash
+    }
+}
+
+/// A copy is about to become another row.
+impl Clone for HashMemo {
+    fn clone(&self) -> Self {
+        HashMemo::default()
+    }
+}
+
+impl PartialEq for HashMemo {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for HashMemo {}
+
+impl std::fmt::Debug for HashMemo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashMemo")
+    }
+}
+
+/// It is not kept: what is read back is hashed anew, and so checked.
+impl Store for HashMemo {
+    fn store(&self, _: &mut Vec<u8>) {}
+
+    fn load(_: &mut Stored<'_>) -> Result<Self, Unreadable> {
+        Ok(HashMemo::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_computed_once_and_not_copied() {
+        let memo = HashMemo::default();
+        assert_eq!(memo.get_or(|| 7 << 64 | 5), 7 << 64 | 5);
+        assert_eq!(memo.get_or(|| 0), 7 << 64 | 5);
+        assert_eq!(memo.clone().get_or(|| 3), 3);
+    }
+}

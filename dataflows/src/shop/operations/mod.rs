@@ -1,0 +1,5 @@
+//! What became of commands: the memory of their ids.
+
+mod row;
+
+pub use row::{Ids, IdsJson, Operation};

@@ -1,0 +1,96 @@
+//! Calling an order off.
+
+use crate::contract::code::Refusal;
+use crate::contract::money::Money;
+use crate::shop::bounds;
+use crate::shop::context::Context;
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
+use crate::shop::orders::{CancelOrder, Order, OrderStatus, PaymentStatus, ShipmentStatus};
+use crate::shop::payments::MoneyMoved;
+use crate::shop::refunds::RefundKind;
+use crate::shop::stock::StockReason;
+use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// How an order is called off.
+pub struct CallOff {
+    /// What the event says.
+    pub reason: Option<SmolStr>,
+    /// The reason and id of a refund.
+    pub refund: &'static str,
+    /// Where the shipment stands then.
+    pub shipment: ShipmentStatus,
+    /// Where a payment that is still asked for stands then.
+    pub payment: PaymentStatus,
+    /// Whether shipped goods come back into stock.
+    pub restock: bool,
+}
+
+/// Cancels an order for its customer.
+pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Refusal> {
+    bounds::note(command.reason.as_ref(), "/reason")?;
+    let before = order(tables, &command.order_id)?;
+    if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
+        return Err(invalid_transition(before, "cancelled"));
+    }
+    let how = CallOff {
+        reason: command.reason.clone(),
+        refund: "cancelled",
+        shipment: ShipmentStatus::Cancelled,
+        payment: PaymentStatus::Cancelled,
+        restock: true,
+    };
+    call_off(tables, context, before, how)
+}
+
+/// Calls an order off: releases or takes back its goods, and gives back what is left of its money.
+pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Result<Decision, Refusal> {
+    let mut edit = StockEdit::new(tables);
+    for (n, line) in before.lines.iter().enumerate() {
+        if before.holds_reservations() {
+            edit.release(&before.order_id, n, line);
+        } else if how.restock {
+            for part in &line.taken {
+                let why = For {
+                    reason: StockReason::ShipmentCancelled,
+                    reference: Some(before.order_id.clone()),
+                    line: Some(number(n)),
+                };
+                edit.move_by(&line.sku, &part.location, part.quantity, 0, why);
+            }
+        }
+    }
+    let mut after = before.as_ref().clone();
+    let mut left = before.left();
+    let refunds = before.lines.iter().map(|line| give_back(&mut left, line.amount)).collect();
+    let refund = before.left();
+    after.refunded += refund;
+    if let Some(shipment) = &mut after.shipment {
+        shipment.status = how.shipment;
+    }
+    if let Some(payment) = &mut after.payment
+        && payment.status == PaymentStatus::Requested
+    {
+        payment.status = how.payment;
+        payment.deadline = None;
+    }
+    enter(&mut after, context, OrderStatus::Cancelled);
+    let order = Arc::new(after);
+    let (stock, mut facts, low) = edit.finish()?;
+    facts.push(Fact::OrderCancelled { order: Arc::clone(&order), from: before.status, reason: how.reason, refunds });
+    if refund > 0 {
+        let moved = MoneyMoved {
+            order: Arc::clone(&order),
+            refund_id: Some(SmolStr::new_static(how.refund)),
+            amount: Money::new(refund, order.currency),
+            reason: Some(SmolStr::new_static(how.refund)),
+        };
+        facts.push(Fact::RefundIssued(RefundKind::Cancelled, moved));
+    }
+    facts.extend(low);
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+}

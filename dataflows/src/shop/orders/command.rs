@@ -1,0 +1,75 @@
+//! The commands that place and cancel orders.
+
+use crate::contract::money::GivenMoney;
+use crate::contract::time::Timestamp;
+use crate::shop::payments::PaymentMethod;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// A line of an order as it is placed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct PlaceLine {
+    /// What.
+    pub sku: SmolStr,
+    /// How many.
+    pub quantity: i64,
+    /// At what price; the catalogue's by default.
+    pub unit_price: Option<GivenMoney>,
+}
+
+/// How an order is to be paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct PlacePayment {
+    /// By which way.
+    pub method: PaymentMethod,
+    /// What the gateway needs.
+    pub token: Option<SmolStr>,
+}
+
+/// Places an order: prices it, and reserves every line or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct PlaceOrder {
+    /// The order's id, and the record's key; the command id by default.
+    pub order_id: Option<SmolStr>,
+    /// Who buys.
+    pub customer_id: Option<SmolStr>,
+    /// In which currency.
+    pub currency: SmolStr,
+    /// From which country.
+    pub country: SmolStr,
+    /// What; at least one line.
+    pub lines: Vec<PlaceLine>,
+    /// How it is paid.
+    pub payment: PlacePayment,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+impl PlaceOrder {
+    /// The order's id; empty only before [`Command::read`] has filled it in.
+    pub fn key(&self) -> &str {
+        self.order_id.as_deref().unwrap_or_default()
+    }
+
+    /// The same, shared.
+    pub fn id(&self) -> SmolStr {
+        self.order_id.clone().unwrap_or_default()
+    }
+}
+
+/// Cancels an order; releases its stock and refunds what was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct CancelOrder {
+    /// The order's id, and the record's key.
+    pub order_id: SmolStr,
+    /// Why.
+    pub reason: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+crate::objects! { PlaceLine, PlacePayment, PlaceOrder, CancelOrder }

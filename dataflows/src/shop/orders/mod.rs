@@ -1,0 +1,10 @@
+//! Orders: placing, their states, calling them off.
+
+pub(crate) mod cancel;
+mod command;
+mod row;
+pub(crate) mod rules;
+pub(crate) mod state;
+
+pub use command::{CancelOrder, PlaceLine, PlaceOrder, PlacePayment};
+pub use row::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};

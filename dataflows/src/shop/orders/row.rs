@@ -1,0 +1,328 @@
+//! The row of an order.
+
+use crate::contract::code::Code;
+use crate::contract::epoch::Epoch;
+use crate::contract::money::{Currency, Money};
+use crate::contract::time::Timestamp;
+use crate::engine::stored::{stored, stored_words};
+use crate::shop::memo::HashMemo;
+use crate::shop::payments::PaymentMethod;
+use crate::shop::row::{Row, TableRow, View};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::borrow::Cow;
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Reserved, and waiting for its payment.
+    PendingPayment,
+    /// Paid.
+    Paid,
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Some of it came back.
+    PartlyReturned,
+    /// All of it came back.
+    Returned,
+    /// Called off; its stock was released and its money paid back.
+    Cancelled,
+    /// Never came to be; `code` says why.
+    Rejected,
+}
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// Asked for.
+    Requested,
+    /// The money came.
+    Processed,
+    /// It was refused.
+    Failed,
+    /// It did not come in time.
+    Expired,
+    /// The order was cancelled before.
+    Cancelled,
+    /// The money was taken back.
+    ChargedBack,
+}
+
+/// Where a shipment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShipmentStatus {
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Called off.
+    Cancelled,
+    /// It could not be delivered.
+    Failed,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub order_id: SmolStr,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Why it was rejected.
+    pub code: Option<Code>,
+    /// Who buys.
+    pub customer_id: Option<SmolStr>,
+    /// From which country.
+    pub country: SmolStr,
+    /// In which currency. A rejected order may have been given in something that is none.
+    pub currency: Currency,
+    /// What, numbered from 1.
+    pub lines: Vec<OrderLine>,
+    /// Σ quantity × unit price.
+    pub total: i64,
+    /// What came in.
+    pub captured: i64,
+    /// What went back.
+    pub refunded: i64,
+    /// How it is paid; none for a rejected order.
+    pub payment: Option<Payment>,
+    /// Its shipment, once there is one.
+    pub shipment: Option<Box<Shipment>>,
+    /// Its states so far.
+    pub history: SmallVec<[History; 2]>,
+    /// PlaceOrder's business time.
+    pub placed_at: Timestamp,
+    /// The return and refund ids used.
+    pub money_back_ids: Vec<SmolStr>,
+    /// Its hash.
+    pub memo: HashMemo,
+}
+
+/// A line of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderLine {
+    /// What.
+    pub sku: SmolStr,
+    /// The category path that the product had, joined by `/`.
+    pub category: SmolStr,
+    /// How many.
+    pub quantity: i64,
+    /// At what price.
+    pub unit_price: i64,
+    /// Quantity × unit price.
+    pub amount: i64,
+    /// How many came back.
+    pub returned: i64,
+    /// Where they were taken from.
+    pub taken: SmallVec<[Taken; 1]>,
+}
+
+/// A part of a line, and the location that it was taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The location.
+    pub location: SmolStr,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// The payment of an order; its id is the order's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// By which way.
+    pub method: PaymentMethod,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// What the gateway needs.
+    pub token: Option<SmolStr>,
+    /// When it expires, while it is requested.
+    pub deadline: Option<Timestamp>,
+    /// Whether `processed` was taken; its amount was the total.
+    pub processed: bool,
+    /// The amount of a `failed` that was taken.
+    pub failed: Option<i64>,
+    /// The amount of a `charged_back` that was taken.
+    pub charged_back: Option<i64>,
+}
+
+/// The shipment of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shipment {
+    /// Who carries it.
+    pub carrier: Option<SmolStr>,
+    /// Under which number.
+    pub tracking: Option<SmolStr>,
+    /// Where it stands.
+    pub status: ShipmentStatus,
+}
+
+/// A state that an order came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct History {
+    /// The state.
+    pub status: OrderStatus,
+    /// The epoch's `now`.
+    pub at: Timestamp,
+    /// The epoch.
+    pub epoch: Epoch,
+}
+
+impl Order {
+    /// Whether goods are reserved for it.
+    pub const fn holds_reservations(&self) -> bool {
+        matches!(self.status, OrderStatus::PendingPayment | OrderStatus::Paid)
+    }
+
+    /// The same order without its lines, of which there may be many.
+    #[must_use]
+    pub fn without_lines(&self) -> Order {
+        Order {
+            order_id: self.order_id.clone(),
+            status: self.status,
+            code: self.code,
+            customer_id: self.customer_id.clone(),
+            country: self.country.clone(),
+            currency: self.currency,
+            lines: Vec::new(),
+            total: self.total,
+            captured: self.captured,
+            refunded: self.refunded,
+            payment: self.payment.clone(),
+            shipment: self.shipment.clone(),
+            history: self.history.clone(),
+            placed_at: self.placed_at,
+            money_back_ids: Vec::new(),
+            memo: HashMemo::default(),
+        }
+    }
+
+    /// How many returns it had.
+    pub fn returns(&self) -> usize {
+        let is_return = |status| matches!(status, OrderStatus::PartlyReturned | OrderStatus::Returned);
+        self.history.iter().filter(|entry| is_return(entry.status)).count()
+    }
+
+    /// How many refunds without goods were asked for.
+    pub fn refunds(&self) -> usize {
+        self.money_back_ids.len() - self.returns()
+    }
+
+    /// What is left of its money.
+    pub const fn left(&self) -> i64 {
+        self.captured - self.refunded
+    }
+}
+
+struct LineJson<'a>(usize, &'a OrderLine, Currency);
+
+impl Serialize for LineJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let LineJson(line, of, currency) = self;
+        let mut row = serializer.serialize_struct("OrderLine", 7)?;
+        row.serialize_field("line", &(line + 1))?;
+        row.serialize_field("sku", &of.sku)?;
+        row.serialize_field("quantity", &of.quantity)?;
+        row.serialize_field("unit_price", &Money::new(of.unit_price, *currency))?;
+        row.serialize_field("amount", &Money::new(of.amount, *currency))?;
+        row.serialize_field("category", &of.category)?;
+        row.serialize_field("returned", &of.returned)?;
+        row.end()
+    }
+}
+
+struct LinesJson<'a>(&'a Order);
+
+impl Serialize for LinesJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| LineJson(n, line, self.0.currency)))
+    }
+}
+
+#[derive(Serialize)]
+struct PaymentJson<'a> {
+    payment_id: &'a str,
+    method: PaymentMethod,
+    status: PaymentStatus,
+}
+
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let money = |amount: i64| Money::new(amount, self.currency);
+        let payment = self.payment.as_ref().map(|payment| PaymentJson {
+            payment_id: &self.order_id,
+            method: payment.method,
+            status: payment.status,
+        });
+        let mut row = serializer.serialize_struct("Order", 14)?;
+        row.serialize_field("order_id", &self.order_id)?;
+        row.serialize_field("status", &self.status)?;
+        row.serialize_field("code", &self.code)?;
+        row.serialize_field("customer_id", &self.customer_id)?;
+        row.serialize_field("country", &self.country)?;
+        row.serialize_field("currency", &self.currency)?;
+        row.serialize_field("lines", &LinesJson(self))?;
+        row.serialize_field("total", &money(self.total))?;
+        row.serialize_field("captured", &money(self.captured))?;
+        row.serialize_field("refunded", &money(self.refunded))?;
+        row.serialize_field("payment", &payment)?;
+        row.serialize_field("shipment", &self.shipment)?;
+        row.serialize_field("history", self.history.as_slice())?;
+        row.serialize_field("placed_at", &self.placed_at)?;
+        row.end()
+    }
+}
+
+impl Row for Order {
+    const VIEW: View = View::Orders;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.order_id)
+    }
+
+    fn key_text(&self) -> SmolStr {
+        self.order_id.clone()
+    }
+
+    fn memo(&self) -> Option<&HashMemo> {
+        Some(&self.memo)
+    }
+}
+
+impl TableRow for Order {
+    fn id(&self) -> &str {
+        &self.order_id
+    }
+}
+
+stored! {
+    Order {
+        order_id, status, code, customer_id, country, currency, lines, total, captured, refunded, payment, shipment,
+        history, placed_at, money_back_ids, memo,
+    }
+    OrderLine { sku, category, quantity, unit_price, amount, returned, taken }
+    Taken { location, quantity }
+    Payment { method, status, token, deadline, processed, failed, charged_back }
+    Shipment { carrier, tracking, status }
+    History { status, at, epoch }
+}
+
+stored_words! {
+    OrderStatus {
+        PendingPayment = 0,
+        Paid = 1,
+        Shipped = 2,
+        Delivered = 3,
+        PartlyReturned = 4,
+        Returned = 5,
+        Cancelled = 6,
+        Rejected = 7,
+    }
+    PaymentStatus { Requested = 0, Processed = 1, Failed = 2, Expired = 3, Cancelled = 4, ChargedBack = 5 }
+    ShipmentStatus { Shipped = 0, Delivered = 1, Cancelled = 2, Failed = 3 }
+}

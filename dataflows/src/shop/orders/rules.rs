@@ -1,0 +1,209 @@
+//! Placing an order: prices it, checks every line's stock, reserves every line or none.
+
+use crate::contract::code::{Code, Problem, Refusal};
+use crate::contract::money::{Currency, Money};
+use crate::shop::bounds;
+use crate::shop::catalogue::{Product, Variant};
+use crate::shop::context::Context;
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use crate::shop::memo::HashMemo;
+use crate::shop::orders::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, PlaceOrder};
+use crate::shop::payments::{MoneyMoved, PaymentMethod};
+use crate::shop::stock::stock_edit::StockEdit;
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
+
+/// Whether an order that is refused with that code keeps a row.
+pub const fn keeps_row(code: Code) -> bool {
+    !matches!(code, Code::Invalid | Code::AlreadyExists | Code::CommandIdReused | Code::TooLarge)
+}
+
+/// Places an order.
+pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> Result<Decision, Refusal> {
+    let (currency, prices) = check(tables, command)?;
+    if let Some(order) = tables.orders.get(command.key())
+        && order.status != OrderStatus::Rejected
+    {
+        return Err(Refusal::new(Code::AlreadyExists, "", format!("there is an order {:?}", command.key())));
+    }
+    let mut lines = price_lines(tables, context, command, currency, &prices)?;
+    let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
+        return Err(Refusal::new(Code::Overflow, "", "the total does not fit 64 bits"));
+    };
+    let mut edit = StockEdit::new(tables);
+    reserve(tables, &mut edit, &mut lines)?;
+
+    let method = command.payment.method;
+    let paid = method == PaymentMethod::Settled || total == 0;
+    let status = if paid { OrderStatus::Paid } else { OrderStatus::PendingPayment };
+    let policy = tables.policy();
+    let timeout_s = match method {
+        PaymentMethod::Sandbox | PaymentMethod::Settled => policy.payment_timeout_s,
+        PaymentMethod::External => policy.payment_timeout_external_s,
+    };
+    let payment = Payment {
+        method,
+        status: if paid { PaymentStatus::Processed } else { PaymentStatus::Requested },
+        token: command.payment.token.clone(),
+        deadline: (!paid).then(|| context.now.plus_s(timeout_s)),
+        processed: paid,
+        failed: None,
+        charged_back: None,
+    };
+    let order = Arc::new(Order {
+        status,
+        lines,
+        total,
+        captured: if paid { total } else { 0 },
+        payment: Some(payment),
+        ..blank(context, command, currency, status)
+    });
+    for (n, line) in order.lines.iter().enumerate() {
+        edit.tell_reserved(&order.order_id, n, line);
+    }
+    let (stock, mut facts, low) = edit.finish()?;
+    facts.push(Fact::OrderCreated(Arc::clone(&order)));
+    facts.extend(money_facts(&order));
+    facts.extend(low);
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+}
+
+/// What a new order says about its money: nothing if it costs nothing.
+fn money_facts(order: &Arc<Order>) -> Option<Fact> {
+    let payment = order.payment.as_ref().filter(|_| order.total > 0)?;
+    let amount = Money::new(order.total, order.currency);
+    Some(if payment.processed {
+        Fact::PaymentProcessed(MoneyMoved { order: Arc::clone(order), refund_id: None, amount, reason: None })
+    } else {
+        Fact::PaymentRequested {
+            order_id: order.order_id.clone(),
+            amount,
+            method: payment.method,
+            token: payment.token.clone(),
+        }
+    })
+}
+
+/// An order without goods and money, in its first state.
+fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: OrderStatus) -> Order {
+    Order {
+        order_id: command.id(),
+        status,
+        code: None,
+        customer_id: command.customer_id.clone(),
+        country: command.country.clone(),
+        currency,
+        lines: Vec::new(),
+        total: 0,
+        captured: 0,
+        refunded: 0,
+        payment: None,
+        shipment: None,
+        history: smallvec![History { status, at: context.now, epoch: context.epoch }],
+        placed_at: context.occurred_at,
+        money_back_ids: Vec::new(),
+        memo: HashMemo::default(),
+    }
+}
+
+/// What is kept of an order that was refused.
+pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Refusal) -> Decision {
+    let currency = Currency::parse(&command.currency).expect("a bad currency is `invalid`, which keeps no row");
+    let order = Order { code: Some(refusal.code), ..blank(context, command, currency, OrderStatus::Rejected) };
+    let fact =
+        Fact::OrderRejected { order_id: order.order_id.clone(), code: refusal.code, errors: refusal.errors.clone() };
+    Decision { writes: Writes { order: Some(Arc::new(order)), ..Writes::default() }, facts: vec![fact] }
+}
+
+/// Checks the bounds; gives back the currency and the prices that are given.
+fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Refusal> {
+    bounds::id(command.key(), "/order_id")?;
+    bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
+    let currency = bounds::currency(&command.currency, "/currency")?;
+    bounds::country(&command.country)?;
+    bounds::token(command.payment.token.as_ref(), "/payment/token")?;
+    bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
+    let mut prices = Vec::with_capacity(command.lines.len());
+    for (n, line) in command.lines.iter().enumerate() {
+        bounds::id_in(&line.sku, "lines", n, "sku")?;
+        bounds::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
+        let given = line.unit_price.as_ref();
+        prices.push(given.map(|price| bounds::price(price, &format!("/lines/{n}/unit_price"))).transpose()?);
+    }
+    Ok((currency, prices))
+}
+
+/// The lines of the order with their prices, or what is wrong with each.
+fn price_lines(
+    tables: &Tables,
+    context: &Context,
+    command: &PlaceOrder,
+    currency: Currency,
+    prices: &[Option<Money>],
+) -> Result<Vec<OrderLine>, Refusal> {
+    let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
+    for (n, (line, given)) in command.lines.iter().zip(prices).enumerate() {
+        let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
+            let price = given.unwrap_or_else(|| variant.price_at(context.now));
+            let (unit_price, amount) = amount(line.quantity, price, currency)?;
+            Ok(OrderLine {
+                sku: variant.sku.clone(),
+                category: product.category_path.clone(),
+                quantity: line.quantity,
+                unit_price,
+                amount,
+                returned: 0,
+                taken: SmallVec::new(),
+            })
+        });
+        match priced {
+            Ok(line) => lines.push(line),
+            Err((code, detail)) => problems.push(problem(n, code, detail)),
+        }
+    }
+    Refusal::of(problems).map_or(Ok(lines), Err)
+}
+
+type LineError = (Code, String);
+
+/// A problem of a line.
+pub fn problem(n: usize, code: Code, detail: String) -> Problem {
+    Problem { pointer: format!("/lines/{n}").into(), code, detail: detail.into() }
+}
+
+/// What a SKU stands for, if it is sold.
+pub fn sold<'a>(tables: &'a Tables, sku: &str) -> Result<(&'a Arc<Product>, &'a Variant), LineError> {
+    let unknown = || (Code::UnknownSku, format!("{sku:?} is not in the catalogue"));
+    let (product, variant) = tables.owner(sku).ok_or_else(unknown)?;
+    let variant = variant.filter(|_| !product.archived);
+    let variant = variant.ok_or_else(|| (Code::NotSold, format!("{sku:?} is no longer sold")))?;
+    Ok((product, variant))
+}
+
+/// Unit price and amount of a line, in the document's currency.
+pub fn amount(quantity: i64, price: Money, currency: Currency) -> Result<(i64, i64), LineError> {
+    if price.currency != currency {
+        let detail = format!("the price is in {}, the document in {}", price.currency.as_str(), currency.as_str());
+        return Err((Code::CurrencyMismatch, detail));
+    }
+    let unit_price = i64::try_from(price.amount).ok();
+    let amount = unit_price.and_then(|price| price.checked_mul(quantity));
+    unit_price.zip(amount).ok_or_else(|| (Code::Overflow, "quantity × unit price does not fit 64 bits".to_owned()))
+}
+
+/// Reserves every line or none. Lines are taken in order; one that falls short takes all that there is, so that lines
+/// of one SKU count together.
+fn reserve(tables: &Tables, edit: &mut StockEdit<'_>, lines: &mut [OrderLine]) -> Result<(), Refusal> {
+    let mut problems = Vec::new();
+    for (n, line) in lines.iter_mut().enumerate() {
+        let (taken, short) = edit.take(&line.sku, line.quantity, tables.inventory_policy(&line.sku));
+        if short > 0 {
+            let detail = format!("{} of {:?} are wanted, {} are left", line.quantity, line.sku, line.quantity - short);
+            problems.push(problem(n, Code::OutOfStock, detail));
+        }
+        line.taken = taken;
+    }
+    Refusal::of(problems).map_or(Ok(()), Err)
+}

@@ -1,0 +1,55 @@
+//! The command of a payment, and the ways to pay.
+
+use crate::contract::money::GivenMoney;
+use crate::contract::time::Timestamp;
+use crate::engine::stored::stored_words;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// How an order is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentMethod {
+    /// The gateway that is built in, for trying things.
+    Sandbox,
+    /// A connector of one's own.
+    External,
+    /// The money is there already.
+    Settled,
+}
+
+/// What became of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentResult {
+    /// The money was taken.
+    Processed,
+    /// It was not.
+    Failed,
+    /// The customer's bank took it back.
+    ChargedBack,
+}
+
+/// Says what became of an order's payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct RecordPaymentResult {
+    /// The order's id, and the record's key.
+    pub order_id: SmolStr,
+    /// The payment's id.
+    pub payment_id: SmolStr,
+    /// What became of it.
+    pub status: PaymentResult,
+    /// How much.
+    pub amount: GivenMoney,
+    /// Why.
+    pub reason: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+crate::objects! { RecordPaymentResult }
+
+stored_words! {
+    PaymentMethod { Sandbox = 0, External = 1, Settled = 2 }
+}

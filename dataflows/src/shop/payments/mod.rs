@@ -1,0 +1,10 @@
+//! Payments of orders.
+
+mod command;
+mod event;
+mod row;
+pub(crate) mod rules;
+
+pub use command::{PaymentMethod, PaymentResult, RecordPaymentResult};
+pub use event::MoneyMoved;
+pub use row::PaymentRow;

@@ -1,0 +1,181 @@
+//! What becomes of an order's payment: processed, failed, charged back, or not in time.
+
+use crate::contract::code::{Code, Refusal};
+use crate::contract::money::Money;
+use crate::shop::bounds;
+use crate::shop::context::Context;
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use crate::shop::orders::cancel::{CallOff, call_off};
+use crate::shop::orders::state::{enter, invalid_transition, order, updated};
+use crate::shop::orders::{Order, OrderStatus, Payment, PaymentStatus, ShipmentStatus};
+use crate::shop::payments::{MoneyMoved, PaymentResult, RecordPaymentResult};
+use crate::shop::refunds::RefundKind;
+use crate::shop::refunds::rules::currency_mismatch;
+use crate::shop::stock::stock_edit::StockEdit;
+use smol_str::SmolStr;
+use std::sync::Arc;
+
+/// Takes a result of the gateway.
+pub fn record_result(tables: &Tables, context: &Context, command: &RecordPaymentResult) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::id(&command.payment_id, "/payment_id")?;
+    let amount = match command.status {
+        PaymentResult::Processed | PaymentResult::Failed => bounds::price(&command.amount, "/amount")?,
+        PaymentResult::ChargedBack => bounds::positive(&command.amount, "/amount")?,
+    };
+    bounds::note(command.reason.as_ref(), "/reason")?;
+    let before = order(tables, &command.order_id)?;
+    let payment = before.payment.as_ref().filter(|_| command.payment_id == before.order_id);
+    let Some(payment) = payment else {
+        let detail = format!("the order has no payment {:?}", command.payment_id);
+        return Err(Refusal::new(Code::UnknownPayment, "/payment_id", detail));
+    };
+    let given = command.amount.amount.0;
+    if let Some(taken) = taken(before, payment, command.status) {
+        if amount.currency != before.currency {
+            return Err(currency_mismatch(before));
+        }
+        if taken != given {
+            return Err(mismatch(before, taken));
+        }
+        return Ok(Decision::default());
+    }
+    if !allowed(before, command.status) {
+        return Err(invalid_transition(before, "given that payment result"));
+    }
+    if amount.currency != before.currency {
+        return Err(currency_mismatch(before));
+    }
+    match command.status {
+        PaymentResult::Processed if given != before.total => Err(mismatch(before, before.total)),
+        PaymentResult::Processed if before.status == OrderStatus::Cancelled => Ok(late_capture(before, command)),
+        PaymentResult::Processed => processed(tables, context, before, command),
+        PaymentResult::Failed => failed(tables, context, before, command),
+        PaymentResult::ChargedBack if given > before.left() => {
+            let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
+            Err(Refusal::new(Code::OverRefund, "/amount", detail))
+        }
+        PaymentResult::ChargedBack => Ok(charged_back(before, command)),
+    }
+}
+
+/// The amount of a result of that kind that was taken before.
+fn taken(order: &Order, payment: &Payment, status: PaymentResult) -> Option<i64> {
+    match status {
+        PaymentResult::Processed => payment.processed.then_some(order.total),
+        PaymentResult::Failed => payment.failed,
+        PaymentResult::ChargedBack => payment.charged_back,
+    }
+}
+
+const fn allowed(order: &Order, status: PaymentResult) -> bool {
+    match status {
+        PaymentResult::Processed => matches!(order.status, OrderStatus::PendingPayment | OrderStatus::Cancelled),
+        PaymentResult::Failed => matches!(order.status, OrderStatus::PendingPayment),
+        PaymentResult::ChargedBack => matches!(
+            order.status,
+            OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned
+        ),
+    }
+}
+
+fn mismatch(order: &Order, expected: i64) -> Refusal {
+    let detail = format!("the amount is {}", Money::new(expected, order.currency));
+    Refusal::new(Code::AmountMismatch, "/amount", detail)
+}
+
+fn moved(order: &Arc<Order>, amount: i64, refund: Option<&'static str>, reason: Option<SmolStr>) -> MoneyMoved {
+    MoneyMoved {
+        order: Arc::clone(order),
+        refund_id: refund.map(SmolStr::new_static),
+        amount: Money::new(amount, order.currency),
+        reason: refund.map(SmolStr::new_static).or(reason),
+    }
+}
+
+/// The order with its payment changed.
+fn with_payment(order: &Order, change: impl FnOnce(&mut Payment)) -> Order {
+    let mut after = order.clone();
+    if let Some(payment) = &mut after.payment {
+        change(payment);
+    }
+    after
+}
+
+fn processed(
+    tables: &Tables,
+    context: &Context,
+    before: &Arc<Order>,
+    command: &RecordPaymentResult,
+) -> Result<Decision, Refusal> {
+    let mut after = with_payment(before, |payment| {
+        payment.status = PaymentStatus::Processed;
+        payment.deadline = None;
+        payment.processed = true;
+    });
+    after.captured = after.total;
+    enter(&mut after, context, OrderStatus::Paid);
+    let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
+    if let Some(order) = decision.writes.order.clone() {
+        let money = moved(&order, order.total, None, command.reason.clone());
+        decision.facts.push(Fact::PaymentProcessed(money));
+    }
+    Ok(decision)
+}
+
+/// The money came although the order was cancelled: it goes straight back.
+fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {
+    let mut after = with_payment(before, |payment| {
+        payment.status = PaymentStatus::Processed;
+        payment.processed = true;
+    });
+    after.captured += before.total;
+    after.refunded += before.total;
+    let order = Arc::new(after);
+    let facts = vec![
+        Fact::PaymentProcessed(moved(&order, order.total, None, command.reason.clone())),
+        Fact::RefundIssued(RefundKind::LateCapture, moved(&order, order.total, Some("late_capture"), None)),
+    ];
+    Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
+}
+
+fn failed(
+    tables: &Tables,
+    context: &Context,
+    before: &Arc<Order>,
+    command: &RecordPaymentResult,
+) -> Result<Decision, Refusal> {
+    let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
+    let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
+    let mut decision = call_off(tables, context, &tried, how)?;
+    if let Some(order) = decision.writes.order.clone() {
+        let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
+        decision.facts.push(Fact::PaymentFailed(money));
+    }
+    Ok(decision)
+}
+
+const fn unpaid(reason: Option<SmolStr>, payment: PaymentStatus) -> CallOff {
+    CallOff { reason, refund: "cancelled", shipment: ShipmentStatus::Cancelled, payment, restock: true }
+}
+
+/// The time for an order's payment is over.
+pub fn expire(tables: &Tables, context: &Context, order: &Arc<Order>) -> Decision {
+    let reason = Some(SmolStr::new_static("payment_timeout"));
+    let decision = call_off(tables, context, order, unpaid(reason, PaymentStatus::Expired));
+    decision.expect("an unpaid order only gives reservations back, and with them the counts fit as before")
+}
+
+fn charged_back(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision {
+    let amount = command.amount.amount.0;
+    let mut after = with_payment(before, |payment| {
+        payment.status = PaymentStatus::ChargedBack;
+        payment.charged_back = Some(amount);
+    });
+    after.refunded += amount;
+    let order = Arc::new(after);
+    let facts = vec![Fact::RefundIssued(RefundKind::MoneyOnly, moved(&order, amount, Some("charged_back"), None))];
+    Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
+}

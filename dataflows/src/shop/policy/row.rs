@@ -1,0 +1,51 @@
+//! The row of the policy.
+
+use crate::engine::stored::stored;
+use crate::shop::row::{Row, TableRow, View};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// What decisions depend on beside the commands. There is a row once one was put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// How long a sandbox payment may take.
+    pub payment_timeout_s: i64,
+    /// How long an external payment may take.
+    pub payment_timeout_external_s: i64,
+    /// How long command ids are remembered.
+    pub id_memory_s: i64,
+    /// How many lines an order or a credit may have.
+    pub order_lines_max: i64,
+    /// How many dead letters of a topic keep their bytes in a minute.
+    pub dead_letters_per_min: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            payment_timeout_s: 900,
+            payment_timeout_external_s: 86_400,
+            id_memory_s: 604_800,
+            order_lines_max: 1_500,
+            dead_letters_per_min: 600,
+        }
+    }
+}
+
+impl Row for Policy {
+    const VIEW: View = View::Policy;
+
+    fn key(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.id())
+    }
+}
+
+impl TableRow for Policy {
+    fn id(&self) -> &str {
+        "policy"
+    }
+}
+
+stored! {
+    Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max, dead_letters_per_min }
+}

@@ -1,0 +1,137 @@
+//! Goods of an order that come back.
+
+use crate::contract::code::{Code, Refusal};
+use crate::contract::money::Money;
+use crate::shop::bounds;
+use crate::shop::context::Context;
+use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Writes};
+use crate::shop::event::Fact;
+use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
+use crate::shop::orders::{Order, OrderStatus};
+use crate::shop::payments::MoneyMoved;
+use crate::shop::refunds::RefundKind;
+use crate::shop::refunds::rules::check_free;
+use crate::shop::returns::{Return, ReturnItems, ReturnedLine};
+use crate::shop::stock::StockReason;
+use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Takes goods back, at the line's price.
+pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Refusal> {
+    bounds::id(&command.order_id, "/order_id")?;
+    bounds::id(&command.return_id, "/return_id")?;
+    bounds::lines(command.lines.len(), bounds::LINES_MAX)?;
+    for (n, entry) in command.lines.iter().enumerate() {
+        bounds::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
+    }
+    let before = order(tables, &command.order_id)?;
+    if before.returns() >= bounds::RETURNS_MAX {
+        return Err(Refusal::invalid("/return_id", "an order has at most 200 returns"));
+    }
+    let quantities = by_line(before, command)?;
+    check_free(before, &command.return_id, "/return_id")?;
+    if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
+        return Err(invalid_transition(before, "returned"));
+    }
+    check_left(before, command)?;
+
+    let mut after = before.as_ref().clone();
+    let mut edit = StockEdit::new(tables);
+    let mut left = before.left();
+    let mut lines = Vec::with_capacity(quantities.len());
+    for (index, quantity) in quantities {
+        if command.restock {
+            restock(&mut edit, before, index, quantity, &command.return_id);
+        }
+        let line = &mut after.lines[index];
+        line.returned += quantity;
+        // At most the line's amount, which fits 64 bits.
+        let amount = give_back(&mut left, quantity * line.unit_price);
+        lines.push(ReturnedLine { line: number(index), quantity, amount: Money::new(amount, before.currency) });
+    }
+    let refund = before.left() - left;
+    after.refunded += refund;
+    after.money_back_ids.push(command.return_id.clone());
+    let all = after.lines.iter().all(|line| line.returned == line.quantity);
+    enter(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
+    tell_return(edit, after, before.status, command, lines, refund)
+}
+
+fn tell_return(
+    edit: StockEdit<'_>,
+    after: Order,
+    from: OrderStatus,
+    command: &ReturnItems,
+    lines: Vec<ReturnedLine>,
+    refund: i64,
+) -> Result<Decision, Refusal> {
+    let order = Arc::new(after);
+    let money = Money::new(refund, order.currency);
+    let (stock, mut facts, low) = edit.finish()?;
+    facts.push(Fact::ItemsReturned {
+        order: Arc::clone(&order),
+        returned: Return { return_id: command.return_id.clone(), lines, refund: money, restock: command.restock },
+    });
+    facts.push(Fact::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    if refund > 0 {
+        let moved = MoneyMoved {
+            order: Arc::clone(&order),
+            refund_id: Some(command.return_id.clone()),
+            amount: money,
+            reason: Some(SmolStr::new_static("returned")),
+        };
+        facts.push(Fact::RefundIssued(RefundKind::Returned, moved));
+    }
+    facts.extend(low);
+    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+}
+
+/// How many of each line come back, by the line's index. Entries that name one line count together.
+fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Refusal> {
+    let mut quantities = BTreeMap::<usize, i64>::new();
+    for (n, entry) in command.lines.iter().enumerate() {
+        let index = usize::try_from(entry.line).ok().and_then(|line| line.checked_sub(1));
+        let Some(index) = index.filter(|index| *index < order.lines.len()) else {
+            let detail = format!("the order has {} lines, numbered from 1", order.lines.len());
+            return Err(Refusal::invalid(format!("/lines/{n}/line"), detail));
+        };
+        let sum = quantities.entry(index).or_default();
+        *sum = sum.saturating_add(entry.quantity);
+    }
+    Ok(quantities)
+}
+
+/// Refuses what is more than was sold and not yet returned, naming each entry at which a line is passed.
+fn check_left(order: &Order, command: &ReturnItems) -> Result<(), Refusal> {
+    let mut left: Vec<i64> = order.lines.iter().map(|line| line.quantity - line.returned).collect();
+    let mut problems = Vec::new();
+    for (n, entry) in command.lines.iter().enumerate() {
+        let index = usize::try_from(entry.line - 1).expect("the lines are known");
+        if entry.quantity > left[index] {
+            let detail = format!("{} of line {} can still be returned", left[index].max(0), entry.line);
+            problems.push(crate::shop::orders::rules::problem(n, Code::OverReturn, detail));
+        }
+        left[index] = left[index].saturating_sub(entry.quantity);
+    }
+    Refusal::of(problems).map_or(Ok(()), Err)
+}
+
+/// Puts goods of a line back where they were taken from, from the front, after those that came back before.
+fn restock(edit: &mut StockEdit<'_>, order: &Order, index: usize, quantity: i64, return_id: &SmolStr) {
+    let line = &order.lines[index];
+    let (mut skip, mut left) = (line.returned, quantity);
+    for part in &line.taken {
+        let room = (part.quantity - skip).max(0);
+        skip = (skip - part.quantity).max(0);
+        let here = room.min(left);
+        if here > 0 {
+            let why =
+                For { reason: StockReason::Returned, reference: Some(return_id.clone()), line: Some(number(index)) };
+            edit.move_by(&line.sku, &part.location, here, 0, why);
+            left -= here;
+        }
+    }
+}

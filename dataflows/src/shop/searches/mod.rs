@@ -1,0 +1,3 @@
+//! Searches and clicks: facts from outside that are only counted.
+
+pub mod observation;

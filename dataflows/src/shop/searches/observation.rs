@@ -1,0 +1,250 @@
+//! Observations: facts from outside that nobody can refuse, as JSON gives them. They ask for nothing, so they have no
+//! outcome and no operation. Only the shape is checked here; how they count is the views' to say.
+
+use crate::contract::time::Timestamp;
+use crate::shop::command::Unreadable;
+use crate::shop::command::shape::shaped;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// How many characters an id may have.
+const ID_CHARS_MAX: usize = 128;
+/// How many characters of a query count.
+pub const QUERY_CHARS_MAX: usize = 100;
+
+crate::objects! { SearchPerformed, SearchResultClicked }
+
+/// Somebody searched, and saw the first page of what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct SearchPerformed {
+    /// What clicks name it by.
+    pub search_id: SmolStr,
+    /// What was typed.
+    pub query: SmolStr,
+    /// How many products were found on all pages.
+    pub results: u64,
+    /// The epoch of the answer.
+    pub epoch: Option<u64>,
+    /// Who searched.
+    pub customer_id: Option<SmolStr>,
+    /// In which session.
+    pub session_id: Option<SmolStr>,
+    /// When.
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// Somebody opened a product that a search had found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct SearchResultClicked {
+    /// Which search.
+    pub search_id: SmolStr,
+    /// Which product.
+    pub product_id: SmolStr,
+    /// Its place in the list, from 1.
+    pub position: Option<u64>,
+    /// What was typed, as the client knows it; the search itself says what counts.
+    pub query: Option<SmolStr>,
+    /// Who clicked.
+    pub customer_id: Option<SmolStr>,
+    /// In which session.
+    pub session_id: Option<SmolStr>,
+    /// When.
+    pub occurred_at: Option<Timestamp>,
+}
+
+macro_rules! observations {
+    ($($name:ident $($id:ident)*;)*) => {
+        /// Everything that may be observed.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Observation {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        /// The type of an observation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ObservationType {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name,)*
+        }
+
+        impl ObservationType {
+            /// Every type.
+            pub const ALL: &[ObservationType] = &[$(ObservationType::$name,)*];
+
+            /// Its name, as in `tradewind.<Name>.v1`.
+            pub const fn name(self) -> &'static str {
+                match self { $(ObservationType::$name => stringify!($name),)* }
+            }
+
+            fn read(self, data: &[u8]) -> Result<Observation, Unreadable> {
+                match self { $(ObservationType::$name => shaped(data).map(Observation::$name),)* }
+            }
+        }
+
+        impl Observation {
+            /// Its type.
+            pub const fn observation_type(&self) -> ObservationType {
+                match self { $(Observation::$name(_) => ObservationType::$name,)* }
+            }
+
+            /// Whose it is: the customer and the session, as far as they are given.
+            const fn owners(&self) -> [Option<&SmolStr>; 2] {
+                match self { $(Observation::$name(of) => [of.customer_id.as_ref(), of.session_id.as_ref()],)* }
+            }
+
+            /// The business time that it gives, if any.
+            pub const fn occurred_at(&self) -> Option<Timestamp> {
+                match self { $(Observation::$name(of) => of.occurred_at,)* }
+            }
+
+            /// The search that it is about.
+            pub const fn search_id(&self) -> &SmolStr {
+                match self { $(Observation::$name(of) => &of.search_id,)* }
+            }
+
+            /// The ids that it must have, by field.
+            fn ids(&self) -> Vec<(&'static str, &SmolStr)> {
+                match self { $(Observation::$name(of) => vec![$((stringify!($id), &of.$id)),*],)* }
+            }
+        }
+    };
+}
+
+observations! {
+    SearchPerformed search_id;
+    SearchResultClicked search_id product_id;
+}
+
+impl ObservationType {
+    /// The type of that name.
+    pub fn from_name(name: &str) -> Option<ObservationType> {
+        ObservationType::ALL.iter().copied().find(|known| known.name() == name)
+    }
+}
+
+impl Observation {
+    /// Reads an observation's data. There is no outcome that could say that an id is none, so such data is unreadable.
+    pub fn read(observation_type: ObservationType, data: &[u8]) -> Result<Observation, Unreadable> {
+        let observation = observation_type.read(data)?;
+        let owners = ["customer_id", "session_id"].into_iter().zip(observation.owners());
+        let owners = owners.filter_map(|(field, id)| Some((field, id?)));
+        for (field, id) in observation.ids().into_iter().chain(owners) {
+            let detail = format!("{field} has not 1 to {ID_CHARS_MAX} characters, or control characters");
+            if id.is_empty() || id.chars().count() > ID_CHARS_MAX || id.chars().any(char::is_control) {
+                return Err(Unreadable::Shape { pointer: format!("/{field}"), detail });
+            }
+        }
+        Ok(observation)
+    }
+
+    /// The key of its record: the customer's id or the session's; without both, a search is a session of its own.
+    pub fn key(&self) -> &SmolStr {
+        let [customer, session] = self.owners();
+        customer.or(session).unwrap_or(self.search_id())
+    }
+
+    /// Whether its record may have that key: whose it is, if it says that, else any.
+    pub fn may_have_key(&self, key: &[u8]) -> bool {
+        match self.owners() {
+            [None, None] => true,
+            owners => owners.into_iter().flatten().any(|id| id.as_bytes() == key),
+        }
+    }
+
+    /// Its canonical data, as it is written to the log.
+    pub fn data(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an observation has only texts, numbers and nulls")
+    }
+}
+
+/// A query as it counts: in lower case, its words apart by one space, and not too long. What people type differently
+/// for the same is one query; accents stay, so that it can be shown.
+pub fn normalised(query: &str) -> SmolStr {
+    let mut text = String::with_capacity(query.len().min(4 * QUERY_CHARS_MAX));
+    let words = query.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut count = 0;
+    for word in words {
+        let space = (count > 0).then_some(' ');
+        for c in space.into_iter().chain(word.chars().flat_map(char::to_lowercase)) {
+            if count == QUERY_CHARS_MAX {
+                return SmolStr::from(text.trim_end());
+            }
+            text.push(c);
+            count += 1;
+        }
+    }
+    SmolStr::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, data: &str) -> Result<Observation, Unreadable> {
+        Observation::read(ObservationType::from_name(name).unwrap(), data.as_bytes())
+    }
+
+    fn key_of(owners: &str) -> String {
+        let data = format!(r#"{{"search_id":"s","query":"q","results":0{owners}}}"#);
+        read("SearchPerformed", &data).unwrap().key().to_string()
+    }
+
+    #[test]
+    fn a_query_counts_in_lower_case_with_single_spaces() {
+        assert_eq!(normalised("  USB\t\tCable\u{0}5 M \n"), "usb cable 5 m");
+        assert_eq!(normalised("Café CRÈME"), "café crème");
+        assert_eq!(normalised(" \u{a0} "), "");
+    }
+
+    #[test]
+    fn a_long_query_is_cut_between_characters_and_stays_as_it_is_when_read_again() {
+        let long = "ÄB ".repeat(80);
+        let cut = normalised(&long);
+        assert_eq!(cut.chars().count(), QUERY_CHARS_MAX);
+        assert!(cut.ends_with('ä'), "{cut}");
+        assert_eq!(normalised(&cut), cut);
+        let at_a_space = format!("{} b", "a".repeat(QUERY_CHARS_MAX - 1));
+        assert_eq!(normalised(&at_a_space), "a".repeat(QUERY_CHARS_MAX - 1));
+    }
+
+    #[test]
+    fn the_key_is_the_customers_or_the_sessions_or_the_searchs() {
+        assert_eq!(key_of(r#","customer_id":"c","session_id":"t""#), "c");
+        assert_eq!(key_of(r#","session_id":"t","customer_id":null"#), "t");
+        assert_eq!(key_of(""), "s");
+        let both = r#"{"search_id":"s","product_id":"p","customer_id":"c","session_id":"t"}"#;
+        let both = read("SearchResultClicked", both).unwrap();
+        assert!(both.may_have_key(b"c") && both.may_have_key(b"t") && !both.may_have_key(b"s"));
+        let none = read("SearchResultClicked", r#"{"search_id":"s","product_id":"p"}"#).unwrap();
+        assert!(none.may_have_key(b"anything"));
+    }
+
+    #[test]
+    fn what_is_not_of_its_shape_is_named_by_its_place() {
+        let long = format!(r#"{{"search_id":"{}","product_id":"p"}}"#, "x".repeat(129));
+        for (name, data, at) in [
+            ("SearchPerformed", r#"{"search_id":"s","query":"q","results":-1}"#, "/results"),
+            ("SearchPerformed", r#"{"search_id":"s","query":7,"results":1}"#, "/query"),
+            ("SearchPerformed", r#"{"search_id":"","query":"q","results":1}"#, "/search_id"),
+            ("SearchPerformed", r#"{"search_id":"s","query":"q","results":1,"customer_id":""}"#, "/customer_id"),
+            ("SearchResultClicked", r#"{"search_id":"a\u0007","product_id":"p"}"#, "/search_id"),
+            ("SearchResultClicked", r#"{"search_id":"s","product_id":"p","occurred_at":"today"}"#, "/occurred_at"),
+            ("SearchResultClicked", &long, "/search_id"),
+        ] {
+            match read(name, data) {
+                Err(Unreadable::Shape { pointer, .. }) => assert_eq!(pointer, at, "{data}"),
+                other => panic!("{data}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn its_data_is_read_back_as_it_was() {
+        let data = r#"{"search_id":"s","query":"Lamp","results":3,"epoch":7,"occurred_at":"2026-01-02T03:04:05Z"}"#;
+        let read_once = read("SearchPerformed", data).unwrap();
+        let again = Observation::read(ObservationType::SearchPerformed, &read_once.data());
+        assert_eq!(again, Ok(read_once));
+    }
+}

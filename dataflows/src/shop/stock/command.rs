@@ -1,0 +1,57 @@
+//! The commands that move stock from outside.
+
+use crate::contract::time::Timestamp;
+use crate::shop::defaults::{main_location, null_is_main};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Why stock moves from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveReason {
+    /// Goods came in.
+    Received,
+    /// A count was put right.
+    Adjusted,
+    /// Goods are lost.
+    WrittenOff,
+}
+
+/// Changes the stock of a SKU at a location.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct MoveStock {
+    /// The SKU, and the record's key.
+    pub sku: SmolStr,
+    /// Where; `main` by default.
+    #[serde(default = "main_location", deserialize_with = "null_is_main")]
+    pub location: SmolStr,
+    /// How many, signed, not 0.
+    pub quantity: i64,
+    /// Why.
+    pub reason: MoveReason,
+    /// The caller's own reference.
+    pub reference: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// Moves stock from one location to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct TransferStock {
+    /// The SKU, and the record's key.
+    pub sku: SmolStr,
+    /// From where; only what is not reserved there.
+    pub from: SmolStr,
+    /// To where.
+    pub to: SmolStr,
+    /// How many.
+    pub quantity: i64,
+    /// The caller's own reference.
+    pub reference: Option<SmolStr>,
+    /// Business time.
+    pub occurred_at: Option<Timestamp>,
+}
+
+crate::objects! { MoveStock, TransferStock }

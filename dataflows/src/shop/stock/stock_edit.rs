@@ -1,0 +1,163 @@
+//! Stock as it changes within one decision, and the facts that say so.
+
+use crate::contract::code::{Code, Refusal};
+use crate::shop::catalogue::InventoryPolicy;
+use crate::shop::decider::Tables;
+use crate::shop::event::Fact;
+use crate::shop::orders::{OrderLine, Taken};
+use crate::shop::stock::{Reservation, Stock, StockMovement, StockReason};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// What a movement is for.
+#[derive(Clone, Debug)]
+pub struct For {
+    /// Why.
+    pub reason: StockReason,
+    /// The caller's reference, or the order, return or credit.
+    pub reference: Option<SmolStr>,
+    /// Which of its lines.
+    pub line: Option<u32>,
+}
+
+/// The rows that changed, the facts, and those of stock that ran low.
+pub type Finished = (Vec<Stock>, Vec<Fact>, Vec<Fact>);
+
+/// The stock that a decision has touched.
+pub struct StockEdit<'a> {
+    tables: &'a Tables,
+    touched: BTreeMap<SmolStr, Stock>,
+    /// Whether a count no longer fits 64 bits.
+    is_overflown: bool,
+    /// The facts so far.
+    pub facts: Vec<Fact>,
+}
+
+impl<'a> StockEdit<'a> {
+    /// Nothing touched yet.
+    pub const fn new(tables: &'a Tables) -> Self {
+        StockEdit { tables, touched: BTreeMap::new(), is_overflown: false, facts: Vec::new() }
+    }
+
+    /// The stock of a SKU as it is now, if it has a row.
+    pub fn get(&self, sku: &str) -> Option<&Stock> {
+        self.touched.get(sku).or_else(|| self.tables.stock.get(sku).map(AsRef::as_ref))
+    }
+
+    /// Changes the counts of a SKU at a location, and says what they are then.
+    fn change(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64) -> (i64, i64) {
+        let tables = self.tables;
+        let stock = self.touched.entry(sku.clone()).or_insert_with(|| {
+            tables.stock.get(sku).map_or_else(|| Stock::new(sku.clone()), |stock| stock.as_ref().clone())
+        });
+        let row = stock.location_mut(location);
+        for (count, more) in [(&mut row.on_hand, on_hand), (&mut row.reserved, reserved)] {
+            match count.checked_add(more) {
+                Some(sum) => *count = sum,
+                None => self.is_overflown = true,
+            }
+        }
+        (row.on_hand, row.reserved)
+    }
+
+    /// Takes `quantity` from the locations in the order of their ids, and says by how many it falls short. Nothing is
+    /// told.
+    pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> (SmallVec<[Taken; 1]>, i64) {
+        let mut taken = SmallVec::new();
+        if policy == InventoryPolicy::None {
+            return (taken, 0);
+        }
+        let mut left = quantity;
+        for location in self.get(sku).into_iter().flat_map(|stock| &stock.locations) {
+            let free = location.available().clamp(0, left);
+            if free > 0 {
+                taken.push(Taken { location: location.location.clone(), quantity: free });
+                left -= free;
+            }
+        }
+        if policy == InventoryPolicy::TrackOnly && left > 0 {
+            take_at_main(&mut taken, left);
+            left = 0;
+        }
+        for part in &taken {
+            self.change(sku, &part.location, 0, part.quantity);
+        }
+        (taken, left)
+    }
+
+    /// Releases what a line of an order has reserved.
+    pub fn release(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
+        for part in &line.taken {
+            self.change(&line.sku, &part.location, 0, -part.quantity);
+            self.facts.push(Fact::InventoryReleased(reservation(order_id, n, line, part)));
+        }
+    }
+
+    /// Tells what a line of an order has taken.
+    pub fn tell_reserved(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
+        for part in &line.taken {
+            self.facts.push(Fact::InventoryReserved(reservation(order_id, n, line, part)));
+        }
+    }
+
+    /// Changes the stock on hand, and what is reserved by the same number if goods leave that were.
+    pub fn move_by(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64, why: For) {
+        let (on_hand_now, reserved_now) = self.change(sku, location, on_hand, reserved);
+        let movement = StockMovement {
+            sku: sku.clone(),
+            location: location.clone(),
+            quantity: on_hand,
+            reason: why.reason,
+            reference: why.reference,
+            line: why.line,
+            on_hand: on_hand_now,
+            reserved: reserved_now,
+        };
+        self.facts.push(Fact::StockUpdated(movement));
+    }
+
+    /// The rows that changed, the facts, and those of stock that ran low: once a SKU, in the order of the SKUs. Refused
+    /// if a count, or the sum over all locations, does not fit 64 bits.
+    pub fn finish(self) -> Result<Finished, Refusal> {
+        let mut low = Vec::new();
+        for (sku, stock) in &self.touched {
+            if self.is_overflown || !stock.fits() {
+                return Err(Refusal::new(Code::Overflow, "", format!("the stock of {sku:?} does not fit 64 bits")));
+            }
+            let Some(low_stock_at) = self.tables.stock_rule(sku).and_then(|rule| rule.low_stock_at) else {
+                continue;
+            };
+            let before = self.tables.stock.get(sku).map_or(0, |stock| stock.available());
+            let available = stock.available();
+            if before > low_stock_at && available <= low_stock_at {
+                low.push(Fact::LowStock { sku: sku.clone(), available, low_stock_at });
+            }
+        }
+        Ok((self.touched.into_values().collect(), self.facts, low))
+    }
+}
+
+/// Adds what is nowhere free to the part that is taken at `main`.
+fn take_at_main(taken: &mut SmallVec<[Taken; 1]>, quantity: i64) {
+    let at = taken.partition_point(|part| part.location.as_str() < "main");
+    match taken.get_mut(at).filter(|part| part.location == "main") {
+        Some(part) => part.quantity += quantity,
+        None => taken.insert(at, Taken { location: SmolStr::new_static("main"), quantity }),
+    }
+}
+
+fn reservation(order_id: &SmolStr, n: usize, line: &OrderLine, part: &Taken) -> Reservation {
+    Reservation {
+        sku: line.sku.clone(),
+        location: part.location.clone(),
+        quantity: part.quantity,
+        order_id: order_id.clone(),
+        line: number(n),
+    }
+}
+
+/// The number of the line at that index: lines are numbered from 1.
+pub fn number(n: usize) -> u32 {
+    u32::try_from(n + 1).expect("an order has at most 10^9 lines")
+}

@@ -1,0 +1,324 @@
+//! The standing checks: facts against the state that they led to, on different paths. Each check is a sum per subject
+//! that must be zero; what is not zero is a violation. Sums of zero are forgotten, so a sound shop costs no memory.
+
+mod row;
+
+use crate::contract::changes::{AnyChange, Change, Changes};
+use crate::engine::operators::Share;
+use crate::engine::operators::{Decided, route};
+use crate::engine::operators::{Local, Summand, Tallied, tally};
+use crate::shop::event::Fact;
+use crate::shop::orders::Order;
+use crate::shop::stock::Stock;
+use crate::views::revenue::{Grain, Revenue};
+use differential_dataflow::{AsCollection, VecCollection};
+use hashbrown::HashMap;
+pub use row::{Check, Imbalance, Invariant, Subject};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::vec::{Map, ToStream};
+use timely::dataflow::operators::{Capability, Concatenate, Operator};
+
+/// A summand of a check. Without a subject it counts the subjects.
+type Key = (Check, Option<Subject>);
+type Rows<'s> = Stream<'s, u64, Vec<(Local<Decided>, u64)>>;
+type Summands<'s> = Stream<'s, u64, Vec<Summand<Key, i128>>>;
+/// How a check stands: how many subjects, how many violations, the first of them.
+type Standing = (Check, (i64, i64, Option<String>));
+
+/// The rows of the checks that change, and the sums behind them. `decided` are facts and rows of tables, `revenue` the
+/// rows of revenue.
+pub fn invariants<'s>(decided: Rows<'s>, revenue: Rows<'s>, base: Option<&Changes>, share: Share) -> Rows<'s> {
+    let scope = decided.scope();
+    let weights = scope.concatenate([weigh(decided), weigh(revenue)]);
+    let begin = base.map(|base| base.imbalances.as_slice()).unwrap_or_default().iter();
+    let begin = begin.map(|of| ((of.check, of.subject.clone()), of.sum)).filter(|(key, _)| share.has(worker(key)));
+    let begin: Vec<(Key, i128)> = begin.collect();
+    // What stood at the beginning comes before all epochs.
+    let stood = begin.iter().map(|(key, sum)| {
+        let Changed { violation: (key, count), imbalance: _ } =
+            changed(Tallied { key: key.clone(), before: 0, after: *sum });
+        (key, 0, count)
+    });
+    let stood = stood.collect::<Vec<_>>().to_stream(scope).as_collection();
+    let sums = tally("Imbalances", weights, begin, worker, changed);
+    let imbalances = sums.clone().map(|(changed, epoch)| (Local(Decided::Imbalance(changed.imbalance)), epoch));
+    let standing = sums
+        .flat_map(|(Changed { violation: (subject, count), imbalance: _ }, epoch)| {
+            (count != 0).then_some((subject, epoch, count))
+        })
+        .as_collection()
+        .concat(stood)
+        .reduce_named("Violations", |check, input, output| {
+            let input = input.iter().map(|(subject, count)| (subject.as_ref(), *count));
+            output.push((standing(*check, input), 1));
+        })
+        .map(|(_, standing)| standing);
+    scope.concatenate([rows(standing), imbalances])
+}
+
+/// Which worker has a key.
+fn worker((check, subject): &Key) -> u64 {
+    *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| route(of).rotate_left(1) ^ route(part))
+}
+
+/// How a check stands, from its counts in order. Without a subject stands the check itself, once, and once each thing
+/// that it looks at.
+fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>, isize)>) -> Standing {
+    let (mut checked, mut violations, mut first) = (-1, 0, None);
+    for (subject, count) in counts {
+        match subject {
+            None => checked += count as i64,
+            Some((of, part)) => {
+                violations += 1;
+                first.get_or_insert_with(|| format!("{of} {part}").trim_end().to_owned());
+            }
+        }
+    }
+    (check, (checked, violations, first))
+}
+
+/// The rows that follow from the sums of all checks.
+pub fn rows_of(imbalances: &[Imbalance]) -> Vec<Arc<Invariant>> {
+    let mut counts = BTreeMap::<Check, BTreeMap<Option<&Subject>, isize>>::new();
+    for of in imbalances {
+        let count = if of.subject.is_some() { 1 } else { of.sum as isize };
+        counts.entry(of.check).or_default().insert(of.subject.as_ref(), count);
+    }
+    counts.into_iter().map(|(check, counts)| Arc::new(row(standing(check, counts.into_iter())))).collect()
+}
+
+fn row((name, (checked, violations, first_violation)): Standing) -> Invariant {
+    Invariant { name, checked, violations, first_violation }
+}
+
+/// A sum that changed.
+#[derive(Clone)]
+struct Changed {
+    /// What it changes in the counts: it became zero, or no longer is; a count as it changes.
+    violation: (Key, isize),
+    imbalance: Imbalance,
+}
+
+fn changed(Tallied { key, before, after }: Tallied<Key, i128>) -> Changed {
+    let count = match &key.1 {
+        Some(_) => isize::from(after != 0) - isize::from(before != 0),
+        None => (after - before) as isize,
+    };
+    let imbalance = Imbalance { check: key.0, subject: key.1.clone(), sum: after };
+    Changed { violation: (key, count), imbalance }
+}
+
+/// Weighs rows and facts, and sums up per epoch before anything travels: most sums are zero then.
+fn weigh<'s>(decided: Rows<'s>) -> Summands<'s> {
+    decided.unary(Pipeline, "Weigh", |_capability, _info| {
+        move |input, output| {
+            input.for_each(|cap, data| {
+                let mut by_epoch = Vec::<(u64, Weights)>::new();
+                for (Local(decided), epoch) in data.drain(..) {
+                    if by_epoch.last().is_none_or(|(last, _)| *last != epoch) {
+                        by_epoch.push((epoch, Weights::default()));
+                    }
+                    if let Some((_, weights)) = by_epoch.last_mut() {
+                        weights.add_decided(&decided);
+                    }
+                }
+                let mut session = output.session(&cap);
+                for (epoch, Weights(weights)) in by_epoch {
+                    let weights = weights.into_iter().filter(|(_, weight)| *weight != 0);
+                    session.give_iterator(weights.map(|weight| (Local(weight), epoch)));
+                }
+            });
+        }
+    })
+}
+
+#[derive(Default)]
+struct Weights(HashMap<Key, i128>);
+
+impl Weights {
+    fn add(&mut self, check: Check, subject: Subject, weight: impl Into<i128>) {
+        let weight = weight.into();
+        if weight != 0 {
+            *self.0.entry((check, Some(subject))).or_default() += weight;
+        }
+    }
+
+    fn count(&mut self, check: Check, count: i128) {
+        *self.0.entry((check, None)).or_default() += count;
+    }
+
+    fn add_decided(&mut self, decided: &Decided) {
+        match decided {
+            Decided::Epoch { record: _, first: true } => {
+                for check in Check::ALL {
+                    self.count(check, 1);
+                }
+            }
+            Decided::Epoch { record: _, first: false } | Decided::Dead(_) => {}
+            Decided::Imbalance(_) | Decided::SearchMemo(_) | Decided::Quota(_) => {}
+            Decided::Event(event) => self.add_fact(&event.fact),
+            Decided::Row(AnyChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
+            Decided::Row(AnyChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),
+            Decided::Row(AnyChange::Revenue(change)) => signed(change, |row, sign| self.add_revenue(row, sign)),
+            Decided::Row(AnyChange::Credits(change)) => signed(change, |row, sign| {
+                self.add_money(row.currency.as_str(), -sign * i128::from(row.total));
+            }),
+            Decided::Row(AnyChange::Adjustments(change)) => signed(change, |row, sign| {
+                self.add_money(row.currency.as_str(), sign * row.amount.amount);
+            }),
+            Decided::Row(
+                AnyChange::Products(_)
+                | AnyChange::Payments(_)
+                | AnyChange::Operations(_)
+                | AnyChange::Policy(_)
+                | AnyChange::Searches(_)
+                | AnyChange::Invariants(_),
+            ) => {}
+        }
+    }
+
+    /// What the facts say happened: the other side of the balance.
+    fn add_fact(&mut self, fact: &Fact) {
+        let order = |id: &SmolStr| (id.clone(), SmolStr::default());
+        match fact {
+            Fact::StockUpdated(of) => {
+                self.add(Check::StockConservation, (of.sku.clone(), of.location.clone()), of.quantity);
+            }
+            Fact::PaymentProcessed(of) => self.add(Check::OrderMoney, order(&of.order.order_id), -of.amount.amount),
+            Fact::RefundIssued(_, of) => self.add(Check::OrderMoney, order(&of.order.order_id), of.amount.amount),
+            Fact::ItemsReturned { order: of, returned } => {
+                let units: i128 = returned.lines.iter().map(|line| i128::from(line.quantity)).sum();
+                self.add(Check::UnitsReturned, order(&of.order_id), -units);
+            }
+            Fact::ProductChanged(_)
+            | Fact::PriceChanged { .. }
+            | Fact::InventoryReserved(_)
+            | Fact::InventoryReleased(_)
+            | Fact::LowStock { .. }
+            | Fact::OrderCreated(_)
+            | Fact::OrderUpdated { .. }
+            | Fact::OrderCancelled { .. }
+            | Fact::OrderRejected { .. }
+            | Fact::CreditRecorded(_)
+            | Fact::AdjustmentRecorded(_)
+            | Fact::PaymentRequested { .. }
+            | Fact::PaymentFailed(_) => {}
+        }
+    }
+
+    fn add_stock(&mut self, stock: &Stock, sign: i128) {
+        for at in &stock.locations {
+            let subject = || (stock.sku.clone(), at.location.clone());
+            self.add(Check::StockConservation, subject(), -sign * i128::from(at.on_hand));
+            self.add(Check::ReservedByOpenOrders, subject(), sign * i128::from(at.reserved));
+            self.count(Check::StockConservation, sign);
+            self.count(Check::ReservedByOpenOrders, sign);
+        }
+    }
+
+    fn add_order(&mut self, order: &Order, sign: i128) {
+        let subject = || (order.order_id.clone(), SmolStr::default());
+        if order.holds_reservations() {
+            for (sku, part) in order.lines.iter().flat_map(|line| line.taken.iter().map(|part| (&line.sku, part))) {
+                let of = (sku.clone(), part.location.clone());
+                self.add(Check::ReservedByOpenOrders, of, -sign * i128::from(part.quantity));
+            }
+        }
+        let lines = order.lines.iter().map(|line| i128::from(line.quantity) * i128::from(line.unit_price));
+        self.add(Check::OrderTotals, subject(), sign * (i128::from(order.total) - lines.sum::<i128>()));
+        self.add(Check::OrderMoney, subject(), sign * i128::from(order.left()));
+        let returned: i128 = order.lines.iter().map(|line| i128::from(line.returned)).sum();
+        self.add(Check::UnitsReturned, subject(), sign * returned);
+        self.add_money(order.currency.as_str(), sign * i128::from(order.left()));
+        for check in [Check::OrderTotals, Check::OrderMoney, Check::UnitsReturned] {
+            self.count(check, sign);
+        }
+    }
+
+    /// Money of documents: it must be in the revenue of each grain.
+    fn add_money(&mut self, currency: &str, amount: i128) {
+        for grain in Grain::ALL {
+            self.add(Check::RevenueOfOrders, by_grain(currency, grain), amount);
+        }
+    }
+
+    fn add_revenue(&mut self, revenue: &Revenue, sign: i128) {
+        if revenue.key.category.is_none() {
+            let subject = by_grain(revenue.key.currency.as_str(), revenue.key.period.grain());
+            self.add(Check::RevenueOfOrders, subject, -sign * revenue.sums.net());
+            self.count(Check::RevenueOfOrders, sign);
+        }
+    }
+}
+
+fn by_grain(currency: &str, grain: Grain) -> Subject {
+    (SmolStr::new(currency), SmolStr::new_static(grain.name()))
+}
+
+/// Calls `add` with the row that goes, negatively, and the row that comes.
+fn signed<R>(change: &Change<R>, mut add: impl FnMut(&R, i128)) {
+    if let Some(before) = &change.before {
+        add(before, -1);
+    }
+    if let Some(after) = &change.after {
+        add(after, 1);
+    }
+}
+
+/// Pairs what goes with what comes, per epoch, into changes of rows.
+fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
+    let to_one = Exchange::new(|((check, _), _, _): &(Standing, u64, isize)| *check as u64);
+    standing.inner.unary_frontier(to_one, "InvariantRows", |initial, _info| {
+        drop(initial);
+        let mut waiting = BTreeMap::<u64, BTreeMap<Standing, isize>>::new();
+        let mut held: Option<Capability<u64>> = None;
+        move |(input, frontier), output| {
+            input.for_each(|cap, data| {
+                let Some(cap) = cap.retain_least(output.output_index()) else { return };
+                if held.as_ref().is_none_or(|held| cap.time() < held.time()) {
+                    held = Some(cap);
+                }
+                for (standing, epoch, diff) in data.drain(..) {
+                    *waiting.entry(epoch).or_default().entry(standing).or_default() += diff;
+                }
+            });
+            let Some(cap) = held.as_mut() else { return };
+            {
+                let mut session = output.session(&*cap);
+                while let Some(entry) = waiting.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
+                    let (epoch, standings) = entry.remove_entry();
+                    // What stood at the beginning is known.
+                    if epoch == 0 {
+                        continue;
+                    }
+                    let changes = pair(standings).into_values();
+                    let changes = changes.map(|change| (Local(Decided::Row(AnyChange::Invariants(change))), epoch));
+                    session.give_iterator(changes);
+                }
+            }
+            match waiting.first_key_value() {
+                Some((epoch, _)) => cap.downgrade(epoch),
+                None => held = None,
+            }
+        }
+    })
+}
+
+fn pair(standings: BTreeMap<Standing, isize>) -> BTreeMap<Check, Change<Invariant>> {
+    let mut changes = BTreeMap::<Check, Change<Invariant>>::new();
+    for (standing, diff) in standings {
+        let change = changes.entry(standing.0).or_insert(Change { before: None, after: None });
+        let row = Some(Arc::new(row(standing)));
+        match diff {
+            0 => {}
+            1.. => change.after = row,
+            ..0 => change.before = row,
+        }
+    }
+    changes.retain(|_, change| change.before != change.after);
+    changes
+}
