@@ -15,7 +15,7 @@ use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic};
 use dataflows::shop::row::View;
 use ingest::log::{Partitions, Record};
-use ingest::publisher::EpochRecords;
+use ingest::output::publisher::EpochRecords;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -4,9 +4,9 @@
 use crate::config::{Config, KafkaListen};
 use anyhow::{Context, Result};
 use dataflows::engine::budget::Budget;
-use ingest::listener::{Access, Listener, Parts};
 use ingest::log::Log;
-use ingest::storage::Folder;
+use ingest::log::listener::{Access, Listener, Parts};
+use ingest::log::storage::Folder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;

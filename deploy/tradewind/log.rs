@@ -4,8 +4,8 @@
 use crate::config::Config;
 use anyhow::{Context, Result, ensure};
 use dataflows::contract::epoch::Cut;
-use ingest::journal::Journal;
-use ingest::kafka::KafkaLog;
+use ingest::log::journal::Journal;
+use ingest::log::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};
 use serde::{Deserialize, Serialize};
 use std::fs;

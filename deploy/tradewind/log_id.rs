@@ -4,9 +4,9 @@
 use anyhow::{Context, Result, ensure};
 use dataflows::contract::epoch::{Cut, Epoch, Epochs};
 use dataflows::contract::topic::TopicPartition;
+use ingest::Signal;
+use ingest::log::storage::{Folder, Storage};
 use ingest::log::{Log, LogRecord, ReadLimit};
-use ingest::signal::Signal;
-use ingest::storage::{Folder, Storage};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::ErrorKind;

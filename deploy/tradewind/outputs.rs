@@ -4,10 +4,11 @@ use crate::config::Config;
 use crate::export::Exporting;
 use crate::retention::{Keeper, Kept};
 use anyhow::{Context, Result};
-use ingest::journal::Journal;
-use ingest::kafka::KafkaLog;
+use ingest::log::journal::Journal;
+use ingest::log::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};
-use ingest::publisher::{self, Outbox, Publisher, Publishing};
+use ingest::output::publisher;
+use ingest::output::publisher::{Outbox, Publisher, Publishing};
 use std::sync::Arc;
 
 /// How often the ends of outputs in Kafka are looked at, which nobody here waits for.
@@ -37,7 +38,7 @@ impl Outputs {
         }
         let (log, kept): (Arc<dyn Log>, _) = if let Some(kafka) = config.kafka() {
             let partitions = Partitions::outputs(config.kafka.partitions);
-            let kafka = ingest::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
+            let kafka = ingest::log::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
             (Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?), None)
         } else {
             let journal = Arc::new(embedded(config)?);
@@ -60,6 +61,6 @@ fn embedded(config: &Config) -> Result<Journal> {
     let partitions = Partitions::outputs(config.log.partitions);
     let segment_bytes = config.outputs.segment_bytes;
     // The records of an epoch are spread over many partitions, and much alike.
-    let journal = ingest::journal::Config { segment_bytes, is_packed: true, ..config.ingest().journal };
+    let journal = ingest::log::journal::Config { segment_bytes, is_packed: true, ..config.ingest().journal };
     Journal::open(&folder, &partitions, journal).with_context(|| format!("opening the outputs in {}", folder.display()))
 }

@@ -1,13 +1,13 @@
 //! Deletes outputs that are old, now and then: a thread beside everything else. Not for what is old: see
-//! `ingest::publisher::Retention`.
+//! `ingest::output::Retention`.
 //!
 //! What fails, as on a full disk, is told and tried again at the next look; nothing is lost by it.
 
 use crate::export::Exporting;
 use anyhow::{Context, Result};
-use ingest::journal::Journal;
-use ingest::publisher::{Floor, Holder, Retention};
-use ingest::signal::Signal;
+use ingest::Signal;
+use ingest::log::journal::Journal;
+use ingest::output::{Floor, Holder, Retention};
 use serving::{Gauge, OutputsFloor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

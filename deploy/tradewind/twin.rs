@@ -5,8 +5,7 @@ use dataflows::contract::input::Envelope;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::Origin;
 use dataflows::shop::command::Command;
-use dataflows::shop::decider::Decider;
-use dataflows::shop::decider::tables::Tables;
+use dataflows::shop::decider::{Decider, Tables};
 
 /// A shop with its log.
 #[derive(Default)]

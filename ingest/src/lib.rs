@@ -1,47 +1,27 @@
-//! The log: records in, epochs and cuts out. Not for deciding, and not for what leaves the core.
+//! Records in, epochs and cuts out; the log, checkpoints and dead letters. Not for deciding.
 //!
-//! ```text
-//! command_log ──▶ codec ──▶ partition ──▶ log (journal) ──▶ source ──▶ codec ──▶ strides of whole epochs
-//!                                          ▲      │
-//!                                          └ sequencer: cuts epochs, and follows them
-//! ```
-//!
-//! [`log::Log`] is what a log must be; [`journal::Journal`] is the embedded one, [`kafka::KafkaLog`] is Apache Kafka behind
-//! the same port, and [`listener::Listener`] lets Kafka clients at the embedded one. Everything else here works on either. [`sealed::Sealed`] is read once at start: what is closed already,
-//! checked; the sequencer and every worker's source begin from it.
+//! Six doors: the [`log`], what goes into the core ([`input`]) and what leaves it ([`output`]), the state that is kept
+//! ([`checkpoint`]), what could not be read ([`dead_letters`]), and the twins of all of it that fail on demand (`testing`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 
 pub mod checkpoint;
-pub mod codec;
-pub mod command_log;
 pub mod dead_letters;
-mod error;
-pub mod journal;
-pub mod kafka;
-mod lines;
-pub mod listener;
+pub mod input;
 pub mod log;
-pub mod partition;
-pub mod published;
-pub mod publisher;
-pub mod sealed;
-pub mod sequencer;
-pub mod source;
-pub mod storage;
-
-mod clock;
-pub mod signal;
-mod standstill;
-mod structured;
-
-#[cfg(any(test, feature = "testing"))]
-pub mod contract_tests;
+pub mod output;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+mod clock;
+mod error;
+mod lines;
+mod signal;
+mod standstill;
+
 pub use clock::{Clock, WallClock};
 pub use error::{Error, Fatal};
+pub use signal::Signal;
 pub use standstill::{Faults, Standstill};
 
 use serde::{Deserialize, Serialize};
@@ -51,19 +31,19 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The embedded log.
-    pub journal: journal::Config,
+    pub journal: log::journal::Config,
     /// Who closes epochs.
-    pub sequencer: sequencer::Config,
+    pub sequencer: input::sequencer::Config,
     /// What workers read.
-    pub source: source::Config,
+    pub source: input::source::Config,
     /// When the state is kept.
     pub checkpoint: checkpoint::Config,
     /// How many dead letters may wait for the disk.
     pub dead_letters: dead_letters::Config,
     /// What of the outputs may wait.
-    pub publisher: publisher::Config,
+    pub publisher: output::publisher::Config,
     /// Kafka clients before the embedded log.
-    pub listener: listener::Config,
+    pub listener: log::listener::Config,
     /// What publishers wait for.
-    pub command_log: command_log::Config,
+    pub command_log: input::command_log::Config,
 }

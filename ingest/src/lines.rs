@@ -1,6 +1,6 @@
 //! A file of lines, each with its checksum, read with one buffer however long the file is. Not for what is in them.
 
-use crate::storage::{StorageFile, read_full};
+use crate::log::storage::{StorageFile, read_full};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -88,7 +88,7 @@ pub fn entries<T: DeserializeOwned>(line: &[u8]) -> Result<Vec<T>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Storage, write_all};
+    use crate::log::storage::{Storage, write_all};
     use crate::testing::Disk;
 
     #[test]

@@ -193,7 +193,8 @@ impl Crate<'_> {
 
     /// Where each file leads, with the first line that says so.
     fn arrows(&self) -> BTreeMap<&Path, BTreeMap<Path, usize>> {
-        let of = |(at, module): (&Path, &Module<'_>)| {
+        let mut all = BTreeMap::new();
+        for (at, module) in &self.0 {
             let mut arrows = BTreeMap::new();
             for (line, path) in &module.names {
                 let to = self.absolute(at, path).and_then(|path| self.file_of(&path, 8));
@@ -201,9 +202,9 @@ impl Crate<'_> {
                     arrows.entry(to).or_insert(*line);
                 }
             }
-            arrows
-        };
-        self.0.iter().map(|(at, module)| (at, of((at, module)))).collect()
+            all.insert(at, arrows);
+        }
+        all
     }
 }
 
@@ -222,9 +223,8 @@ fn reached<'a>(from: &Path, arrows: &'a BTreeMap<&Path, BTreeMap<Path, usize>>) 
 
 /// The arrows of a crate that are a part of a circle.
 fn circles(files: &[&File], folder: &str) -> Vec<String> {
-    let of = |file: &&File| (path_of(&file.path[folder.len()..]), Module::read(file));
-    let is_code = |file: &&&File| file.tests_from() > 1;
-    let all = Crate(files.iter().filter(is_code).map(of).collect());
+    let code = files.iter().copied().filter(|file| file.tests_from() > 1);
+    let all = Crate(code.map(|file| (path_of(&file.path[folder.len()..]), Module::read(file))).collect());
     let arrows = all.arrows();
     let mut found = Vec::new();
     for (from, to) in &arrows {

@@ -37,10 +37,10 @@ const TECHNOLOGIES: [(&str, &[&str]); 12] = [
 ];
 
 /// Where the core may name the engine that it runs on.
-const ENGINE_NAMED_IN: [&str; 6] = ["operators/", "views/", "graph.rs", "engine.rs", "pipeline.rs", "stepped.rs"];
+const ENGINE_NAMED_IN: [&str; 2] = ["engine/", "views/"];
 
 /// The one file that reads the environment.
-const ENVIRONMENT_READ_IN: &str = "deploy/tradewind/config.rs";
+const ENVIRONMENT_READ_IN: &str = "deploy/tradewind/config/mod.rs";
 
 const LINES_AIM: usize = 400;
 const LINES_MAX: usize = 800;
@@ -188,7 +188,7 @@ fn rooms_depend_on_the_core_alone() {
     }
     assert_none(
         &found,
-        "a room depends on another: let them meet as a trait in dataflows/src/port.rs, and wire both in deploy/tradewind",
+        "a room depends on another: let them meet as a trait in dataflows/src/ports, and wire both in deploy/tradewind",
     );
 }
 
@@ -225,8 +225,8 @@ fn the_core_names_its_engine_in_few_places() {
         .collect();
     assert_none(
         &found,
-        "timely and differential_dataflow stand in operators/, views/, graph.rs, engine.rs, pipeline.rs and stepped.rs of the core: \
-         make it a plain function there, and call it from an operator",
+        "timely and differential_dataflow stand in engine/ and views/ of the core: make it a plain function elsewhere, and \
+         call it from an operator",
     );
 }
 
@@ -244,7 +244,7 @@ fn the_environment_is_read_in_one_place() {
     }
     assert_none(
         &found,
-        "the environment is read in deploy/tradewind/config.rs only: make it a key in config/keys.rs and pass the value \
+        "the environment is read in deploy/tradewind/config/mod.rs only: make it a key in config/keys.rs and pass the value \
          in. Tests may read TRADEWIND_TEST_*",
     );
 }

@@ -3,10 +3,10 @@
 use super::{currency, moment, pounds, text};
 use dataflows::contract::code::Code;
 use dataflows::contract::epoch::Epoch;
+use dataflows::shop::HashMemo;
 use dataflows::shop::adjustments::Adjustment;
 use dataflows::shop::catalogue::{FormerSku, InventoryPolicy, Product, ScheduledPrice, Variant};
 use dataflows::shop::credits::{Credit, CreditLine};
-use dataflows::shop::memo::HashMemo;
 use dataflows::shop::orders::{
     History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken,
 };

@@ -171,7 +171,7 @@ fn records_have_their_golden_headers() {
     let (_, command) = command(CommandType::PlaceOrder);
     let publication = Publication::of(COMMAND_ID, &command);
     let topic = publication.topic.name();
-    let record = ingest::codec::encode(publication, 0);
+    let record = ingest::input::codec::encode(publication, 0);
     let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("our headers are text");
     let headers =
         record.headers.iter().map(|(name, value)| (name.to_string(), shown(value.as_deref().unwrap_or_default())));

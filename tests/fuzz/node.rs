@@ -10,11 +10,11 @@ use bytes::Bytes;
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::shop::command::CommandType;
-use ingest::contract_tests::read_to;
-use ingest::kafka::KafkaLog;
+use ingest::log::kafka::KafkaLog;
 use ingest::log::{Log, Partitions, Record};
-use ingest::publisher::Progress;
+use ingest::output::publisher::Progress;
 use ingest::testing::broker::until;
+use ingest::testing::contract_tests::read_to;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -191,7 +191,7 @@ fn said(env: &TestEnv) -> BTreeMap<Epoch, String> {
 fn client(env: &TestEnv, partitions: &Partitions) -> KafkaLog {
     let ready = env.get("/health/ready").ok().json();
     let bootstrap = ready["kafka"].as_str().expect("Kafka clients are listened to").to_owned();
-    let config = ingest::kafka::Config { bootstrap, ..ingest::kafka::Config::default() };
+    let config = ingest::log::kafka::Config { bootstrap, ..ingest::log::kafka::Config::default() };
     KafkaLog::open(config, partitions).expect("the listener is a log")
 }
 

@@ -4,8 +4,8 @@
 use super::{Program, TestEnv, Way, shop};
 use bytes::Bytes;
 use dataflows::contract::topic::{Topic, TopicPartition};
-use ingest::journal::{self, Journal};
-use ingest::log::{Log, Partitions, Record};
+use ingest::log::journal::Journal;
+use ingest::log::{Log, Partitions, Record, journal};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::mpsc;

@@ -7,9 +7,9 @@ use dataflows::contract::domain::Domain;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::shop::row::View;
-use ingest::contract_tests::read_to;
-use ingest::kafka::{self, KafkaLog};
-use ingest::log::{Log, Partitions};
+use ingest::log::kafka::KafkaLog;
+use ingest::log::{Log, Partitions, kafka};
+use ingest::testing::contract_tests::read_to;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -93,7 +93,7 @@ fn folded_once(log: &KafkaLog) -> Rows {
     for found in read_to(&mut *log.reader(&starts).expect("a reader"), &ends) {
         let (at, record) = (found.origin.topic_partition(), found.record);
         let Topic::View(view) = at.topic else { continue };
-        let place = ingest::publisher::place(&record).expect("every record says its place");
+        let place = ingest::output::publisher::place(&record).expect("every record says its place");
         if last.get(&at).is_none_or(|last| place > *last) {
             last.insert(at, place);
             let key = record.key.expect("a key").to_vec();

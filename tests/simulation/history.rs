@@ -6,7 +6,7 @@ use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::{Appended, Sink, Waker};
 use ingest::Error;
-use ingest::journal::Journal;
+use ingest::log::journal::Journal;
 use ingest::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch};
 use ingest::testing::Random;
 use std::collections::BTreeMap;

@@ -6,16 +6,17 @@ use dataflows::engine::stepped::Stepped;
 use dataflows::ports::Sink;
 use ingest::checkpoint::{self, Keep, Keeper, Manifest};
 use ingest::dead_letters::{self, DeadLetters};
-use ingest::journal::{self, Journal, Writer};
-use ingest::log::{Log, Partitions};
-use ingest::publisher::{self, Outbox, Publisher};
-use ingest::sealed::{Place, Sealed};
-use ingest::sequencer::{self, Closer, Report};
-use ingest::signal::Signal;
-use ingest::source::{self, LogSource, Worker};
-use ingest::storage::Storage;
+use ingest::input::sealed::{Place, Sealed};
+use ingest::input::sequencer::{Closer, Report};
+use ingest::input::source::{LogSource, Worker};
+use ingest::input::{sequencer, source};
+use ingest::log::journal::{Journal, Writer};
+use ingest::log::storage::Storage;
+use ingest::log::{Log, Partitions, journal};
+use ingest::output::publisher;
+use ingest::output::publisher::{Outbox, Publisher};
 use ingest::testing::{Disk, FaultyLog, LogFaults, ManualClock};
-use ingest::{Error, Fatal};
+use ingest::{Error, Fatal, Signal};
 use serving::Shop;
 use std::sync::{Arc, Mutex};
 
@@ -102,8 +103,7 @@ impl Node {
             Box::new(Twice { inner: Box::new(shop.clone()), history: history.clone() }),
             Box::new(history.sink(base.as_ref().map(|base| base.epoch))),
         ];
-        let config =
-            dataflows::engine::limits::Config { epochs_in_flight: 16, ..dataflows::engine::limits::Config::default() };
+        let config = dataflows::engine::Config { epochs_in_flight: 16, ..dataflows::engine::Config::default() };
         let engine = Stepped::new(config, state, Box::new(source), sinks);
 
         let report = Report { clock_behind: Arc::new(|_| {}), stalled: Arc::new(|_| {}), fatal: stops };

@@ -5,8 +5,7 @@ use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, RULES};
 use dataflows::contract::input::Input;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic};
-use dataflows::engine::Engine;
-use dataflows::engine::limits::Config;
+use dataflows::engine::{Config, Engine};
 use dataflows::ports::{Polled, Sink, Source, Stride, Unmeasured, Waker};
 use ingest::log::Record;
 use std::sync::{Arc, Mutex};
@@ -29,7 +28,7 @@ impl SealedLog {
         self.cut.advance(&cut);
         let epoch = Epoch(self.epochs.len() as u64 + 1);
         let record = Arc::new(EpochRecord { v: 1, epoch, now, rules: RULES, cut });
-        let inputs = records.iter().map(|(origin, record)| ingest::codec::decode(*origin, record)).collect();
+        let inputs = records.iter().map(|(origin, record)| ingest::input::codec::decode(*origin, record)).collect();
         self.epochs.push((record, inputs));
     }
 }

@@ -3,11 +3,10 @@
 
 use crate::contract::epoch::Epoch;
 use crate::contract::input::Input;
+use crate::engine::Config;
 use crate::engine::control::Progress;
 use crate::engine::graph::Feed;
-use crate::engine::limits::Config;
-use crate::engine::operators::Seen;
-use crate::engine::operators::{Fed, Local};
+use crate::engine::operators::{Fed, Local, Seen};
 use crate::ports::{Polled, Source, Stride};
 use crate::views::searches::minute_of;
 use std::collections::VecDeque;

@@ -3,11 +3,10 @@
 use crate::contract::changes::Changes;
 use crate::engine::assembly::Assembly;
 use crate::engine::control::Progress;
-use crate::engine::graph;
-use crate::engine::limits::Config;
 use crate::engine::operators::Message;
 use crate::engine::pipeline::Feeding;
 pub use crate::engine::pipeline::Turn;
+use crate::engine::{Config, graph};
 use crate::ports::{Sink, Source, Unmeasured};
 use crossbeam_channel::{Receiver, unbounded};
 use std::sync::Arc;

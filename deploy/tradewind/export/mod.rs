@@ -15,8 +15,8 @@ pub use tables::Tables;
 use crate::config::Export;
 use anyhow::{Context, Result};
 use dataflows::contract::epoch::Epoch;
+use ingest::Signal;
 use ingest::log::Log;
-use ingest::signal::Signal;
 use serving::{
     CompactedJson, ExportJson, Exports, GapJson, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
 };

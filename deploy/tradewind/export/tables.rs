@@ -3,7 +3,8 @@
 
 use crate::config::Export;
 use anyhow::{Context, Error, Result, anyhow};
-use ingest::storage::{self, Storage};
+use ingest::log::storage;
+use ingest::log::storage::Storage;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::{log, output};
 use anyhow::{Context, Result, bail, ensure};
 use ingest::checkpoint::{self, Checkpoints, Manifest};
-use ingest::storage::{Folder, Storage};
+use ingest::log::storage::{Folder, Storage};
 use serde_json::{Value, json};
 use serving::{CheckpointJson, Keeper};
 use std::io::ErrorKind;

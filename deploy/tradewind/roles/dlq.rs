@@ -13,7 +13,7 @@ use dataflows::contract::input::RawRecord;
 use dataflows::contract::topic::Origin;
 use ingest::dead_letters::{self, DeadLetters, Edit, Letter, State, Summary};
 use ingest::log::Log;
-use ingest::storage::Folder;
+use ingest::log::storage::Folder;
 use serde_json::{Value, json};
 use serving::{BytesJson, EditJson, LetterError, LetterJson, Letters, RecordJson, Wanted};
 use std::path::Path;

@@ -4,7 +4,7 @@ use crate::cli::TopicsCommand;
 use crate::config::Config;
 use crate::output;
 use anyhow::{Context, Result, bail};
-use ingest::kafka::topics::{Difference, Layout, Topics};
+use ingest::log::kafka::topics::{Difference, Layout, Topics};
 use serde_json::{Value, json};
 
 /// Does what was asked.

@@ -16,8 +16,8 @@ pub use turns::{Checkpoints, Config};
 pub use write::write;
 
 use crate::Error;
-use crate::sealed::Place;
-use crate::storage::Storage;
+use crate::input::sealed::Place;
+use crate::log::storage::Storage;
 use dataflows::contract::epoch::{Cut, Epoch, Epochs};
 use dataflows::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 
 use super::{FileEntry, MANIFEST, Manifest, ViewStanding, damaged, list};
 use crate::Error;
-use crate::storage::{Storage, StorageFile, read_full, write_all};
+use crate::log::storage::{Storage, StorageFile, read_full, write_all};
 use dataflows::contract::changes::{Changes, Shard, digest_text};
 use dataflows::contract::epoch::{EpochRecord, RULES};
 use dataflows::engine::base::{Table, load, whole};

@@ -3,11 +3,10 @@
 
 use super::keeper::{Keep, Keeper, Parts};
 use super::{Manifest, list};
-use crate::Error;
 use crate::log::lock;
-use crate::signal::Signal;
+use crate::log::storage::Storage;
 use crate::standstill::{Faults, Standstill};
-use crate::storage::Storage;
+use crate::{Error, Signal};
 use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};

@@ -2,8 +2,8 @@
 
 use super::{FORMAT, FileEntry, MANIFEST, Manifest, ViewStanding};
 use crate::Error;
-use crate::sealed::Place;
-use crate::storage::{Storage, StorageFile, write_all};
+use crate::input::sealed::Place;
+use crate::log::storage::{Storage, StorageFile, write_all};
 use dataflows::contract::changes::digest_text;
 use dataflows::contract::epoch::RULES;
 use dataflows::engine::base::Table;

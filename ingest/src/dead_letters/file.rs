@@ -8,7 +8,7 @@
 use super::{Letter, State, Summary};
 use crate::Error;
 use crate::lines::{self, Lines};
-use crate::storage::{Storage, StorageFile, write_all};
+use crate::log::storage::{Storage, StorageFile, write_all};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::contract::epoch::Epoch;

@@ -6,13 +6,12 @@
 
 use super::file::File;
 use super::{Letter, State, Summary};
-use crate::Error;
 use crate::checkpoint::Durable;
+use crate::input::partition::partition_of;
+use crate::log::storage::Storage;
 use crate::log::{Log, Record, lock};
-use crate::partition::partition_of;
-use crate::signal::Signal;
 use crate::standstill::{Faults, Standstill};
-use crate::storage::Storage;
+use crate::{Error, Signal};
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::input::{DeadLetter, RawRecord};

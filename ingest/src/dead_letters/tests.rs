@@ -2,10 +2,10 @@
 
 use super::{Config, DeadLetters, Edit, Flusher, State, Summary, Wanted};
 use crate::checkpoint::Durable;
-use crate::codec;
-use crate::journal::{self, Journal};
-use crate::log::{Log, Partitions, ReadLimit, Record};
-use crate::storage::Storage;
+use crate::input::codec;
+use crate::log::journal::Journal;
+use crate::log::storage::Storage;
+use crate::log::{Log, Partitions, ReadLimit, Record, journal};
 use crate::testing::{Disk, Faults, Random, Stop};
 use dataflows::contract::changes::{Changes, Rows, Standings};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};

@@ -6,7 +6,7 @@
 
 use super::Random;
 use crate::log::lock;
-use crate::storage::{Storage, StorageFile};
+use crate::log::storage::{Storage, StorageFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -2,13 +2,12 @@
 //! deleted. Replayed from there in this process, by the engine alone, without anything that was kept of the state.
 
 use dataflows::contract::changes::{Changes, digest_text};
-use dataflows::engine::Engine;
-use dataflows::engine::limits::Config;
+use dataflows::engine::{Config, Engine};
 use dataflows::ports::{Sink, Source, Unmeasured};
-use ingest::journal::{self, Journal};
-use ingest::log::{Log, Partitions};
-use ingest::sealed::{Place, Sealed};
-use ingest::source::{LogSource, Worker};
+use ingest::input::sealed::{Place, Sealed};
+use ingest::input::source::{LogSource, Worker};
+use ingest::log::journal::Journal;
+use ingest::log::{Log, Partitions, journal};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +62,8 @@ impl Archive {
         let sources = (0..workers).map(|index| -> Box<dyn Source> {
             let worker = Worker { index, peers: workers };
             let fatal: ingest::Fatal = Arc::new(|error| panic!("the log cannot be read: {error}"));
-            let source = LogSource::open(Arc::clone(&log), &sealed, worker, fatal, ingest::source::Config::default());
+            let source =
+                LogSource::open(Arc::clone(&log), &sealed, worker, fatal, ingest::input::source::Config::default());
             Box::new(source.expect("the log reaches back to its beginning").until(end))
         });
         let digests = Arc::new(Mutex::new(BTreeMap::new()));

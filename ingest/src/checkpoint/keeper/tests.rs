@@ -1,10 +1,10 @@
 //! Which checkpoints count, which go, and how far the log is let go of.
 
 use super::*;
-use crate::contract_tests::{append, text};
-use crate::journal::{self, Journal};
-use crate::log::Partitions;
+use crate::log::journal::Journal;
+use crate::log::{Partitions, journal};
 use crate::testing::Disk;
+use crate::testing::contract_tests::{append, text};
 use dataflows::contract::changes::Standings;
 use dataflows::contract::epoch::{Cut, Epochs};
 use dataflows::contract::time::Timestamp;
@@ -171,7 +171,7 @@ fn a_manifest_that_does_not_agree_with_itself_is_damaged() {
     let mut keeper = env.keeper();
     env.take(&mut keeper);
     let folder = env.disk.folder("checkpoints").folder("1");
-    let manifest = super::super::manifest(&*folder).unwrap().unwrap();
+    let manifest = crate::checkpoint::manifest(&*folder).unwrap().unwrap();
     check_files(&*folder, &manifest).unwrap();
     let other = Manifest { digest: format!("{:032x}", 1), ..manifest };
     let error = check_files(&*folder, &other).unwrap_err().to_string();

@@ -1,8 +1,8 @@
 //! The head of a request as bytes, before HTTP reads it: where it ends, whether it is framed without doubt, and how long
 //! the body after it is. Stricter than HTTP asks for: what two readers could read in two ways is refused.
 
-use super::super::problem::{Fault, Problem};
 use super::Limits;
+use crate::http::problem::{Fault, Problem};
 use axum::http::Uri;
 
 /// What follows a head.

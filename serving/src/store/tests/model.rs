@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::super::{NotReadable, Pin, Rows};
 use super::{Random, TestStore, keep_epochs};
-use crate::store::{Change, Epoch};
+use crate::store::{Change, Epoch, NotReadable, Pin, Rows};
 
 type Model = BTreeMap<u64, u64>;
 

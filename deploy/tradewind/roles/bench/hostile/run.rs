@@ -1,12 +1,12 @@
 //! Runs one case against a node of its own, beside an innocent client, and judges it: memory, waits, probes, what was
 //! acknowledged, and the state after a restart.
 
-use super::super::memory_bytes;
-use super::super::process::{Process, Start};
 use super::attack::Attack;
 use super::cases::Case;
 use super::innocent::{self, Innocent, Probes, Seen};
 use crate::client::Client;
+use crate::roles::bench::memory_bytes;
+use crate::roles::bench::process::{Process, Start};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};

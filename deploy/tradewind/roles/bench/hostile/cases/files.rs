@@ -1,7 +1,7 @@
 //! Cases of files that somebody else puts into the folder of a stopped node.
 
-use super::super::attack::{Attack, PATIENCE};
-use super::super::kafka::{Body, Client, OFFSET_COMMIT, ORDERS};
+use crate::roles::bench::hostile::attack::{Attack, PATIENCE};
+use crate::roles::bench::hostile::kafka::{Body, Client, OFFSET_COMMIT, ORDERS};
 use anyhow::{Context, Result, ensure};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! Cases of single requests that must be refused: other origins, JSON that reads two ways, framing, cursors.
 
-use super::super::super::process::{Process, Start};
-use super::super::attack::{Attack, PATIENCE, line, told};
-use super::super::innocent::SKU;
-use super::super::run::attack_on;
-use super::super::wire::{self, request};
+use crate::roles::bench::hostile::attack::{Attack, PATIENCE, line, told};
+use crate::roles::bench::hostile::innocent::SKU;
+use crate::roles::bench::hostile::run::attack_on;
+use crate::roles::bench::hostile::wire;
+use crate::roles::bench::hostile::wire::request;
+use crate::roles::bench::process::{Process, Start};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Cases of Kafka's protocol: few bytes that ask for much, members and requests that never end.
 
-use super::super::attack::{Attack, PATIENCE};
-use super::super::innocent::SKU;
-use super::super::kafka::{
+use crate::roles::bench::hostile::attack::{Attack, PATIENCE};
+use crate::roles::bench::hostile::innocent::SKU;
+use crate::roles::bench::hostile::kafka::{
     API_VERSIONS, Body, Client, Codec, DESCRIBE_GROUPS, INIT_PRODUCER_ID, JOIN_GROUP, NOBODY, OFFSET_COMMIT,
     OFFSET_FETCH, ORDERS, PRODUCE, Producer, STOCK, batch, produce, produced, record, record_front, zstd_of_zeros,
 };
@@ -90,7 +90,7 @@ fn commit(group: &str, partitions: &[(&str, i32)], metadata: &str) -> Body {
 }
 
 /// The codes of an answer to OffsetCommit.
-fn committed(mut answer: super::super::kafka::Fields) -> Result<Vec<i16>> {
+fn committed(mut answer: crate::roles::bench::hostile::kafka::Fields) -> Result<Vec<i16>> {
     let mut codes = Vec::new();
     for _ in 0..answer.i32()? {
         answer.text()?;

@@ -1,7 +1,8 @@
 //! Cases that take up places: connections, files, bodies under way.
 
-use super::super::attack::{Attack, PATIENCE};
-use super::super::wire::{self, Elsewhere, request};
+use crate::roles::bench::hostile::attack::{Attack, PATIENCE};
+use crate::roles::bench::hostile::wire;
+use crate::roles::bench::hostile::wire::{Elsewhere, request};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -1,8 +1,9 @@
 //! Cases of many commands or reads whose rows, history or answers grow.
 
-use super::super::attack::{Attack, PATIENCE, line, longest_id, order, pounds};
-use super::super::wire::{self, request};
 use crate::client::Client;
+use crate::roles::bench::hostile::attack::{Attack, PATIENCE, line, longest_id, order, pounds};
+use crate::roles::bench::hostile::wire;
+use crate::roles::bench::hostile::wire::request;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -135,7 +136,7 @@ pub fn searches(attack: &mut Attack) -> Result<()> {
     let mut stream = wire::Elsewhere::new(3)?.connect(attack.node, PATIENCE)?;
     let mut sent = 0;
     for n in 0..2_000_u64 {
-        let word = super::super::super::workload::mixed(n);
+        let word = crate::roles::bench::workload::mixed(n);
         stream.write_all(&request("GET", &format!("/api/v1/search?q=w{word:x}"), attack.node, &[], b""))?;
         let answer = wire::answer(&mut stream)?;
         attack.expect(answer.status == 200 || answer.status == 429, || format!("a search: {}", answer.told()));

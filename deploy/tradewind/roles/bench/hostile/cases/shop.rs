@@ -1,6 +1,6 @@
 //! Cases of commands that are large: long texts, many lines, many variants.
 
-use super::super::attack::{Attack, line, longest_id, longest_product, order, pounds, product};
+use crate::roles::bench::hostile::attack::{Attack, line, longest_id, longest_product, order, pounds, product};
 use anyhow::Result;
 use serde_json::{Value, json};
 

@@ -1,0 +1,18 @@
+//! What goes into the core: commands are appended, epochs are cut, and workers read both in strides of whole epochs.
+//!
+//! ```text
+//! command_log ──▶ codec ──▶ partition ──▶ log ──▶ source ──▶ codec ──▶ strides of whole epochs
+//!                                        ▲   │
+//!                                        └ sequencer: cuts epochs, and follows them
+//! ```
+//!
+//! [`sealed::Sealed`] is read once at start: what is closed already, checked; the sequencer and every worker's source begin
+//! from it.
+
+pub mod codec;
+pub mod command_log;
+pub mod partition;
+pub mod sealed;
+pub mod sequencer;
+pub mod source;
+mod structured;

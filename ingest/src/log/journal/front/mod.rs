@@ -1,0 +1,216 @@
+//! Where the journal begins once its front was deleted: the file `front`, and how the front moves on. Not for deciding
+//! what is needed: the caller's floor says that.
+//!
+//! The file is `{"front":{"format":1,"position":…,"offsets":{…}},"crc32c":…}`: the position at which the first segment
+//! begins, and the next offset of every partition there; the checksum is over the bytes of the value of `front`. Without
+//! the file the journal begins at position 0. Format 2 has `"base":{"format":1,"bytes":…}` too: there are compacted
+//! topics, and what is left of them is in the base of that position. `"removals":{"since_ms":…,"ends":{…}}` there says how
+//! long records without value have been in bases; without it, nobody knows.
+//!
+//! The file is replaced as a whole when the base is durable, and before the first segment is deleted. So a crash leaves a
+//! journal that begins where it did, or one that begins later with some segments in front of it, which the next start
+//! deletes, with every base but the one that `front` speaks of; and a segment that is missing although `front` does not
+//! say so was not deleted by us.
+//!
+//! A base is written again whenever the front moves on, so that moves only when what becomes free is at least as much as
+//! the base has: for each byte that is deleted, at most two are written.
+
+use super::base::{self, Base, is_compacted};
+use super::commit::Segment;
+use super::index::Mark;
+use super::meta::Layout;
+use super::{Compaction, Config, Shared, compact, snapshot};
+use crate::Error;
+use crate::log::lock;
+use crate::log::storage::Storage;
+use dataflows::contract::epoch::Cut;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+const NAME: &str = "front";
+const FORMAT: u32 = 1;
+const FORMAT_WITH_BASE: u32 = 2;
+
+/// What the file says.
+#[derive(Serialize, Deserialize)]
+pub struct Front {
+    format: u32,
+    position: u64,
+    offsets: Cut,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<base::Said>,
+}
+
+/// What is of no use any more.
+#[derive(Default)]
+pub struct Leftovers {
+    /// Names of files that are still to be deleted.
+    names: Vec<String>,
+    /// The name of a base of which nobody knows whether the durable front speaks of it.
+    in_doubt: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Checked {
+    front: Box<RawValue>,
+    crc32c: u32,
+}
+
+/// The file is not what was written.
+pub fn damaged(storage: &dyn Storage, why: String) -> Error {
+    Error::Damaged { file: storage.describe(NAME), offset: 0, why }
+}
+
+/// Reads the file, if there is one.
+pub fn read(storage: &dyn Storage) -> Result<Option<Front>, Error> {
+    let bytes = match storage.read(NAME) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("reading", &storage.describe(NAME))(error)),
+    };
+    let bad = |why: String| damaged(storage, why);
+    let Checked { front, crc32c } = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    if crc32c::crc32c(front.get().as_bytes()) != crc32c {
+        return Err(bad("the checksum is wrong".to_owned()));
+    }
+    let front: Front = serde_json::from_str(front.get()).map_err(|error| bad(error.to_string()))?;
+    if ![FORMAT, FORMAT_WITH_BASE].contains(&front.format) {
+        return Err(bad(format!("its format is {}, and this build reads {FORMAT_WITH_BASE}", front.format)));
+    }
+    Ok(Some(front))
+}
+
+/// The place where the journal begins, and its base.
+pub fn place(
+    front: Option<Front>,
+    storage: &dyn Storage,
+    layout: &Layout,
+    config: &Config,
+) -> Result<(Mark, Option<Arc<Base>>), Error> {
+    let mut begin = Mark { position: 0, ends: vec![0; layout.len()] };
+    let Some(Front { format: _, position, offsets, base }) = front else { return Ok((begin, None)) };
+    begin.position = position;
+    for (at, offset) in offsets.iter() {
+        let slot = layout.slot(at).ok_or_else(|| damaged(storage, format!("there is no partition {at}")))?;
+        begin.ends[slot] = offset;
+    }
+    let base = base.map(|said| Base::said_by(&begin, said, storage, layout, config)).transpose()?;
+    Ok((begin, base.map(Arc::new)))
+}
+
+fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Base>) -> Result<(), Error> {
+    let format = if base.is_some() { FORMAT_WITH_BASE } else { FORMAT };
+    let offsets = snapshot(layout, &begin.ends);
+    let front = Front { format, position: begin.position, offsets, base: base.map(Base::said) };
+    let encode = || {
+        let front = serde_json::value::to_raw_value(&front)?;
+        let crc32c = crc32c::crc32c(front.get().as_bytes());
+        serde_json::to_vec(&Checked { front, crc32c })
+    };
+    let file = storage.describe(NAME);
+    let bytes = encode().map_err(|error| Error::io("encoding", &file)(error.into()))?;
+    storage.replace(NAME, &bytes).map_err(Error::io("writing", &file))
+}
+
+/// Moves the front up to the floor, as far as whole segments go, and deletes what is before it. Of compacted topics the
+/// base keeps the last record of each key, if that has a value or has not been there for long.
+pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
+    // Held to the end, so that there is one at a time.
+    let leftovers = &mut *lock(&shared.leftovers);
+    if let Some(begin) = next_front(shared, floor)? {
+        settle(shared, leftovers)?;
+        // One of them may have the name of the base that is to be.
+        leftovers.delete(&*shared.storage)?;
+        let base = base(shared, leftovers, &begin, compaction)?;
+        if let Err(error) = write(&*shared.storage, &shared.layout, &begin, base.as_ref()) {
+            leftovers.in_doubt = base.map(|_| Base::name(begin.position));
+            return Err(error);
+        }
+        let state = &mut *lock(&shared.state);
+        let count = state.segments.partition_point(|segment| segment.start < begin.position);
+        leftovers.names.extend(state.segments.drain(..count).map(|segment| Segment::name(segment.start)));
+        if state.base.is_some() {
+            leftovers.names.push(Base::name(state.index.front().position));
+        }
+        state.base = base.map(Arc::new);
+        state.index.cut(begin);
+    }
+    leftovers.delete(&*shared.storage)
+}
+
+/// After a front that may be durable or not, makes the one durable that is known to be right.
+fn settle(shared: &Shared, leftovers: &mut Leftovers) -> Result<(), Error> {
+    if leftovers.in_doubt.is_some() {
+        let (begin, base) = {
+            let state = lock(&shared.state);
+            (state.index.front().clone(), state.base.clone())
+        };
+        write(&*shared.storage, &shared.layout, &begin, base.as_deref())?;
+        leftovers.names.extend(leftovers.in_doubt.take());
+    }
+    Ok(())
+}
+
+/// The base of a front that is to be; none if no topic is compacted.
+fn base(
+    shared: &Arc<Shared>,
+    leftovers: &mut Leftovers,
+    begin: &Mark,
+    compaction: &Compaction,
+) -> Result<Option<Base>, Error> {
+    if !shared.layout.partitions().topics().any(is_compacted) {
+        return Ok(None);
+    }
+    let written = compact::write(shared, begin, compaction);
+    if written.is_err() {
+        // At once, so that a full disk has its room back.
+        leftovers.names.push(Base::name(begin.position));
+        leftovers.delete(&*shared.storage)?;
+    }
+    written.map(Some)
+}
+
+/// Where the last segment begins before which nothing is needed, if the journal begins before it.
+fn next_front(shared: &Shared, floor: &Cut) -> Result<Option<Mark>, Error> {
+    let state = lock(&shared.state);
+    let mut needed = state.index.front().ends.clone();
+    for (at, asked) in floor.iter() {
+        let slot = shared.layout.slot(at).ok_or(Error::NoPartition(at))?;
+        let end = state.ends[slot];
+        if asked > end {
+            return Err(Error::OutOfRange { at, asked, end });
+        }
+        needed[slot] = needed[slot].max(asked);
+    }
+    // Offsets only rise along the journal, so the segments before which nothing is needed come first.
+    let is_free = |segment: &Segment| segment.offsets.iter().zip(&needed).all(|(offset, needed)| offset <= needed);
+    let count = state.segments.partition_point(is_free);
+    let last = count.checked_sub(1).and_then(|number| state.segments.get(number));
+    let base_bytes = state.base.as_ref().map_or(0, |base| base.bytes);
+    let is_worth_it = |free: u64| free > 0 && free >= base_bytes;
+    let begin = last.filter(|segment| is_worth_it(segment.start - state.index.front().position));
+    Ok(begin.map(|segment| Mark { position: segment.start, ends: segment.offsets.to_vec() }))
+}
+
+impl Leftovers {
+    /// What stands in the folder without being of use.
+    pub fn new(names: Vec<String>) -> Leftovers {
+        Leftovers { names, in_doubt: None }
+    }
+
+    /// Deletes the files, the oldest first, each kept in mind until it is gone.
+    pub fn delete(&mut self, storage: &dyn Storage) -> Result<(), Error> {
+        let mut gone = 0;
+        let result = self.names.iter().try_for_each(|name| {
+            storage.delete(name).map_err(Error::io("deleting", &storage.describe(name)))?;
+            gone += 1;
+            Ok(())
+        });
+        self.names.drain(..gone);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! Apache Kafka as the log: the same port as the embedded journal, over rdkafka. Not for what records mean, and not for
+//! outputs; the only folder that names rdkafka.
+//!
+//! ```text
+//! append ──▶ publisher ──▶ broker ──▶ reader (a thread of its own) ──▶ poll
+//!                            ▲  └───▶ places: starts, ends, in the order that makes them a snapshot ──▶ cut
+//!                            └─────── topics: made and checked, never changed
+//! ```
+//!
+//! Nothing rests on transactions of ours: producers are idempotent, and who reads counts a command once by its id. Other
+//! people's transactions are respected: what they abort is never seen, and what they leave open is not yet there.
+
+mod away;
+mod client;
+mod cut;
+mod headers;
+mod places;
+mod publisher;
+mod reader;
+pub mod topics;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::Security;
+
+use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
+use crate::{Error, Signal};
+use client::Names;
+use dataflows::contract::epoch::Cut;
+use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::ports::{Appended, Waker};
+use places::Places;
+use publisher::Publisher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Where the brokers are, and the limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Brokers to begin with: `HOST:PORT`, separated by commas.
+    pub bootstrap: String,
+    /// What the names of all topics begin with.
+    pub topic_prefix: String,
+    /// How to speak to the brokers.
+    pub security: Security,
+    /// How long the brokers may take to answer a question before that is an error.
+    pub answer_ms_max: u64,
+    /// How long an append may take before it has failed.
+    pub append_ms_max: u64,
+    /// Whether an append that took so long fails. Its records give up one by one, so that one may be in the log without
+    /// another that stands before it. Outputs wait instead: who reads them passes by what comes behind a later place.
+    pub gives_up: bool,
+    /// How many records may wait for their acknowledgement; more are refused, unless nothing waits.
+    pub waiting_records_max: usize,
+    /// How many bytes may wait for their acknowledgement; more are refused, unless nothing waits.
+    pub waiting_bytes_max: usize,
+    /// A larger append is refused.
+    pub append_bytes_max: usize,
+    /// How many records a reader holds that were not asked for yet.
+    pub read_ahead_records_max: usize,
+    /// How many bytes a reader holds that were not asked for yet; its client holds as many again.
+    pub read_ahead_bytes_max: usize,
+    /// How long a broker waits for more records before it gives a reader of several partitions what there is.
+    pub fetch_wait_ms: u64,
+    /// How often the ends are looked at when no reader says that they moved.
+    pub watch_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            bootstrap: "127.0.0.1:9092".to_owned(),
+            topic_prefix: "tradewind.".to_owned(),
+            security: Security::default(),
+            answer_ms_max: 5_000,
+            append_ms_max: 10_000,
+            gives_up: true,
+            waiting_records_max: 200_000,
+            waiting_bytes_max: 64 << 20,
+            append_bytes_max: 64 << 20,
+            read_ahead_records_max: 20_000,
+            read_ahead_bytes_max: 8 << 20,
+            fetch_wait_ms: 5,
+            watch_ms: 100,
+        }
+    }
+}
+
+/// The largest batch of records that goes to a broker at once; every input topic takes it.
+const BATCH_BYTES_MAX: usize = 2 << 20;
+
+/// What the parts of one log share.
+struct Shared {
+    config: Config,
+    names: Names,
+    partitions: Partitions,
+    watchers: Watchers,
+    places: Places,
+    /// The ends as they were last seen.
+    seen: Mutex<Cut>,
+    sizes: Arc<Sizes>,
+}
+
+/// How large records are, as the readers of this log see them.
+#[derive(Debug, Default)]
+struct Sizes(AtomicU64);
+
+impl Sizes {
+    /// Takes in that so many records with so many bytes were read: larger ones count at once, smaller ones by and by.
+    fn saw(&self, records: usize, bytes: usize) {
+        if let Some(size) = bytes.checked_div(records) {
+            let before = self.0.load(Ordering::Relaxed);
+            self.0.store((size as u64).max(before - before / 16), Ordering::Relaxed);
+        }
+    }
+
+    /// The bytes of a record; at least 1.
+    fn record_bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).max(1)
+    }
+}
+
+impl Shared {
+    /// The ends of now, as [`Log::ends`] has them.
+    fn ends(&self) -> Result<Cut, Error> {
+        let ends = self.places.ends(&self.partitions)?;
+        lock(&self.seen).clone_from(&ends);
+        Ok(ends)
+    }
+}
+
+/// Apache Kafka as a log. Dropping it waits for what is on its way.
+pub struct KafkaLog {
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    admin: Mutex<Option<Arc<client::Admin>>>,
+    signal: Signal,
+    watching: Option<JoinHandle<()>>,
+}
+
+impl KafkaLog {
+    /// Opens the log that the topics hold, which must be there with these numbers of partitions.
+    pub fn open(config: Config, partitions: &Partitions) -> Result<KafkaLog, Error> {
+        let names = Names::new(&config.topic_prefix)?;
+        let places = Places::open(&config, names.clone())?;
+        topics::check_partitions(&places, &names, partitions)?;
+        let watchers = Watchers::default();
+        let publisher = Publisher::new(config.clone(), names.clone(), watchers.clone());
+        let seen = Mutex::default();
+        let shared = Arc::new(Shared {
+            config,
+            names,
+            partitions: partitions.clone(),
+            watchers,
+            places,
+            seen,
+            sizes: Arc::default(),
+        });
+        shared.ends()?;
+        let signal = Signal::default();
+        let (watched, stop) = (Arc::clone(&shared), signal.clone());
+        let thread = std::thread::Builder::new().name("kafka-watch".to_owned());
+        let watching = thread.spawn(move || watch(&watched, &stop)).map_err(Error::io("starting", "kafka-watch"))?;
+        Ok(KafkaLog { shared, publisher, admin: Mutex::default(), signal, watching: Some(watching) })
+    }
+
+    /// Which cluster it is, as its brokers say.
+    pub fn cluster_id(&self) -> Result<String, Error> {
+        self.shared.places.cluster_id()
+    }
+
+    /// The ends as they were last seen, without asking anybody.
+    pub fn seen_ends(&self) -> Cut {
+        lock(&self.shared.seen).clone()
+    }
+
+    /// A snapshot of the ends that goes on from `from`: the one that was seen last if it does, else one of now.
+    fn ends_beyond(&self, from: &Cut) -> Result<Cut, Error> {
+        let seen = self.seen_ends();
+        let goes_on = cut::commands(&seen).any(|(at, end)| from.get(at).unwrap_or(0) < end);
+        if goes_on { Ok(seen) } else { self.shared.ends() }
+    }
+
+    fn admin(&self) -> Result<Arc<client::Admin>, Error> {
+        let mut admin = lock(&self.admin);
+        match &*admin {
+            Some(admin) => Ok(Arc::clone(admin)),
+            None => Ok(Arc::clone(admin.insert(Arc::new(client::admin(&self.shared.config)?)))),
+        }
+    }
+
+    /// The first of these places that is no place between those two.
+    fn check(&self, floor: &Cut, ends: &Cut) -> Result<(), Error> {
+        for (at, asked) in floor.iter() {
+            let end = ends.get(at).ok_or(Error::NoPartition(at))?;
+            if asked > end {
+                return Err(Error::OutOfRange { at, asked, end });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Readers notice what comes; this is for records that nobody reads yet.
+fn watch(shared: &Shared, stop: &Signal) {
+    let mut last = None;
+    while !stop.is_stopped() {
+        // While the brokers are away there is nothing to tell, and who asks them is told so.
+        if let Ok(ends) = shared.places.ends(&shared.partitions) {
+            if last.as_ref().is_some_and(|last| *last != ends) {
+                shared.watchers.notify();
+            }
+            last = Some(ends);
+        }
+        stop.pause(Duration::from_millis(shared.config.watch_ms));
+    }
+}
+
+impl Drop for KafkaLog {
+    fn drop(&mut self) {
+        self.signal.stop();
+        if let Some(watching) = self.watching.take() {
+            // A panic in the thread has taken the process down; there is nothing to hand on.
+            drop(watching.join());
+        }
+    }
+}
+
+impl Log for KafkaLog {
+    fn partitions(&self) -> &Partitions {
+        &self.shared.partitions
+    }
+
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+        self.publisher.append(&self.shared.partitions, records, done);
+    }
+
+    fn starts(&self) -> Result<Cut, Error> {
+        self.shared.places.starts(self.shared.partitions.iter())
+    }
+
+    fn ends(&self) -> Result<Cut, Error> {
+        self.shared.ends()
+    }
+
+    /// Brokers do not say how large records are. As many are cut as have the limit's bytes if they are as large as those
+    /// that were read here lately.
+    fn cut_after(&self, from: &Cut, CutLimit { records_max, bytes_max }: CutLimit) -> Result<Cut, Error> {
+        let records_max = records_max.min(bytes_max / self.shared.sizes.record_bytes()).max(1);
+        let ends = self.ends_beyond(from)?;
+        if cut::distance(from, &ends) <= records_max {
+            return Ok(cut::later(from, &ends));
+        }
+        let starts = self.starts()?;
+        Ok(cut::split(&cut::later(from, &starts), &cut::later(&starts, &ends), records_max))
+    }
+
+    fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {
+        if let Some((at, _)) = starts.iter().find(|(at, _)| !self.shared.partitions.contains(*at)) {
+            return Err(Error::NoPartition(at));
+        }
+        let first = self.shared.places.starts(starts.iter().map(|(at, _)| at))?;
+        for (at, asked) in starts.iter() {
+            let start = first.get(at).unwrap_or(0);
+            if asked < start {
+                return Err(Error::Deleted { at, asked, start });
+            }
+        }
+        self.check(starts, &self.shared.ends()?)?;
+        Ok(Box::new(reader::Reader::start(&self.shared, starts)?))
+    }
+
+    fn delete_before(&self, floor: &Cut) -> Result<(), Error> {
+        self.check(floor, &self.shared.ends()?)?;
+        let starts = self.starts()?;
+        let mut left = Cut::default();
+        for (at, next) in floor.iter().filter(|(at, next)| starts.get(*at).unwrap_or(0) < *next) {
+            left.set(at, next);
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        client::delete_records(&*self.admin()?, &self.shared.names, &self.shared.config, &left)
+    }
+
+    fn watch(&self, waker: Waker) -> Watch {
+        self.shared.watchers.add(waker)
+    }
+}
+
+/// Every topic, the last of an epoch first: the order in which the ends are asked for.
+fn downstream_first(partitions: &Partitions) -> impl Iterator<Item = Topic> {
+    partitions.topics().collect::<Vec<_>>().into_iter().rev()
+}

@@ -1,0 +1,257 @@
+//! The OpenAPI document, made from the list of routes. The schemas stand in a file, and a test holds each against what
+//! the code reads or writes.
+
+pub mod refusals;
+
+use crate::commands::{makes_something, takes_no_body};
+use crate::http::problem::{Fault, path_names_sku, status_of};
+use crate::routes::{Kind, Method, Param, Route};
+use dataflows::contract::code::Code;
+use dataflows::shop::command::CommandType;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What any route under `/api` may say beside its own.
+const READ_FAULTS: &[Fault] = &[
+    Fault::Malformed,
+    Fault::AsOfWithMinEpoch,
+    Fault::EpochUnknown,
+    Fault::EpochForgotten,
+    Fault::Overloaded,
+    Fault::Internal,
+    Fault::NotYetFresh,
+    Fault::Starting,
+];
+const COMMAND_FAULTS: &[Fault] = &[
+    Fault::Malformed,
+    Fault::OriginRefused,
+    Fault::TooLarge,
+    Fault::UnsupportedMediaType,
+    Fault::Overloaded,
+    Fault::Internal,
+    Fault::NotYetFresh,
+    Fault::LogUnavailable,
+    Fault::StorageFull,
+    Fault::Starting,
+];
+
+/// The document.
+pub fn document(routes: &[Route]) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.name().to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tradewind",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Stock, orders, payments and revenue of a shop. Every answer is exact for the epoch that its \
+                header `Tradewind-Epoch` names. Another method than those of a path is answered with 405 \
+                `method_not_allowed`, another path with 404 `not_found`, another host with 421 `misdirected`, a target \
+                above 8 KiB with 414 `uri_too_long`, a head above 32 KiB or 100 fields with 431 `headers_too_large`."
+        },
+        "paths": paths,
+        "components": { "schemas": schemas() }
+    })
+}
+
+/// What bodies and records look like, by name.
+pub fn schemas() -> Value {
+    let mut schemas: Value = serde_json::from_str(include_str!("schemas.json")).expect("a test reads the file");
+    let mut codes: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    // One is both: a request can be too large, and what a command would write.
+    let decided = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !codes.contains(code)).collect::<Vec<_>>();
+    codes.extend(decided);
+    schemas["Problem"]["properties"]["code"] = json!({ "type": "string", "enum": codes });
+    schemas
+}
+
+fn operation(route: &Route) -> Value {
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.summary,
+        "tags": [tag(route.path)],
+        "parameters": parameters(route),
+        "responses": responses(route),
+    });
+    if let Some(body) = request_body(route) {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+/// `get_orders_id`: stable, and unlike any other.
+fn operation_id(route: &Route) -> String {
+    let path = route.path.trim_start_matches("/api/v1").replace(['/', '-', '.'], "_").replace(['{', '}'], "");
+    format!("{}{path}", route.method.name().to_lowercase())
+}
+
+fn tag(path: &str) -> &str {
+    match path.strip_prefix("/api/v1/") {
+        Some(rest) => rest.split('/').next().unwrap_or_default(),
+        None => "node",
+    }
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut all: Vec<Value> = names
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    let header = |name: &str, kind: &str, about: &str| json!({ "name": name, "in": "header", "description": about, "schema": { "type": kind } });
+    let query = |param: &Param| json!({ "name": param.name, "in": "query", "description": param.about, "schema": { "type": param.kind } });
+    all.extend(route.query().map(|param| {
+        let mut described = query(param);
+        if route.kind == Kind::List && param.name == "limit" {
+            described["schema"] = json!({ "type": param.kind, "minimum": 1,
+                "maximum": if route.is_wide { 1_000 } else { 200 }, "default": 50 });
+        }
+        described
+    }));
+    if route.kind == Kind::Stream {
+        all.push(header("Last-Event-ID", "integer", "go on behind this epoch, without a snapshot"));
+    }
+    if route.kind == Kind::Read {
+        all.push(header("If-None-Match", "string", "an ETag: 304 if the body is still that one"));
+    }
+    if matches!(route.kind, Kind::Command(_) | Kind::Observation) {
+        all.push(header(
+            "Idempotency-Key",
+            "string",
+            "the command id, or the observation's, 1 to 200 visible ASCII characters",
+        ));
+    }
+    if !matches!(route.kind, Kind::Plain | Kind::Observation) {
+        all.push(header("Tradewind-Min-Epoch", "integer", "do not answer from before this epoch"));
+        all.push(header("Prefer", "string", "`wait=S`: at most so many seconds; commands: `respond-async`, and `handling=lenient` to have unknown fields ignored"));
+    }
+    all
+}
+
+fn request_body(route: &Route) -> Option<Value> {
+    match route.kind {
+        Kind::Command(command_type) => {
+            let about = "Ids that the path names may be left out.";
+            let schema = reference(command_type.name());
+            let required = !takes_no_body(command_type);
+            Some(json!({ "required": required, "description": about,
+                "content": { "application/json": { "schema": schema } } }))
+        }
+        Kind::Batch => {
+            let about = "A command a line, at most 1,000 lines and 8 MiB.";
+            let content = json!({ "application/x-ndjson": { "schema": reference("CommandLine") } });
+            Some(json!({ "required": true, "description": about, "content": content }))
+        }
+        Kind::Read | Kind::List | Kind::Stream | Kind::Observation | Kind::Plain => {
+            let required = route.kind == Kind::Observation;
+            let content = |schema| json!({ "application/json": { "schema": reference(schema) } });
+            route.body.map(|schema| json!({ "required": required, "content": content(schema) }))
+        }
+    }
+}
+
+fn responses(route: &Route) -> Value {
+    let mut responses: BTreeMap<String, Value> = BTreeMap::new();
+    for (status, about, schema) in answers(route) {
+        let headers = json!({ "Tradewind-Epoch": {
+            "description": "the epoch that the answer is exact for", "schema": { "type": "integer" } } });
+        let content = schema.map(|(kind, schema)| json!({ kind: { "schema": schema } })).unwrap_or(json!({}));
+        responses.insert(status.to_string(), json!({ "description": about, "headers": headers, "content": content }));
+    }
+    let mut codes: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (status, code) in problems(route) {
+        let of_status = codes.entry(status).or_default();
+        if !of_status.contains(&code) {
+            of_status.push(code);
+        }
+    }
+    for (status, codes) in codes {
+        let mut schema = reference("Problem");
+        schema["properties"] = json!({ "code": { "enum": codes } });
+        let about = codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
+        let content = json!({ "application/problem+json": { "schema": schema } });
+        responses.insert(status.to_string(), json!({ "description": about, "content": content }));
+    }
+    json!(responses)
+}
+
+type Answers = Vec<(u16, &'static str, Option<(&'static str, Value)>)>;
+
+fn answers(route: &Route) -> Answers {
+    const JSON: &str = "application/json";
+    let one = || Some((JSON, reference(route.schema)));
+    match route.kind {
+        Kind::Read => vec![(200, "It", one()), (304, "It is as it was", None)],
+        Kind::List => {
+            let page = json!({ "type": "object", "properties": {
+                "data": { "type": "array", "items": reference(route.schema) },
+                "next_cursor": { "type": ["string", "null"] } } });
+            vec![(200, "A page", Some((JSON, page)))]
+        }
+        Kind::Command(command_type) => {
+            let mut answers = vec![(202, "It is in the log, and not decided yet", Some((JSON, reference("Pending"))))];
+            if makes_something(command_type) {
+                answers.push((201, "Made: as of the deciding epoch", one()));
+            }
+            if !makes_something(command_type) || command_type == CommandType::PutProduct {
+                answers.push((200, "Done: as of the deciding epoch", one()));
+            }
+            answers
+        }
+        Kind::Batch => {
+            vec![(200, "A line for each, in order", Some(("application/x-ndjson", reference(route.schema))))]
+        }
+        Kind::Observation => vec![(202, "It is in the log", one())],
+        Kind::Stream => {
+            let about = "Server-sent events: `snapshot` `{epoch, rows:[{key, value}]}`, one or more; `change` `{epoch, \
+                key, value}`, the value null if the row is gone; `progress` `{epoch}` with the epoch as its id: all \
+                of that epoch was sent. Before it closes for one that reads too slowly: `overloaded`.";
+            vec![(200, about, Some(("text/event-stream", json!({ "type": "string" }))))]
+        }
+        Kind::Plain if route.schema.is_empty() => vec![(200, "It", None)],
+        Kind::Plain if route.schema == "Ready" => {
+            vec![(200, "The node may be asked", one()), (503, "It may not", one())]
+        }
+        Kind::Plain if route.schema == "Checkpoint" => vec![(201, "It was taken", one())],
+        Kind::Plain => vec![(200, "It", one())],
+    }
+}
+
+/// The problems that a route may answer with: status and code.
+fn problems(route: &Route) -> Vec<(u16, &'static str)> {
+    let faults = |faults: &[Fault]| faults.iter().map(|fault| (fault.status(), fault.as_str())).collect::<Vec<_>>();
+    let mut problems = match route.kind {
+        Kind::Read | Kind::Stream => faults(READ_FAULTS),
+        Kind::List => [faults(READ_FAULTS), faults(&[Fault::BadCursor])].concat(),
+        Kind::Command(command_type) => {
+            let refusal = |code: &Code| (status_of(*code, path_names_sku(command_type)), code.as_str());
+            let refusals = refusals::of(command_type).iter().map(refusal);
+            faults(COMMAND_FAULTS).into_iter().chain(refusals).collect()
+        }
+        Kind::Batch => faults(COMMAND_FAULTS),
+        Kind::Observation => {
+            let mut problems = faults(COMMAND_FAULTS);
+            problems.push((422, Code::Invalid.as_str()));
+            problems
+        }
+        Kind::Plain => Vec::new(),
+    };
+    if matches!(route.kind, Kind::Read | Kind::List | Kind::Stream) {
+        let has_cursor = route.params.iter().any(|param| param.name == "cursor");
+        problems.extend(has_cursor.then(|| (Fault::BadCursor.status(), Fault::BadCursor.as_str())));
+        problems.push((422, Code::Invalid.as_str()));
+        problems.extend(route.missing.map(|code| (404, code)));
+    }
+    problems
+}
+
+/// Each method and path of the routes.
+pub fn listed(routes: &[Route]) -> Vec<(Method, &'static str)> {
+    routes.iter().map(|route| (route.method, route.path)).collect()
+}
