@@ -278,6 +278,22 @@ fn a_file_says_first_what_it_is_for() {
 }
 
 #[test]
+fn files_that_pages_name_are_there() {
+    let files = files();
+    let mut found = Vec::new();
+    for page in files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (n, line) in page.text.lines().enumerate() {
+            // Every second piece is code.
+            let named = line.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs") && !code.contains(' '));
+            let is_there =
+                |name: &str| files.iter().any(|file| format!("/{}", file.path).ends_with(&format!("/{name}")));
+            found.extend(named.filter(|name| !is_there(name)).map(|name| format!("{}:{}: {name}", page.path, n + 1)));
+        }
+    }
+    assert_none(&found, "a page names a file that is not there: say where it is now");
+}
+
+#[test]
 fn no_test_is_switched_off_sleeps_or_expects_a_panic() {
     // In two parts, or this file would find itself.
     let switched_off = [concat!("#[", "ignore"), concat!("should_", "panic"), concat!("cfg_attr(", "ignore")];

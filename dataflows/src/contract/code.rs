@@ -1,9 +1,11 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
 use crate::engine::stored::{self, Store, Stored, Unreadable, stored};
-use crate::shop::bounds::ERRORS_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+
+/// The errors that a refusal names.
+pub const ERRORS_MAX: usize = 100;
 
 macro_rules! codes {
     ($($variant:ident $text:literal $title:literal,)*) => {

@@ -43,8 +43,6 @@ pub const LINES_MAX: i64 = 5_000;
 pub const RETURNS_MAX: usize = 200;
 /// Refunds of an order that were asked for; those that a return or a cancellation makes do not count.
 pub const REFUNDS_MAX: usize = 200;
-/// The errors that a refusal names.
-pub const ERRORS_MAX: usize = 100;
 /// The bytes of the JSON of a view row or an event.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
 

@@ -2,7 +2,7 @@
 //! bounds, which the decider has.
 
 use super::Unreadable;
-use crate::shop::bounds::ERRORS_MAX;
+use crate::contract::code::ERRORS_MAX;
 use serde::Deserialize;
 
 /// Reads JSON as a `T`, or says at which pointer it is not one.

@@ -49,7 +49,7 @@ pub struct PlaceOrder {
 }
 
 impl PlaceOrder {
-    /// The order's id; empty only before [`Command::read`] has filled it in.
+    /// The order's id; empty only before [`Command::read`](crate::shop::command::Command::read) has filled it in.
     pub fn key(&self) -> &str {
         self.order_id.as_deref().unwrap_or_default()
     }
