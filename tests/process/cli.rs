@@ -1,8 +1,8 @@
 //! The command line: what it prints, and the codes that it ends with.
 
 use super::{Api, Program, TestEnv, Way, shop};
+use ingest::testing::free_port;
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use tempfile::TempDir;
 
 #[test]
@@ -132,8 +132,7 @@ fn a_folder_belongs_to_one_process_and_an_address_too() {
 fn a_log_that_cannot_be_written_stops_nothing() {
     let folder = TempDir::new().expect("there is room for a folder");
     let data = folder.path().join("data").display().to_string();
-    let listen =
-        TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").to_string();
+    let listen = format!("127.0.0.1:{}", free_port().expect("a port is free"));
     let line = "exec \"$0\" \"$@\" 2>/dev/full";
     let mut node = Program::start_from_shell(line, &["up", "--data", &data, "--listen", &listen], &[]);
     let api = Api::new(&format!("http://{listen}"));

@@ -13,6 +13,7 @@ mod restart;
 
 use super::{Api, Program, TestEnv, Way, shop};
 use ingest::testing::broker::Broker;
+use ingest::testing::free_port;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -170,9 +171,7 @@ fn the_listener_is_where_it_is_told_to_be() {
     let nowhere = TestEnv::start_as(&Way { kafka_listen: Some("none".to_owned()), ..Way::default() });
     assert_eq!(nowhere.get("/health/ready").ok().json()["kafka"], Value::Null);
 
-    // Free again at the end of the statement.
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    let taken = free.expect("a free port").to_string();
+    let taken = format!("127.0.0.1:{}", free_port().expect("a port is free"));
     let env = TestEnv::start_as(&Way { kafka_listen: Some(taken.clone()), ..Way::default() });
     assert_eq!(kafka(&env), taken);
 

@@ -4,12 +4,12 @@
 //!
 //! A broker ends with the process that started it, however that ends: a shell waits for that process's end of a pipe.
 
+use super::free_port;
 use crate::log::lock;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
@@ -127,9 +127,7 @@ fn start() -> io::Result<Broker> {
     let libs = libs()?;
     let folder = kept(&format!("kafka-{VERSION}"))?.join("runs").join(format!("{}-{number}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let ports = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    let [broker, controller] = ports.map(|port| port.local_addr().map(|address| address.port().to_string()));
-    let (broker, controller) = (broker?, controller?);
+    let (broker, controller) = (free_port()?.to_string(), free_port()?.to_string());
     let properties = PROPERTIES.replace("BROKER_PORT", &broker).replace("CONTROLLER_PORT", &controller);
     fs::write(folder.join("server.properties"), properties)?;
     fs::write(folder.join("log4j2.properties"), LOGGING)?;

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 
 mod disk;
 mod log;
+mod port;
 
 pub use disk::{Disk, Faults, Stop};
 pub use log::{FaultyLog, LogFaults};
+pub use port::free_port;
 
 /// How long a test waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);

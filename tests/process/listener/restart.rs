@@ -7,11 +7,11 @@
 
 use super::{are_all_wanted, file, python, run, skipped};
 use crate::process::{TestEnv, Way};
-use ingest::testing::broker;
+use ingest::testing::{broker, free_port};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -28,9 +28,7 @@ struct Node {
 
 impl Node {
     fn start() -> Node {
-        // Free again at the end of the statement.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let address = free.expect("a free port").to_string();
+        let address = format!("127.0.0.1:{}", free_port().expect("a port is free"));
         let way = Way { kafka_listen: Some(address.clone()), ..Way::workers(1) };
         Node { env: TestEnv::start_as(&way), way, address }
     }
