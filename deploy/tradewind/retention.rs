@@ -5,9 +5,9 @@
 
 use crate::export::Exporting;
 use anyhow::{Context, Result};
-use ingest::Signal;
 use ingest::log::journal::Journal;
 use ingest::output::{Floor, Holder, Retention};
+use ingest::{Signal, WallClock};
 use serving::{Gauge, OutputsFloor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -80,7 +80,8 @@ impl Kept {
 
     fn run(&self, exporting: Option<&Exporting>) {
         let look = Duration::from_millis((self.kept_ms / 10).clamp(LOOK_MS_MIN, LOOK_MS_MAX));
-        let mut retention = Retention::new(Arc::clone(&self.journal), self.kept_ms, self.signal.clone());
+        let mut retention =
+            Retention::new(Arc::clone(&self.journal), self.kept_ms, Arc::new(WallClock), self.signal.clone());
         while !self.signal.is_stopped() {
             match retention.step(exporting.map(Exporting::followed)) {
                 Ok(floor) => *self.state() = State { floor: Some(floor), stalled: None },

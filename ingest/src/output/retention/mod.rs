@@ -7,7 +7,7 @@
 use super::publisher::Progress;
 use crate::log::journal::{Compaction, Journal};
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
-use crate::{Error, Signal};
+use crate::{Clock, Error, Signal};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::{Topic, TopicPartition};
 use std::collections::VecDeque;
@@ -38,6 +38,8 @@ pub struct Floor {
 pub struct Retention {
     journal: Arc<Journal>,
     kept_ms: i64,
+    /// That of readers: between two epochs their time passes, too.
+    clock: Arc<dyn Clock>,
     signal: Signal,
     /// Reads the progress behind the floor.
     reader: Option<Box<dyn LogReader>>,
@@ -49,10 +51,10 @@ pub struct Retention {
 impl Retention {
     /// Keeps what is not older than that; that a row is gone is known for as long again, from when it is compacted. Ends
     /// what it does early if it is told to stop.
-    pub fn new(journal: Arc<Journal>, kept_ms: u64, signal: Signal) -> Retention {
+    pub fn new(journal: Arc<Journal>, kept_ms: u64, clock: Arc<dyn Clock>, signal: Signal) -> Retention {
         let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
         let (reader, read, floor) = (None, VecDeque::new(), Cut::default());
-        Retention { journal, kept_ms, signal, reader, read, floor, epoch: Epoch(0) }
+        Retention { journal, kept_ms, clock, signal, reader, read, floor, epoch: Epoch(0) }
     }
 
     /// Deletes what may go, given the last epoch that the follower has, if there is one.
@@ -77,7 +79,9 @@ impl Retention {
         let mut cut = self.floor.clone();
         let ends = self.journal.ends()?;
         ends.iter().filter(|(at, _)| at.topic == Topic::DeadLetters).for_each(|(at, end)| cut.set(at, end));
-        let compaction = Compaction { now_ms: newest_ms, removals_kept_ms: self.kept_ms, signal: self.signal.clone() };
+        let clock = Arc::clone(&self.clock);
+        let now_ms = Arc::new(move || newest_ms.max(clock.now().micros() / 1_000));
+        let compaction = Compaction { now_ms, removals_kept_ms: self.kept_ms, signal: self.signal.clone() };
         self.journal.compact_before(&cut, &compaction)?;
         Ok(floor)
     }

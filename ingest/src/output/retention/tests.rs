@@ -2,12 +2,13 @@
 //! the rest goes.
 
 use super::*;
+use crate::log::storage::Storage;
 use crate::log::{Partitions, Record, journal};
 use crate::output::published;
 use crate::output::published::{Published, Step, WholeEpoch};
 use crate::output::publisher::published as published_epoch;
 use crate::testing::contract_tests::append;
-use crate::testing::{Disk, Random};
+use crate::testing::{Disk, ManualClock, Random};
 use bytes::Bytes;
 use dataflows::contract::changes::Standings;
 use dataflows::contract::domain::Domain;
@@ -20,9 +21,15 @@ struct TestEnv {
     disk: Disk,
     journal: Arc<Journal>,
     retention: Retention,
+    clock: Arc<ManualClock>,
     /// The time of each epoch, from 1.
     times_ms: Vec<i64>,
     followed: Epoch,
+}
+
+fn retention(journal: &Arc<Journal>, clock: &Arc<ManualClock>) -> Retention {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Retention::new(Arc::clone(journal), KEPT_MS.unsigned_abs(), clock, Signal::default())
 }
 
 fn open(disk: &Disk) -> Arc<Journal> {
@@ -34,8 +41,9 @@ impl TestEnv {
     fn new() -> TestEnv {
         let disk = Disk::default();
         let journal = open(&disk);
-        let retention = Retention::new(Arc::clone(&journal), KEPT_MS.unsigned_abs(), Signal::default());
-        TestEnv { disk, journal, retention, times_ms: Vec::new(), followed: Epoch(0) }
+        let clock = Arc::<ManualClock>::default();
+        let retention = retention(&journal, &clock);
+        TestEnv { disk, journal, retention, clock, times_ms: Vec::new(), followed: Epoch(0) }
     }
 
     fn last(&self) -> Epoch {
@@ -73,9 +81,9 @@ impl TestEnv {
     /// Opens all anew.
     fn reopen(&mut self) {
         self.journal = open(&Disk::default());
-        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs(), Signal::default());
+        self.retention = retention(&self.journal, &self.clock);
         self.journal = open(&self.disk);
-        self.retention = Retention::new(Arc::clone(&self.journal), KEPT_MS.unsigned_abs(), Signal::default());
+        self.retention = retention(&self.journal, &self.clock);
     }
 
     fn look(&mut self) -> Floor {
@@ -141,4 +149,28 @@ fn what_is_young_or_not_followed_yet_stays_and_the_rest_goes() {
         assert!(kept <= young.count() as u64 + 25, "{kept} epochs are kept");
         assert!(env.disk.names().iter().any(|name| name.ends_with(".base")));
     }
+}
+
+#[test]
+fn how_long_removals_are_there_counts_from_when_readers_have_them_also_between_two_epochs() {
+    let random = &mut Random::new(1);
+    let mut env = TestEnv::new();
+    let since_ms = |env: &TestEnv| {
+        let front: serde_json::Value = serde_json::from_slice(&env.disk.read("front").unwrap()).unwrap();
+        front["front"]["base"]["removals"]["since_ms"].as_i64()
+    };
+    let mut look_after = |env: &mut TestEnv, pause_ms: i64| {
+        (0..100).for_each(|_| env.publish(random));
+        env.followed = env.last();
+        let now_ms = env.times_ms[env.times_ms.len() - 1] + pause_ms;
+        env.clock.set(now_ms * 1_000);
+        env.look();
+        now_ms
+    };
+    let first_ms = look_after(&mut env, 900);
+    assert_eq!(since_ms(&env), Some(first_ms));
+    // A clock that goes back makes nothing older: the newest epoch's time counts.
+    let newest_ms = look_after(&mut env, -100_000) + 100_000;
+    assert!(newest_ms - first_ms >= KEPT_MS);
+    assert_eq!(since_ms(&env), Some(newest_ms));
 }

@@ -17,7 +17,7 @@ use super::{Config, Shared};
 use crate::log::storage::{StorageFile, write_all};
 use crate::log::{Record, lock};
 use crate::output::publisher;
-use crate::{Error, Signal};
+use crate::{Clock, Error, Signal, WallClock};
 use dataflows::contract::epoch::Cut;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use zstd::bulk::Compressor;
 /// What becomes of the compacted topics; by default no key is forgotten.
 #[derive(Clone)]
 pub struct Compaction {
-    /// The time of the caller's clock, which never goes back.
-    pub now_ms: i64,
+    /// How readers' time passes, in milliseconds. Never earlier than before, or keys are kept longer.
+    pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// A key whose last record has no value is forgotten once that record has been in a base for so long; after at most
     /// twice as long when the front moves on.
     pub removals_kept_ms: i64,
@@ -38,27 +38,26 @@ pub struct Compaction {
 
 impl Default for Compaction {
     fn default() -> Compaction {
-        Compaction { now_ms: 0, removals_kept_ms: i64::MAX, signal: Signal::default() }
+        let now_ms = || WallClock.now().micros() / 1_000;
+        Compaction { now_ms: Arc::new(now_ms), removals_kept_ms: i64::MAX, signal: Signal::default() }
     }
 }
 
 impl Compaction {
-    /// Which removals of the base before may go, and what is known of those of the base that is to be.
-    fn removals(&self, before: Option<&Removals>, layout: &Layout, to: &Mark) -> (Option<Cut>, Removals) {
-        let now = || {
-            let is_compacted = |(slot, _): &(usize, &u64)| is_compacted(layout.at(*slot).topic);
-            let mut ends = Cut::default();
-            let slots = to.ends.iter().enumerate().filter(is_compacted);
-            slots.for_each(|(slot, end)| ends.set(layout.at(slot), *end));
-            Removals { since_ms: self.now_ms, ends }
-        };
-        match before {
-            None => (None, now()),
-            Some(before) if self.now_ms.saturating_sub(before.since_ms) < self.removals_kept_ms => {
-                (None, before.clone())
-            }
-            Some(before) => (Some(before.ends.clone()), now()),
-        }
+    /// Which removals of the base before may go.
+    fn forgotten(&self, before: Option<&Removals>) -> Option<Cut> {
+        let before = before?;
+        let is_old = (self.now_ms)().saturating_sub(before.since_ms) >= self.removals_kept_ms;
+        is_old.then(|| before.ends.clone())
+    }
+
+    /// What is known of the removals of a base from now on, which it has up to that front.
+    fn removals(&self, layout: &Layout, to: &Mark) -> Removals {
+        let is_compacted = |(slot, _): &(usize, &u64)| is_compacted(layout.at(*slot).topic);
+        let mut ends = Cut::default();
+        let slots = to.ends.iter().enumerate().filter(is_compacted);
+        slots.for_each(|(slot, end)| ends.set(layout.at(slot), *end));
+        Removals { since_ms: (self.now_ms)(), ends }
     }
 }
 
@@ -68,7 +67,7 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
     let signal = &compaction.signal;
     let before = lock(&shared.state).base.clone();
     let before = before.as_ref().and_then(|base| base.removals.as_ref());
-    let (forgotten, removals) = compaction.removals(before, &shared.layout, to);
+    let forgotten = compaction.forgotten(before);
     let forgotten_before: Vec<u64> = (0..shared.layout.len())
         .map(|slot| forgotten.as_ref().and_then(|ends| ends.get(shared.layout.at(slot))).unwrap_or(0))
         .collect();
@@ -88,6 +87,11 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
     writing.flush().and_then(|()| file.sync()).map_err(Error::io("writing", &shown))?;
     // What it holds is seen before anything else of it is deleted.
     let base = Base::open(to, &*shared.storage, &shared.layout, &shared.config)?;
+    // Readers are at the base before until now.
+    let removals = match before.filter(|_| forgotten.is_none()) {
+        Some(before) => before.clone(),
+        None => compaction.removals(&shared.layout, to),
+    };
     Ok(base.with_removals(Some(removals)))
 }
 

@@ -50,7 +50,7 @@ fn open_as(disk: &Disk, config: Config) -> Result<Journal, Error> {
 }
 
 fn keeping(now_ms: i64, removals_kept_ms: i64) -> Compaction {
-    Compaction { now_ms, removals_kept_ms, ..Compaction::default() }
+    Compaction { now_ms: Arc::new(move || now_ms), removals_kept_ms, ..Compaction::default() }
 }
 
 fn record(key: usize, value: Option<String>, timestamp_ms: i64) -> Record {
