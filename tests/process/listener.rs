@@ -1,6 +1,6 @@
 //! Kafka clients of other makers at a real node: kcat, confluent-kafka, kafka-python and aiokafka publish, read, and share
 //! a topic in groups, and so do Kafka's own in Java: see `java`; an example service places an order. Not for the protocol:
-//! see `ingest/src/listener/tests`. Producers continue over a restart of the node: see `restart`; and so do clients in Go
+//! see `ingest/src/log/listener/tests`. Producers continue over a restart of the node: see `restart`; and so do clients in Go
 //! and for Node.js with `TRADEWIND_TEST_CLIENTS=all`: see `go` and `kafkajs`.
 //!
 //! The clients in Python and for Node.js are installed into the folder of all that is built. A client that cannot be had is

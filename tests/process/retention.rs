@@ -1,5 +1,5 @@
 //! Outputs that are kept for a second only: they do not grow, and whoever reads a view from its beginning has its rows,
-//! whenever the node was killed. Not for what is left where: see `ingest/src/journal/compact`.
+//! whenever the node was killed. Not for what is left where: see `ingest/src/log/journal/compact`.
 
 use super::program::PATIENCE;
 use super::{Api, Program, TestEnv, Way, shop};

@@ -1,5 +1,5 @@
-//! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common stands
-//! beside them.
+//! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common
+//! stands beside them.
 
 pub mod adjustments;
 pub mod bounds;

@@ -1,6 +1,6 @@
 //! Clients of every kind over a restart of the node. Producers have the defaults of their libraries, most of which are
 //! idempotent: all that they send is acknowledged and in the log. Java's groups read on where they were. Not for what the
-//! protocol says: see `ingest/src/listener/tests/producers.rs`.
+//! protocol says: see `ingest/src/log/listener/tests/producers.rs`.
 //!
 //! Java's clients are of the version that most services have; with `TRADEWIND_TEST_CLIENTS=all` those of an older and of the
 //! newest one, too.

@@ -2,7 +2,8 @@
 //! follows the topics is beyond it. Not for how it goes, and not for a cluster, which has settings for that.
 //!
 //! `views.progress` says of each epoch when it was and where it ends in every partition, so following it as far as may go
-//! is all that there is to do. Dead letters go with what stands before and behind them.
+//! is all that there is to do. Dead letters go with what stands before and behind them. How long removals of rows are
+//! there counts by the wall clock, as for readers.
 
 use super::publisher::Progress;
 use crate::log::journal::{Compaction, Journal};
