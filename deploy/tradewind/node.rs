@@ -5,10 +5,11 @@ use crate::config::Config;
 use crate::epoch_times::EpochTimes;
 use crate::export::{self, Exporting};
 use crate::gateway::{self, Gateway};
+use crate::late::Late;
+use crate::operator::checkpoints::OperatorCheckpoints;
+use crate::operator::dead_letters::OperatorLetters;
 use crate::outputs::{self, Outputs};
 use crate::retention::Kept;
-use crate::roles::checkpoint::OperatorCheckpoints;
-use crate::roles::dlq::OperatorLetters;
 use crate::{kafka_listener, log, secrets};
 use access::root::Purpose;
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::Engine;
 use dataflows::engine::budget::Budget;
-use dataflows::ports::finder::{Finder, IndexAt, IndexStanding, NotThere};
+use dataflows::ports::finder::{Finder, IndexStanding};
 use dataflows::ports::{CommandLog, Sink, Source};
 use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
 use ingest::dead_letters::{DeadLetters, Flusher};
@@ -35,7 +36,7 @@ use serving::{Gauge, NoExports, Parts, Shop, Standstill, Vitals, VitalsSource, o
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The parts of a node that runs.
@@ -80,38 +81,6 @@ pub struct Opened {
     now_ms: NowMs,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
-}
-
-/// What is known only when the state is read.
-#[derive(Default)]
-pub struct Late {
-    checkpoints: OnceLock<Weak<Checkpoints>>,
-    replay_to: OnceLock<Epoch>,
-    finder: OnceLock<Arc<dyn Finder>>,
-    kafka_listen: OnceLock<SocketAddr>,
-    epoch_times: OnceLock<Arc<EpochTimes>>,
-}
-
-/// Until the index is open, it has nothing.
-impl Finder for Late {
-    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
-        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.newest(least, wait)
-    }
-
-    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
-        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.at(epoch, wait)
-    }
-
-    fn standing(&self) -> IndexStanding {
-        self.finder.get().map(|finder| finder.standing()).unwrap_or_default()
-    }
-}
-
-impl Late {
-    /// What keeps the node's state; none while it starts or stops.
-    pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
-        self.checkpoints.get()?.upgrade()
-    }
 }
 
 impl Opened {

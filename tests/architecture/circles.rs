@@ -4,8 +4,16 @@
 use super::{File, assert_none, files};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The folders whose files are one crate. Those of ingest, serving, the warehouse and the root are still to be put in order.
-const CRATES: [&str; 3] = ["dataflows/src/", "dataflows/access/src/", "search/src/"];
+/// The folders whose files are one crate.
+const CRATES: [&str; 7] = [
+    "dataflows/src/",
+    "dataflows/access/src/",
+    "ingest/src/",
+    "serving/src/",
+    "search/src/",
+    "warehouse-export/src/",
+    "deploy/tradewind/",
+];
 
 type Path = Vec<String>;
 

@@ -3,58 +3,15 @@
 
 use crate::cli::CheckpointCommand;
 use crate::client::{Answer, Client};
-use crate::node::Late;
+use crate::operator::checkpoints::{CHECKPOINTS, short};
 use crate::place::Place;
 use crate::{log, output};
 use anyhow::{Context, Result, bail, ensure};
-use ingest::checkpoint::{self, Checkpoints, Manifest};
+use ingest::checkpoint::{self, Manifest};
 use ingest::log::storage::{Folder, Storage};
 use serde_json::{Value, json};
-use serving::{CheckpointJson, Keeper};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// Where a node's checkpoints are, in its folder of all state.
-const CHECKPOINTS: &str = "checkpoints";
-
-/// A node's checkpoints, for its HTTP side.
-pub struct OperatorCheckpoints {
-    /// What is known only when the node has started.
-    pub late: Arc<Late>,
-    /// The node's folder of all state.
-    pub data: PathBuf,
-}
-
-impl OperatorCheckpoints {
-    fn checkpoints(&self) -> Result<Arc<Checkpoints>, String> {
-        self.late.checkpoints().ok_or_else(|| "the node starts or stops".to_owned())
-    }
-}
-
-impl Keeper for OperatorCheckpoints {
-    fn take(&self) -> Result<CheckpointJson, String> {
-        let taken = self.checkpoints()?.take();
-        taken.map(|manifest| short(&self.data, &manifest)).map_err(|error| error.to_string())
-    }
-
-    fn list(&self) -> Result<Vec<CheckpointJson>, String> {
-        let manifests = self.checkpoints()?.list().map_err(|error| error.to_string())?;
-        Ok(manifests.iter().map(|manifest| short(&self.data, manifest)).collect())
-    }
-}
-
-fn short(data: &Path, manifest: &Manifest) -> CheckpointJson {
-    let place = data.join(CHECKPOINTS).join(manifest.epoch.to_string());
-    CheckpointJson {
-        epoch: manifest.epoch.0,
-        now: manifest.now.to_string(),
-        rows: manifest.rows(),
-        bytes: manifest.bytes(),
-        digest: manifest.digest.clone(),
-        place: std::path::absolute(&place).unwrap_or(place).display().to_string(),
-    }
-}
 
 fn json_of(data: &Path, manifest: &Manifest) -> Result<Value> {
     Ok(serde_json::to_value(short(data, manifest))?)

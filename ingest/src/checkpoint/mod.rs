@@ -5,14 +5,16 @@
 //! which is put in place last: a folder without one is no checkpoint. The manifest names every file with its checksum,
 //! where the log goes on, and the digest that the state must have once it is read back.
 
+mod config;
 mod keeper;
 mod read;
 mod turns;
 mod write;
 
-pub use keeper::{Durable, Keep, Keeper, Parts};
+pub use config::{Config, Keep};
+pub use keeper::{Durable, Keeper, Parts};
 pub use read::{check_files, copy, newest, restore, verify};
-pub use turns::{Checkpoints, Config};
+pub use turns::Checkpoints;
 pub use write::write;
 
 use crate::Error;

@@ -1,37 +1,17 @@
 //! Takes checkpoints as time passes and the log grows, or when told to. A checkpoint that cannot be taken is tried again
 //! at the next turn: nothing depends on it but how long a restart takes.
 
-use super::keeper::{Keep, Keeper, Parts};
+use super::config::Config;
+use super::keeper::{Keeper, Parts};
 use super::{Manifest, list};
 use crate::log::lock;
 use crate::log::storage::Storage;
 use crate::standstill::{Faults, Standstill};
 use crate::{Error, Signal};
 use dataflows::contract::epoch::Epoch;
-use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// When checkpoints are taken, and what is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// One is taken after that time, if anything was decided since the last.
-    pub interval_s: u64,
-    /// And once the log has grown by that much.
-    pub log_bytes: u64,
-    /// How many are kept, at least two.
-    pub kept: usize,
-    /// What of the log is.
-    pub log_kept: Keep,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config { interval_s: 60, log_bytes: 1 << 30, kept: 2, log_kept: Keep::Needed }
-    }
-}
 
 /// How often it is looked whether one is due.
 const TURN: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@
 //! [`sealed::Sealed`] is read once at start: what is closed already, checked; the sequencer and every worker's source begin
 //! from it.
 
+mod cloud_event;
 pub mod codec;
 pub mod command_log;
 pub mod partition;

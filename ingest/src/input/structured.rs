@@ -1,8 +1,7 @@
 //! CloudEvents in structured JSON mode: the whole event in the value. Not for batches of events, which the Kafka binding
 //! does not have.
 
-use crate::input::codec;
-use crate::input::codec::{Event, Fault, unreadable};
+use crate::input::cloud_event::{Event, Fault, check_attributes, is_json, unreadable, utf8_media_type};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -36,10 +35,10 @@ pub(crate) fn read(value: &[u8]) -> Result<Event<'_>, Fault> {
     let event: Structured = serde_json::from_slice(value).map_err(|why| unreadable(format!("no CloudEvent: {why}")))?;
     let Structured { specversion, id, source, event_type, datacontenttype, data, data_base64 } = event;
     let bytes = |text: &'_ Option<Cow<'_, str>>| text.as_ref().map(|text| text.as_bytes().to_vec());
-    codec::check_attributes(bytes(&specversion).as_deref(), bytes(&source).as_deref())?;
+    check_attributes(bytes(&specversion).as_deref(), bytes(&source).as_deref())?;
     let event_type = event_type.ok_or_else(|| unreadable("no CloudEvent: type is missing"))?;
     if let Some(content_type) = &datacontenttype
-        && !codec::is_json(codec::utf8_media_type(content_type)?)
+        && !is_json(utf8_media_type(content_type)?)
     {
         return Err(unreadable(format!("datacontenttype is {content_type:?}, not application/json")));
     }

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use dataflows::contract::epoch::Epoch;
 use dataflows::engine::budget::{Budget, Held};
 use parking_lot::Mutex;
-use serde::Serialize;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -83,15 +82,6 @@ impl Answer {
     /// Bytes as they come.
     pub fn stream(kind: Kind, stream: Body) -> Answer {
         Answer { stream: Some(Mutex::new(stream)), ..Answer::new(StatusCode::OK, kind, Vec::new()) }
-    }
-
-    /// A value as JSON.
-    pub fn json(value: &impl Serialize) -> Answer {
-        let mut body = Vec::with_capacity(512);
-        match serde_json::to_writer(&mut body, value) {
-            Ok(()) => Answer::new(StatusCode::OK, Kind::Json, body),
-            Err(error) => super::problem::Problem::new(super::problem::Fault::Internal, error.to_string()).answer(),
-        }
     }
 
     /// The bytes.

@@ -5,6 +5,7 @@ pub mod call;
 pub mod compress;
 pub mod cursor;
 pub mod empty;
+mod encode;
 pub mod fresh;
 pub mod front;
 pub mod guard;

@@ -1,7 +1,6 @@
 //! The changes of the epochs that can be read, and those who follow them. Nothing is kept for one who follows but how
 //! far it is: who is slow reads the same changes later, until they are forgotten.
 
-use super::Shop;
 use dataflows::contract::changes::Rows;
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
@@ -40,6 +39,12 @@ struct Watch {
     keys: BTreeMap<SmolStr, Vec<u64>>,
 }
 
+/// What is followed: a view, or a key of it.
+pub(super) struct Interest {
+    pub view: View,
+    pub key: Option<SmolStr>,
+}
+
 /// What is known of one who follows.
 struct Place {
     /// The first epoch, since it last looked, that changed what it follows: it need not look at those before.
@@ -60,17 +65,6 @@ pub enum Next {
     Behind,
     /// The node stops.
     Over,
-}
-
-/// One who follows a view, or a key of it. Nothing is missed and nothing comes twice.
-pub struct Follower {
-    shop: Shop,
-    view: View,
-    key: Option<SmolStr>,
-    id: u64,
-    wake: Arc<Notify>,
-    /// The first epoch that it has not seen.
-    next: Epoch,
 }
 
 impl Feed {
@@ -111,96 +105,61 @@ impl Feed {
         }
     }
 
-    pub(super) fn followers(&self) -> usize {
-        self.state.lock().followers.len()
-    }
-}
-
-impl State {
-    /// What changed for a follower from an epoch on.
-    fn next(&mut self, follower: &Follower) -> Next {
-        if self.is_over {
-            return Next::Over;
-        }
-        let Some(place) = self.followers.get_mut(&follower.id) else { return Next::Over };
-        let Some(touched) = place.touched else { return Next::Complete(self.newest) };
-        let from = touched.max(follower.next);
-        let oldest = self.epochs.front().map_or(self.newest.next(), |(oldest, _)| *oldest);
-        if from < oldest {
-            return Next::Behind;
-        }
-        place.touched = Some(from);
-        for (epoch, rows) in self.epochs.iter().skip((from.0 - oldest.0) as usize).take(EPOCHS_AT_ONCE) {
-            // The next look begins behind this one.
-            place.touched = Some(epoch.next());
-            if follower.is_changed_by(rows) {
-                return Next::Changed(*epoch, Arc::clone(rows));
-            }
-        }
-        if place.touched <= Some(self.newest) {
-            return Next::Quiet;
-        }
-        place.touched = None;
-        Next::Complete(self.newest)
-    }
-}
-
-impl Follower {
-    pub(super) fn new(shop: Shop, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Follower> {
-        let wake = Arc::new(Notify::new());
-        let mut state = shop.0.feed.state.lock();
-        if state.followers.len() >= shop.0.feed.followers_max {
+    /// Notes who follows what after an epoch, and gives its number and what wakes it; none if there are too many.
+    pub(super) fn enter(&self, interest: &Interest, after: Epoch) -> Option<(u64, Arc<Notify>)> {
+        let mut state = self.state.lock();
+        if state.followers.len() >= self.followers_max {
             return None;
         }
+        let wake = Arc::new(Notify::new());
         let id = state.next_id;
         state.next_id += 1;
         state.followers.insert(id, Place { touched: Some(after.next()), wake: Arc::clone(&wake) });
-        let watch = state.of_view.entry(view).or_default();
-        match &key {
+        let watch = state.of_view.entry(interest.view).or_default();
+        match &interest.key {
             Some(key) => watch.keys.entry(key.clone()).or_default().push(id),
             None => watch.all.push(id),
         }
-        drop(state);
-        Some(Follower { shop, view, key, id, wake, next: after.next() })
+        Some((id, wake))
     }
 
-    /// The shop that is followed.
-    pub const fn shop(&self) -> &Shop {
-        &self.shop
+    /// Forgets who follows.
+    pub(super) fn leave(&self, id: u64, interest: &Interest) {
+        let mut state = self.state.lock();
+        state.followers.remove(&id);
+        let Some(watch) = state.of_view.get_mut(&interest.view) else { return };
+        match &interest.key {
+            Some(key) => {
+                if let Some(ids) = watch.keys.get_mut(key) {
+                    ids.retain(|other| *other != id);
+                    if ids.is_empty() {
+                        watch.keys.remove(key);
+                    }
+                }
+            }
+            None => watch.all.retain(|other| *other != id),
+        }
     }
 
-    /// The view.
-    pub const fn view(&self) -> View {
-        self.view
-    }
-
-    /// The key, if it is only one.
-    pub const fn key(&self) -> Option<&SmolStr> {
-        self.key.as_ref()
+    /// What comes next for who follows, from an epoch on.
+    pub(super) fn next(&self, id: u64, interest: &Interest, from: Epoch) -> Next {
+        self.state.lock().next(id, interest, from)
     }
 
     /// The changes of an epoch, as long as they are kept.
-    pub fn rows(&self, epoch: Epoch) -> Option<Arc<Rows>> {
-        let state = self.shop.0.feed.state.lock();
+    pub(super) fn rows(&self, epoch: Epoch) -> Option<Arc<Rows>> {
+        let state = self.state.lock();
         let (oldest, _) = state.epochs.front()?;
         let at = usize::try_from(epoch.0.checked_sub(oldest.0)?).ok()?;
         state.epochs.get(at).map(|(_, rows)| Arc::clone(rows))
     }
 
-    /// Goes on by one step.
-    pub fn advance(&mut self) -> Next {
-        let next = self.shop.0.feed.state.lock().next(self);
-        if let Next::Changed(epoch, _) | Next::Complete(epoch) = &next {
-            self.next = self.next.max(epoch.next());
-        }
-        next
+    pub(super) fn followers(&self) -> usize {
+        self.state.lock().followers.len()
     }
+}
 
-    /// Waits until there may be something to see.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
-    }
-
+impl Interest {
     fn is_changed_by(&self, rows: &Rows) -> bool {
         let changed = rows.of(self.view);
         match &self.key {
@@ -210,21 +169,31 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let mut state = self.shop.0.feed.state.lock();
-        state.followers.remove(&self.id);
-        let Some(watch) = state.of_view.get_mut(&self.view) else { return };
-        match &self.key {
-            Some(key) => {
-                if let Some(ids) = watch.keys.get_mut(key) {
-                    ids.retain(|id| *id != self.id);
-                    if ids.is_empty() {
-                        watch.keys.remove(key);
-                    }
-                }
-            }
-            None => watch.all.retain(|id| *id != self.id),
+impl State {
+    /// What changed for a follower from an epoch on.
+    fn next(&mut self, id: u64, interest: &Interest, from: Epoch) -> Next {
+        if self.is_over {
+            return Next::Over;
         }
+        let Some(place) = self.followers.get_mut(&id) else { return Next::Over };
+        let Some(touched) = place.touched else { return Next::Complete(self.newest) };
+        let from = touched.max(from);
+        let oldest = self.epochs.front().map_or(self.newest.next(), |(oldest, _)| *oldest);
+        if from < oldest {
+            return Next::Behind;
+        }
+        place.touched = Some(from);
+        for (epoch, rows) in self.epochs.iter().skip((from.0 - oldest.0) as usize).take(EPOCHS_AT_ONCE) {
+            // The next look begins behind this one.
+            place.touched = Some(epoch.next());
+            if interest.is_changed_by(rows) {
+                return Next::Changed(*epoch, Arc::clone(rows));
+            }
+        }
+        if place.touched <= Some(self.newest) {
+            return Next::Quiet;
+        }
+        place.touched = None;
+        Next::Complete(self.newest)
     }
 }

@@ -1,16 +1,20 @@
 //! The shop as it stands at each of the last epochs: every view in memory, filled by the core, read by requests.
 //! Not for HTTP, and not for deciding: rows come in finished.
 
+mod epoch_info;
 mod feed;
 mod figures;
+mod follower;
 mod held;
 mod reading;
 mod unsent;
 mod views;
 mod waiters;
 
-pub use feed::{Follower, Next};
+pub use epoch_info::EpochInfo;
+pub use feed::Next;
 pub use figures::Rates;
+pub use follower::Follower;
 pub use reading::{Reading, StockOf};
 pub use unsent::{HangUp, Share, Unsent};
 use views::Kept;
@@ -19,11 +23,12 @@ pub use views::{CustomerOrder, RevenueSlot, Views};
 use crate::config::Config;
 use crate::store::{Clock, NotReadable, Pin, Published};
 use arc_swap::ArcSwap;
-use dataflows::contract::changes::{Changes, Rows, Standings};
-use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
+use dataflows::contract::changes::{Changes, Rows};
+use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::Origin;
 use dataflows::ports::Sink;
 use dataflows::shop::row::View;
+use epoch_info::epoch_bytes;
 use feed::Feed;
 use figures::Figures;
 use parking_lot::Mutex;
@@ -32,17 +37,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use waiters::{Wait, Waiters};
-
-/// What is kept beside the rows of an epoch.
-#[derive(Clone, Debug)]
-pub struct EpochInfo {
-    /// Its number, its time, its cut.
-    pub record: Arc<EpochRecord>,
-    /// How every view stands. Epochs that change nothing share it.
-    pub standings: Arc<Standings>,
-    /// The dead letters so far.
-    pub dead_letters: u64,
-}
 
 /// Whether the node may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,24 +71,6 @@ struct Inner {
     /// The changes of every epoch that has none.
     no_rows: Arc<Rows>,
     now_ms: NowMs,
-}
-
-/// What it costs to keep that a row changed: which row it was, and which it is.
-const CHANGE_BYTES: usize = 16;
-/// What an epoch takes of which nothing else is kept: its number, time and place in the history.
-const EPOCH_BYTES: usize = 384;
-/// What the lists of its changes take beside the changes.
-const LISTS_BYTES: usize = 320;
-/// What a partition's place, or a view's standing, takes.
-const ENTRY_BYTES: usize = 64;
-
-/// What an epoch takes in the history, beside the rows that it changed. `before` is the epoch before it.
-fn epoch_bytes(info: &EpochInfo, before: Option<&EpochInfo>, rows: &Rows) -> usize {
-    let EpochInfo { record, standings, dead_letters: _ } = info;
-    let is_shared = before.is_some_and(|before| Arc::ptr_eq(standings, &before.standings));
-    let standings = if is_shared { 0 } else { (1 + standings.0.len()) * ENTRY_BYTES };
-    let lists = if rows.is_empty() { 0 } else { LISTS_BYTES + rows.len() * CHANGE_BYTES };
-    EPOCH_BYTES + standings + lists + record.cut.iter().count() * ENTRY_BYTES
 }
 
 /// What only the applying thread needs.

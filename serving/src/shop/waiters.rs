@@ -1,6 +1,6 @@
 //! Requests that wait for an epoch, or for their command to be in one. Not for how long they wait.
 
-use super::EpochInfo;
+use super::epoch_info::EpochInfo;
 use crate::store::Pin;
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::Origin;

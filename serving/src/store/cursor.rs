@@ -29,8 +29,20 @@ pub struct Rows<'a, K, R> {
     read_ahead: VecDeque<(K, Arc<R>)>,
 }
 
+impl<K: Ord + Clone, R> View<K, R> {
+    /// The rows between two keys at an epoch, in key order.
+    pub fn range(&self, bounds: impl RangeBounds<K>, at: Epoch) -> Rows<'_, K, R> {
+        Rows::new(self, bounds, at, Order::Ascending)
+    }
+
+    /// The rows between two keys at an epoch, the greatest key first.
+    pub fn range_rev(&self, bounds: impl RangeBounds<K>, at: Epoch) -> Rows<'_, K, R> {
+        Rows::new(self, bounds, at, Order::Descending)
+    }
+}
+
 impl<'a, K: Ord + Clone, R> Rows<'a, K, R> {
-    pub(super) fn new(view: &'a View<K, R>, bounds: impl RangeBounds<K>, at: Epoch, order: Order) -> Self {
+    fn new(view: &'a View<K, R>, bounds: impl RangeBounds<K>, at: Epoch, order: Order) -> Self {
         Self {
             view,
             at,

@@ -24,6 +24,7 @@ mod view;
 
 mod change;
 mod chunk;
+mod chunks;
 mod cursor;
 mod directory;
 mod writer;
@@ -32,9 +33,10 @@ mod writer;
 mod tests;
 
 pub use change::Change;
+pub use chunks::Stats;
 pub use clock::{Clock, Limits, NotReadable, Pin, Published, Step};
 pub use cursor::Rows;
-pub use view::{Stats, View};
+pub use view::View;
 
 /// Our logical time: one closed batch of input.
 pub type Epoch = u64;

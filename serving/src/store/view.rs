@@ -2,7 +2,6 @@
 //! Not for saying which epochs those are; the clock does that.
 
 use std::borrow::Borrow;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,13 +10,10 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Epoch;
 use super::change::Change;
-use super::chunk::{Chunk, Data, Order};
+use super::chunk::{Chunk, Data};
+use super::chunks::{Chunks, Stats};
 use super::clock::Step;
-use super::cursor::Rows;
-use super::directory::Directory;
 use super::writer::Writer;
-
-pub(super) type Chunks<K, R> = Directory<K, Arc<Chunk<K, R>>>;
 
 /// The rows of one type, by key, at each readable epoch.
 ///
@@ -28,19 +24,6 @@ pub struct View<K, R> {
     directory: ArcSwap<Chunks<K, R>>,
     writer: Mutex<Writer<K, R>>,
     stats: Shared,
-}
-
-/// What a view holds after the last epoch applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Rows of the newest epoch.
-    pub rows: usize,
-    /// Chunks that hold them.
-    pub chunks: usize,
-    /// Rows kept from before a change, or notes that there was none.
-    pub undo_entries: usize,
-    /// What those count for; more than the readable epochs need until the sweep came by.
-    pub undo_bytes: usize,
 }
 
 #[derive(Default)]
@@ -85,16 +68,6 @@ impl<K: Ord + Clone, R> View<K, R> {
             hop = next;
             chunk = &hop;
         }
-    }
-
-    /// The rows between two keys at an epoch, in key order.
-    pub fn range(&self, bounds: impl RangeBounds<K>, at: Epoch) -> Rows<'_, K, R> {
-        Rows::new(self, bounds, at, Order::Ascending)
-    }
-
-    /// The rows between two keys at an epoch, the greatest key first.
-    pub fn range_rev(&self, bounds: impl RangeBounds<K>, at: Epoch) -> Rows<'_, K, R> {
-        Rows::new(self, bounds, at, Order::Descending)
     }
 
     /// Applies an epoch's changes, at most one a key, and sweeps away some history that nobody

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::Epoch;
 use super::change::{Change, Tally};
 use super::chunk::{Chunk, Undo};
+use super::chunks::{Chunks, Stats};
 use super::clock::Step;
 use super::directory::Directory;
-use super::view::{Chunks, Stats};
 
 /// Undo entries dropped at most while a chunk is locked to change it.
 const PRUNED_PER_CHANGE_LOCK: usize = 32;

@@ -4,6 +4,9 @@
 //! A cut is at the first epoch whose `now` crosses a multiple of `commit_s`, or with which the records since the last cut
 //! pass `commit_rows`, `commit_bytes` or `commit_partitions`. So cuts are a function of the log, as the names and the bytes of files are.
 
+mod commit;
+mod config;
+mod gaps;
 mod origin;
 mod progress;
 #[cfg(test)]
@@ -13,12 +16,12 @@ mod verify;
 mod view;
 
 use crate::Error;
-use crate::delta::action::{Action, Add};
-use crate::delta::{About, Kept, Table, millis};
+use crate::delta::{About, Table, millis};
 use crate::input::{EpochInput, EventInput};
 use crate::place::Place;
 use crate::schema::{Date, Row};
 use crate::tables::{Event, FACTS, Fact};
+use commit::{commit_rows, may_be_committed};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
 use progress::Progress;
@@ -26,85 +29,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::ViewTables;
 
-use upkeep::MERGED;
-
-pub use origin::Gap;
+pub use commit::Committed;
+pub use config::Config;
+pub use gaps::Gap;
 pub use upkeep::{Files, Standing};
 pub use verify::{Problem, RowsOfView};
-
-/// The limits. They decide where files end and when they are deleted; a table whose files were cut by others stays right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// A cut is where the epochs' time crosses a multiple of that many seconds; at least 1.
-    pub commit_s: u32,
-    /// How many records there may be between cuts, but for those of one epoch.
-    pub commit_rows: u64,
-    /// How many bytes may be in them.
-    pub commit_bytes: u64,
-    /// How many files facts may get with a commit, but for those of one epoch: each partition of a table gets one.
-    pub commit_partitions: usize,
-    /// How many rows a file of `<view>_current` may have while there are few such files; at least 1. A commit writes every
-    /// such file anew in whose range of keys something changed. With more than `CURRENT_FILES` times as many rows the
-    /// files get larger, up to `CURRENT_ROWS_MAX`.
-    pub current_rows: usize,
-    /// A table of facts or changes whose files can become fewer by more than that has its small files merged with the
-    /// commit. 0: never.
-    pub compact_files: usize,
-    /// How long a replaced file of `<view>_current` is kept.
-    pub grace_current_s: u32,
-    /// How long any other replaced file is kept.
-    pub grace_s: u32,
-    /// How long the entries of a table's log are kept that a checkpoint speaks for.
-    pub log_days: u32,
-}
-
-/// How many files of current rows there are before they get larger.
-pub const CURRENT_FILES: usize = 1_024;
-/// No such file has more rows.
-pub const CURRENT_ROWS_MAX: usize = 65_536;
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            commit_s: 60,
-            commit_rows: 100_000,
-            commit_bytes: 32 << 20,
-            commit_partitions: 1_000,
-            current_rows: 256,
-            compact_files: 0,
-            grace_current_s: 3_600,
-            grace_s: 604_800,
-            log_days: 30,
-        }
-    }
-}
-
-impl Config {
-    fn kept(&self, is_current: bool) -> Kept {
-        let replaced_s = if is_current { self.grace_current_s } else { self.grace_s };
-        Kept { replaced_ms: i64::from(replaced_s) * 1_000, log_ms: i64::from(self.log_days) * 86_400_000 }
-    }
-}
-
-/// What a commit did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// The newest epoch that all tables hold.
-    pub epoch: Epoch,
-    /// How many tables got something.
-    pub tables: usize,
-    /// How many rows were added to facts and changes.
-    pub rows: u64,
-    /// How many bytes of data files were written.
-    pub bytes: u64,
-}
-
-impl Committed {
-    fn count(&mut self, rows: usize, add: &Add) {
-        self.rows += rows as u64;
-        self.bytes += u64::try_from(add.size).unwrap_or(0);
-    }
-}
 
 /// A table of facts, and the rows that wait for the next cut.
 struct FactTable {
@@ -127,38 +56,6 @@ pub struct Exporter {
     size: (u64, u64),
     /// The id of the log that the tables are made of; none until it was told.
     log_id: Option<String>,
-}
-
-/// The range of epochs of a commit, as it stands in the names of its files.
-fn file_name(table: &Table, after: Epoch, last: Epoch) -> String {
-    format!("{}-{:012}-{:012}", table.schema().table, after.next().0, last.0)
-}
-
-/// Whether a file that the table has not may be in one of its next versions, by its name. One that may not stays out for
-/// ever: whoever wrote it knows an older version, and its next commit will find the name taken.
-fn may_be_committed(table: &Table, path: &str) -> bool {
-    let name = path.rsplit('/').next().and_then(|name| name.strip_prefix(&table.schema().table)?.strip_prefix('-'));
-    let mut parts = name.into_iter().flat_map(|name| name.split('-'));
-    let (first, last) = (parts.next(), parts.next().and_then(|last| last.trim_end_matches(".parquet").parse().ok()));
-    last.is_some_and(|last| if first == Some(MERGED) { last > table.version() } else { Epoch(last) > table.epoch() })
-}
-
-/// Writes rows as a file a partition, and commits them.
-fn commit_rows(
-    table: &mut Table,
-    after: Epoch,
-    about: About,
-    days: BTreeMap<Date, Vec<Row>>,
-    committed: &mut Committed,
-) -> Result<(), Error> {
-    let name = file_name(table, after, about.epoch);
-    let mut actions = Vec::new();
-    for (date, mut rows) in days {
-        let add: Add = table.write_rows(&name, Some(date), &mut rows, about.now_ms, true)?;
-        committed.count(rows.len(), &add);
-        actions.push(Action::from(add));
-    }
-    table.commit(about, actions)
 }
 
 impl Exporter {

@@ -2,8 +2,9 @@
 //! What the exporter does of this by itself, after a commit and when it is opened, follows from the log and the limits, so
 //! that tables that are written again become the same.
 
-use super::origin::{Gap, gaps};
-use super::{Exporter, may_be_committed};
+use super::Exporter;
+use super::commit::{MERGED, may_be_committed};
+use super::gaps::{Gap, gaps};
 use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table};
@@ -17,9 +18,6 @@ pub const SMALL_FILE_BYTES: i64 = 16 << 20;
 pub const MERGED_ROWS_MAX: i64 = 1 << 20;
 /// Nor is it made of more bytes.
 pub const MERGED_BYTES_MAX: i64 = SMALL_FILE_BYTES;
-
-/// What the names of merged files have instead of their first epoch; the version that adds them comes next.
-pub(super) const MERGED: &str = "merged";
 
 /// How a table stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

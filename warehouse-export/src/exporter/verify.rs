@@ -2,7 +2,7 @@
 //! make of them, and changes add up to the current rows. By sums of hashes, so a table of any size takes little memory.
 //! Whether the current rows are those of the node's views is seen where somebody can give those.
 
-use super::origin::{Gap, gaps};
+use super::gaps::{Gap, gaps};
 use super::upkeep::rows_of;
 use super::{Exporter, FactTable};
 use crate::Error;

@@ -2,8 +2,9 @@
 //! a change is found by reading one file, and nothing is held in memory between commits. `<view>_changes` is always
 //! committed first: the rows before its changes are in the other table only until that one goes on.
 
-use super::origin::lack;
-use super::{CURRENT_FILES, CURRENT_ROWS_MAX, Committed, Config, commit_rows, file_name};
+use super::commit::{Committed, commit_rows, file_name};
+use super::config::{CURRENT_FILES, CURRENT_ROWS_MAX, Config};
+use super::gaps::lack;
 use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table, millis};

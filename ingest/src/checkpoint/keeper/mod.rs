@@ -1,7 +1,7 @@
 //! Keeps checkpoints: takes one of what the store holds, removes those that are too many, and lets go of the log before
 //! the oldest one that is left. Not for when one is due: see `turns`.
 
-use super::turns::Config;
+use super::config::{Config, Keep};
 use super::{Manifest, check_files, epochs, list, write};
 use crate::input::sealed::{Follower, Place};
 use crate::log::Log;
@@ -23,17 +23,6 @@ pub(super) const KEPT_MIN: usize = 2;
 pub trait Durable: Send + Sync {
     /// Makes everything up to that epoch durable; it was given all of it already.
     fn make_durable(&self, upto: Epoch) -> Result<(), Error>;
-}
-
-/// What is kept of the log behind the checkpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Keep {
-    /// What the oldest kept checkpoint needs.
-    #[default]
-    Needed,
-    /// Everything.
-    All,
 }
 
 /// What a keeper works with.

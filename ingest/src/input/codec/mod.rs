@@ -13,6 +13,7 @@
 //! 6. `wrong_key`: no key, or not the id in the data. An order that gives no `order_id` has any key, or none; an
 //!    observation that says neither customer nor session has any, but one.
 
+use crate::input::cloud_event::{Event, Fault, JSON, check_attributes, is_json, unreadable, utf8_media_type};
 use crate::input::structured;
 use crate::log::{RECORD_BYTES_MAX, Record};
 use bytes::Bytes;
@@ -37,7 +38,6 @@ const ID: &str = "ce_id";
 const TYPE: &str = "ce_type";
 const SOURCE_HEADER: &str = "ce_source";
 const CONTENT_TYPE: &str = "content-type";
-const JSON: &str = "application/json";
 
 /// The record of a command or an observation that we publish.
 pub fn encode(publication: Publication, timestamp_ms: i64) -> Record {
@@ -69,21 +69,6 @@ pub fn decode(origin: Origin, record: &Record) -> Input {
             Input::Dead(DeadLetter { origin, code, detail, record: Arc::new(record.raw()) })
         }
     }
-}
-
-/// Why a record is a dead letter.
-#[derive(Debug)]
-pub(crate) struct Fault(DeadLetterCode, String);
-
-pub(crate) fn unreadable(detail: impl Into<String>) -> Fault {
-    Fault(DeadLetterCode::Unreadable, detail.into())
-}
-
-/// A CloudEvent's attributes that matter to us, from either mode.
-pub(crate) struct Event<'a> {
-    pub id: Option<Cow<'a, [u8]>>,
-    pub event_type: Cow<'a, [u8]>,
-    pub data: Cow<'a, [u8]>,
 }
 
 fn read(origin: Origin, record: &Record) -> Result<Input, Fault> {
@@ -167,19 +152,6 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// What both modes must have and decides nothing.
-pub(crate) fn check_attributes(spec_version: Option<&[u8]>, source: Option<&[u8]>) -> Result<(), Fault> {
-    match spec_version {
-        None => return Err(unreadable("no CloudEvent: specversion is missing")),
-        Some(b"1.0") => {}
-        Some(other) => return Err(unreadable(format!("specversion is {:?}, not 1.0", String::from_utf8_lossy(other)))),
-    }
-    if source.is_none_or(<[u8]>::is_empty) {
-        return Err(unreadable("no CloudEvent: source is missing"));
-    }
-    Ok(())
-}
-
 enum Content {
     Binary,
     Structured,
@@ -197,26 +169,6 @@ fn content(content_type: Option<&[u8]>) -> Result<Content, Fault> {
     } else {
         Err(unreadable(format!("the content type is {media:?}, not {JSON}")))
     }
-}
-
-/// The media type before its parameters, of which a `charset` must be UTF-8.
-pub(crate) fn utf8_media_type(content_type: &str) -> Result<&str, Fault> {
-    let mut parts = content_type.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default();
-    for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
-        let value = value.trim().trim_matches('"');
-        let is_utf8 = ["utf-8", "utf8", "us-ascii"].iter().any(|known| value.eq_ignore_ascii_case(known));
-        if name.trim().eq_ignore_ascii_case("charset") && !is_utf8 {
-            return Err(unreadable(format!("the charset is {value:?}, not utf-8")));
-        }
-    }
-    Ok(media)
-}
-
-/// Whether a media type is JSON: `application/json`, or a suffix `+json` that is no CloudEvents form of its own.
-pub(crate) fn is_json(media: &str) -> bool {
-    let lower = media.to_ascii_lowercase();
-    lower == JSON || (lower.ends_with("+json") && !lower.starts_with("application/cloudevents"))
 }
 
 fn command_id(id: Option<&[u8]>) -> Result<&str, Fault> {

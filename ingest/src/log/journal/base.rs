@@ -7,9 +7,9 @@
 //! `front` says its format and how long it is.
 
 use super::commit::{self, Commit, Found, Segment, Window};
+use super::config::Config;
 use super::index::{Index, Mark};
 use super::meta::Layout;
-use super::{Config, front};
 use crate::Error;
 use crate::log::storage::Storage;
 use dataflows::contract::epoch::Cut;
@@ -106,7 +106,10 @@ impl Base {
         let name = Base::name(front.position);
         let shown = storage.describe(&name);
         let file = storage.open(&name).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => front::damaged(storage, format!("it speaks of {shown}, which is missing")),
+            std::io::ErrorKind::NotFound => {
+                let why = "it is missing, and the front needs it".to_owned();
+                Error::Damaged { file: shown.clone(), offset: 0, why }
+            }
             _ => Error::io("opening", &shown)(error),
         })?;
         let bytes = file.size().map_err(Error::io("reading", &shown))?;

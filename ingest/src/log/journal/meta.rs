@@ -4,6 +4,7 @@
 use crate::Error;
 use crate::log::Partitions;
 use crate::log::storage::Storage;
+use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,15 @@ impl Layout {
     /// How many partitions there are.
     pub const fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The cut that these next offsets are, which are given by the partitions' numbers.
+    pub fn cut(&self, ends: &[u64]) -> Cut {
+        let mut cut = Cut::default();
+        for (slot, next) in ends.iter().enumerate() {
+            cut.set(self.at(slot), *next);
+        }
+        cut
     }
 
     /// The partition of that number.

@@ -10,12 +10,14 @@ mod base;
 pub mod batch;
 mod commit;
 mod compact;
+mod config;
 mod cut;
 mod front;
 mod index;
 mod meta;
 mod reader;
 mod recovery;
+mod shared;
 mod varint;
 mod writer;
 
@@ -24,97 +26,22 @@ mod golden_tests;
 #[cfg(test)]
 mod tests;
 
+pub use compact::Compaction;
+pub use config::Config;
+pub use writer::Writer;
+
 use crate::Error;
 use crate::log::storage::{Folder, Storage};
 use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use base::Base;
 use commit::Segment;
-pub use compact::Compaction;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::{AppendError, Appended, Waker};
-use index::Index;
-use meta::Layout;
-use serde::{Deserialize, Serialize};
+use shared::Shared;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-pub use writer::Writer;
-
-/// The journal's limits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// A new segment is begun when the last one has grown to this.
-    pub segment_bytes: u64,
-    /// How much is written with one sync, unless one append is larger.
-    pub commit_bytes_max: usize,
-    /// A larger append is refused; at most 1 GiB.
-    pub append_bytes_max: usize,
-    /// How large a batch may become by grouping.
-    pub batch_bytes_max: usize,
-    /// How many records a batch may have.
-    pub batch_records_max: usize,
-    /// Whether the records of an append are put together by partition and compressed: much smaller where many partitions
-    /// take turns, at the price of some work.
-    pub is_packed: bool,
-    /// How many appends may wait for the disk.
-    pub waiting_appends_max: usize,
-    /// How many bytes may wait for the disk.
-    pub waiting_bytes_max: usize,
-    /// How much a reader reads at once, and so holds, unless one commit is larger.
-    pub read_window_bytes: usize,
-    /// How far apart the index's marks are; more when there would be too many.
-    pub index_distance_bytes: u64,
-    /// How many marks the index holds, each 8 bytes a partition.
-    pub index_marks_max: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            segment_bytes: 256 << 20,
-            commit_bytes_max: 4 << 20,
-            append_bytes_max: 64 << 20,
-            batch_bytes_max: 1 << 20,
-            batch_records_max: 10_000,
-            is_packed: false,
-            waiting_appends_max: 20_000,
-            waiting_bytes_max: 64 << 20,
-            read_window_bytes: 1 << 20,
-            index_distance_bytes: 1 << 20,
-            index_marks_max: 65_536,
-        }
-    }
-}
-
-/// What is durable.
-struct State {
-    position: u64,
-    ends: Vec<u64>,
-    index: Index,
-    /// Each is held open.
-    segments: Vec<Segment>,
-    /// What is left of compacted topics before the front, if it has moved.
-    base: Option<Arc<Base>>,
-}
-
-impl State {
-    /// Whether what is left of that partition before the front is in the base.
-    fn is_in_base(&self, layout: &Layout, slot: usize) -> bool {
-        self.base.is_some() && base::is_compacted(layout.at(slot).topic)
-    }
-}
-
-struct Shared {
-    state: Mutex<State>,
-    layout: Layout,
-    config: Config,
-    storage: Arc<dyn Storage>,
-    watchers: Watchers,
-    /// Locked by who deletes.
-    leftovers: Mutex<front::Leftovers>,
-}
 
 /// The embedded log. Dropping it writes what waits, and closes it.
 pub struct Journal {
@@ -188,15 +115,6 @@ impl Journal {
     }
 }
 
-/// The cut that these next offsets are, which are given by the partitions' numbers.
-fn snapshot(layout: &Layout, ends: &[u64]) -> Cut {
-    let mut cut = Cut::default();
-    for (slot, next) in ends.iter().enumerate() {
-        cut.set(layout.at(slot), *next);
-    }
-    cut
-}
-
 impl Drop for Journal {
     fn drop(&mut self) {
         self.queue.close();
@@ -233,12 +151,12 @@ impl Log for Journal {
         let layout = &self.shared.layout;
         let start = |(slot, end): (usize, &u64)| if state.is_in_base(layout, slot) { 0 } else { *end };
         let starts: Vec<u64> = state.index.front().ends.iter().enumerate().map(start).collect();
-        Ok(snapshot(layout, &starts))
+        Ok(layout.cut(&starts))
     }
 
     fn ends(&self) -> Result<Cut, Error> {
         let ends = lock(&self.shared.state).ends.clone();
-        Ok(snapshot(&self.shared.layout, &ends))
+        Ok(self.shared.layout.cut(&ends))
     }
 
     fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error> {

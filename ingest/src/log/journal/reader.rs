@@ -7,7 +7,7 @@
 use super::base::Base;
 use super::batch::Records;
 use super::commit::{self, Commit, Entry, Found, Segment, Window};
-use super::{Shared, State};
+use super::shared::{Shared, State};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
 use bytes::Bytes;

@@ -3,9 +3,10 @@
 
 use super::base::Base;
 use super::commit::{self, Commit, Found, Segment, Window};
+use super::config::Config;
 use super::index::{Index, Mark};
 use super::meta::Layout;
-use super::{Config, State};
+use super::shared::State;
 use crate::Error;
 use crate::log::storage::Storage;
 

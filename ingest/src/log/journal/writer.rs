@@ -4,9 +4,11 @@
 //! After a write or a sync that failed, the file is cut back to its durable end before anything else is written, since
 //! nobody knows what the disk has of the rest; until that works, every append is refused.
 
+use super::batch;
 use super::commit::{self, ENTRY_BYTES, HEADER_BYTES, Segment};
+use super::config::Config;
 use super::meta::Layout;
-use super::{Config, Shared, batch};
+use super::shared::Shared;
 use crate::log::storage::write_all;
 use crate::log::{Record, lock};
 use dataflows::contract::topic::{Origin, TopicPartition};

@@ -1,6 +1,7 @@
 //! Clients of a cluster: their settings, the names of the topics there, what they log. Not for what goes through them.
 
-use super::{BATCH_BYTES_MAX, Config, away};
+use super::away;
+use super::config::{BATCH_BYTES_MAX, Config, Security};
 use crate::Error;
 use crate::log::lock;
 use dataflows::contract::epoch::Cut;
@@ -18,21 +19,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-
-/// How to speak to the brokers. TLS and SCRAM are in builds with the feature `kafka-tls`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Security {
-    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; plaintext if empty.
-    pub protocol: String,
-    /// The file with the certificates to trust; the system's if empty.
-    pub ca_file: String,
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    pub mechanism: String,
-    /// Who we are.
-    pub username: String,
-    /// How we prove it.
-    pub password: String,
-}
 
 impl Security {
     fn apply(&self, to: &mut ClientConfig) -> Result<(), Error> {

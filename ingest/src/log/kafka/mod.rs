@@ -12,125 +12,32 @@
 
 mod away;
 mod client;
+mod config;
 mod cut;
 mod headers;
 mod places;
 mod publisher;
 mod reader;
+mod shared;
 pub mod topics;
 
 #[cfg(test)]
 mod tests;
 
-pub use client::Security;
+pub use config::{Config, Security};
 
 use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::{Error, Signal};
 use client::Names;
 use dataflows::contract::epoch::Cut;
-use dataflows::contract::topic::{Topic, TopicPartition};
+use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::{Appended, Waker};
 use places::Places;
 use publisher::Publisher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use shared::Shared;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Where the brokers are, and the limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Brokers to begin with: `HOST:PORT`, separated by commas.
-    pub bootstrap: String,
-    /// What the names of all topics begin with.
-    pub topic_prefix: String,
-    /// How to speak to the brokers.
-    pub security: Security,
-    /// How long the brokers may take to answer a question before that is an error.
-    pub answer_ms_max: u64,
-    /// How long an append may take before it has failed.
-    pub append_ms_max: u64,
-    /// Whether an append that took so long fails. Its records give up one by one, so that one may be in the log without
-    /// another that stands before it. Outputs wait instead: who reads them passes by what comes behind a later place.
-    pub gives_up: bool,
-    /// How many records may wait for their acknowledgement; more are refused, unless nothing waits.
-    pub waiting_records_max: usize,
-    /// How many bytes may wait for their acknowledgement; more are refused, unless nothing waits.
-    pub waiting_bytes_max: usize,
-    /// A larger append is refused.
-    pub append_bytes_max: usize,
-    /// How many records a reader holds that were not asked for yet.
-    pub read_ahead_records_max: usize,
-    /// How many bytes a reader holds that were not asked for yet; its client holds as many again.
-    pub read_ahead_bytes_max: usize,
-    /// How long a broker waits for more records before it gives a reader of several partitions what there is.
-    pub fetch_wait_ms: u64,
-    /// How often the ends are looked at when no reader says that they moved.
-    pub watch_ms: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            bootstrap: "127.0.0.1:9092".to_owned(),
-            topic_prefix: "tradewind.".to_owned(),
-            security: Security::default(),
-            answer_ms_max: 5_000,
-            append_ms_max: 10_000,
-            gives_up: true,
-            waiting_records_max: 200_000,
-            waiting_bytes_max: 64 << 20,
-            append_bytes_max: 64 << 20,
-            read_ahead_records_max: 20_000,
-            read_ahead_bytes_max: 8 << 20,
-            fetch_wait_ms: 5,
-            watch_ms: 100,
-        }
-    }
-}
-
-/// The largest batch of records that goes to a broker at once; every input topic takes it.
-const BATCH_BYTES_MAX: usize = 2 << 20;
-
-/// What the parts of one log share.
-struct Shared {
-    config: Config,
-    names: Names,
-    partitions: Partitions,
-    watchers: Watchers,
-    places: Places,
-    /// The ends as they were last seen.
-    seen: Mutex<Cut>,
-    sizes: Arc<Sizes>,
-}
-
-/// How large records are, as the readers of this log see them.
-#[derive(Debug, Default)]
-struct Sizes(AtomicU64);
-
-impl Sizes {
-    /// Takes in that so many records with so many bytes were read: larger ones count at once, smaller ones by and by.
-    fn saw(&self, records: usize, bytes: usize) {
-        if let Some(size) = bytes.checked_div(records) {
-            let before = self.0.load(Ordering::Relaxed);
-            self.0.store((size as u64).max(before - before / 16), Ordering::Relaxed);
-        }
-    }
-
-    /// The bytes of a record; at least 1.
-    fn record_bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed).max(1)
-    }
-}
-
-impl Shared {
-    /// The ends of now, as [`Log::ends`] has them.
-    fn ends(&self) -> Result<Cut, Error> {
-        let ends = self.places.ends(&self.partitions)?;
-        lock(&self.seen).clone_from(&ends);
-        Ok(ends)
-    }
-}
 
 /// Apache Kafka as a log. Dropping it waits for what is on its way.
 pub struct KafkaLog {
@@ -289,9 +196,4 @@ impl Log for KafkaLog {
     fn watch(&self, waker: Waker) -> Watch {
         self.shared.watchers.add(waker)
     }
-}
-
-/// Every topic, the last of an epoch first: the order in which the ends are asked for.
-fn downstream_first(partitions: &Partitions) -> impl Iterator<Item = Topic> {
-    partitions.topics().collect::<Vec<_>>().into_iter().rev()
 }

@@ -17,12 +17,13 @@
 //! The ends are last stable offsets. A record behind another's open transaction is acknowledged to its producer and not
 //! yet in the log for us: what is said above holds for it from the moment when the transaction ends.
 
+use super::away;
 use super::client::{self, Context, Names};
-use super::{Config, away, downstream_first};
+use super::config::Config;
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::epoch::Cut;
-use dataflows::contract::topic::TopicPartition;
+use dataflows::contract::topic::{Topic, TopicPartition};
 use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
@@ -122,4 +123,9 @@ impl Places {
         }
         away::unavailable(doing, error, self.consumer.context().last_error())
     }
+}
+
+/// Every topic, the last of an epoch first: the order in which the ends are asked for.
+fn downstream_first(partitions: &Partitions) -> impl Iterator<Item = Topic> {
+    partitions.topics().collect::<Vec<_>>().into_iter().rev()
 }

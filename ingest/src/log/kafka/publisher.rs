@@ -14,8 +14,9 @@
 //! told that it failed. Outputs do wait for ever (`gives_up`): nobody is told anything, and of a partition's records always a
 //! front must be there, since a reader takes none behind a later one.
 
+use super::away;
 use super::client::{self, Context, Names, number};
-use super::{Config, away};
+use super::config::Config;
 use crate::Error;
 use crate::log::{Partitions, Record, Watchers, lock};
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};

@@ -8,7 +8,8 @@
 //! so a position passes what holds nothing. What is deleted before it was read is never passed: the reader fails.
 
 use super::client::{self, Context, Names};
-use super::{Shared, Sizes, headers};
+use super::headers;
+use super::shared::{Shared, Sizes};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Record, Watchers, lock};
 use bytes::{Bytes, BytesMut};

@@ -1,9 +1,10 @@
 //! The topics in the cluster: which there should be and how they are kept; made where they are missing, and otherwise only
 //! checked. Never changes a topic that is there, and never deletes one.
 
+use super::away;
 use super::client::{self, Admin, Names};
+use super::config::{BATCH_BYTES_MAX, Config};
 use super::places::Places;
-use super::{BATCH_BYTES_MAX, Config, away};
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::topic::Topic;

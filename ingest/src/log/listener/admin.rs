@@ -1,9 +1,10 @@
 //! What clients ask before they do anything: what is answered, who answers, how topics are set. Not for changing any of it.
 
-use super::apis::Api;
+use super::apis::{Access, Api};
 use super::batches::NO_TRANSACTIONS;
+use super::code;
+use super::shared::Shared;
 use super::topics::{CLUSTER, NODE, as_i64, failed};
-use super::{Access, Shared, code};
 use crate::Error;
 use crate::log::RECORD_BYTES_MAX;
 use dataflows::contract::epoch::Cut;

@@ -3,8 +3,16 @@
 //! The decoder that follows reserves room for as many items as a request says it has, before it has seen them. So a
 //! request is walked through first, by the shapes here: what is not all there, or has too many items, is never decoded.
 
-use super::Access;
 use kafka_protocol::messages::ApiKey;
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Append to the topics of commands, and read all.
+    Client,
+    /// Do with the inputs what the log itself can: append epochs too, and delete.
+    Owner,
+}
 
 /// A kind of request.
 #[derive(Debug)]

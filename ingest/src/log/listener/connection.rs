@@ -3,8 +3,9 @@
 use super::apis::{Api, Walk};
 use super::budget::Held;
 use super::fetch::Reading;
+use super::shared::Shared;
 use super::socket::{self, Answer, Ended, LARGE_BYTES, broken};
-use super::{Shared, admin, code, fetch, old, produce};
+use super::{admin, code, fetch, old, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest,

@@ -2,8 +2,9 @@
 //! all that it wants.
 
 use super::budget::Held;
+use super::shared::Shared;
 use super::topics::{as_i64, failed};
-use super::{Shared, batches, code};
+use super::{batches, code};
 use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use bytes::Bytes;

@@ -1,11 +1,13 @@
 //! Appends what clients send, and answers when it is durable. Not for what records mean: what cannot be read as a command
 //! becomes a dead letter later, as from any log.
 
+use super::apis::Access;
 use super::batches::{self, Batch, NO_TRANSACTIONS, Refused, Room, Stamp, Unread};
 use super::budget::Held as Memory;
+use super::code;
 use super::producers::{Producer, Verdict};
+use super::shared::Shared;
 use super::topics::as_i64;
-use super::{Access, Shared, code};
 use crate::log::Record;
 use bytes::Bytes;
 use dataflows::contract::topic::{Origin, TopicPartition};

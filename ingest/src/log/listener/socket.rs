@@ -3,8 +3,8 @@
 //! Large requests and answers count in budgets that all connections share. Whoever holds bytes of one and makes others
 //! wait by its slowness is sent away.
 
-use super::Shared;
 use super::budget::{Budget, Held};
+use super::shared::Shared;
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};

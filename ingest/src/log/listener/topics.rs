@@ -1,6 +1,8 @@
 //! Topics as clients know them: their names, partitions, and where those begin and end. Not for the records.
 
-use super::{Access, Shared, code};
+use super::apis::Access;
+use super::code;
+use super::shared::Shared;
 use crate::Error;
 use crate::log::{Log, LogRecord, ReadLimit};
 use dataflows::contract::epoch::Cut;

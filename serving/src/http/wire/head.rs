@@ -1,7 +1,7 @@
 //! The head of a request as bytes, before HTTP reads it: where it ends, whether it is framed without doubt, and how long
 //! the body after it is. Stricter than HTTP asks for: what two readers could read in two ways is refused.
 
-use super::Limits;
+use super::limits::Limits;
 use crate::http::problem::{Fault, Problem};
 use axum::http::Uri;
 

@@ -1,6 +1,6 @@
 //! Tables of another log, whole and single ones; and tables that go on after epochs that nobody has any more.
 
-use super::Gap;
+use crate::exporter::Gap;
 use crate::exporter::tests::{CONFIG, PLACES, epochs, export, rows_of};
 use crate::exporter::{Exporter, Problem};
 use crate::input::{ChangeInput, EpochInput};

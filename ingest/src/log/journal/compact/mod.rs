@@ -10,10 +10,11 @@
 use super::base::{Base, Removals, is_compacted};
 use super::batch::{self, Records};
 use super::commit::{self, Commit, HEADER_BYTES, Window};
+use super::config::Config;
 use super::index::Mark;
 use super::meta::Layout;
 use super::reader::{Next, Scan};
-use super::{Config, Shared};
+use super::shared::Shared;
 use crate::log::storage::{StorageFile, write_all};
 use crate::log::{Record, lock};
 use crate::output::publisher;

@@ -7,7 +7,7 @@
 use super::batch::{BadBatch, Records};
 use super::commit::{self, Commit, Entry};
 use super::reader::{Next, Scan};
-use super::{Shared, snapshot};
+use super::shared::Shared;
 use crate::Error;
 use crate::log::{CutLimit, lock};
 use dataflows::contract::epoch::Cut;
@@ -30,7 +30,7 @@ pub fn cut_after(shared: &Arc<Shared>, from: &Cut, limit: CutLimit) -> Result<Op
     let left = |slot: usize| ends[slot].saturating_sub(from[slot]);
     let is_small = inputs().map(left).sum::<u64>() <= limit.records_max && end - mark.position <= limit.bytes_max;
     if is_small {
-        return Ok(Some(snapshot(layout, &ends)));
+        return Ok(Some(layout.cut(&ends)));
     }
     // What was deleted counts for nothing.
     let reached: Vec<u64> = from.iter().zip(&mark.ends).map(|(from, mark)| *from.max(mark)).collect();
@@ -50,7 +50,7 @@ pub fn cut_after(shared: &Arc<Shared>, from: &Cut, limit: CutLimit) -> Result<Op
             last = scan.position().saturating_add(AHEAD.saturating_mul(limit.bytes_max)).min(end);
         }
     }
-    Ok(Some(snapshot(layout, &shares.reached)))
+    Ok(Some(layout.cut(&shares.reached)))
 }
 
 fn take(shares: &mut Shares, scan: &Scan, commit: &Commit, ends: &[u64]) -> Result<(), Error> {

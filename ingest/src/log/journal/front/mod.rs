@@ -15,11 +15,17 @@
 //! A base is written again whenever the front moves on, so that moves only when what becomes free is at least as much as
 //! the base has: for each byte that is deleted, at most two are written.
 
+mod leftovers;
+
+pub use leftovers::Leftovers;
+
 use super::base::{self, Base, is_compacted};
 use super::commit::Segment;
+use super::compact::{self, Compaction};
+use super::config::Config;
 use super::index::Mark;
 use super::meta::Layout;
-use super::{Compaction, Config, Shared, compact, snapshot};
+use super::shared::Shared;
 use crate::Error;
 use crate::log::lock;
 use crate::log::storage::Storage;
@@ -42,15 +48,6 @@ pub struct Front {
     base: Option<base::Said>,
 }
 
-/// What is of no use any more.
-#[derive(Default)]
-pub struct Leftovers {
-    /// Names of files that are still to be deleted.
-    names: Vec<String>,
-    /// The name of a base of which nobody knows whether the durable front speaks of it.
-    in_doubt: Option<String>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Checked {
     front: Box<RawValue>,
@@ -58,7 +55,7 @@ struct Checked {
 }
 
 /// The file is not what was written.
-pub fn damaged(storage: &dyn Storage, why: String) -> Error {
+fn damaged(storage: &dyn Storage, why: String) -> Error {
     Error::Damaged { file: storage.describe(NAME), offset: 0, why }
 }
 
@@ -101,7 +98,7 @@ pub fn place(
 
 fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Base>) -> Result<(), Error> {
     let format = if base.is_some() { FORMAT_WITH_BASE } else { FORMAT };
-    let offsets = snapshot(layout, &begin.ends);
+    let offsets = layout.cut(&begin.ends);
     let front = Front { format, position: begin.position, offsets, base: base.map(Base::said) };
     let encode = || {
         let front = serde_json::value::to_raw_value(&front)?;
@@ -191,25 +188,6 @@ fn next_front(shared: &Shared, floor: &Cut) -> Result<Option<Mark>, Error> {
     let is_worth_it = |free: u64| free > 0 && free >= base_bytes;
     let begin = last.filter(|segment| is_worth_it(segment.start - state.index.front().position));
     Ok(begin.map(|segment| Mark { position: segment.start, ends: segment.offsets.to_vec() }))
-}
-
-impl Leftovers {
-    /// What stands in the folder without being of use.
-    pub fn new(names: Vec<String>) -> Leftovers {
-        Leftovers { names, in_doubt: None }
-    }
-
-    /// Deletes the files, the oldest first, each kept in mind until it is gone.
-    pub fn delete(&mut self, storage: &dyn Storage) -> Result<(), Error> {
-        let mut gone = 0;
-        let result = self.names.iter().try_for_each(|name| {
-            storage.delete(name).map_err(Error::io("deleting", &storage.describe(name)))?;
-            gone += 1;
-            Ok(())
-        });
-        self.names.drain(..gone);
-        result
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::*;
 use crate::testing::broker::{Broker, until};
 use crate::testing::contract_tests;
 use crate::testing::contract_tests::{LIMIT, append, beginning, by_partition, read_to, text};
+use dataflows::contract::topic::Topic;
 use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};

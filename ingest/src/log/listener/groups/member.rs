@@ -1,7 +1,8 @@
 //! One member of a group. Not for what becomes of the group.
 
 use crate::log::listener::budget::Held;
-use crate::log::listener::{Config, code};
+use crate::log::listener::code;
+use crate::log::listener::config::Config;
 use bytes::Bytes;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;

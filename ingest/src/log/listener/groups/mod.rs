@@ -8,8 +8,9 @@ mod leave;
 mod member;
 
 use super::budget::{Budget, Held};
+use super::code;
+use super::config::Config;
 use super::offsets::Offsets;
-use super::{Config, code};
 use crate::log::lock;
 use kafka_protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,

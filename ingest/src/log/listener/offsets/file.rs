@@ -1,7 +1,7 @@
 //! The file of committed offsets. A line is what was written with one sync: a checksum and a list of changes as JSON. What a
 //! crash leaves half written is the last line, which nobody was told of, and is cut off. Not for when it is written.
 
-use super::kept::{Committed, Groups};
+use super::places::{Committed, Groups, Places};
 use crate::log::storage::{Storage, StorageFile, write_all};
 use crate::{Error, lines};
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ impl File {
 
 /// All that counts.
 pub fn whole(groups: &Groups) -> Vec<Change> {
-    let change = |(group, topics): (&String, &super::kept::Places)| {
+    let change = |(group, topics): (&String, &Places)| {
         let places = topics.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(|(partition, one)| (topic.clone(), *partition, Some(one.clone())))
         });

@@ -3,11 +3,13 @@
 
 mod file;
 mod kept;
+mod places;
 
 pub use kept::Offsets;
 
+use super::code;
+use super::shared::Shared;
 use super::topics::failed;
-use super::{Shared, code};
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
@@ -22,7 +24,7 @@ use kafka_protocol::messages::{
     delete_groups_response::DeletableGroupResult,
 };
 use kafka_protocol::protocol::StrBytes;
-use kept::Committed;
+use places::Committed;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first version that asks for several groups.

@@ -8,6 +8,7 @@ use crate::testing::contract_tests::{append, text};
 use bytes::{BufMut, Bytes};
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeMap;
 
 const NAME: &str = "test.orders.commands";
 const VIEW: &str = "test.views.orders";

@@ -2,28 +2,14 @@
 //! most of it does not count any more. Not for what clients are answered.
 
 use super::file::{Change, File, whole};
+use super::places::{Committed, Groups, Places};
 use crate::Error;
-use crate::log::listener::{Config, code};
+use crate::log::listener::code;
+use crate::log::listener::config::Config;
 use crate::log::lock;
 use crate::log::storage::Storage;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-
-/// A place up to which a group has read, or whatever else it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Committed {
-    /// The offset.
-    pub offset: i64,
-    /// What the group keeps beside it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub metadata: String,
-}
-
-/// The places of one group, by topic and partition.
-pub type Places = BTreeMap<String, BTreeMap<u32, Committed>>;
-/// Those of all groups.
-pub type Groups = BTreeMap<String, Places>;
 
 /// What is not written yet of a group.
 #[derive(Default)]

@@ -1,0 +1,41 @@
+//! What is known of a node only when it has started.
+
+use crate::epoch_times::EpochTimes;
+use dataflows::contract::epoch::Epoch;
+use dataflows::ports::finder::{Finder, IndexAt, IndexStanding, NotThere};
+use ingest::checkpoint::Checkpoints;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+/// What is known only when the state is read.
+#[derive(Default)]
+pub struct Late {
+    pub(crate) checkpoints: OnceLock<Weak<Checkpoints>>,
+    pub(crate) replay_to: OnceLock<Epoch>,
+    pub(crate) finder: OnceLock<Arc<dyn Finder>>,
+    pub(crate) kafka_listen: OnceLock<SocketAddr>,
+    pub(crate) epoch_times: OnceLock<Arc<EpochTimes>>,
+}
+
+/// Until the index is open, it has nothing.
+impl Finder for Late {
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.newest(least, wait)
+    }
+
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.at(epoch, wait)
+    }
+
+    fn standing(&self) -> IndexStanding {
+        self.finder.get().map(|finder| finder.standing()).unwrap_or_default()
+    }
+}
+
+impl Late {
+    /// What keeps the node's state; none while it starts or stops.
+    pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
+        self.checkpoints.get()?.upgrade()
+    }
+}

@@ -1,0 +1,34 @@
+//! When checkpoints are taken, and what is kept of them and of the log.
+
+use serde::{Deserialize, Serialize};
+
+/// When checkpoints are taken, and what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// One is taken after that time, if anything was decided since the last.
+    pub interval_s: u64,
+    /// And once the log has grown by that much.
+    pub log_bytes: u64,
+    /// How many are kept, at least two.
+    pub kept: usize,
+    /// What of the log is.
+    pub log_kept: Keep,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { interval_s: 60, log_bytes: 1 << 30, kept: 2, log_kept: Keep::Needed }
+    }
+}
+
+/// What is kept of the log behind the checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// What the oldest kept checkpoint needs.
+    #[default]
+    Needed,
+    /// Everything.
+    All,
+}

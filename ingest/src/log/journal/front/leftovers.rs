@@ -1,0 +1,32 @@
+//! Files before the front, which are of no use any more. Not for which they are.
+
+use crate::Error;
+use crate::log::storage::Storage;
+
+/// What is of no use any more.
+#[derive(Default)]
+pub struct Leftovers {
+    /// Names of files that are still to be deleted.
+    pub(super) names: Vec<String>,
+    /// The name of a base of which nobody knows whether the durable front speaks of it.
+    pub(super) in_doubt: Option<String>,
+}
+
+impl Leftovers {
+    /// What stands in the folder without being of use.
+    pub fn new(names: Vec<String>) -> Leftovers {
+        Leftovers { names, in_doubt: None }
+    }
+
+    /// Deletes the files, the oldest first, each kept in mind until it is gone.
+    pub fn delete(&mut self, storage: &dyn Storage) -> Result<(), Error> {
+        let mut gone = 0;
+        let result = self.names.iter().try_for_each(|name| {
+            storage.delete(name).map_err(Error::io("deleting", &storage.describe(name)))?;
+            gone += 1;
+            Ok(())
+        });
+        self.names.drain(..gone);
+        result
+    }
+}

@@ -1,0 +1,46 @@
+//! How many connections each address has.
+
+use crate::log::lock;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+
+/// How many connections each address has.
+pub struct Addresses {
+    each_max: usize,
+    open: Mutex<BTreeMap<IpAddr, usize>>,
+}
+
+/// The place of a connection among those of its address, until it is dropped.
+pub struct Share(Arc<Addresses>, IpAddr);
+
+impl Addresses {
+    pub fn new(each_max: usize) -> Addresses {
+        Addresses { each_max: each_max.max(1), open: Mutex::default() }
+    }
+
+    /// A place, if there is one. 127.0.0.1 and ::1, where everybody on the machine is, have as many as there are.
+    pub fn enter(self: &Arc<Addresses>, address: IpAddr) -> Option<Share> {
+        let address = address.to_canonical();
+        let is_machine = address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let mut open = lock(&self.open);
+        let count = open.entry(address).or_default();
+        if *count >= self.each_max && !is_machine {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Arc::clone(self), address))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut open = lock(&self.0.open);
+        if let Some(count) = open.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.1);
+            }
+        }
+    }
+}

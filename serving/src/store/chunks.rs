@@ -1,0 +1,21 @@
+//! How a view's chunks are found, and what it holds.
+
+use std::sync::Arc;
+
+use super::chunk::Chunk;
+use super::directory::Directory;
+
+pub(super) type Chunks<K, R> = Directory<K, Arc<Chunk<K, R>>>;
+
+/// What a view holds after the last epoch applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Rows of the newest epoch.
+    pub rows: usize,
+    /// Chunks that hold them.
+    pub chunks: usize,
+    /// Rows kept from before a change, or notes that there was none.
+    pub undo_entries: usize,
+    /// What those count for; more than the readable epochs need until the sweep came by.
+    pub undo_bytes: usize,
+}
