@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tradewind::numbers::Numbers;
+use tools::numbers::Numbers;
 
 /// How many transfers and orders there are, unless the environment says.
 const COMMANDS: u64 = 12_000;

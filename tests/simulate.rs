@@ -2,9 +2,9 @@
 //! has his hands in.
 
 use crate::support::Node;
+use node::client::Client;
 use serde_json::{Value, json};
 use std::process::{Child, Command, Output, Stdio};
-use tradewind::client::Client;
 
 fn simulate(node: &Node, seed: u64, seconds: u64) -> Child {
     let to = format!("http://{}", node.address);

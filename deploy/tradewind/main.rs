@@ -1,15 +1,18 @@
 //! The binary: reads its arguments, does what they ask, and says by its exit code how that went.
 
+mod cli;
+
 use clap::Parser;
+use cli::Cli;
+use node::config;
 use std::process::ExitCode;
-use tradewind::{cli::Cli, config};
 
 /// Measured beside the system's allocator, replays decide about half as many commands again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    tradewind::keep_to_ourselves();
+    node::keep_to_ourselves();
     // clap itself exits with 2 after a usage error.
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,13 +5,15 @@ use super::{File, assert_none, files};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The folders whose files are one crate.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
     "dataflows/src/",
     "dataflows/access/src/",
     "ingest/src/",
     "serving/src/",
     "search/src/",
     "warehouse-export/src/",
+    "deploy/node/src/",
+    "deploy/tools/src/",
     "deploy/tradewind/",
 ];
 

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
-/// Each room with the rooms that it may depend on; the root, which is under `.`, knows all.
-const ROOMS: [(&str, &str, &[&str]); 7] = [
-    (".", "tradewind", &["dataflows", "access", "ingest", "serving", "search", "warehouse-export"]),
+/// Each room with the rooms that it may depend on; the root, which is under `.`, is the binary and all tests of the whole.
+const ROOMS: [(&str, &str, &[&str]); 9] = [
+    (".", "tradewind", &["dataflows", "ingest", "serving", "search", "node", "tools"]),
+    ("deploy/node", "node", &["dataflows", "access", "ingest", "serving", "search", "warehouse-export"]),
+    ("deploy/tools", "tools", &["dataflows", "access", "ingest", "serving", "search", "node"]),
     ("dataflows", "dataflows", &[]),
     ("dataflows/access", "access", &[]),
     ("ingest", "ingest", &["dataflows"]),
@@ -26,13 +28,13 @@ const TECHNOLOGIES: [(&str, &[&str]); 12] = [
     ("axum", &["serving"]),
     ("tantivy", &["search"]),
     ("arrow", &["warehouse-export"]),
-    // The root's importers read Parquet where they stand.
-    ("parquet", &["warehouse-export", "tradewind"]),
-    // The clouds' stores, and the one in memory for tests. What drives its requests is handed in by the root.
+    // Importers read Parquet where they stand, and so do tests.
+    ("parquet", &["warehouse-export", "tools", "tradewind"]),
+    // The clouds' stores, and the one in memory for tests. What drives its requests is handed in by the node.
     ("object_store", &["warehouse-export"]),
-    ("anyhow", &["tradewind"]),
-    ("clap", &["tradewind"]),
-    ("tokio", &["ingest", "serving", "tradewind"]),
+    ("anyhow", &["node", "tools", "tradewind"]),
+    ("clap", &["node", "tools", "tradewind"]),
+    ("tokio", &["ingest", "serving", "node", "tools", "tradewind"]),
     ("ring", &["access"]),
 ];
 
@@ -40,7 +42,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 12] = [
 const ENGINE_NAMED_IN: [&str; 2] = ["engine/", "views/"];
 
 /// The one file that reads the environment.
-const ENVIRONMENT_READ_IN: &str = "deploy/tradewind/config/mod.rs";
+const ENVIRONMENT_READ_IN: &str = "deploy/node/src/config/mod.rs";
 
 const LINES_AIM: usize = 400;
 const LINES_MAX: usize = 800;
@@ -188,7 +190,7 @@ fn rooms_depend_on_the_core_alone() {
     }
     assert_none(
         &found,
-        "a room depends on another: let them meet as a trait in dataflows/src/ports, and wire both in deploy/tradewind",
+        "a room depends on another: let them meet as a trait in dataflows/src/ports, and wire both in deploy/node",
     );
 }
 
@@ -244,7 +246,7 @@ fn the_environment_is_read_in_one_place() {
     }
     assert_none(
         &found,
-        "the environment is read in deploy/tradewind/config/mod.rs only: make it a key in config/keys.rs and pass the value \
+        "the environment is read in deploy/node/src/config/mod.rs only: make it a key in config/keys.rs and pass the value \
          in. Tests may read TRADEWIND_TEST_*",
     );
 }

@@ -96,7 +96,7 @@ fn send_lines(env: &TestEnv, random: &mut Random, shots: &[Shot]) {
 fn route(record: &crate::model::Record) -> Option<(&'static str, String)> {
     let id = |field: &str| {
         let text = record.data[field].as_str().filter(|text| !text.is_empty() && !text.starts_with('.'))?;
-        Some(tradewind::client::percent_encoded(text))
+        Some(node::client::percent_encoded(text))
     };
     let of_order = |what: &str| Some(("POST", format!("/api/v1/orders/{}/{what}", id("order_id")?)));
     match CommandType::from_name(&record.type_name)? {

@@ -40,7 +40,7 @@ impl Program {
     }
 
     fn spawn(mut command: Command, variables: &[(&str, String)]) -> Program {
-        for (name, _) in tradewind::config::environment() {
+        for (name, _) in node::config::environment() {
             if name.starts_with("TRADEWIND_") {
                 command.env_remove(name);
             }

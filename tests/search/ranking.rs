@@ -134,7 +134,7 @@ fn score(ranking: Ranking, products: &[PutProduct], judgments: &Judgments) -> (f
 #[test]
 fn the_first_page_is_better_than_plain_bm25_on_every_fifth_of_the_queries() {
     let Some(data) = test_data() else { return };
-    let products = tradewind::importers::catalog::read(&data.join("search/products.parquet")).unwrap();
+    let products = tools::importers::catalog::read(&data.join("search/products.parquet")).unwrap();
     let judgments = judgments(&data.join("search/judgments_visible.csv"));
     assert_eq!((products.len(), judgments.len()), (19_406, 68));
 

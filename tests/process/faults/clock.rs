@@ -5,6 +5,8 @@ use super::super::{Answer, Api, shop};
 use dataflows::contract::time::Timestamp;
 use dataflows::engine::budget::Budget;
 use ingest::Clock;
+use node::config::{Flags, Settings};
+use node::{Node, Opened};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +16,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tradewind::config::{Flags, Settings};
-use tradewind::node::{Node, Opened};
 
 const HOUR_S: i64 = 3_600;
 

@@ -1,0 +1,14 @@
+//! Tools that work on nodes from outside: importers, customers who keep books, the demo, benchmarks.
+//!
+//! ```text
+//! importers, simulate, demo ──▶ client ──▶ REST of a node
+//! bench ──▶ a node in this process, or one of its own beside it
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
+
+pub mod bench;
+pub mod demo;
+pub mod importers;
+pub mod numbers;
+pub mod simulate;
