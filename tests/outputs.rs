@@ -12,8 +12,8 @@ use dataflows::shop::row::View;
 use ingest::log::journal::Journal;
 use ingest::log::{Log, LogRecord, Partitions, ReadLimit, Record, journal};
 use ingest::output::published;
-use ingest::output::published::{Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
-use ingest::output::publisher::{Config, EpochRecords, Outbox, Progress, Publisher, published};
+use ingest::output::published::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
+use ingest::output::publisher::{EpochRecords, Outbox, OutputPublisher, Progress, PublisherConfig, published};
 use ingest::testing::{Disk, FaultyLog, LogFaults, Random};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,9 +88,9 @@ fn check_offsets(found: &Taken, progress: &[Progress]) {
 }
 
 /// What a follower of whole epochs must hand on for these changes.
-fn whole(changes: &Arc<Changes>, partitions: &Partitions) -> WholeEpoch {
+fn whole(changes: &Arc<Changes>, partitions: &Partitions) -> EpochBatch {
     let now = Timestamp::from_micros(changes.record.now.micros().div_euclid(1000) * 1000);
-    let mut whole = WholeEpoch { epoch: changes.epoch(), now, events: Vec::new(), changes: Vec::new() };
+    let mut whole = EpochBatch { epoch: changes.epoch(), now, events: Vec::new(), changes: Vec::new() };
     let mut records = EpochRecords::new(Arc::clone(changes));
     let text = |bytes: Option<&[u8]>| std::str::from_utf8(bytes.unwrap()).unwrap().into();
     while let Some((at, record)) = records.next(partitions) {
@@ -113,14 +113,15 @@ fn whole(changes: &Arc<Changes>, partitions: &Partitions) -> WholeEpoch {
 
 /// Follows the topics as whole epochs, and begins again at times.
 struct Following {
-    published: Published,
+    published: OutputReader,
     next: usize,
 }
 
 impl Following {
     fn new(log: &dyn Log, next: usize) -> Following {
-        let config = published::Config { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
-        Following { published: Published::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
+        let config =
+            published::OutputReaderConfig { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
+        Following { published: OutputReader::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
     }
 
     /// Goes on as far as it can now.
@@ -140,7 +141,7 @@ impl Following {
 
 /// One publisher with the epochs that its node gives it.
 struct Node {
-    publisher: Publisher,
+    publisher: OutputPublisher,
     outbox: Outbox,
     next: usize,
 }
@@ -148,17 +149,17 @@ struct Node {
 impl Node {
     fn start(log: &Arc<dyn Log>, random: &mut Random) -> Node {
         let published = published(&**log).unwrap();
-        let config = Config {
+        let config = PublisherConfig {
             append_bytes_max: 1 + random.below(4_000),
             append_epochs_max: 1 + random.below(6),
             acknowledge_ms_max: u64::MAX,
-            ..Config::default()
+            ..PublisherConfig::default()
         };
         let outbox = Outbox::new(published, config);
         // It begins at or before what is published, as a restart does.
         let back = random.below(10) as u64;
         let next = usize::try_from(published.0.saturating_sub(back)).unwrap();
-        Node { publisher: Publisher::new(Arc::clone(log), outbox.clone()), outbox, next }
+        Node { publisher: OutputPublisher::new(Arc::clone(log), outbox.clone()), outbox, next }
     }
 }
 
@@ -169,7 +170,7 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         let all = run(&sealed(&workload(seed)), Way { workers: 1, stride: 9, in_flight: 9 });
         let disk = Disk::default();
         let partitions = Partitions::outputs(3);
-        let packed = journal::Config { is_packed: true, ..journal::Config::default() };
+        let packed = journal::JournalConfig { is_packed: true, ..journal::JournalConfig::default() };
         let (journal, mut writer) = Journal::open_stepped(Arc::new(disk), &partitions, packed).unwrap();
         let journal: Arc<dyn Log> = Arc::new(journal);
         let faults = LogFaults::default();
@@ -219,10 +220,10 @@ fn what_is_not_acknowledged_yet_is_told_and_not_repeated() {
     let all = run(&sealed(&workload(1)), Way { workers: 1, stride: 9, in_flight: 9 });
     let disk = Arc::new(Disk::default());
     let (journal, mut writer) =
-        Journal::open_stepped(disk, &Partitions::outputs(3), journal::Config::default()).unwrap();
+        Journal::open_stepped(disk, &Partitions::outputs(3), journal::JournalConfig::default()).unwrap();
     let journal: Arc<dyn Log> = Arc::new(journal);
-    let mut outbox = Outbox::new(Epoch(0), Config { acknowledge_ms_max: 0, ..Config::default() });
-    let mut publisher = Publisher::new(Arc::clone(&journal), outbox.clone());
+    let mut outbox = Outbox::new(Epoch(0), PublisherConfig { acknowledge_ms_max: 0, ..PublisherConfig::default() });
+    let mut publisher = OutputPublisher::new(Arc::clone(&journal), outbox.clone());
     all.iter().for_each(|changes| outbox.apply(changes));
     for _ in 0..5 {
         publisher.step().unwrap();
@@ -244,11 +245,12 @@ fn what_is_not_acknowledged_yet_is_told_and_not_repeated() {
 fn what_waits_to_be_published_is_bounded_by_bytes() {
     let all = run(&sealed(&workload(1)), Way { workers: 1, stride: 9, in_flight: 9 });
     let (journal, mut writer) =
-        Journal::open_stepped(Arc::new(Disk::default()), &Partitions::outputs(3), journal::Config::default()).unwrap();
+        Journal::open_stepped(Arc::new(Disk::default()), &Partitions::outputs(3), journal::JournalConfig::default())
+            .unwrap();
     let journal: Arc<dyn Log> = Arc::new(journal);
     let bytes_max = 10_000;
-    let outbox = Outbox::new(Epoch(0), Config { bytes_waiting_max: bytes_max, ..Config::default() });
-    let mut publisher = Publisher::new(Arc::clone(&journal), outbox.clone());
+    let outbox = Outbox::new(Epoch(0), PublisherConfig { bytes_waiting_max: bytes_max, ..PublisherConfig::default() });
+    let mut publisher = OutputPublisher::new(Arc::clone(&journal), outbox.clone());
     let last = Epoch(all.len() as u64);
     let core = {
         let (mut outbox, all) = (outbox.clone(), all.clone());

@@ -3,15 +3,15 @@
 
 use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, run_from, seeds};
-use dataflows::contract::changes::{Change, Changes, Rows, Shard, Standings};
+use dataflows::contract::changes::{Change, Changes, Shard, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, Epochs};
-use dataflows::engine::base::{Table, load, whole};
-use dataflows::engine::stored::Store;
-use dataflows::ports::{Forgotten, Held};
+use dataflows::engine::base::{Table, assemble, load};
+use dataflows::engine::stored::Encoding;
+use dataflows::ports::{SnapshotExpired, StateReader};
 use dataflows::shop::row::Row;
-use dataflows::views::invariants::Imbalance;
+use dataflows::views::invariants::Residual;
 use ingest::checkpoint;
-use ingest::input::sealed::Place;
+use ingest::input::sealed::LogPosition;
 use ingest::log::storage::Folder;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct Kept {
 
 impl Kept {
     pub fn apply(&mut self, changes: &Changes) {
-        let Rows {
+        let ViewChanges {
             products,
             stock,
             orders,
@@ -56,19 +56,19 @@ impl Kept {
             self.set(Table::LetterCounts, of.topic.name().into(), Some(of));
         }
         for of in &changes.imbalances {
-            let sum: Option<&Imbalance> = (of.sum != 0).then_some(of);
+            let sum: Option<&Residual> = (of.sum != 0).then_some(of);
             self.set(Table::Imbalances, of.key(), sum);
         }
         self.cut.advance(&changes.record.cut);
     }
 
-    fn put<R: Row + Store>(&mut self, table: Table, changes: &[Change<R>]) {
+    fn put<R: Row + Encoding>(&mut self, table: Table, changes: &[Change<R>]) {
         for change in changes {
             self.set(table, change.key_text(), change.after.as_deref());
         }
     }
 
-    fn set<R: Store>(&mut self, table: Table, key: SmolStr, row: Option<&R>) {
+    fn set<R: Encoding>(&mut self, table: Table, key: SmolStr, row: Option<&R>) {
         let rows = self.tables.entry(table).or_default();
         match row {
             Some(row) => {
@@ -87,7 +87,7 @@ impl Kept {
             load(*table, &rows.values().flatten().copied().collect::<Vec<_>>(), &mut shard).unwrap();
             shard
         });
-        Arc::new(whole(EpochRecord { cut: self.cut.clone(), ..record.clone() }, shards.collect()))
+        Arc::new(assemble(EpochRecord { cut: self.cut.clone(), ..record.clone() }, shards.collect()))
     }
 }
 
@@ -95,15 +95,15 @@ impl Kept {
 struct HeldTables<'a> {
     kept: &'a Kept,
     epoch: Epoch,
-    standings: Standings,
+    standings: ViewDigests,
 }
 
-impl Held for HeldTables<'_> {
+impl StateReader for HeldTables<'_> {
     fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    fn standings(&self) -> &Standings {
+    fn standings(&self) -> &ViewDigests {
         &self.standings
     }
 
@@ -114,7 +114,7 @@ impl Held for HeldTables<'_> {
         rows_max: usize,
         bytes_max: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+    ) -> Result<(usize, Option<SmolStr>), SnapshotExpired> {
         let rows = self.kept.tables.get(&table).into_iter().flatten();
         let rows = rows.skip_while(|(key, _)| after.is_some_and(|after| *key <= after)).take(rows_max);
         let (mut count, mut last) = (0, None);
@@ -152,7 +152,7 @@ fn a_checkpoint_of_every_old_form_is_read() {
         let epochs = Epochs { last: at.epoch(), now: at.record.now, cut: kept.cut.clone() };
         let held = HeldTables { kept: &kept, epoch: at.epoch(), standings: at.standings.clone() };
         std::fs::create_dir_all(&newest).unwrap();
-        checkpoint::write(&Folder::new(&newest), &held, &Place { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
+        checkpoint::write(&Folder::new(&newest), &held, &LogPosition { epochs, offset: GOLDEN_EPOCH as u64 }).unwrap();
     }
     for form in std::fs::read_dir(golden()).unwrap() {
         let (manifest, state) =

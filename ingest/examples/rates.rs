@@ -6,15 +6,15 @@ use dataflows::contract::epoch::{Cut, Epochs};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::budget::Budget;
-use dataflows::ports::{Polled, Publication, Source as _};
+use dataflows::ports::{Publication, Source as _, SourcePoll};
 use dataflows::shop::command::{Command, CommandType};
-use ingest::Config;
+use ingest::IngestConfig;
 use ingest::input::codec;
-use ingest::input::sealed::{Place, Sealed};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::journal::Journal;
 use ingest::log::kafka::KafkaLog;
-use ingest::log::kafka::topics::{Layout, Topics};
+use ingest::log::kafka::topics::{TopicLayout, Topics};
 use ingest::log::listener::Listener;
 use ingest::log::storage::Folder;
 use ingest::log::{CutLimit, Log, Partitions, ReadLimit, Record, kafka, listener};
@@ -82,33 +82,33 @@ fn path<S>(name: &str, counted: &[&str], open: Open<'_, S>) -> Result<(), Any> {
 }
 
 fn journal(folder: &Path) -> Result<Journal, Any> {
-    Ok(Journal::open(folder, &Partitions::uniform(PARTITIONS), Config::default().journal)?)
+    Ok(Journal::open(folder, &Partitions::uniform(PARTITIONS), IngestConfig::default().journal)?)
 }
 
 /// A journal as a Kafka client in the same process has it, and what serves it.
 fn listener(folder: &Path) -> Result<(Runtime, Arc<dyn Log>), Any> {
-    let parts = listener::Parts {
+    let parts = listener::ListenerParts {
         inputs: Arc::new(journal(folder)?),
         outputs: None,
-        topic_prefix: kafka::Config::default().topic_prefix,
+        topic_prefix: kafka::KafkaConfig::default().topic_prefix,
         access: listener::Access::Owner,
         storage: Arc::new(Folder::at(folder.join("groups"))?),
         bytes: Budget::new(256 << 20),
     };
-    let served = Listener::open(parts, Config::default().listener)?;
+    let served = Listener::open(parts, IngestConfig::default().listener)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let socket = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let bootstrap = socket.local_addr()?.to_string();
     runtime.spawn(served.serve(socket, std::future::pending()));
-    let config = kafka::Config { bootstrap, ..kafka::Config::default() };
+    let config = kafka::KafkaConfig { bootstrap, ..kafka::KafkaConfig::default() };
     Ok((runtime, Arc::new(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)))
 }
 
 /// Topics of a cluster, which stay there.
 fn kafka(brokers: &str, what: &str) -> Result<KafkaLog, Any> {
     let topic_prefix = format!("rates-{}-{what}.", std::process::id());
-    let config = kafka::Config { bootstrap: brokers.to_owned(), topic_prefix, ..kafka::Config::default() };
-    let layout = Layout { partitions: PARTITIONS, replication: 1, min_insync_replicas: 1 };
+    let config = kafka::KafkaConfig { bootstrap: brokers.to_owned(), topic_prefix, ..kafka::KafkaConfig::default() };
+    let layout = TopicLayout { partitions: PARTITIONS, replication: 1, min_insync_replicas: 1 };
     Topics::open(&config, layout)?.create()?;
     Ok(KafkaLog::open(config, &Partitions::uniform(PARTITIONS))?)
 }
@@ -242,21 +242,21 @@ fn seal(log: &dyn Log) -> Result<(), Any> {
 
 fn source(log: &Arc<dyn Log>, counted: &[&str]) -> Result<(), Any> {
     let start = Instant::now();
-    let sealed = Sealed::read(&**log, Place::default())?;
+    let sealed = SealedEpochs::read(&**log, LogPosition::default())?;
     println!("{:26} {:>10.1} ms", "read the sealed epochs", start.elapsed().as_secs_f64() * 1000.0);
     let start = Watch::start(counted);
     let (bell, rung) = mpsc::sync_channel(1);
     let fatal: ingest::Fatal = Arc::new(|error| eprintln!("{error}"));
     let worker = Worker { index: 0, peers: 1 };
-    let mut source = LogSource::open(Arc::clone(log), &sealed, worker, fatal, Config::default().source)?
+    let mut source = LogSource::open(Arc::clone(log), &sealed, worker, fatal, IngestConfig::default().source)?
         .until(sealed.end().epochs.last);
     source.wake(Arc::new(move || bell.try_send(()).unwrap_or_default()));
     let mut count = 0;
     loop {
         match source.poll(256, 20_000, usize::MAX) {
-            Polled::Stride(stride) => count += stride.inputs.len(),
-            Polled::Pending => rung.recv_timeout(Duration::from_secs(1)).unwrap_or_default(),
-            Polled::End => break,
+            SourcePoll::Stride(stride) => count += stride.inputs.len(),
+            SourcePoll::Pending => rung.recv_timeout(Duration::from_secs(1)).unwrap_or_default(),
+            SourcePoll::End => break,
         }
     }
     assert_eq!(count, RECORDS);

@@ -29,21 +29,21 @@ use serde::{Deserialize, Serialize};
 /// Every limit of this room, by the part that holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct IngestConfig {
     /// The embedded log.
-    pub journal: log::journal::Config,
+    pub journal: log::journal::JournalConfig,
     /// Who closes epochs.
-    pub sequencer: input::sequencer::Config,
+    pub sequencer: input::sequencer::SequencerConfig,
     /// What workers read.
-    pub source: input::source::Config,
+    pub source: input::source::SourceConfig,
     /// When the state is kept.
-    pub checkpoint: checkpoint::Config,
+    pub checkpoint: checkpoint::CheckpointConfig,
     /// How many dead letters may wait for the disk.
-    pub dead_letters: dead_letters::Config,
+    pub dead_letters: dead_letters::DeadLetterConfig,
     /// What of the outputs may wait.
-    pub publisher: output::publisher::Config,
+    pub publisher: output::publisher::PublisherConfig,
     /// Kafka clients before the embedded log.
-    pub listener: log::listener::Config,
+    pub listener: log::listener::ListenerConfig,
     /// What publishers wait for.
-    pub command_log: input::command_log::Config,
+    pub command_log: input::command_log::CommandLogConfig,
 }

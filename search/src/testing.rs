@@ -1,10 +1,10 @@
 //! What the tests share: a shop that is made up from a seed, its changes, and what it has in stock.
 
-use dataflows::contract::changes::{Change, Changes, Rows, Standing, Standings};
+use dataflows::contract::changes::{Change, Changes, ViewChanges, ViewDigest, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::money::Currency;
 use dataflows::contract::time::Timestamp;
-use dataflows::ports::finder::ShopAt;
+use dataflows::ports::finder::OfferContext;
 use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, Variant};
 use dataflows::shop::dead_letters::LetterQuota;
 use dataflows::shop::orders::{Order, OrderLine, OrderStatus};
@@ -184,7 +184,7 @@ impl Shop {
         self.orders.insert(after.order_id.clone(), Arc::new(after.clone()));
         let changes = self.changes(Vec::new());
         let order = Change { before: before.map(Arc::new), after: Some(Arc::new(after)) };
-        let rows = Rows { orders: vec![order], ..Rows::default() };
+        let rows = ViewChanges { orders: vec![order], ..ViewChanges::default() };
         Arc::new(Changes { rows: Arc::new(rows), ..Changes::clone(&changes) })
     }
 
@@ -193,19 +193,19 @@ impl Shop {
         let rows = self.products.values().map(|row| Change { before: None, after: Some(Arc::clone(row)) });
         let changes = self.changes(rows.collect());
         let orders = self.orders.values().map(|row| Change { before: None, after: Some(Arc::clone(row)) });
-        let rows = Rows { orders: orders.collect(), ..Rows::clone(&changes.rows) };
+        let rows = ViewChanges { orders: orders.collect(), ..ViewChanges::clone(&changes.rows) };
         Arc::new(Changes { rows: Arc::new(rows), ..Changes::clone(&changes) })
     }
 
     fn changes(&self, products: Vec<Change<Product>>) -> Arc<Changes> {
-        let mut rows = Rows { products, ..Rows::default() };
+        let mut rows = ViewChanges { products, ..ViewChanges::default() };
         rows.sort();
         let now = Timestamp::from_micros(self.epoch as i64);
         let record = EpochRecord { v: 1, epoch: Epoch(self.epoch), now, rules: 1, cut: Cut::default() };
         // Not the digest of the contract, but as good: it depends on the rows alone.
         let products = self.products.values().map(|row| hash_of(row.as_ref()));
         let digest = products.chain(self.orders.values().map(|row| hash_of(row.as_ref()))).fold(0, u128::wrapping_add);
-        let standing = Standing { rows: self.products.len() as u64, digest };
+        let standing = ViewDigest { rows: self.products.len() as u64, digest };
         Arc::new(Changes {
             record: Arc::new(record),
             rows: Arc::new(rows),
@@ -214,7 +214,7 @@ impl Shop {
             imbalances: Vec::new(),
             quota: LetterQuota::default(),
             search_memory: Vec::new(),
-            standings: Standings(BTreeMap::from([(View::Products, standing)])),
+            standings: ViewDigests(BTreeMap::from([(View::Products, standing)])),
         })
     }
 }
@@ -226,7 +226,7 @@ fn hash_of<R: Row>(row: &R) -> u128 {
 /// What is in stock: of every third SKU nothing.
 pub struct Stock;
 
-impl ShopAt for Stock {
+impl OfferContext for Stock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(0)
     }

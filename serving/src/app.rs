@@ -13,7 +13,7 @@ use crate::vitals::{Vitals, VitalsSource};
 use access::root::Signer;
 use dataflows::engine::budget::Budget;
 use dataflows::ports::CommandLog;
-use dataflows::ports::finder::Finder;
+use dataflows::ports::finder::ProductSearch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -40,7 +40,7 @@ pub struct App {
     /// What writes the tables for analysts.
     pub exports: Arc<dyn Exports>,
     /// What finds products.
-    pub finder: Arc<dyn Finder>,
+    pub finder: Arc<dyn ProductSearch>,
     /// What signs cursors.
     pub cursors: Signer,
     /// Bytes of bodies and answers under way, over HTTP or another way.

@@ -3,12 +3,12 @@
 use super::{currency, moment, pounds, text};
 use dataflows::contract::code::Code;
 use dataflows::contract::epoch::Epoch;
-use dataflows::shop::HashMemo;
+use dataflows::shop::CachedHash;
 use dataflows::shop::adjustments::Adjustment;
 use dataflows::shop::catalogue::{FormerSku, InventoryPolicy, Product, ScheduledPrice, Variant};
 use dataflows::shop::credits::{Credit, CreditLine};
 use dataflows::shop::orders::{
-    History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken,
+    Allocation, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus,
 };
 use dataflows::shop::payments::PaymentMethod;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub fn order() -> Arc<Order> {
         unit_price: 125_000,
         amount: 250_000,
         returned: 1,
-        taken: vec![Taken { location: text("unseen"), quantity: 2 }].into(),
+        taken: vec![Allocation { location: text("unseen"), quantity: 2 }].into(),
     };
     let payment = Payment {
         method: PaymentMethod::External,
@@ -78,7 +78,7 @@ pub fn order() -> Arc<Order> {
         history: history.to_vec().into(),
         placed_at: moment(0),
         money_back_ids: vec![text("unseen")],
-        memo: HashMemo::default(),
+        memo: CachedHash::default(),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use super::documents::{adjustment, credit, order, product};
 use super::{COMMAND_ID, currency, moment, text};
-use dataflows::contract::code::{Code, Problem};
+use dataflows::contract::code::{Code, FieldError};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::topic::{Origin, Topic};
-use dataflows::shop::HashMemo;
+use dataflows::shop::CachedHash;
 use dataflows::shop::command::CommandType;
 use dataflows::shop::operations::{Ids, Operation};
 use dataflows::shop::payments::PaymentRow;
@@ -43,7 +43,7 @@ fn invariant() -> Invariant {
 }
 
 fn operation() -> Operation {
-    let problem = Problem { pointer: "/lines/0".into(), code: Code::OverReturn, detail: "2 of 1".into() };
+    let problem = FieldError { pointer: "/lines/0".into(), code: Code::OverReturn, detail: "2 of 1".into() };
     Operation {
         command_id: text(COMMAND_ID),
         command_type: CommandType::ReturnItems,
@@ -75,6 +75,6 @@ fn stock() -> Stock {
     Stock {
         sku: text("85123A"),
         locations: vec![location("main", 40, 3), location("shop 2", -1, 0)].into(),
-        memo: HashMemo::default(),
+        memo: CachedHash::default(),
     }
 }

@@ -191,7 +191,7 @@ fn said(env: &TestEnv) -> BTreeMap<Epoch, String> {
 fn client(env: &TestEnv, partitions: &Partitions) -> KafkaLog {
     let ready = env.get("/health/ready").ok().json();
     let bootstrap = ready["kafka"].as_str().expect("Kafka clients are listened to").to_owned();
-    let config = ingest::log::kafka::Config { bootstrap, ..ingest::log::kafka::Config::default() };
+    let config = ingest::log::kafka::KafkaConfig { bootstrap, ..ingest::log::kafka::KafkaConfig::default() };
     KafkaLog::open(config, partitions).expect("the listener is a log")
 }
 

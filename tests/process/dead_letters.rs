@@ -24,7 +24,7 @@ fn listed(arguments: &[&str]) -> Value {
 
 /// Publishes to the log that a node has left, as any service may to a topic.
 fn publish(data: &Path, records: Vec<(Topic, Record)>) {
-    let log = Journal::open(&data.join("log"), &Partitions::uniform(8), journal::Config::default()).unwrap();
+    let log = Journal::open(&data.join("log"), &Partitions::uniform(8), journal::JournalConfig::default()).unwrap();
     let (send, receive) = mpsc::channel();
     let records = records.into_iter().map(|(topic, record)| (TopicPartition::new(topic, 1), record)).collect();
     log.append(records, Box::new(move |result| send.send(result).unwrap()));

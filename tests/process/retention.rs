@@ -62,7 +62,7 @@ fn move_stock(api: &Api, round: usize) {
 /// The topics as librdkafka has them.
 fn client(env: &TestEnv) -> KafkaLog {
     let address = env.get("/health/ready").ok().json()["kafka"].as_str().expect("an address").to_owned();
-    let config = kafka::Config { bootstrap: address, ..kafka::Config::default() };
+    let config = kafka::KafkaConfig { bootstrap: address, ..kafka::KafkaConfig::default() };
     KafkaLog::open(config, &Partitions::outputs(PARTITIONS)).expect("the topics are there")
 }
 

@@ -4,11 +4,11 @@
 //! `TRADEWIND_TEST_SIGNALS=1 cargo test --test tradewind-tests ranking` prints what is lost without each signal.
 
 use crate::support::test_data;
-use dataflows::contract::changes::{Change, Changes, Rows, Standings};
+use dataflows::contract::changes::{Change, Changes, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::{Finder, IndexAt, ShopAt, Wanted};
+use dataflows::ports::finder::{IndexSnapshot, OfferContext, ProductSearch, SearchQuery};
 use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, PutProduct, Variant};
 use dataflows::shop::dead_letters::LetterQuota;
 use search::{Config, ProductIndex, Ranking};
@@ -28,7 +28,7 @@ type Judgments = BTreeMap<String, BTreeMap<String, u32>>;
 /// A shop in which nothing moves.
 struct Still;
 
-impl ShopAt for Still {
+impl OfferContext for Still {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(0)
     }
@@ -67,7 +67,7 @@ pub fn row(put: &PutProduct) -> Product {
 
 fn changes(epoch: u64, products: Vec<Product>) -> Arc<Changes> {
     let change = |product| Change { before: None, after: Some(Arc::new(product)) };
-    let mut rows = Rows { products: products.into_iter().map(change).collect(), ..Rows::default() };
+    let mut rows = ViewChanges { products: products.into_iter().map(change).collect(), ..ViewChanges::default() };
     rows.sort();
     let now = Timestamp::from_micros(epoch as i64);
     let record = EpochRecord { v: 1, epoch: Epoch(epoch), now, rules: 1, cut: Cut::default() };
@@ -79,7 +79,7 @@ fn changes(epoch: u64, products: Vec<Product>) -> Arc<Changes> {
         imbalances: Vec::new(),
         quota: LetterQuota::default(),
         search_memory: Vec::new(),
-        standings: Standings::default(),
+        standings: ViewDigests::default(),
     })
 }
 
@@ -108,7 +108,7 @@ fn ndcg(ranked: &[String], judged: &BTreeMap<String, u32>) -> Option<f64> {
     (ideal > 0.0).then(|| got / ideal)
 }
 
-fn index(config: Config, products: &[PutProduct]) -> (tempfile::TempDir, Arc<dyn IndexAt>) {
+fn index(config: Config, products: &[PutProduct]) -> (tempfile::TempDir, Arc<dyn IndexSnapshot>) {
     let folder = tempfile::tempdir().unwrap();
     let (mut sink, finder): (_, ProductIndex) = search::open(config, folder.path(), Epoch(0)).unwrap();
     sink.apply(&changes(1, products.iter().map(row).collect()));
@@ -120,7 +120,7 @@ fn index(config: Config, products: &[PutProduct]) -> (tempfile::TempDir, Arc<dyn
 fn score(ranking: Ranking, products: &[PutProduct], judgments: &Judgments) -> (f64, Vec<f64>) {
     let (_folder, index) = index(Config { ranking, ..Config::default() }, products);
     let scores = judgments.iter().filter_map(|(query, judged)| {
-        let wanted = Wanted { text: query.clone(), limit: 10, ..Wanted::default() };
+        let wanted = SearchQuery { text: query.clone(), limit: 10, ..SearchQuery::default() };
         let found = index.find(&wanted, &Still).unwrap();
         let ranked: Vec<String> = found.hits.iter().map(|hit| hit.product_id.to_string()).collect();
         ndcg(&ranked, judged)

@@ -4,7 +4,7 @@
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{Appended, Sink, Waker};
+use dataflows::ports::{AppendCallback, Sink, Waker};
 use ingest::Error;
 use ingest::log::journal::Journal;
 use ingest::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch};
@@ -87,7 +87,7 @@ impl Log for Watched {
         self.journal.partitions()
     }
 
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         self.journal.append(records, done);
     }
 

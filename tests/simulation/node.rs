@@ -2,19 +2,20 @@
 
 use super::history::History;
 use dataflows::contract::changes::Changes;
-use dataflows::engine::stepped::Stepped;
+use dataflows::engine::EngineConfig;
+use dataflows::engine::stepped::ManualEngine;
 use dataflows::ports::Sink;
-use ingest::checkpoint::{self, Keep, Keeper, Manifest};
+use ingest::checkpoint::{self, CheckpointConfig, CheckpointManager, LogRetention, Manifest};
 use ingest::dead_letters::{self, DeadLetters};
-use ingest::input::sealed::{Place, Sealed};
-use ingest::input::sequencer::{Closer, Report};
-use ingest::input::source::{LogSource, Worker};
-use ingest::input::{sequencer, source};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sequencer;
+use ingest::input::sequencer::{EpochSequencer, Report};
+use ingest::input::source::{LogSource, SourceConfig, Worker};
 use ingest::log::journal::{Journal, Writer};
 use ingest::log::storage::Storage;
 use ingest::log::{Log, Partitions, journal};
 use ingest::output::publisher;
-use ingest::output::publisher::{Outbox, Publisher};
+use ingest::output::publisher::{Outbox, OutputPublisher};
 use ingest::testing::{Disk, FaultyLog, LogFaults, ManualClock};
 use ingest::{Error, Fatal, Signal};
 use serving::Shop;
@@ -22,9 +23,9 @@ use std::sync::{Arc, Mutex};
 
 /// The parts of a node.
 pub struct Node {
-    pub engine: Stepped,
-    pub closer: Closer,
-    pub keeper: Keeper,
+    pub engine: ManualEngine,
+    pub closer: EpochSequencer,
+    pub keeper: CheckpointManager,
     pub letters: DeadLetters,
     pub shop: Shop,
     /// The log as publishers see it.
@@ -32,7 +33,7 @@ pub struct Node {
     pub writer: Writer,
     pub journal: Arc<Journal>,
     pub outbox: Outbox,
-    pub publisher: Publisher,
+    pub publisher: OutputPublisher,
     pub outputs_writer: Writer,
     pub outputs: Arc<Journal>,
     /// The checkpoint that it began with.
@@ -44,12 +45,12 @@ pub struct Node {
 pub const PARTITIONS: u32 = 3;
 
 /// Small, so that every edge is near.
-fn journal_config() -> journal::Config {
-    journal::Config {
+fn journal_config() -> journal::JournalConfig {
+    journal::JournalConfig {
         segment_bytes: 12_000,
         read_window_bytes: 600,
         index_distance_bytes: 500,
-        ..journal::Config::default()
+        ..journal::JournalConfig::default()
     }
 }
 
@@ -78,11 +79,11 @@ impl Node {
         let kept = disk.folder("checkpoints");
         let newest = checkpoint::newest(&*kept, 1)?;
         let (base, state) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
-        let place = base.as_ref().map_or_else(Place::default, Manifest::place);
-        let sealed = Sealed::read(&*patient, place.clone())?;
+        let place = base.as_ref().map_or_else(LogPosition::default, Manifest::place);
+        let sealed = SealedEpochs::read(&*patient, place.clone())?;
         let shop = Shop::new(&serving::Config::default(), Arc::new(|| 0));
         shop.live_from(sealed.end().epochs.last);
-        let letters = DeadLetters::open(disk.folder("dead-letters"), dead_letters::Config::default())?;
+        let letters = DeadLetters::open(disk.folder("dead-letters"), dead_letters::DeadLetterConfig::default())?;
 
         let Outputs { outputs, outputs_writer, outbox, publisher } = Outputs::open(&disk, &faults)?;
         let (published, from) = (outbox.published(), place.epochs.last);
@@ -94,8 +95,7 @@ impl Node {
             Arc::new(move |error| *fatal.lock().unwrap() = Some(error))
         };
         let worker = Worker { index: 0, peers: 1 };
-        let source_config =
-            source::Config { uncovered_records_max: 40, read_records_max: 16, ..source::Config::default() };
+        let source_config = SourceConfig { uncovered_records_max: 40, read_records_max: 16, ..SourceConfig::default() };
         let source = LogSource::open(Arc::clone(&log), &sealed, worker, Arc::clone(&stops), source_config)?;
         let sinks: Vec<Box<dyn Sink>> = vec![
             Box::new(Twice { inner: Box::new(letters.clone()), history: history.clone() }),
@@ -103,12 +103,12 @@ impl Node {
             Box::new(Twice { inner: Box::new(shop.clone()), history: history.clone() }),
             Box::new(history.sink(base.as_ref().map(|base| base.epoch))),
         ];
-        let config = dataflows::engine::Config { epochs_in_flight: 16, ..dataflows::engine::Config::default() };
-        let engine = Stepped::new(config, state, Box::new(source), sinks);
+        let config = EngineConfig { epochs_in_flight: 16, ..EngineConfig::default() };
+        let engine = ManualEngine::new(config, state, Box::new(source), sinks);
 
         let report = Report { clock_behind: Arc::new(|_| {}), stalled: Arc::new(|_| {}), fatal: stops };
-        let closer = Closer::new(Arc::clone(&log), &sealed, clock, report, Signal::default(), paced())?;
-        let parts = checkpoint::Parts {
+        let closer = EpochSequencer::new(Arc::clone(&log), &sealed, clock, report, Signal::default(), paced())?;
+        let parts = checkpoint::CheckpointParts {
             folder: kept,
             holder: Arc::new(shop.clone()),
             durables: vec![Arc::new(letters.clone()), Arc::new(outbox.clone())],
@@ -116,8 +116,8 @@ impl Node {
             from: place,
             last: base.clone(),
         };
-        let config = checkpoint::Config { kept: 2, log_kept: Keep::Needed, ..checkpoint::Config::default() };
-        let keeper = Keeper::new(parts, config, Signal::default())?;
+        let config = CheckpointConfig { kept: 2, log_kept: LogRetention::Needed, ..CheckpointConfig::default() };
+        let keeper = CheckpointManager::new(parts, config, Signal::default())?;
         Ok(Node {
             engine,
             closer,
@@ -138,13 +138,13 @@ impl Node {
 }
 
 /// As fast as it is moved.
-fn paced() -> sequencer::Config {
-    sequencer::Config {
+fn paced() -> sequencer::SequencerConfig {
+    sequencer::SequencerConfig {
         epoch_ms_min: 0,
         epoch_ms_max: 0,
         epoch_records_max: 20,
         acknowledge_ms_max: u64::MAX,
-        ..sequencer::Config::default()
+        ..sequencer::SequencerConfig::default()
     }
 }
 
@@ -152,26 +152,26 @@ struct Outputs {
     outputs: Arc<Journal>,
     outputs_writer: Writer,
     outbox: Outbox,
-    publisher: Publisher,
+    publisher: OutputPublisher,
 }
 
 impl Outputs {
     fn open(disk: &Disk, faults: &LogFaults) -> Result<Outputs, Error> {
-        let packed = journal::Config { is_packed: true, ..journal_config() };
+        let packed = journal::JournalConfig { is_packed: true, ..journal_config() };
         let (outputs, outputs_writer) =
             Journal::open_stepped(disk.folder("outputs"), &Partitions::outputs(PARTITIONS), packed)?;
         let outputs = Arc::new(outputs);
         let inner = Arc::clone(&outputs) as Arc<dyn Log>;
         let log: Arc<dyn Log> = Arc::new(FaultyLog::new(inner, faults.clone(), false));
-        let config = publisher::Config {
+        let config = publisher::PublisherConfig {
             durable_ms_max: 0,
             acknowledge_ms_max: u64::MAX,
             append_bytes_max: 3_000,
             append_epochs_max: 4,
-            ..publisher::Config::default()
+            ..publisher::PublisherConfig::default()
         };
         let outbox = Outbox::new(publisher::published(&*log)?, config);
-        let publisher = Publisher::new(log, outbox.clone());
+        let publisher = OutputPublisher::new(log, outbox.clone());
         Ok(Outputs { outputs, outputs_writer, outbox, publisher })
     }
 }

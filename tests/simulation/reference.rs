@@ -4,7 +4,7 @@
 use super::history::History;
 use super::node::{Node, Parts};
 use crate::outputs;
-use ingest::dead_letters::{DeadLetters, Letter, Wanted};
+use ingest::dead_letters::{DeadLetters, Letter, LetterFilter};
 use ingest::log::Log;
 use ingest::testing::{Disk, LogFaults, ManualClock};
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub fn check(node: &mut Node, disk: &Disk, history: &History) {
 }
 
 fn letters(of: &DeadLetters) -> Vec<Letter> {
-    let all = of.list(None, Wanted::All, usize::MAX).expect("it can be read");
+    let all = of.list(None, LetterFilter::All, usize::MAX).expect("it can be read");
     all.into_iter().map(|summary| of.letter(summary.origin).expect("it is there")).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::rule_s::record_of;
 use dataflows::contract::topic::{Origin, TopicPartition};
 use dataflows::ports::AppendError;
 use ingest::log::{Log, Record};
-use ingest::testing::{Disk, Faults, LogFaults, ManualClock, Random, Stop};
+use ingest::testing::{Disk, DiskFaults, LogFaults, ManualClock, Random, Stop};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -93,7 +93,7 @@ impl World {
             plan,
         };
         if let Plan::Stop(stop) = &world.plan {
-            world.disk.fail(Faults { stop: Some(stop.clone()), ..Faults::default() });
+            world.disk.fail(DiskFaults { stop: Some(stop.clone()), ..DiskFaults::default() });
         }
         world
     }
@@ -161,7 +161,7 @@ impl World {
         };
         self.faults.set(rate(&[0, 10, 40]));
         self.history.seen().one_in = rate(&[0, 5]);
-        let mut faults = Faults { one_in: rate(&[0, 0, 30, 100]), ..Faults::default() };
+        let mut faults = DiskFaults { one_in: rate(&[0, 0, 30, 100]), ..DiskFaults::default() };
         match self.random.below(4) {
             0 => faults.room_bytes = Some(self.random.below(20_000)),
             1 => faults.steps_left = Some(self.random.below(400)),
@@ -322,7 +322,7 @@ impl World {
         } else {
             self.disk.copy()
         };
-        self.disk.fail(Faults { stop: left, ..Faults::default() });
+        self.disk.fail(DiskFaults { stop: left, ..DiskFaults::default() });
     }
 
     /// Nobody is told any more what became of what was on its way.
@@ -333,7 +333,7 @@ impl World {
 
     /// Without faults from here on, everything is decided; then what was made of it is checked.
     fn settle(&mut self) {
-        self.disk.fail(Faults::default());
+        self.disk.fail(DiskFaults::default());
         self.faults.set(None);
         self.history.seen().one_in = None;
         let mut node = self.start().expect("nothing fails any more");

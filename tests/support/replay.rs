@@ -5,8 +5,8 @@ use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, RULES};
 use dataflows::contract::input::Input;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic};
-use dataflows::engine::{Config, Engine};
-use dataflows::ports::{Polled, Sink, Source, Stride, Unmeasured, Waker};
+use dataflows::engine::{Engine, EngineConfig};
+use dataflows::ports::{NoStopwatch, Sink, Source, SourcePoll, Stride, Waker};
 use ingest::log::Record;
 use std::sync::{Arc, Mutex};
 
@@ -52,10 +52,10 @@ pub struct Replay {
 impl Source for Replay {
     fn wake(&mut self, _: Waker) {}
 
-    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> SourcePoll {
         let rest = &self.log.epochs[self.at..];
         if rest.is_empty() {
-            return Polled::End;
+            return SourcePoll::End;
         }
         let taken = &rest[..rest.len().min(epochs_max).min(self.way.stride)];
         self.at += taken.len();
@@ -70,7 +70,7 @@ impl Source for Replay {
             stride.epochs.push(Arc::clone(record));
             stride.inputs.extend(inputs.iter().filter(ours).map(|input| (record.epoch, input.clone())));
         }
-        Polled::Stride(stride)
+        SourcePoll::Stride(stride)
     }
 }
 
@@ -93,9 +93,10 @@ pub fn run_from(log: &Arc<SealedLog>, base: Option<Arc<Changes>>, way: Way) -> V
     let kept = Arc::new(Mutex::new(Vec::new()));
     let sources = (0..way.workers)
         .map(|worker| -> Box<dyn Source> { Box::new(Replay { log: Arc::clone(log), at, worker, way }) });
-    let config = Config { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..Config::default() };
+    let config =
+        EngineConfig { epochs_in_flight: way.in_flight, stride_epochs_max: way.stride, ..EngineConfig::default() };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&kept)))];
-    Engine::start(config, base, sources.collect(), sinks, Arc::new(Unmeasured)).expect("there are sources").join();
+    Engine::start(config, base, sources.collect(), sinks, Arc::new(NoStopwatch)).expect("there are sources").join();
     let mut kept = kept.lock().expect("the engine has ended");
     std::mem::take(&mut *kept)
 }

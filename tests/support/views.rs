@@ -1,6 +1,6 @@
 //! The views as an outsider keeps them: rows by key, from the changes of each epoch.
 
-use dataflows::contract::changes::{Change, Changes, Rows, row_hash};
+use dataflows::contract::changes::{Change, Changes, ViewChanges, row_hash};
 use dataflows::shop::row::{Row, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub struct Views(pub BTreeMap<View, BTreeMap<String, Vec<u8>>>);
 impl Views {
     /// Applies an epoch; every change must fit what is there.
     pub fn apply(&mut self, changes: &Changes) {
-        let Rows {
+        let ViewChanges {
             products,
             stock,
             orders,

@@ -13,7 +13,7 @@ use crate::shop::payments::PaymentRow;
 use crate::shop::policy::Policy;
 use crate::shop::row::{Row, View};
 use crate::shop::stock::Stock;
-use crate::views::invariants::{Imbalance, Invariant};
+use crate::views::invariants::{Invariant, Residual};
 use crate::views::revenue::Revenue;
 use crate::views::searches::{SearchMemoChange, Searches};
 use smol_str::SmolStr;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The changes of one view as outsiders see them: in the order of their keys, each with the bytes that are published.
-pub trait Changed {
+pub trait ErasedChanges {
     /// How many rows changed.
     fn count(&self) -> usize;
 
@@ -37,7 +37,7 @@ pub trait Changed {
     fn find(&self, key: &str) -> Option<usize>;
 }
 
-impl<R: Row> Changed for Vec<Change<R>> {
+impl<R: Row> ErasedChanges for Vec<Change<R>> {
     fn count(&self) -> usize {
         self.len()
     }
@@ -93,7 +93,7 @@ impl<R: Row> Change<R> {
 
 /// How a view stands at an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ViewDigest {
     /// How many rows it has.
     pub rows: u64,
     /// The sum, modulo 2^128, of the hashes of its rows.
@@ -118,11 +118,11 @@ fn hash_of<R: Row>(row: &R) -> u128 {
 
 /// How every view stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standings(pub BTreeMap<View, Standing>);
+pub struct ViewDigests(pub BTreeMap<View, ViewDigest>);
 
-impl Standings {
+impl ViewDigests {
     /// The standing of a view.
-    pub fn of(&self, view: View) -> Standing {
+    pub fn of(&self, view: View) -> ViewDigest {
         self.0.get(&view).copied().unwrap_or_default()
     }
 
@@ -145,14 +145,14 @@ impl Standings {
     }
 
     /// Adds the differences that a shard brings.
-    pub(crate) fn add(&mut self, other: &Standings) {
+    pub(crate) fn add(&mut self, other: &ViewDigests) {
         for (view, more) in &other.0 {
             let standing = self.0.entry(*view).or_default();
             standing.rows = standing.rows.wrapping_add(more.rows);
             standing.digest = standing.digest.wrapping_add(more.digest);
         }
         // A view that has become empty stands as one that always was: a state that is read back cannot tell them apart.
-        self.0.retain(|_, standing| *standing != Standing::default());
+        self.0.retain(|_, standing| *standing != ViewDigest::default());
     }
 }
 
@@ -165,36 +165,36 @@ macro_rules! changes {
     ($($field:ident $variant:ident $row:ident,)*) => {
         /// The changed rows of every view, by key.
         #[derive(Clone, Debug, Default, PartialEq)]
-        pub struct Rows {
+        pub struct ViewChanges {
             $(#[doc = concat!("The view `", stringify!($field), "`.")] pub $field: Vec<Change<$row>>,)*
         }
 
         /// A changed row of any view.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(missing_docs, reason = "each is a row of the view of that name")]
-        pub enum AnyChange {
+        pub enum ViewChange {
             $($variant(Change<$row>),)*
         }
 
-        impl AnyChange {
+        impl ViewChange {
             /// The key of the row.
             pub fn key(&self) -> Cow<'_, str> {
-                match self { $(AnyChange::$variant(change) => change.key(),)* }
+                match self { $(ViewChange::$variant(change) => change.key(),)* }
             }
         }
 
-        impl Rows {
+        impl ViewChanges {
             /// Takes a change in, and counts it.
-            pub(crate) fn push(&mut self, change: AnyChange, standings: &mut Standings) {
+            pub(crate) fn push(&mut self, change: ViewChange, standings: &mut ViewDigests) {
                 match change {
-                    $(AnyChange::$variant(change) => {
+                    $(ViewChange::$variant(change) => {
                         standings.count(&change);
                         self.$field.push(change);
                     })*
                 }
             }
 
-            fn append(&mut self, other: Rows) {
+            fn append(&mut self, other: ViewChanges) {
                 $(self.$field.extend(other.$field);)*
             }
 
@@ -205,7 +205,7 @@ macro_rules! changes {
             }
 
             /// The changes of a view.
-            pub fn of(&self, view: View) -> &dyn Changed {
+            pub fn of(&self, view: View) -> &dyn ErasedChanges {
                 match view { $(View::$variant => &self.$field,)* }
             }
 
@@ -240,7 +240,7 @@ changes! {
 #[derive(Debug, Default, PartialEq)]
 pub struct Shard {
     /// Its changed rows.
-    pub rows: Rows,
+    pub rows: ViewChanges,
     /// Its events.
     pub events: Vec<Arc<Event>>,
     /// Its dead letters.
@@ -248,16 +248,16 @@ pub struct Shard {
     /// What their quota changes.
     pub quota: LetterQuota,
     /// The sums of checks that changed.
-    pub imbalances: Vec<Imbalance>,
+    pub imbalances: Vec<Residual>,
     /// What is remembered of searches, where that changed.
     pub search_memory: Vec<SearchMemoChange>,
     /// What its rows change in the standings.
-    pub standings: Standings,
+    pub standings: ViewDigests,
 }
 
 impl Shard {
     /// Takes a changed row in, and counts it.
-    pub fn push(&mut self, change: AnyChange) {
+    pub fn push(&mut self, change: ViewChange) {
         self.rows.push(change, &mut self.standings);
     }
 }
@@ -268,7 +268,7 @@ pub struct Changes {
     /// The epoch, its `now`, its cut.
     pub record: Arc<EpochRecord>,
     /// The changed rows, by key; shared, since they are kept longer than the rest.
-    pub rows: Arc<Rows>,
+    pub rows: Arc<ViewChanges>,
     /// The events, in order.
     pub events: Vec<Arc<Event>>,
     /// The records that could not be read, in order; without those that are only counted.
@@ -276,11 +276,11 @@ pub struct Changes {
     /// What the quota of dead letters changes.
     pub quota: LetterQuota,
     /// The sums of checks that changed, as they are now.
-    pub imbalances: Vec<Imbalance>,
+    pub imbalances: Vec<Residual>,
     /// What is remembered of searches, where that changed, by their ids.
     pub search_memory: Vec<SearchMemoChange>,
     /// How every view stands after it.
-    pub standings: Standings,
+    pub standings: ViewDigests,
 }
 
 impl Changes {
@@ -290,8 +290,8 @@ impl Changes {
     }
 
     /// Puts the shards of an epoch together; `standings` are those of the epoch before.
-    pub fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: Standings) -> Changes {
-        let mut rows = Rows::default();
+    pub fn of(record: Arc<EpochRecord>, shards: Vec<Shard>, mut standings: ViewDigests) -> Changes {
+        let mut rows = ViewChanges::default();
         let (mut events, mut dead_letters, mut imbalances) = (Vec::new(), Vec::new(), Vec::new());
         let mut search_memory = Vec::new();
         let mut quota = LetterQuota::default();
@@ -310,7 +310,7 @@ impl Changes {
         dead_letters.sort_unstable();
         quota.counts.sort_unstable();
         quota.dropped.sort_unstable();
-        imbalances.sort_unstable_by(|a: &Imbalance, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
+        imbalances.sort_unstable_by(|a: &Residual, b| (a.check, &a.subject).cmp(&(b.check, &b.subject)));
         search_memory.sort_unstable_by(|(one, _): &SearchMemoChange, (other, _)| one.cmp(other));
         Changes { record, rows: Arc::new(rows), events, dead_letters, quota, imbalances, search_memory, standings }
     }

@@ -1,6 +1,6 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
-use crate::engine::stored::{self, Store, Stored, Unreadable, stored};
+use crate::engine::stored::{self, DecodeError, Encoding, Reader, stored};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -60,7 +60,7 @@ impl std::fmt::Display for Code {
 
 /// One thing that was wrong, with a JSON pointer into the command's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
+pub struct FieldError {
     /// Where: `/lines/0`, or empty for the whole.
     pub pointer: Cow<'static, str>,
     /// What kind.
@@ -71,43 +71,43 @@ pub struct Problem {
 
 /// A refused command: the code that decides, and everything that was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The code of the outcome.
     pub code: Code,
     /// The details, never empty; the first [`ERRORS_MAX`] of them.
-    pub errors: Vec<Problem>,
+    pub errors: Vec<FieldError>,
 }
 
-impl Refusal {
+impl Rejection {
     /// A refusal for one reason.
-    pub fn new(code: Code, pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { code, errors: vec![Problem { pointer: pointer.into(), code, detail: detail.into() }] }
+    pub fn new(code: Code, pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Rejection {
+        Rejection { code, errors: vec![FieldError { pointer: pointer.into(), code, detail: detail.into() }] }
     }
 
     /// A value out of bounds at `pointer`.
-    pub fn invalid(pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal::new(Code::Invalid, pointer, detail)
+    pub fn invalid(pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Rejection {
+        Rejection::new(Code::Invalid, pointer, detail)
     }
 
     /// Several problems; the first gives the code. `None` if there are none.
-    pub fn of(mut errors: Vec<Problem>) -> Option<Refusal> {
+    pub fn of(mut errors: Vec<FieldError>) -> Option<Rejection> {
         let code = errors.first()?.code;
         errors.truncate(ERRORS_MAX);
-        Some(Refusal { code, errors })
+        Some(Rejection { code, errors })
     }
 }
 
-impl Store for Code {
+impl Encoding for Code {
     fn store(&self, out: &mut Vec<u8>) {
         stored::store_text(self.as_str(), out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let text = stored::load_text(from)?;
-        Code::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(Unreadable("no such code"))
+        Code::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(DecodeError("no such code"))
     }
 }
 
 stored! {
-    Problem { pointer, code, detail }
+    FieldError { pointer, code, detail }
 }

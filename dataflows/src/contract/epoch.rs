@@ -3,7 +3,7 @@
 
 use crate::contract::time::Timestamp;
 use crate::contract::topic::{Origin, Topic, TopicPartition};
-use crate::engine::stored::{Store, Stored, Unreadable};
+use crate::engine::stored::{DecodeError, Encoding, Reader};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ pub struct EpochRecord {
 
 /// Why a record of `epochs` does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Ignored {
+pub enum EpochRefusal {
     /// It is not the next number: another sequencer was faster.
     #[error("epoch {found} is not the next one, {expected}")]
     NotNext {
@@ -155,21 +155,21 @@ impl Default for Epochs {
 impl Epochs {
     /// Takes the next record of the topic if it counts, and says why not otherwise. The log decides: of two sequencers
     /// that race, the one whose record stands first has closed the epoch.
-    pub fn accept(&mut self, record: &EpochRecord) -> Result<(), Ignored> {
+    pub fn accept(&mut self, record: &EpochRecord) -> Result<(), EpochRefusal> {
         let expected = self.last.next();
         if record.v != 1 {
-            return Err(Ignored::Unreadable(format!("its version is {}", record.v)));
+            return Err(EpochRefusal::Unreadable(format!("its version is {}", record.v)));
         }
         if record.epoch != expected {
-            return Err(Ignored::NotNext { found: record.epoch, expected });
+            return Err(EpochRefusal::NotNext { found: record.epoch, expected });
         }
         if record.now <= self.now {
-            return Err(Ignored::NotLater { found: record.now, last: self.now });
+            return Err(EpochRefusal::NotLater { found: record.now, last: self.now });
         }
         for (at, found) in record.cut.iter() {
             let last = self.cut.get(at).unwrap_or(0);
             if found < last {
-                return Err(Ignored::Uncovered { at, found, last });
+                return Err(EpochRefusal::Uncovered { at, found, last });
             }
         }
         self.last = record.epoch;
@@ -179,9 +179,9 @@ impl Epochs {
     }
 
     /// Reads a record of the topic and takes it if it counts.
-    pub fn accept_bytes(&mut self, value: &[u8]) -> Result<EpochRecord, Ignored> {
+    pub fn accept_bytes(&mut self, value: &[u8]) -> Result<EpochRecord, EpochRefusal> {
         let record: EpochRecord =
-            serde_json::from_slice(value).map_err(|error| Ignored::Unreadable(error.to_string()))?;
+            serde_json::from_slice(value).map_err(|error| EpochRefusal::Unreadable(error.to_string()))?;
         self.accept(&record)?;
         Ok(record)
     }
@@ -198,12 +198,12 @@ impl Epochs {
     }
 }
 
-impl Store for Epoch {
+impl Encoding for Epoch {
     fn store(&self, out: &mut Vec<u8>) {
         self.0.store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         u64::load(from).map(Epoch)
     }
 }
@@ -235,14 +235,14 @@ mod tests {
         let at = Timestamp::from_micros;
         let first = epochs.next_record(&ends(5), at(10));
         assert_eq!(epochs.accept(&first), Ok(()));
-        assert_eq!(epochs.accept(&first), Err(Ignored::NotNext { found: Epoch(1), expected: Epoch(2) }));
+        assert_eq!(epochs.accept(&first), Err(EpochRefusal::NotNext { found: Epoch(1), expected: Epoch(2) }));
         let mut second = epochs.next_record(&ends(4), at(11));
         assert!(second.cut.is_empty(), "an end that did not move is not named");
         second.cut = ends(4);
-        assert_eq!(epochs.accept(&second), Err(Ignored::Uncovered { at: ORDERS, found: 4, last: 5 }));
+        assert_eq!(epochs.accept(&second), Err(EpochRefusal::Uncovered { at: ORDERS, found: 4, last: 5 }));
         second.cut = ends(6);
         second.now = at(10);
-        assert_eq!(epochs.accept(&second), Err(Ignored::NotLater { found: at(10), last: at(10) }));
+        assert_eq!(epochs.accept(&second), Err(EpochRefusal::NotLater { found: at(10), last: at(10) }));
         second.now = at(11);
         assert_eq!(epochs.accept(&second), Ok(()));
         assert_eq!((epochs.last, epochs.now, epochs.cut), (Epoch(2), at(11), ends(6)));

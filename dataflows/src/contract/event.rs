@@ -3,7 +3,7 @@
 
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smol_str::SmolStr;
 
@@ -21,7 +21,7 @@ pub struct Event {
     /// Business time.
     pub occurred_at: Timestamp,
     /// What happened.
-    pub fact: Fact,
+    pub fact: EventPayload,
 }
 
 impl Serialize for Event {

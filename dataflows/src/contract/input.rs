@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A command that could be read, with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
+pub struct CommandEnvelope {
     /// Where it was read; gives its place in the epoch.
     pub origin: Origin,
     /// Its id.
@@ -22,7 +22,7 @@ pub struct Envelope {
 
 /// An observation that could be read, with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ObservationEnvelope {
     /// Where it was read.
     pub origin: Origin,
     /// What was observed.
@@ -102,9 +102,9 @@ pub struct DeadLetter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A command.
-    Command(Box<Envelope>),
+    Command(Box<CommandEnvelope>),
     /// An observation.
-    Observation(Box<Sighting>),
+    Observation(Box<ObservationEnvelope>),
     /// A record that could not be read.
     Dead(DeadLetter),
 }

@@ -1,6 +1,6 @@
 //! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing here rounds.
 
-use crate::engine::stored::{self, Store, Stored, Unreadable, stored};
+use crate::engine::stored::{self, DecodeError, Encoding, Reader, stored};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
 use std::fmt;
@@ -190,14 +190,14 @@ impl Serialize for Money {
 /// Money as a command gives it: the amount is a number, but the currency is not yet known to be one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
-pub struct GivenMoney {
+pub struct MoneyInput {
     /// Ten-thousandths of the unit.
     pub amount: Amount,
     /// What stands where the currency should.
     pub currency: SmolStr,
 }
 
-crate::objects! { GivenMoney }
+crate::objects! { MoneyInput }
 
 /// A number of ten-thousandths, written as a decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -215,13 +215,13 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
-impl Store for Currency {
+impl Encoding for Currency {
     fn store(&self, out: &mut Vec<u8>) {
         stored::store_text(self.as_str(), out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
-        Currency::parse(stored::load_text(from)?).ok_or(Unreadable("no such currency"))
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Currency::parse(stored::load_text(from)?).ok_or(DecodeError("no such currency"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Time as the log and the rows have it: microseconds since 1970 in UTC. Nothing here reads a clock.
 
-use crate::engine::stored::{Store, Stored, Unreadable};
+use crate::engine::stored::{DecodeError, Encoding, Reader};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -177,12 +177,12 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-impl Store for Timestamp {
+impl Encoding for Timestamp {
     fn store(&self, out: &mut Vec<u8>) {
         self.micros().store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         i64::load(from).map(Timestamp::from_micros)
     }
 }

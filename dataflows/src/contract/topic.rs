@@ -1,7 +1,7 @@
 //! The topics of the log and their order inside an epoch. Not for prefixes or partition counts: those are the log's.
 
 use crate::contract::domain::Domain;
-use crate::engine::stored::{Store, Stored, Unreadable, stored};
+use crate::engine::stored::{DecodeError, Encoding, Reader, stored};
 use crate::shop::row::View;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -139,7 +139,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-impl Store for Topic {
+impl Encoding for Topic {
     fn store(&self, out: &mut Vec<u8>) {
         out.push(match self {
             Topic::Policy => 0,
@@ -154,7 +154,7 @@ impl Store for Topic {
         });
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match u8::load(from)? {
             0 => Ok(Topic::Policy),
             1 => Ok(Topic::Catalog),
@@ -162,7 +162,7 @@ impl Store for Topic {
             3 => Ok(Topic::Orders),
             4 => Ok(Topic::Epochs),
             5 => Ok(Topic::Activity),
-            _ => Err(Unreadable("no Topic has that number")),
+            _ => Err(DecodeError("no Topic has that number")),
         }
     }
 }

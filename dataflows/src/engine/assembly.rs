@@ -1,6 +1,6 @@
 //! Puts the shards of an epoch together and hands whole epochs to the sinks. Not for threads: `engine` has those.
 
-use crate::contract::changes::{Changes, Shard, Standings};
+use crate::contract::changes::{Changes, Shard, ViewDigests};
 use crate::contract::epoch::EpochRecord;
 use crate::engine::operators::Message;
 use crate::ports::Sink;
@@ -8,27 +8,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Puts epochs together when every worker has sealed them, and hands them to the sinks.
-pub struct Assembly {
+pub struct EpochAssembler {
     /// Up to where each worker has; none when it has ended.
     sealed: Vec<Option<u64>>,
     records: BTreeMap<u64, Arc<EpochRecord>>,
     /// The shards of an epoch, and the bytes of them all.
     shards: BTreeMap<u64, (Vec<Shard>, usize)>,
-    standings: Standings,
+    standings: ViewDigests,
     /// What gets them.
     pub sinks: Vec<Box<dyn Sink>>,
 }
 
-impl Assembly {
+impl EpochAssembler {
     /// Nothing is there yet but the base, which the sinks get first.
-    pub fn new(workers: usize, base: Option<&Arc<Changes>>, mut sinks: Vec<Box<dyn Sink>>) -> Assembly {
-        let mut standings = Standings::default();
+    pub fn new(workers: usize, base: Option<&Arc<Changes>>, mut sinks: Vec<Box<dyn Sink>>) -> EpochAssembler {
+        let mut standings = ViewDigests::default();
         if let Some(base) = base {
             standings = base.standings.clone();
             sinks.iter_mut().for_each(|sink| sink.apply(base));
         }
         let (records, shards) = (BTreeMap::new(), BTreeMap::new());
-        Assembly { sealed: vec![Some(0); workers], records, shards, standings, sinks }
+        EpochAssembler { sealed: vec![Some(0); workers], records, shards, standings, sinks }
     }
 
     /// Takes what a worker says, and calls `applied` for each epoch that all sinks have by that, with its bytes.

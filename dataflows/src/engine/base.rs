@@ -1,9 +1,9 @@
 //! The core's state at an epoch, whole: what a checkpoint keeps, and what a restart goes on from. Tables and tallies are
 //! kept; what follows from them (payments, how the checks stand) is made again. Not for files: `ingest` has those.
 
-use crate::contract::changes::{AnyChange, Change, Changes, Shard, Standings};
+use crate::contract::changes::{Change, Changes, Shard, ViewChange, ViewDigests};
 use crate::contract::epoch::EpochRecord;
-use crate::engine::stored::{Store, Stored, Unreadable};
+use crate::engine::stored::{DecodeError, Encoding, Reader};
 use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::Product;
 use crate::shop::credits::Credit;
@@ -14,9 +14,9 @@ use crate::shop::payments::PaymentRow;
 use crate::shop::policy::Policy;
 use crate::shop::stock::Stock;
 use crate::views::invariants;
-use crate::views::invariants::{Imbalance, Invariant};
+use crate::views::invariants::{Invariant, Residual};
 use crate::views::revenue::Revenue;
-use crate::views::searches::{SearchMemo, Searches};
+use crate::views::searches::{SearchSession, Searches};
 use std::sync::Arc;
 
 macro_rules! tables {
@@ -60,48 +60,48 @@ tables! {
 }
 
 /// Reads rows of a table, one after another, and adds them to a shard.
-pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), Unreadable> {
-    let mut from = Stored(bytes);
+pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), DecodeError> {
+    let mut from = Reader(bytes);
     while !from.0.is_empty() {
         match table {
-            Table::Adjustments => shard.push(AnyChange::Adjustments(row::<Adjustment>(&mut from)?)),
-            Table::Credits => shard.push(AnyChange::Credits(row::<Credit>(&mut from)?)),
-            Table::Imbalances => shard.imbalances.push(Imbalance::load(&mut from)?),
+            Table::Adjustments => shard.push(ViewChange::Adjustments(row::<Adjustment>(&mut from)?)),
+            Table::Credits => shard.push(ViewChange::Credits(row::<Credit>(&mut from)?)),
+            Table::Imbalances => shard.imbalances.push(Residual::load(&mut from)?),
             Table::LetterCounts => shard.quota.counts.push(LetterCount::load(&mut from)?),
-            Table::Operations => shard.push(AnyChange::Operations(row::<Operation>(&mut from)?)),
+            Table::Operations => shard.push(ViewChange::Operations(row::<Operation>(&mut from)?)),
             Table::Orders => {
                 let order = row::<Order>(&mut from)?;
                 if let Some(payment) = order.after.as_deref().and_then(PaymentRow::of) {
-                    shard.push(AnyChange::Payments(appears(payment.into())));
+                    shard.push(ViewChange::Payments(appears(payment.into())));
                 }
-                shard.push(AnyChange::Orders(order));
+                shard.push(ViewChange::Orders(order));
             }
-            Table::Policy => shard.push(AnyChange::Policy(row::<Policy>(&mut from)?)),
-            Table::Products => shard.push(AnyChange::Products(row::<Product>(&mut from)?)),
-            Table::Revenue => shard.push(AnyChange::Revenue(row::<Revenue>(&mut from)?)),
+            Table::Policy => shard.push(ViewChange::Policy(row::<Policy>(&mut from)?)),
+            Table::Products => shard.push(ViewChange::Products(row::<Product>(&mut from)?)),
+            Table::Revenue => shard.push(ViewChange::Revenue(row::<Revenue>(&mut from)?)),
             Table::SearchMemory => {
-                let memo = SearchMemo::load(&mut from)?;
+                let memo = SearchSession::load(&mut from)?;
                 shard.search_memory.push((memo.search_id.clone(), Some(Arc::new(memo))));
             }
-            Table::Searches => shard.push(AnyChange::Searches(row::<Searches>(&mut from)?)),
-            Table::Stock => shard.push(AnyChange::Stock(row::<Stock>(&mut from)?)),
+            Table::Searches => shard.push(ViewChange::Searches(row::<Searches>(&mut from)?)),
+            Table::Stock => shard.push(ViewChange::Stock(row::<Stock>(&mut from)?)),
         }
     }
     Ok(())
 }
 
 /// Puts the shards of a state together. The record names the next offset of every partition.
-pub fn whole(record: EpochRecord, mut shards: Vec<Shard>) -> Changes {
-    let imbalances: Vec<Imbalance> = shards.iter().flat_map(|shard| shard.imbalances.iter().cloned()).collect();
+pub fn assemble(record: EpochRecord, mut shards: Vec<Shard>) -> Changes {
+    let imbalances: Vec<Residual> = shards.iter().flat_map(|shard| shard.imbalances.iter().cloned()).collect();
     let mut derived = Shard::default();
     for row in invariants::rows_of(&imbalances) {
-        derived.push(AnyChange::Invariants(appears::<Invariant>(row)));
+        derived.push(ViewChange::Invariants(appears::<Invariant>(row)));
     }
     shards.push(derived);
-    Changes::of(Arc::new(record), shards, Standings::default())
+    Changes::of(Arc::new(record), shards, ViewDigests::default())
 }
 
-fn row<R: Store>(from: &mut Stored<'_>) -> Result<Change<R>, Unreadable> {
+fn row<R: Encoding>(from: &mut Reader<'_>) -> Result<Change<R>, DecodeError> {
     R::load(from).map(|row| appears(Arc::new(row)))
 }
 

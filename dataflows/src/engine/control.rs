@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 /// What workers and the one who puts epochs together know of each other.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct EngineControl {
     /// The last epoch that all sinks have.
     pub applied: AtomicU64,
     /// Whether to stop.

@@ -1,10 +1,10 @@
 //! The whole dataflow, on one page: what the workers feed, the decider, the views, what leaves.
 
 use crate::contract::changes::Changes;
-use crate::engine::control::Progress;
-use crate::engine::operators::Seen;
-use crate::engine::operators::Share;
-use crate::engine::operators::{Fed, Local, Message, decide, leave};
+use crate::engine::control::EngineControl;
+use crate::engine::operators::ObservationInput;
+use crate::engine::operators::WorkerKeys;
+use crate::engine::operators::{DeciderInput, InProcess, Message, decide, emit_shards};
 use crate::ports::Stopwatch;
 use crate::shop::dead_letters::LetterCounts;
 use crate::shop::decider::Decider;
@@ -16,19 +16,19 @@ use timely::dataflow::operators::{Concatenate, Exchange};
 use timely::worker::Worker;
 
 /// Takes what a worker reads: each with its own epoch beside the time of its stride.
-type Handle<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(Local<T>, u64)>>>;
+type Handle<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(InProcess<T>, u64)>>>;
 
 /// Where a worker puts what it reads.
-pub struct Feed {
+pub struct Inputs {
     /// What is decided.
-    pub fed: Handle<Fed>,
+    pub fed: Handle<DeciderInput>,
     /// What is only counted.
-    pub seen: Handle<Seen>,
+    pub seen: Handle<ObservationInput>,
     /// The minute of the last epoch so far.
     pub minute: Option<i64>,
 }
 
-impl Feed {
+impl Inputs {
     /// Nothing more comes before that time.
     pub fn advance_to(&mut self, time: u64) {
         self.fed.advance_to(time);
@@ -48,11 +48,11 @@ impl Feed {
 pub fn build(
     worker: &mut Worker,
     base: Option<&Changes>,
-    progress: Arc<Progress>,
+    progress: Arc<EngineControl>,
     stopwatch: Arc<dyn Stopwatch>,
     out: crossbeam_channel::Sender<Message>,
-) -> Feed {
-    let share = Share::new(worker.index(), worker.peers());
+) -> Inputs {
+    let share = WorkerKeys::new(worker.index(), worker.peers());
     // One decider, on one worker.
     let decider = base.filter(|_| share.index() == 0).map_or_else(Decider::default, |base| Decider::after(&base.rows));
     worker.dataflow(|scope| {
@@ -61,11 +61,11 @@ pub fn build(
         // From then on everything under one key stays together.
         let counts = LetterCounts::of(base.map(|base| base.quota.counts.as_slice()).unwrap_or_default());
         let decided = decide(fed, decider, counts, base.is_none(), Arc::clone(&progress), stopwatch)
-            .exchange(|(Local(decided), _)| decided.route());
+            .exchange(|(InProcess(decided), _)| decided.key_hash());
         let revenue = revenue::revenue(decided.clone(), base, share);
         let invariants = invariants::invariants(decided.clone(), revenue.clone(), base, share);
         let searches = searches::searches(seen, base, share);
-        leave(scope.concatenate([decided, revenue, invariants, searches]), share.index(), progress, out);
-        Feed { fed: fed_handle, seen: seen_handle, minute: base.map(|base| searches::minute_of(base.record.now)) }
+        emit_shards(scope.concatenate([decided, revenue, invariants, searches]), share.index(), progress, out);
+        Inputs { fed: fed_handle, seen: seen_handle, minute: base.map(|base| searches::minute_of(base.record.now)) }
     })
 }

@@ -2,7 +2,7 @@
 
 /// The engine's limits. None of them can change an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct EngineConfig {
     /// How many epochs may be on their way through the dataflow.
     pub epochs_in_flight: usize,
     /// How many inputs of a worker may be.
@@ -21,9 +21,9 @@ pub struct Config {
     pub shards_waiting_max: usize,
 }
 
-impl Default for Config {
+impl Default for EngineConfig {
     fn default() -> Self {
-        Config {
+        EngineConfig {
             epochs_in_flight: 1_024,
             inputs_in_flight: 8_192,
             stride_epochs_max: 256,

@@ -13,12 +13,12 @@ pub mod stepped;
 pub mod stored;
 
 use crate::contract::changes::Changes;
-use crate::engine::assembly::Assembly;
-use crate::engine::control::Progress;
+use crate::engine::assembly::EpochAssembler;
+use crate::engine::control::EngineControl;
 use crate::engine::operators::Message;
 use crate::ports::{Sink, Source, Stopwatch, Waker};
 use crossbeam_channel::{Receiver, Sender, bounded};
-pub use limits::Config;
+pub use limits::EngineConfig;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -40,7 +40,7 @@ type Wakes = Vec<Mutex<Option<std::thread::Thread>>>;
 
 /// A running engine. Dropping it leaves it running; `stop` or `join` ends it.
 pub struct Engine {
-    progress: Arc<Progress>,
+    progress: Arc<EngineControl>,
     wake: Arc<Wakes>,
     collector: JoinHandle<Vec<Box<dyn Sink>>>,
     workers: WorkerGuards<()>,
@@ -63,7 +63,7 @@ impl Engine {
     /// measures how long epochs take.
     #[expect(clippy::disallowed_methods, reason = "the engine is where threads start")]
     pub fn start(
-        config: Config,
+        config: EngineConfig,
         base: Option<Arc<Changes>>,
         sources: Vec<Box<dyn Source>>,
         sinks: Vec<Box<dyn Sink>>,
@@ -73,7 +73,7 @@ impl Engine {
         if count == 0 {
             return Err(Error::NoSources);
         }
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(EngineControl::default());
         let wake = Arc::new((0..count).map(|_| Mutex::new(None)).collect::<Vec<_>>());
         let (send, receive) = bounded(config.shards_waiting_max);
         let collector = {
@@ -117,11 +117,11 @@ fn wake_all(wake: &Wakes) {
 }
 
 fn start_workers(
-    config: Config,
+    config: EngineConfig,
     base: Option<Arc<Changes>>,
     sources: Vec<Box<dyn Source>>,
     out: Sender<Message>,
-    progress: &Arc<Progress>,
+    progress: &Arc<EngineControl>,
     wake: &Arc<Wakes>,
     stopwatch: Arc<dyn Stopwatch>,
 ) -> Result<WorkerGuards<()>, Error> {
@@ -159,10 +159,10 @@ fn collect(
     workers: usize,
     base: Option<Arc<Changes>>,
     sinks: Vec<Box<dyn Sink>>,
-    progress: &Progress,
+    progress: &EngineControl,
     wake: &Wakes,
 ) -> Vec<Box<dyn Sink>> {
-    let mut assembly = Assembly::new(workers, base.as_ref(), sinks);
+    let mut assembly = EpochAssembler::new(workers, base.as_ref(), sinks);
     if let Some(base) = base {
         progress.applied.store(base.epoch().0, Ordering::Release);
     }
@@ -188,8 +188,8 @@ mod tests {
     use crate::contract::input::{DeadLetter, DeadLetterCode, Input, RawRecord};
     use crate::contract::time::Timestamp;
     use crate::contract::topic::{Origin, Topic};
-    use crate::ports::Unmeasured;
-    use crate::ports::{Polled, Stride};
+    use crate::ports::NoStopwatch;
+    use crate::ports::{SourcePoll, Stride};
     use std::sync::mpsc;
 
     /// Has epochs up to `last`, one at a time, and then nothing more.
@@ -203,10 +203,10 @@ mod tests {
     impl Source for Upto {
         fn wake(&mut self, _: Waker) {}
 
-        fn poll(&mut self, _: usize, _: usize, _: usize) -> Polled {
+        fn poll(&mut self, _: usize, _: usize, _: usize) -> SourcePoll {
             if self.next > self.last {
                 let _ = self.idle.send(());
-                return Polled::Pending;
+                return SourcePoll::Pending;
             }
             let (epoch, now) = (Epoch(self.next), Timestamp::from_micros(self.next as i64));
             self.next += 1;
@@ -219,7 +219,7 @@ mod tests {
                 record: Arc::new(RawRecord::default()),
             };
             let inputs = vec![(epoch, Input::Dead(letter))];
-            Polled::Stride(Stride { epochs: vec![Arc::new(record)], inputs, bytes: self.bytes })
+            SourcePoll::Stride(Stride { epochs: vec![Arc::new(record)], inputs, bytes: self.bytes })
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
             };
             let sources = upto.into_iter().zip(&idle).map(source).collect();
             let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(applied))];
-            let engine = Engine::start(Config::default(), None, sources, sinks, Arc::new(Unmeasured)).unwrap();
+            let engine = Engine::start(EngineConfig::default(), None, sources, sinks, Arc::new(NoStopwatch)).unwrap();
             assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
             for (_, is_idle) in &idle {
                 is_idle.recv().unwrap();
@@ -262,13 +262,13 @@ mod tests {
     }
 
     /// Runs until so many epochs were fed, and a while longer; says how many were then.
-    fn fed_while_no_sink_takes_any(bytes: usize, least: u64, config: Config) -> u64 {
+    fn fed_while_no_sink_takes_any(bytes: usize, least: u64, config: EngineConfig) -> u64 {
         let (idle, is_idle) = mpsc::channel();
         let (take, taken) = mpsc::channel();
         let (asked, polls) = mpsc::channel();
-        let source = Counted { of: Upto { next: 1, last: 500, bytes, idle }, asked };
+        let source = CountingSource { of: Upto { next: 1, last: 500, bytes, idle }, asked };
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(taken))];
-        let engine = Engine::start(config, None, vec![Box::new(source)], sinks, Arc::new(Unmeasured)).unwrap();
+        let engine = Engine::start(config, None, vec![Box::new(source)], sinks, Arc::new(NoStopwatch)).unwrap();
         let mut fed = 0;
         while fed < least {
             fed = polls.recv().unwrap();
@@ -285,17 +285,17 @@ mod tests {
     }
 
     /// Tells of each epoch that it gives.
-    struct Counted {
+    struct CountingSource {
         of: Upto,
         asked: mpsc::Sender<u64>,
     }
 
-    impl Source for Counted {
+    impl Source for CountingSource {
         fn wake(&mut self, waker: Waker) {
             self.of.wake(waker);
         }
 
-        fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled {
+        fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> SourcePoll {
             let next = self.of.next;
             let polled = self.of.poll(epochs_max, inputs_max, bytes_max);
             if self.of.next > next {
@@ -307,12 +307,13 @@ mod tests {
 
     #[test]
     fn what_is_on_its_way_is_bounded_by_bytes_too() {
-        let config = Config::default();
+        let config = EngineConfig::default();
         assert_eq!(fed_while_no_sink_takes_any(1, 500, config.clone()), 500, "by count there is room for all");
-        let few = fed_while_no_sink_takes_any(1 << 20, 16, Config { bytes_in_flight: 16 << 20, ..config.clone() });
+        let few =
+            fed_while_no_sink_takes_any(1 << 20, 16, EngineConfig { bytes_in_flight: 16 << 20, ..config.clone() });
         assert!((16..=17).contains(&few), "{few}");
         // Each epoch leaves a dead letter, which takes some hundred bytes.
-        let few = fed_while_no_sink_takes_any(1, 3, Config { changes_bytes_in_flight: 4_000, ..config });
+        let few = fed_while_no_sink_takes_any(1, 3, EngineConfig { changes_bytes_in_flight: 4_000, ..config });
         assert!((3..100).contains(&few), "{few}");
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::contract::epoch::Epoch;
 use crate::contract::input::Input;
-use crate::engine::Config;
-use crate::engine::control::Progress;
-use crate::engine::graph::Feed;
-use crate::engine::operators::{Fed, Local, Seen};
-use crate::ports::{Polled, Source, Stride};
+use crate::engine::EngineConfig;
+use crate::engine::control::EngineControl;
+use crate::engine::graph::Inputs;
+use crate::engine::operators::{DeciderInput, InProcess, ObservationInput};
+use crate::ports::{Source, SourcePoll, Stride};
 use crate::views::searches::minute_of;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -18,13 +18,19 @@ use timely::worker::Worker;
 const PARK: Duration = Duration::from_millis(100);
 
 /// Runs a worker until its source ends or the engine stops, and everything fed has left.
-pub fn run(worker: &mut Worker, feed: Feed, source: &mut dyn Source, progress: &Progress, config: &Config) {
-    let mut feeding = Feeding::new(feed, worker.index());
+pub fn run(
+    worker: &mut Worker,
+    feed: Inputs,
+    source: &mut dyn Source,
+    progress: &EngineControl,
+    config: &EngineConfig,
+) {
+    let mut feeding = SourceReader::new(feed, worker.index());
     while !progress.stopping.load(Ordering::Acquire) {
         match feeding.turn(source, progress, config) {
-            Turn::Fed => drop(worker.step()),
-            Turn::Idle => drop(worker.step_or_park(Some(PARK))),
-            Turn::End => break,
+            StepOutcome::Fed => drop(worker.step()),
+            StepOutcome::Idle => drop(worker.step_or_park(Some(PARK))),
+            StepOutcome::End => break,
         }
     }
     feeding.feed.close();
@@ -33,7 +39,7 @@ pub fn run(worker: &mut Worker, feed: Feed, source: &mut dyn Source, progress: &
 
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum StepOutcome {
     /// There is work.
     Fed,
     /// Nothing to read now, or no room for more.
@@ -43,70 +49,70 @@ pub enum Turn {
 }
 
 /// A worker's input, and what of it is on its way.
-pub struct Feeding {
-    feed: Feed,
+pub struct SourceReader {
+    feed: Inputs,
     worker: usize,
     in_flight: InFlight,
 }
 
-impl Feeding {
+impl SourceReader {
     /// Nothing is on its way yet.
-    pub fn new(feed: Feed, worker: usize) -> Feeding {
-        Feeding { feed, worker, in_flight: InFlight::default() }
+    pub fn new(feed: Inputs, worker: usize) -> SourceReader {
+        SourceReader { feed, worker, in_flight: InFlight::default() }
     }
 
     /// Feeds what the source has, within the limits.
-    pub fn turn(&mut self, source: &mut dyn Source, progress: &Progress, config: &Config) -> Turn {
+    pub fn turn(&mut self, source: &mut dyn Source, progress: &EngineControl, config: &EngineConfig) -> StepOutcome {
         self.in_flight.forget(progress.applied.load(Ordering::Acquire));
         let epochs_free = config.epochs_in_flight.saturating_sub(self.in_flight.epochs());
         let inputs_free = config.inputs_in_flight.saturating_sub(self.in_flight.inputs);
         let bytes_free = config.bytes_in_flight.saturating_sub(self.in_flight.bytes);
         let is_full = progress.changes_bytes.load(Ordering::Acquire) >= config.changes_bytes_in_flight;
         if epochs_free == 0 || inputs_free == 0 || bytes_free == 0 || is_full {
-            return Turn::Idle;
+            return StepOutcome::Idle;
         }
         let (epochs, inputs) = (epochs_free.min(config.stride_epochs_max), inputs_free.min(config.stride_inputs_max));
         match source.poll(epochs, inputs, bytes_free.min(config.stride_bytes_max)) {
-            Polled::Stride(stride) => {
+            SourcePoll::Stride(stride) => {
                 self.in_flight.add(&stride);
                 feed_stride(&mut self.feed, stride, self.worker);
-                Turn::Fed
+                StepOutcome::Fed
             }
-            Polled::Pending => Turn::Idle,
-            Polled::End => Turn::End,
+            SourcePoll::Pending => StepOutcome::Idle,
+            SourcePoll::End => StepOutcome::End,
         }
     }
 }
 
 /// Feeds whole epochs. The time moves once a stride; each input keeps its own epoch beside it.
-fn feed_stride(feed: &mut Feed, stride: Stride, worker: usize) {
+fn feed_stride(feed: &mut Inputs, stride: Stride, worker: usize) {
     let (Some(first), Some(last)) = (stride.epochs.first(), stride.epochs.last()) else { return };
     let (first, last) = (first.epoch.0, last.epoch.0);
     // The epochs of a stride are consecutive.
     let now_of = |epoch: Epoch| stride.epochs[(epoch.0 - first) as usize].now;
     for (epoch, input) in stride.inputs {
         match input {
-            Input::Command(envelope) => feed.fed.send((Local(Fed::Command(envelope)), epoch.0)),
-            Input::Dead(letter) => feed.fed.send((Local(Fed::Dead(letter)), epoch.0)),
+            Input::Command(envelope) => feed.fed.send((InProcess(DeciderInput::Command(envelope)), epoch.0)),
+            Input::Dead(letter) => feed.fed.send((InProcess(DeciderInput::Dead(letter)), epoch.0)),
             Input::Observation(sighting) => {
-                feed.seen.send((Local(Seen::Sighting { sighting, now: now_of(epoch) }), epoch.0));
+                feed.seen.send((InProcess(ObservationInput::Sighting { sighting, now: now_of(epoch) }), epoch.0));
             }
         }
     }
     for record in stride.epochs {
         let (epoch, minute) = (record.epoch.0, minute_of(record.now));
         if feed.minute.replace(minute) != Some(minute) {
-            feed.seen.send((Local(Seen::Minute { minute, worker }), epoch));
+            feed.seen.send((InProcess(ObservationInput::Minute { minute, worker }), epoch));
         }
         if worker == 0 {
-            feed.fed.send((Local(Fed::Epoch(record)), epoch));
+            feed.fed.send((InProcess(DeciderInput::Epoch(record)), epoch));
         }
     }
     feed.advance_to(last + 1);
 }
 
 /// A stride that was fed.
-struct Sent {
+struct SentStride {
     /// Its last epoch.
     last: u64,
     epochs: usize,
@@ -117,7 +123,7 @@ struct Sent {
 /// What was fed and has not been applied.
 #[derive(Default)]
 struct InFlight {
-    strides: VecDeque<Sent>,
+    strides: VecDeque<SentStride>,
     inputs: usize,
     bytes: usize,
 }
@@ -126,7 +132,7 @@ impl InFlight {
     fn add(&mut self, stride: &Stride) {
         if let Some(last) = stride.epochs.last() {
             let (epochs, inputs, bytes) = (stride.epochs.len(), stride.inputs.len(), stride.bytes);
-            self.strides.push_back(Sent { last: last.epoch.0, epochs, inputs, bytes });
+            self.strides.push_back(SentStride { last: last.epoch.0, epochs, inputs, bytes });
             self.inputs += inputs;
             self.bytes += bytes;
         }

@@ -11,44 +11,44 @@ use std::sync::Arc;
 /// Bytes that are no row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no row: {0}")]
-pub struct Unreadable(pub &'static str);
+pub struct DecodeError(pub &'static str);
 
 /// What is left to read.
-pub struct Stored<'a>(pub &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
-impl<'a> Stored<'a> {
+impl<'a> Reader<'a> {
     /// The next bytes.
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Unreadable> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Unreadable("it is cut short"))?;
+    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(DecodeError("it is cut short"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Unreadable> {
+    fn byte(&mut self) -> Result<u8, DecodeError> {
         Ok(self.take(1)?[0])
     }
 }
 
 /// What can be kept.
-pub trait Store: Sized {
+pub trait Encoding: Sized {
     /// Appends it.
     fn store(&self, out: &mut Vec<u8>);
 
     /// Reads it back.
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable>;
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
 /// Keeps a struct field by field; the compiler asks for those that are new.
 macro_rules! stored {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
-        $(impl $crate::engine::stored::Store for $name {
+        $(impl $crate::engine::stored::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
                 let $name { $($field),* } = self;
-                $($crate::engine::stored::Store::store($field, out);)*
+                $($crate::engine::stored::Encoding::store($field, out);)*
             }
 
-            fn load(from: &mut $crate::engine::stored::Stored<'_>) -> Result<Self, $crate::engine::stored::Unreadable> {
-                Ok($name { $($field: $crate::engine::stored::Store::load(from)?),* })
+            fn load(from: &mut $crate::engine::stored::Reader<'_>) -> Result<Self, $crate::engine::stored::DecodeError> {
+                Ok($name { $($field: $crate::engine::stored::Encoding::load(from)?),* })
             }
         })*
     };
@@ -57,15 +57,15 @@ macro_rules! stored {
 /// Keeps an enum by numbers that stay.
 macro_rules! stored_words {
     ($($name:ident { $($word:ident = $number:literal),* $(,)? })*) => {
-        $(impl $crate::engine::stored::Store for $name {
+        $(impl $crate::engine::stored::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
                 out.push(match self { $($name::$word => $number),* });
             }
 
-            fn load(from: &mut $crate::engine::stored::Stored<'_>) -> Result<Self, $crate::engine::stored::Unreadable> {
-                match <u8 as $crate::engine::stored::Store>::load(from)? {
+            fn load(from: &mut $crate::engine::stored::Reader<'_>) -> Result<Self, $crate::engine::stored::DecodeError> {
+                match <u8 as $crate::engine::stored::Encoding>::load(from)? {
                     $($number => Ok($name::$word),)*
-                    _ => Err($crate::engine::stored::Unreadable(concat!("no ", stringify!($name), " has that number"))),
+                    _ => Err($crate::engine::stored::DecodeError(concat!("no ", stringify!($name), " has that number"))),
                 }
             }
         })*
@@ -74,31 +74,31 @@ macro_rules! stored_words {
 
 pub(crate) use {stored, stored_words};
 
-impl Store for u8 {
+impl Encoding for u8 {
     fn store(&self, out: &mut Vec<u8>) {
         out.push(*self);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         from.byte()
     }
 }
 
-impl Store for bool {
+impl Encoding for bool {
     fn store(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match from.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(Unreadable("a yes or no is neither")),
+            _ => Err(DecodeError("a yes or no is neither")),
         }
     }
 }
 
-impl Store for u64 {
+impl Encoding for u64 {
     fn store(&self, out: &mut Vec<u8>) {
         let mut left = *self;
         while left >= 0x80 {
@@ -108,7 +108,7 @@ impl Store for u64 {
         out.push(left as u8);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = from.byte()?;
@@ -121,44 +121,44 @@ impl Store for u64 {
                 return Ok(number);
             }
         }
-        Err(Unreadable("a number is too large"))
+        Err(DecodeError("a number is too large"))
     }
 }
 
-impl Store for u32 {
+impl Encoding for u32 {
     fn store(&self, out: &mut Vec<u8>) {
         u64::from(*self).store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
-        u32::try_from(u64::load(from)?).map_err(|_| Unreadable("a number is too large"))
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        u32::try_from(u64::load(from)?).map_err(|_| DecodeError("a number is too large"))
     }
 }
 
-impl Store for i64 {
+impl Encoding for i64 {
     fn store(&self, out: &mut Vec<u8>) {
         // Numbers near zero are short, whatever their sign.
         ((self << 1 ^ self >> 63) as u64).store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let number = u64::load(from)?;
         Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 }
 
-impl Store for u128 {
+impl Encoding for u128 {
     fn store(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_le_bytes());
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bytes = from.take(16)?;
         Ok(bytes.iter().rev().fold(0, |number, byte| number << 8 | u128::from(*byte)))
     }
 }
 
-impl Store for i128 {
+impl Encoding for i128 {
     fn store(&self, out: &mut Vec<u8>) {
         // Sums are wide only in case; most fit into half.
         match i64::try_from(*self) {
@@ -173,11 +173,11 @@ impl Store for i128 {
         }
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match from.byte()? {
             0 => Ok(i64::load(from)?.into()),
             1 => Ok(u128::load(from)?.cast_signed()),
-            _ => Err(Unreadable("a sum has no such width")),
+            _ => Err(DecodeError("a sum has no such width")),
         }
     }
 }
@@ -189,19 +189,19 @@ pub(crate) fn store_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Reads a text back.
-pub(crate) fn load_text<'a>(from: &mut Stored<'a>) -> Result<&'a str, Unreadable> {
-    let length = usize::try_from(u64::load(from)?).map_err(|_| Unreadable("a text is too long"))?;
-    std::str::from_utf8(from.take(length)?).map_err(|_| Unreadable("a text is not UTF-8"))
+pub(crate) fn load_text<'a>(from: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let length = usize::try_from(u64::load(from)?).map_err(|_| DecodeError("a text is too long"))?;
+    std::str::from_utf8(from.take(length)?).map_err(|_| DecodeError("a text is not UTF-8"))
 }
 
 macro_rules! texts {
     ($($text:ty)*) => {
-        $(impl Store for $text {
+        $(impl Encoding for $text {
             fn store(&self, out: &mut Vec<u8>) {
                 store_text(self, out);
             }
 
-            fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+            fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
                 load_text(from).map(|text| text.to_owned().into())
             }
         })*
@@ -210,17 +210,17 @@ macro_rules! texts {
 
 texts! { String Cow<'static, str> }
 
-impl Store for SmolStr {
+impl Encoding for SmolStr {
     fn store(&self, out: &mut Vec<u8>) {
         store_text(self, out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         load_text(from).map(SmolStr::new)
     }
 }
 
-impl<T: Store> Store for Option<T> {
+impl<T: Encoding> Encoding for Option<T> {
     fn store(&self, out: &mut Vec<u8>) {
         self.is_some().store(out);
         if let Some(some) = self {
@@ -228,74 +228,74 @@ impl<T: Store> Store for Option<T> {
         }
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(if bool::load(from)? { Some(T::load(from)?) } else { None })
     }
 }
 
-impl<T: Store> Store for Box<T> {
+impl<T: Encoding> Encoding for Box<T> {
     fn store(&self, out: &mut Vec<u8>) {
         self.as_ref().store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         T::load(from).map(Box::new)
     }
 }
 
-impl<T: Store> Store for Arc<T> {
+impl<T: Encoding> Encoding for Arc<T> {
     fn store(&self, out: &mut Vec<u8>) {
         self.as_ref().store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         T::load(from).map(Arc::new)
     }
 }
 
-impl<A: Store, B: Store> Store for (A, B) {
+impl<A: Encoding, B: Encoding> Encoding for (A, B) {
     fn store(&self, out: &mut Vec<u8>) {
         self.0.store(out);
         self.1.store(out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok((A::load(from)?, B::load(from)?))
     }
 }
 
 /// How many there are; no more than there are bytes, so that nothing false asks for memory.
-fn load_count(from: &mut Stored<'_>) -> Result<usize, Unreadable> {
+fn load_count(from: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = usize::try_from(u64::load(from)?).ok().filter(|count| *count <= from.0.len());
-    count.ok_or(Unreadable("a list is too long"))
+    count.ok_or(DecodeError("a list is too long"))
 }
 
-fn store_all<'a, T: Store + 'a>(all: impl ExactSizeIterator<Item = &'a T>, out: &mut Vec<u8>) {
+fn store_all<'a, T: Encoding + 'a>(all: impl ExactSizeIterator<Item = &'a T>, out: &mut Vec<u8>) {
     (all.len() as u64).store(out);
     all.for_each(|one| one.store(out));
 }
 
-impl<T: Store> Store for Vec<T> {
+impl<T: Encoding> Encoding for Vec<T> {
     fn store(&self, out: &mut Vec<u8>) {
         store_all(self.iter(), out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         (0..load_count(from)?).map(|_| T::load(from)).collect()
     }
 }
 
-impl<T: Store, const N: usize> Store for SmallVec<[T; N]> {
+impl<T: Encoding, const N: usize> Encoding for SmallVec<[T; N]> {
     fn store(&self, out: &mut Vec<u8>) {
         store_all(self.iter(), out);
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         (0..load_count(from)?).map(|_| T::load(from)).collect()
     }
 }
 
-impl Store for BTreeMap<SmolStr, SmolStr> {
+impl Encoding for BTreeMap<SmolStr, SmolStr> {
     fn store(&self, out: &mut Vec<u8>) {
         (self.len() as u64).store(out);
         for (name, text) in self {
@@ -304,7 +304,7 @@ impl Store for BTreeMap<SmolStr, SmolStr> {
         }
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         (0..load_count(from)?).map(|_| <(SmolStr, SmolStr)>::load(from)).collect()
     }
 }
@@ -316,14 +316,14 @@ mod tests {
     use crate::contract::money::Currency;
     use crate::shop::command::CommandType;
 
-    fn same<T: Store + PartialEq + std::fmt::Debug>(of: T) {
+    fn same<T: Encoding + PartialEq + std::fmt::Debug>(of: T) {
         let mut bytes = Vec::new();
         of.store(&mut bytes);
-        let mut stored = Stored(&bytes);
+        let mut stored = Reader(&bytes);
         assert_eq!(T::load(&mut stored), Ok(of));
         assert!(stored.0.is_empty());
         for end in 0..bytes.len() {
-            assert!(T::load(&mut Stored(&bytes[..end])).is_err(), "{end} of {} bytes", bytes.len());
+            assert!(T::load(&mut Reader(&bytes[..end])).is_err(), "{end} of {} bytes", bytes.len());
         }
     }
 
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn numbers_that_were_never_written_are_refused() {
-        assert!(u64::load(&mut Stored(&[0xff; 11])).is_err());
-        assert!(u64::load(&mut Stored(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02])).is_err());
-        assert!(Vec::<u8>::load(&mut Stored(&[0xff, 0xff, 0x7f, 0])).is_err());
+        assert!(u64::load(&mut Reader(&[0xff; 11])).is_err());
+        assert!(u64::load(&mut Reader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02])).is_err());
+        assert!(Vec::<u8>::load(&mut Reader(&[0xff, 0xff, 0x7f, 0])).is_err());
     }
 }

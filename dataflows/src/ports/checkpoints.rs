@@ -1,17 +1,17 @@
 //! The core's state, held readable while it is copied.
 
-use crate::contract::changes::Standings;
+use crate::contract::changes::ViewDigests;
 use crate::contract::epoch::Epoch;
 use crate::engine::base::Table;
 use smol_str::SmolStr;
 
 /// The core's state at one epoch, held readable while it is copied.
-pub trait Held: Send {
+pub trait StateReader: Send {
     /// The epoch.
     fn epoch(&self) -> Epoch;
 
     /// How every view stands.
-    fn standings(&self) -> &Standings;
+    fn standings(&self) -> &ViewDigests;
 
     /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept: at most
     /// `rows_max`, and no further one once that are `bytes_max` bytes. Says how many, and the key of the last.
@@ -22,16 +22,16 @@ pub trait Held: Send {
         rows_max: usize,
         bytes_max: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(usize, Option<SmolStr>), Forgotten>;
+    ) -> Result<(usize, Option<SmolStr>), SnapshotExpired>;
 }
 
 /// The state was held for too long, and is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("epoch {0} was forgotten while it was read")]
-pub struct Forgotten(pub Epoch);
+pub struct SnapshotExpired(pub Epoch);
 
 /// What holds the core's state.
-pub trait Holder: Send + Sync {
+pub trait StateSource: Send + Sync {
     /// Holds the newest epoch; none before there is one.
-    fn hold(&self) -> Option<Box<dyn Held>>;
+    fn hold(&self) -> Option<Box<dyn StateReader>>;
 }

@@ -11,20 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The product index, at the epochs that it can answer for. Its functions may block.
-pub trait Finder: Send + Sync {
+pub trait ProductSearch: Send + Sync {
     /// The index at its newest epoch; waits at most `wait` for one that is not before `least`.
-    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere>;
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable>;
 
     /// The index at an epoch that it still has; waits at most `wait` for one that is to come.
-    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere>;
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable>;
 
     /// How the index stands, for operators.
-    fn standing(&self) -> IndexStanding;
+    fn standing(&self) -> IndexStatus;
 }
 
 /// Why the index cannot answer at an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotThere {
+pub enum EpochUnavailable {
     /// It is not that far yet.
     #[error("the index has epoch {newest}")]
     NotYet {
@@ -41,7 +41,7 @@ pub enum NotThere {
 
 /// How the index stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IndexStanding {
+pub struct IndexStatus {
     /// The newest epoch that it can answer for.
     pub epoch: Epoch,
     /// The products in it.
@@ -53,20 +53,20 @@ pub struct IndexStanding {
 }
 
 /// The index at one epoch.
-pub trait IndexAt: Send + Sync {
+pub trait IndexSnapshot: Send + Sync {
     /// The epoch.
     fn epoch(&self) -> Epoch;
 
     /// The products that are wanted. `shop` is the shop at the same epoch.
-    fn find(&self, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, FindError>;
+    fn find(&self, wanted: &SearchQuery, shop: &dyn OfferContext) -> Result<SearchPage, SearchError>;
 
     /// What the text may become, the likeliest first.
-    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, FindError>;
+    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, SearchError>;
 }
 
 /// Why nothing was found out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FindError {
+pub enum SearchError {
     /// The index could not be read.
     #[error("the product index could not be read: {0}")]
     Broken(String),
@@ -76,7 +76,7 @@ pub enum FindError {
 }
 
 /// The shop at one epoch: what of a product the index does not keep.
-pub trait ShopAt {
+pub trait OfferContext {
     /// The epoch's time, for prices that hold for a time.
     fn now(&self) -> Timestamp;
 
@@ -154,7 +154,7 @@ impl FacetBy {
 
 /// Which products are wanted, and how they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SearchQuery {
     /// What somebody typed; everything if it is blank.
     pub text: String,
     /// Only of this brand.
@@ -181,7 +181,7 @@ pub struct Wanted {
 
 /// A page of products, and what is known of all that are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub struct SearchPage {
     /// The page.
     pub hits: Vec<Hit>,
     /// The counts of each facet, in the order in which they were asked for.

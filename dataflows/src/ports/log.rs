@@ -21,7 +21,7 @@ pub struct Stride {
 
 /// What a source has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Polled {
+pub enum SourcePoll {
     /// At least one more epoch.
     Stride(Stride),
     /// Nothing now; the waker will be called.
@@ -43,7 +43,7 @@ pub trait Source: Send {
 
     /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs and
     /// `bytes_max` bytes unless one epoch has more. Does not block.
-    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled;
+    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> SourcePoll;
 }
 
 /// What a record that we publish is.
@@ -119,10 +119,10 @@ pub enum AppendError {
 }
 
 /// Called once with the places of the commands, when they are durable.
-pub type Appended = Box<dyn FnOnce(Result<Vec<Origin>, AppendError>) + Send>;
+pub type AppendCallback = Box<dyn FnOnce(Result<Vec<Origin>, AppendError>) + Send>;
 
 /// The log, for those who publish commands.
 pub trait CommandLog: Send + Sync {
     /// Appends the commands in order, and calls `done` when all are durable. Does not block.
-    fn append(&self, commands: Vec<Publication>, done: Appended);
+    fn append(&self, commands: Vec<Publication>, done: AppendCallback);
 }

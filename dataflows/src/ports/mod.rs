@@ -7,7 +7,7 @@ mod log;
 mod sink;
 mod stopwatch;
 
-pub use checkpoints::{Forgotten, Held, Holder};
-pub use log::{AppendError, Appended, CommandLog, Polled, Publication, RecordType, Source, Stride, Waker};
+pub use checkpoints::{SnapshotExpired, StateReader, StateSource};
+pub use log::{AppendCallback, AppendError, CommandLog, Publication, RecordType, Source, SourcePoll, Stride, Waker};
 pub use sink::Sink;
-pub use stopwatch::{CommandTime, EpochTime, Stopwatch, Unmeasured};
+pub use stopwatch::{CommandTime, EpochTime, NoStopwatch, Stopwatch};

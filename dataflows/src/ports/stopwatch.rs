@@ -40,9 +40,9 @@ pub struct CommandTime {
 
 /// Measures nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unmeasured;
+pub struct NoStopwatch;
 
-impl Stopwatch for Unmeasured {
+impl Stopwatch for NoStopwatch {
     fn elapsed(&self) -> Duration {
         Duration::ZERO
     }

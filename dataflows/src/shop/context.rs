@@ -1,6 +1,6 @@
 //! What a decision may depend on beside the tables.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 
@@ -16,6 +16,6 @@ pub struct Context {
 }
 
 /// The refusal of a command about something that is not there.
-pub fn not_found(what: &'static str, id: &str) -> Refusal {
-    Refusal::new(Code::NotFound, "", format!("there is no {what} {id:?}"))
+pub fn not_found(what: &'static str, id: &str) -> Rejection {
+    Rejection::new(Code::NotFound, "", format!("there is no {what} {id:?}"))
 }

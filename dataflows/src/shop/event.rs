@@ -1,7 +1,7 @@
 //! What happened: the payload of every event, its name, stream and key. Its JSON is what `<domain>.events` carries; what
 //! only the views need (the order behind a refund) rides along unseen.
 
-use crate::contract::code::{Code, Problem};
+use crate::contract::code::{Code, FieldError};
 use crate::contract::domain::Domain;
 use crate::contract::money::Money;
 use crate::contract::time::Timestamp;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the event of that name in the contract")]
-pub enum Fact {
+pub enum EventPayload {
     ProductChanged(Arc<Product>),
     PriceChanged {
         product_id: SmolStr,
@@ -53,7 +53,7 @@ pub enum Fact {
     OrderRejected {
         order_id: SmolStr,
         code: Code,
-        errors: Vec<Problem>,
+        errors: Vec<FieldError>,
     },
     ItemsReturned {
         order: Arc<Order>,
@@ -72,122 +72,128 @@ pub enum Fact {
     RefundIssued(RefundKind, MoneyMoved),
 }
 
-impl Fact {
+impl EventPayload {
     /// The event's type, as in `tradewind.<Name>.v1`.
     pub const fn name(&self) -> &'static str {
         match self {
-            Fact::ProductChanged(_) => "ProductChanged",
-            Fact::PriceChanged { .. } => "PriceChanged",
-            Fact::StockUpdated(_) => "StockUpdated",
-            Fact::InventoryReserved(_) => "InventoryReserved",
-            Fact::InventoryReleased(_) => "InventoryReleased",
-            Fact::LowStock { .. } => "LowStock",
-            Fact::OrderCreated(_) => "OrderCreated",
-            Fact::OrderUpdated { .. } => "OrderUpdated",
-            Fact::OrderCancelled { .. } => "OrderCancelled",
-            Fact::OrderRejected { .. } => "OrderRejected",
-            Fact::ItemsReturned { .. } => "ItemsReturned",
-            Fact::CreditRecorded(_) => "CreditRecorded",
-            Fact::AdjustmentRecorded(_) => "AdjustmentRecorded",
-            Fact::PaymentRequested { .. } => "PaymentRequested",
-            Fact::PaymentProcessed(_) => "PaymentProcessed",
-            Fact::PaymentFailed(_) => "PaymentFailed",
-            Fact::RefundIssued(..) => "RefundIssued",
+            EventPayload::ProductChanged(_) => "ProductChanged",
+            EventPayload::PriceChanged { .. } => "PriceChanged",
+            EventPayload::StockUpdated(_) => "StockUpdated",
+            EventPayload::InventoryReserved(_) => "InventoryReserved",
+            EventPayload::InventoryReleased(_) => "InventoryReleased",
+            EventPayload::LowStock { .. } => "LowStock",
+            EventPayload::OrderCreated(_) => "OrderCreated",
+            EventPayload::OrderUpdated { .. } => "OrderUpdated",
+            EventPayload::OrderCancelled { .. } => "OrderCancelled",
+            EventPayload::OrderRejected { .. } => "OrderRejected",
+            EventPayload::ItemsReturned { .. } => "ItemsReturned",
+            EventPayload::CreditRecorded(_) => "CreditRecorded",
+            EventPayload::AdjustmentRecorded(_) => "AdjustmentRecorded",
+            EventPayload::PaymentRequested { .. } => "PaymentRequested",
+            EventPayload::PaymentProcessed(_) => "PaymentProcessed",
+            EventPayload::PaymentFailed(_) => "PaymentFailed",
+            EventPayload::RefundIssued(..) => "RefundIssued",
         }
     }
 
     /// The stream that it belongs to.
     pub const fn domain(&self) -> Domain {
         match self {
-            Fact::ProductChanged(_) | Fact::PriceChanged { .. } => Domain::Catalog,
-            Fact::StockUpdated(_) | Fact::InventoryReserved(_) | Fact::InventoryReleased(_) | Fact::LowStock { .. } => {
-                Domain::Stock
-            }
-            Fact::OrderCreated(_)
-            | Fact::OrderUpdated { .. }
-            | Fact::OrderCancelled { .. }
-            | Fact::OrderRejected { .. }
-            | Fact::ItemsReturned { .. }
-            | Fact::CreditRecorded(_)
-            | Fact::AdjustmentRecorded(_) => Domain::Orders,
-            Fact::PaymentRequested { .. }
-            | Fact::PaymentProcessed(_)
-            | Fact::PaymentFailed(_)
-            | Fact::RefundIssued(..) => Domain::Payments,
+            EventPayload::ProductChanged(_) | EventPayload::PriceChanged { .. } => Domain::Catalog,
+            EventPayload::StockUpdated(_)
+            | EventPayload::InventoryReserved(_)
+            | EventPayload::InventoryReleased(_)
+            | EventPayload::LowStock { .. } => Domain::Stock,
+            EventPayload::OrderCreated(_)
+            | EventPayload::OrderUpdated { .. }
+            | EventPayload::OrderCancelled { .. }
+            | EventPayload::OrderRejected { .. }
+            | EventPayload::ItemsReturned { .. }
+            | EventPayload::CreditRecorded(_)
+            | EventPayload::AdjustmentRecorded(_) => Domain::Orders,
+            EventPayload::PaymentRequested { .. }
+            | EventPayload::PaymentProcessed(_)
+            | EventPayload::PaymentFailed(_)
+            | EventPayload::RefundIssued(..) => Domain::Payments,
         }
     }
 
     /// The key of its record: the id of what it is about.
     pub fn key(&self) -> &str {
         match self {
-            Fact::ProductChanged(product) => &product.product_id,
-            Fact::PriceChanged { product_id, .. } => product_id,
-            Fact::StockUpdated(movement) => &movement.sku,
-            Fact::InventoryReserved(reservation) | Fact::InventoryReleased(reservation) => &reservation.sku,
-            Fact::LowStock { sku, .. } => sku,
-            Fact::OrderCreated(order)
-            | Fact::OrderUpdated { order, .. }
-            | Fact::OrderCancelled { order, .. }
-            | Fact::ItemsReturned { order, .. } => &order.order_id,
-            Fact::OrderRejected { order_id, .. } | Fact::PaymentRequested { order_id, .. } => order_id,
-            Fact::CreditRecorded(credit) => &credit.credit_id,
-            Fact::AdjustmentRecorded(adjustment) => &adjustment.adjustment_id,
-            Fact::PaymentProcessed(moved) | Fact::PaymentFailed(moved) | Fact::RefundIssued(_, moved) => {
-                &moved.order.order_id
+            EventPayload::ProductChanged(product) => &product.product_id,
+            EventPayload::PriceChanged { product_id, .. } => product_id,
+            EventPayload::StockUpdated(movement) => &movement.sku,
+            EventPayload::InventoryReserved(reservation) | EventPayload::InventoryReleased(reservation) => {
+                &reservation.sku
             }
+            EventPayload::LowStock { sku, .. } => sku,
+            EventPayload::OrderCreated(order)
+            | EventPayload::OrderUpdated { order, .. }
+            | EventPayload::OrderCancelled { order, .. }
+            | EventPayload::ItemsReturned { order, .. } => &order.order_id,
+            EventPayload::OrderRejected { order_id, .. } | EventPayload::PaymentRequested { order_id, .. } => order_id,
+            EventPayload::CreditRecorded(credit) => &credit.credit_id,
+            EventPayload::AdjustmentRecorded(adjustment) => &adjustment.adjustment_id,
+            EventPayload::PaymentProcessed(moved)
+            | EventPayload::PaymentFailed(moved)
+            | EventPayload::RefundIssued(_, moved) => &moved.order.order_id,
         }
     }
 }
 
-impl Fact {
+impl EventPayload {
     pub(crate) fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         match self {
-            Fact::ProductChanged(product) => map.serialize_entry("product", product),
-            Fact::PriceChanged { product_id, sku, price, valid_from, valid_to } => {
+            EventPayload::ProductChanged(product) => map.serialize_entry("product", product),
+            EventPayload::PriceChanged { product_id, sku, price, valid_from, valid_to } => {
                 map.serialize_entry("product_id", product_id)?;
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("price", price)?;
                 map.serialize_entry("valid_from", valid_from)?;
                 map.serialize_entry("valid_to", valid_to)
             }
-            Fact::StockUpdated(movement) => movement.entries(map),
-            Fact::InventoryReserved(reservation) | Fact::InventoryReleased(reservation) => reservation.entries(map),
-            Fact::LowStock { sku, available, low_stock_at } => {
+            EventPayload::StockUpdated(movement) => movement.entries(map),
+            EventPayload::InventoryReserved(reservation) | EventPayload::InventoryReleased(reservation) => {
+                reservation.entries(map)
+            }
+            EventPayload::LowStock { sku, available, low_stock_at } => {
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("available", available)?;
                 map.serialize_entry("low_stock_at", low_stock_at)
             }
-            Fact::OrderCreated(order) => {
+            EventPayload::OrderCreated(order) => {
                 map.serialize_entry("order", order)?;
                 map.serialize_entry("from", &None::<OrderStatus>)?;
                 map.serialize_entry("reason", &None::<SmolStr>)
             }
-            Fact::OrderUpdated { order, from, reason } | Fact::OrderCancelled { order, from, reason, .. } => {
+            EventPayload::OrderUpdated { order, from, reason }
+            | EventPayload::OrderCancelled { order, from, reason, .. } => {
                 map.serialize_entry("order", order)?;
                 map.serialize_entry("from", from)?;
                 map.serialize_entry("reason", reason)
             }
-            Fact::OrderRejected { order_id, code, errors } => {
+            EventPayload::OrderRejected { order_id, code, errors } => {
                 map.serialize_entry("order_id", order_id)?;
                 map.serialize_entry("code", code)?;
                 map.serialize_entry("errors", errors)
             }
-            Fact::ItemsReturned { order, returned } => {
+            EventPayload::ItemsReturned { order, returned } => {
                 map.serialize_entry("order_id", &order.order_id)?;
                 map.serialize_entry("return", returned)
             }
-            Fact::CreditRecorded(credit) => map.serialize_entry("credit", credit),
-            Fact::AdjustmentRecorded(adjustment) => map.serialize_entry("adjustment", adjustment),
-            Fact::PaymentRequested { order_id, amount, method, token } => {
+            EventPayload::CreditRecorded(credit) => map.serialize_entry("credit", credit),
+            EventPayload::AdjustmentRecorded(adjustment) => map.serialize_entry("adjustment", adjustment),
+            EventPayload::PaymentRequested { order_id, amount, method, token } => {
                 map.serialize_entry("order_id", order_id)?;
                 map.serialize_entry("payment_id", order_id)?;
                 map.serialize_entry("amount", amount)?;
                 map.serialize_entry("method", method)?;
                 map.serialize_entry("token", token)
             }
-            Fact::PaymentProcessed(moved) | Fact::PaymentFailed(moved) | Fact::RefundIssued(_, moved) => {
-                moved.entries(map)
-            }
+            EventPayload::PaymentProcessed(moved)
+            | EventPayload::PaymentFailed(moved)
+            | EventPayload::RefundIssued(_, moved) => moved.entries(map),
         }
     }
 }

@@ -1,23 +1,23 @@
 //! About how many bytes of memory a row, an event, an input takes: what budgets are counted in. Not what they take in
 //! the log or in an answer. A text that several rows share counts for each of them.
 
-use crate::contract::changes::{Change, Changes, Rows, Shard};
-use crate::contract::code::Problem;
+use crate::contract::changes::{Change, Changes, Shard, ViewChanges};
+use crate::contract::code::FieldError;
 use crate::contract::event::Event;
 use crate::contract::input::{DeadLetter, RawRecord};
 use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::{Product, Variant};
 use crate::shop::credits::Credit;
 use crate::shop::dead_letters::{LetterCount, LetterQuota};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::operations::Operation;
 use crate::shop::orders::Order;
 use crate::shop::payments::{MoneyMoved, PaymentRow};
 use crate::shop::policy::Policy;
 use crate::shop::stock::Stock;
-use crate::views::invariants::{Imbalance, Invariant};
+use crate::views::invariants::{Invariant, Residual};
 use crate::views::revenue::Revenue;
-use crate::views::searches::{SearchMemo, Searches};
+use crate::views::searches::{SearchSession, Searches};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn list<T>(list: &[T], each: impl Fn(&T) -> usize) -> usize {
     size_of_val(list) + list.iter().map(each).sum::<usize>()
 }
 
-fn problems(all: &[Problem]) -> usize {
+fn problems(all: &[FieldError]) -> usize {
     list(all, |problem| problem.pointer.len() + problem.detail.len())
 }
 
@@ -155,7 +155,7 @@ impl Footprint for Searches {
     }
 }
 
-impl Footprint for SearchMemo {
+impl Footprint for SearchSession {
     fn heap_bytes(&self) -> usize {
         let opened = if self.opened.spilled() { size_of_val(self.opened.as_slice()) } else { 0 };
         let query = self.performed.as_ref().map_or(0, |performed| text(&performed.key.query));
@@ -175,7 +175,7 @@ impl Footprint for LetterCount {
     }
 }
 
-impl Footprint for Imbalance {
+impl Footprint for Residual {
     fn heap_bytes(&self) -> usize {
         0
     }
@@ -188,30 +188,34 @@ fn money_moved(of: &MoneyMoved) -> usize {
 impl Footprint for Event {
     fn heap_bytes(&self) -> usize {
         let fact = match &self.fact {
-            Fact::ProductChanged(product) => product.bytes(),
-            Fact::PriceChanged { product_id, sku, price: _, valid_from: _, valid_to: _ } => {
+            EventPayload::ProductChanged(product) => product.bytes(),
+            EventPayload::PriceChanged { product_id, sku, price: _, valid_from: _, valid_to: _ } => {
                 text(product_id) + text(sku)
             }
-            Fact::StockUpdated(moved) => text(&moved.sku) + text(&moved.location) + maybe(moved.reference.as_ref()),
-            Fact::InventoryReserved(of) | Fact::InventoryReleased(of) => {
+            EventPayload::StockUpdated(moved) => {
+                text(&moved.sku) + text(&moved.location) + maybe(moved.reference.as_ref())
+            }
+            EventPayload::InventoryReserved(of) | EventPayload::InventoryReleased(of) => {
                 text(&of.sku) + text(&of.location) + text(&of.order_id)
             }
-            Fact::LowStock { sku, available: _, low_stock_at: _ } => text(sku),
-            Fact::OrderCreated(order) => order.bytes(),
-            Fact::OrderUpdated { order, from: _, reason } => order.bytes() + maybe(reason.as_ref()),
-            Fact::OrderCancelled { order, from: _, reason, refunds } => {
+            EventPayload::LowStock { sku, available: _, low_stock_at: _ } => text(sku),
+            EventPayload::OrderCreated(order) => order.bytes(),
+            EventPayload::OrderUpdated { order, from: _, reason } => order.bytes() + maybe(reason.as_ref()),
+            EventPayload::OrderCancelled { order, from: _, reason, refunds } => {
                 order.bytes() + maybe(reason.as_ref()) + size_of_val(refunds.as_slice())
             }
-            Fact::OrderRejected { order_id, code: _, errors } => text(order_id) + problems(errors),
-            Fact::ItemsReturned { order, returned } => {
+            EventPayload::OrderRejected { order_id, code: _, errors } => text(order_id) + problems(errors),
+            EventPayload::ItemsReturned { order, returned } => {
                 order.bytes() + text(&returned.return_id) + size_of_val(returned.lines.as_slice())
             }
-            Fact::CreditRecorded(credit) => credit.bytes(),
-            Fact::AdjustmentRecorded(adjustment) => adjustment.bytes(),
-            Fact::PaymentRequested { order_id, amount: _, method: _, token } => text(order_id) + maybe(token.as_ref()),
-            Fact::PaymentProcessed(moved) | Fact::PaymentFailed(moved) | Fact::RefundIssued(_, moved) => {
-                money_moved(moved)
+            EventPayload::CreditRecorded(credit) => credit.bytes(),
+            EventPayload::AdjustmentRecorded(adjustment) => adjustment.bytes(),
+            EventPayload::PaymentRequested { order_id, amount: _, method: _, token } => {
+                text(order_id) + maybe(token.as_ref())
             }
+            EventPayload::PaymentProcessed(moved)
+            | EventPayload::PaymentFailed(moved)
+            | EventPayload::RefundIssued(_, moved) => money_moved(moved),
         };
         text(&self.cause) + fact
     }
@@ -236,9 +240,9 @@ fn changes<R: Footprint>(all: &[Change<R>]) -> usize {
     list(all, |change| change.after.as_deref().or(change.before.as_deref()).map_or(0, Footprint::bytes))
 }
 
-impl Footprint for Rows {
+impl Footprint for ViewChanges {
     fn heap_bytes(&self) -> usize {
-        let Rows {
+        let ViewChanges {
             products,
             stock,
             orders,
@@ -266,7 +270,7 @@ impl Footprint for Rows {
 }
 
 /// What leaves the core beside rows.
-fn beside(events: &[Arc<Event>], letters: &[DeadLetter], imbalances: &[Imbalance], memos: usize) -> usize {
+fn beside(events: &[Arc<Event>], letters: &[DeadLetter], imbalances: &[Residual], memos: usize) -> usize {
     list(events, |event| event.bytes()) + list(letters, Footprint::heap_bytes) + size_of_val(imbalances) + memos
 }
 
@@ -349,7 +353,7 @@ mod tests {
             record,
         };
         let after = Some(Arc::new(credit(10_000, 0)));
-        let rows = Rows { credits: vec![Change { before: None, after }], ..Rows::default() };
+        let rows = ViewChanges { credits: vec![Change { before: None, after }], ..ViewChanges::default() };
         let shard = Shard { rows, dead_letters: vec![letter], ..Shard::default() };
         assert!((15_000..17_000).contains(&shard.bytes()), "{}", shard.bytes());
     }

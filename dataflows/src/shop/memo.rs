@@ -1,17 +1,17 @@
 //! The hash of a row, kept beside it once it was computed: a row that changes again is taken out of the digest by it.
 //! Not a part of what the row says: rows that differ only here are equal.
 
-use crate::engine::stored::{Store, Stored, Unreadable};
+use crate::engine::stored::{DecodeError, Encoding, Reader};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A hash of 128 bits that is computed at most once.
 #[derive(Default)]
-pub struct HashMemo {
+pub struct CachedHash {
     high: AtomicU64,
     low: AtomicU64,
 }
 
-impl HashMemo {
+impl CachedHash {
     /// The hash, computed if it was not. Threads that race compute the same.
     pub fn get_or(&self, compute: impl FnOnce() -> u128) -> u128 {
         // A high half of 0 stands for none; the one hash in 2^64 that has it is computed each time.
@@ -27,32 +27,32 @@ impl HashMemo {
 }
 
 /// A copy is about to become another row.
-impl Clone for HashMemo {
+impl Clone for CachedHash {
     fn clone(&self) -> Self {
-        HashMemo::default()
+        CachedHash::default()
     }
 }
 
-impl PartialEq for HashMemo {
+impl PartialEq for CachedHash {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for HashMemo {}
+impl Eq for CachedHash {}
 
-impl std::fmt::Debug for HashMemo {
+impl std::fmt::Debug for CachedHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HashMemo")
     }
 }
 
 /// It is not kept: what is read back is hashed anew, and so checked.
-impl Store for HashMemo {
+impl Encoding for CachedHash {
     fn store(&self, _: &mut Vec<u8>) {}
 
-    fn load(_: &mut Stored<'_>) -> Result<Self, Unreadable> {
-        Ok(HashMemo::default())
+    fn load(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(CachedHash::default())
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_computed_once_and_not_copied() {
-        let memo = HashMemo::default();
+        let memo = CachedHash::default();
         assert_eq!(memo.get_or(|| 7 << 64 | 5), 7 << 64 | 5);
         assert_eq!(memo.get_or(|| 0), 7 << 64 | 5);
         assert_eq!(memo.clone().get_or(|| 3), 3);

@@ -25,4 +25,4 @@ pub mod searches;
 pub mod stock;
 
 pub use context::Context;
-pub use memo::HashMemo;
+pub use memo::CachedHash;

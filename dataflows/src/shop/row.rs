@@ -1,7 +1,7 @@
 //! What a row is, and the views that hold rows. Each `Serialize` is the view's JSON, fields in the contract's order;
 //! what outsiders do not see (deadlines, locations taken, fingerprints) is in the row but not in its JSON.
 
-use crate::shop::HashMemo;
+use crate::shop::CachedHash;
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ pub trait Row: Serialize + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     }
 
     /// Where its hash is kept, for rows that change often.
-    fn memo(&self) -> Option<&HashMemo> {
+    fn memo(&self) -> Option<&CachedHash> {
         None
     }
 

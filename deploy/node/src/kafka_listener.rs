@@ -5,7 +5,7 @@ use crate::config::{Config, KafkaListen};
 use anyhow::{Context, Result};
 use dataflows::engine::budget::Budget;
 use ingest::log::Log;
-use ingest::log::listener::{Access, Listener, Parts};
+use ingest::log::listener::{Access, Listener, ListenerParts};
 use ingest::log::storage::Folder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ pub fn open(
 ) -> Result<Listener> {
     let folder = config.log.data_dir.join("kafka-listener");
     let storage = Folder::at(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let parts = Parts {
+    let parts = ListenerParts {
         inputs: Arc::clone(inputs),
         outputs: outputs.map(Arc::clone),
         topic_prefix: config.kafka.topic_prefix.clone(),

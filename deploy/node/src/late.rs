@@ -2,7 +2,7 @@
 
 use crate::epoch_times::EpochTimes;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{Finder, IndexAt, IndexStanding, NotThere};
+use dataflows::ports::finder::{EpochUnavailable, IndexSnapshot, IndexStatus, ProductSearch};
 use ingest::checkpoint::Checkpoints;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
@@ -13,22 +13,22 @@ use std::time::Duration;
 pub struct Late {
     pub(crate) checkpoints: OnceLock<Weak<Checkpoints>>,
     pub(crate) replay_to: OnceLock<Epoch>,
-    pub(crate) finder: OnceLock<Arc<dyn Finder>>,
+    pub(crate) finder: OnceLock<Arc<dyn ProductSearch>>,
     pub(crate) kafka_listen: OnceLock<SocketAddr>,
     pub(crate) epoch_times: OnceLock<Arc<EpochTimes>>,
 }
 
 /// Until the index is open, it has nothing.
-impl Finder for Late {
-    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
-        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.newest(least, wait)
+impl ProductSearch for Late {
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
+        self.finder.get().ok_or(EpochUnavailable::NotYet { newest: Epoch(0) })?.newest(least, wait)
     }
 
-    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
-        self.finder.get().ok_or(NotThere::NotYet { newest: Epoch(0) })?.at(epoch, wait)
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
+        self.finder.get().ok_or(EpochUnavailable::NotYet { newest: Epoch(0) })?.at(epoch, wait)
     }
 
-    fn standing(&self) -> IndexStanding {
+    fn standing(&self) -> IndexStatus {
         self.finder.get().map(|finder| finder.standing()).unwrap_or_default()
     }
 }

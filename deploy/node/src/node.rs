@@ -18,12 +18,12 @@ use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::Engine;
 use dataflows::engine::budget::Budget;
-use dataflows::ports::finder::{Finder, IndexStanding};
+use dataflows::ports::finder::{IndexStatus, ProductSearch};
 use dataflows::ports::{CommandLog, Sink, Source};
-use ingest::checkpoint::{self, Checkpoints, Durable, Manifest};
+use ingest::checkpoint::{self, Checkpoints, FlushBeforeCheckpoint, Manifest};
 use ingest::dead_letters::{DeadLetters, Flusher};
 use ingest::input::command_log::LogCommands;
-use ingest::input::sealed::{Place, Sealed};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::input::sequencer::{Report, Sequencer};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::Log;
@@ -52,7 +52,7 @@ pub struct Node {
     /// Where the log ended at the start.
     pub backlog: Cut,
     /// What finds products.
-    pub finder: Arc<dyn Finder>,
+    pub finder: Arc<dyn ProductSearch>,
     /// What keeps its state.
     pub checkpoints: Arc<Checkpoints>,
     sequencer: Sequencer,
@@ -145,7 +145,7 @@ impl Opened {
                 Some(exporting) => Arc::new(exporting.clone()),
                 None => Arc::new(NoExports),
             },
-            finder: Arc::clone(&self.late) as Arc<dyn Finder>,
+            finder: Arc::clone(&self.late) as Arc<dyn ProductSearch>,
             cursors: secrets::roots(config, others_have_one)?.signer(Purpose::Cursor),
             entropy: os_entropy(),
         })
@@ -201,8 +201,8 @@ impl Opened {
             behind_ms,
             stall,
         } = self;
-        let place = last.as_ref().map_or_else(Place::default, Manifest::place);
-        let sealed = Sealed::read(&*log, place.clone()).context("reading the epochs of the log")?;
+        let place = last.as_ref().map_or_else(LogPosition::default, Manifest::place);
+        let sealed = SealedEpochs::read(&*log, place.clone()).context("reading the epochs of the log")?;
         if let Some(last) = &last {
             tracing::info!(epoch = last.epoch.0, rows = last.rows(), "the state of a checkpoint is read");
         }
@@ -233,11 +233,11 @@ impl Opened {
         let report = report(behind_ms, stall, fatal);
         let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, ingest.sequencer.clone())?;
         let log_bytes = move || bytes_in(&folder);
-        let mut durables: Vec<Arc<dyn Durable>> = vec![Arc::new(letters.clone())];
-        durables.extend(outbox.map(|outbox| -> Arc<dyn Durable> { Arc::new(outbox) }));
+        let mut durables: Vec<Arc<dyn FlushBeforeCheckpoint>> = vec![Arc::new(letters.clone())];
+        durables.extend(outbox.map(|outbox| -> Arc<dyn FlushBeforeCheckpoint> { Arc::new(outbox) }));
         let holder = Arc::new(shop.clone());
         let epochs = Arc::clone(&log);
-        let parts = checkpoint::Parts { folder: kept, holder, durables, log, from: place, last };
+        let parts = checkpoint::CheckpointParts { folder: kept, holder, durables, log, from: place, last };
         let checkpoints = Arc::new(Checkpoints::start(parts, ingest.checkpoint, log_bytes)?);
         late.checkpoints.get_or_init(|| Arc::downgrade(&checkpoints));
         let flusher = Flusher::start(letters)?;
@@ -389,8 +389,8 @@ impl Seen {
 }
 
 /// How the product index stands.
-fn index_gauges(standing: &IndexStanding) -> [Gauge; 4] {
-    let IndexStanding { epoch, products, bytes, stalled } = standing;
+fn index_gauges(standing: &IndexStatus) -> [Gauge; 4] {
+    let IndexStatus { epoch, products, bytes, stalled } = standing;
     let gauge = |name, help, value| Gauge { name, help, value };
     [
         gauge("search_epoch", "the newest epoch that searches are answered at", epoch.0 as f64),

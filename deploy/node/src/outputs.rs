@@ -8,7 +8,7 @@ use ingest::log::journal::Journal;
 use ingest::log::kafka::KafkaLog;
 use ingest::log::{Log, Partitions};
 use ingest::output::publisher;
-use ingest::output::publisher::{Outbox, Publisher, Publishing};
+use ingest::output::publisher::{Outbox, OutputPublisher, PublisherTask};
 use std::sync::Arc;
 
 /// How often the ends of outputs in Kafka are looked at, which nobody here waits for.
@@ -26,7 +26,7 @@ pub struct Outputs {
 
 /// What goes on with the outputs. Dropping it ends that.
 pub struct Running {
-    _publishing: Publishing,
+    _publishing: PublisherTask,
     _keeper: Option<Keeper>,
 }
 
@@ -38,7 +38,7 @@ impl Outputs {
         }
         let (log, kept): (Arc<dyn Log>, _) = if let Some(kafka) = config.kafka() {
             let partitions = Partitions::outputs(config.kafka.partitions);
-            let kafka = ingest::log::kafka::Config { watch_ms: WATCH_MS, gives_up: false, ..kafka };
+            let kafka = ingest::log::kafka::KafkaConfig { watch_ms: WATCH_MS, gives_up: false, ..kafka };
             (Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?), None)
         } else {
             let journal = Arc::new(embedded(config)?);
@@ -50,7 +50,7 @@ impl Outputs {
 
     /// Starts to publish, and to delete what whoever writes tables has.
     pub fn start(&self, exporting: Option<&Exporting>) -> Result<Running> {
-        let publishing = Publishing::start(Publisher::new(Arc::clone(&self.log), self.outbox.clone()))?;
+        let publishing = PublisherTask::start(OutputPublisher::new(Arc::clone(&self.log), self.outbox.clone()))?;
         let keeper = self.kept.as_ref().map(|kept| kept.start(exporting.cloned())).transpose()?;
         Ok(Running { _publishing: publishing, _keeper: keeper })
     }
@@ -61,6 +61,6 @@ fn embedded(config: &Config) -> Result<Journal> {
     let partitions = Partitions::outputs(config.log.partitions);
     let segment_bytes = config.outputs.segment_bytes;
     // The records of an epoch are spread over many partitions, and much alike.
-    let journal = ingest::log::journal::Config { segment_bytes, is_packed: true, ..config.ingest().journal };
+    let journal = ingest::log::journal::JournalConfig { segment_bytes, is_packed: true, ..config.ingest().journal };
     Journal::open(&folder, &partitions, journal).with_context(|| format!("opening the outputs in {}", folder.display()))
 }

@@ -9,8 +9,8 @@ const SEARCHES_A_CORE: usize = 8;
 
 impl Config {
     /// The limits of the log room.
-    pub fn ingest(&self) -> ingest::Config {
-        let mut room = ingest::Config::default();
+    pub fn ingest(&self) -> ingest::IngestConfig {
+        let mut room = ingest::IngestConfig::default();
         let (log, epochs) = (&self.log, &self.epochs);
         room.journal.segment_bytes = log.segment_bytes;
         room.journal.commit_bytes_max = log.commit_bytes_max;
@@ -39,9 +39,9 @@ impl Config {
     }
 
     /// The log of a cluster, if that is the log.
-    pub fn kafka(&self) -> Option<ingest::log::kafka::Config> {
+    pub fn kafka(&self) -> Option<ingest::log::kafka::KafkaConfig> {
         let Kafka { bootstrap, topic_prefix, security, answer_ms_max, append_ms_max, .. } = &self.kafka;
-        (!bootstrap.is_empty()).then(|| ingest::log::kafka::Config {
+        (!bootstrap.is_empty()).then(|| ingest::log::kafka::KafkaConfig {
             bootstrap: bootstrap.clone(),
             topic_prefix: topic_prefix.clone(),
             security: security.clone(),
@@ -49,15 +49,15 @@ impl Config {
             append_ms_max: *append_ms_max,
             append_bytes_max: self.log.append_bytes_max,
             waiting_bytes_max: self.log.bytes_waiting_max,
-            ..ingest::log::kafka::Config::default()
+            ..ingest::log::kafka::KafkaConfig::default()
         })
     }
 
     /// How topics should be. All but one replica, and two of more, must have what is acknowledged.
-    pub fn topics(&self) -> ingest::log::kafka::topics::Layout {
+    pub fn topics(&self) -> ingest::log::kafka::topics::TopicLayout {
         let Kafka { partitions, replication, .. } = self.kafka;
         let min_insync_replicas = replication.saturating_sub(1).clamp(1, 2);
-        ingest::log::kafka::topics::Layout { partitions, replication, min_insync_replicas }
+        ingest::log::kafka::topics::TopicLayout { partitions, replication, min_insync_replicas }
     }
 
     /// The limits of the search room, and the synonyms of `<data>/synonyms.txt`, if that is there.

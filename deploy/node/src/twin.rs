@@ -1,7 +1,7 @@
 //! A shop for tests that decides commands at once, in memory. Not for how they get there.
 
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::contract::input::Envelope;
+use dataflows::contract::input::CommandEnvelope;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::Origin;
 use dataflows::shop::command::Command;
@@ -23,7 +23,7 @@ impl Twin {
         let envelopes = commands.iter().map(|(id, command)| {
             self.offset += 1;
             let (topic, key) = (command.command_type().topic(), command.key().to_owned());
-            Envelope {
+            CommandEnvelope {
                 origin: Origin { topic, partition: 0, offset: self.offset },
                 command_id: id.as_str().into(),
                 fingerprint: command.fingerprint(key.as_bytes()),

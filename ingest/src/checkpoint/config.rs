@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// When checkpoints are taken, and what is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct CheckpointConfig {
     /// One is taken after that time, if anything was decided since the last.
     pub interval_s: u64,
     /// And once the log has grown by that much.
@@ -13,19 +13,19 @@ pub struct Config {
     /// How many are kept, at least two.
     pub kept: usize,
     /// What of the log is.
-    pub log_kept: Keep,
+    pub log_kept: LogRetention,
 }
 
-impl Default for Config {
+impl Default for CheckpointConfig {
     fn default() -> Self {
-        Config { interval_s: 60, log_bytes: 1 << 30, kept: 2, log_kept: Keep::Needed }
+        CheckpointConfig { interval_s: 60, log_bytes: 1 << 30, kept: 2, log_kept: LogRetention::Needed }
     }
 }
 
 /// What is kept of the log behind the checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Keep {
+pub enum LogRetention {
     /// What the oldest kept checkpoint needs.
     #[default]
     Needed,

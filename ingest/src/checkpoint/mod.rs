@@ -11,14 +11,14 @@ mod read;
 mod turns;
 mod write;
 
-pub use config::{Config, Keep};
-pub use keeper::{Durable, Keeper, Parts};
+pub use config::{CheckpointConfig, LogRetention};
+pub use keeper::{CheckpointManager, CheckpointParts, FlushBeforeCheckpoint};
 pub use read::{check_files, copy, newest, restore, verify};
 pub use turns::Checkpoints;
 pub use write::write;
 
 use crate::Error;
-use crate::input::sealed::Place;
+use crate::input::sealed::LogPosition;
 use crate::log::storage::Storage;
 use dataflows::contract::epoch::{Cut, Epoch, Epochs};
 use dataflows::contract::time::Timestamp;
@@ -89,16 +89,16 @@ impl Manifest {
     }
 
     /// Where the log goes on.
-    pub fn place(&self) -> Place {
-        Place { epochs: Epochs { last: self.epoch, now: self.now, cut: self.cut.clone() }, offset: self.offset }
+    pub fn place(&self) -> LogPosition {
+        LogPosition { epochs: Epochs { last: self.epoch, now: self.now, cut: self.cut.clone() }, offset: self.offset }
     }
 }
 
 /// The name of a checkpoint's folder, and what its manifest says.
-pub type Listed = (String, Result<Manifest, Error>);
+pub type CheckpointEntry = (String, Result<Manifest, Error>);
 
 /// The complete checkpoints in a folder, the newest first. What cannot be read as a manifest comes as the error.
-pub fn list(folder: &dyn Storage) -> Result<Vec<Listed>, Error> {
+pub fn list(folder: &dyn Storage) -> Result<Vec<CheckpointEntry>, Error> {
     let mut epochs = epochs(folder)?;
     epochs.sort_unstable_by(|a, b| b.cmp(a));
     let listed = epochs.into_iter().filter_map(|epoch| {

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::log::storage::{Storage, StorageFile, read_full, write_all};
 use dataflows::contract::changes::{Changes, Shard, digest_text};
 use dataflows::contract::epoch::{EpochRecord, RULES};
-use dataflows::engine::base::{Table, load, whole};
+use dataflows::engine::base::{Table, assemble, load};
 use std::io;
 use std::sync::{Arc, Mutex};
 use xxhash_rust::xxh3::Xxh3;
@@ -44,7 +44,7 @@ pub fn restore(checkpoint: &dyn Storage, manifest: &Manifest, threads: usize) ->
         files.push((table, entry, check_file(checkpoint, entry)?));
     }
     let record = EpochRecord { v: 1, epoch: *epoch, now: *now, rules: *rules, cut: cut.clone() };
-    let state = whole(record, unpack(checkpoint, files, threads)?);
+    let state = assemble(record, unpack(checkpoint, files, threads)?);
     check(checkpoint, manifest, &state)?;
     Ok(state)
 }

@@ -1,8 +1,8 @@
 //! Takes checkpoints as time passes and the log grows, or when told to. A checkpoint that cannot be taken is tried again
 //! at the next turn: nothing depends on it but how long a restart takes.
 
-use super::config::Config;
-use super::keeper::{Keeper, Parts};
+use super::config::CheckpointConfig;
+use super::keeper::{CheckpointManager, CheckpointParts};
 use super::{Manifest, list};
 use crate::log::lock;
 use crate::log::storage::Storage;
@@ -18,13 +18,13 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// Takes and keeps checkpoints. Dropping it ends that.
 pub struct Checkpoints {
-    shared: Arc<Shared>,
+    shared: Arc<ScheduleState>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct ScheduleState {
     folder: Arc<dyn Storage>,
-    keeper: Mutex<Keeper>,
+    keeper: Mutex<CheckpointManager>,
     /// The newest one, and since when it is there. Apart from the keeper, which is held while one is taken.
     newest: Mutex<Option<(Epoch, Instant)>>,
     /// Since one was taken, and the log let go of, last.
@@ -35,8 +35,8 @@ struct Shared {
 impl Checkpoints {
     /// Starts; `log_bytes` says how large the log is.
     pub fn start(
-        parts: Parts,
-        config: Config,
+        parts: CheckpointParts,
+        config: CheckpointConfig,
         log_bytes: impl Fn() -> u64 + Send + 'static,
     ) -> Result<Checkpoints, Error> {
         let folder = Arc::clone(&parts.folder);
@@ -44,8 +44,8 @@ impl Checkpoints {
         let signal = Signal::default();
         let newest = Mutex::new(parts.last.as_ref().map(|last| (last.epoch, Instant::now())));
         let (interval, bytes_max) = (Duration::from_secs(config.interval_s), config.log_bytes);
-        let keeper = Mutex::new(Keeper::new(parts, config, signal.clone())?);
-        let shared = Arc::new(Shared { folder, keeper, newest, faults: Faults::default(), signal });
+        let keeper = Mutex::new(CheckpointManager::new(parts, config, signal.clone())?);
+        let shared = Arc::new(ScheduleState { folder, keeper, newest, faults: Faults::default(), signal });
         let run = {
             let shared = Arc::clone(&shared);
             move || shared.run(interval, bytes_max, &log_bytes)
@@ -91,7 +91,7 @@ impl Drop for Checkpoints {
     }
 }
 
-impl Shared {
+impl ScheduleState {
     fn run(&self, interval: Duration, bytes_max: u64, log_bytes: &dyn Fn() -> u64) {
         let (mut taken, mut bytes) = (Instant::now(), log_bytes());
         while !self.signal.is_stopped() {

@@ -2,12 +2,12 @@
 
 use super::{FORMAT, FileEntry, MANIFEST, Manifest, ViewStanding};
 use crate::Error;
-use crate::input::sealed::Place;
+use crate::input::sealed::LogPosition;
 use crate::log::storage::{Storage, StorageFile, write_all};
 use dataflows::contract::changes::digest_text;
 use dataflows::contract::epoch::RULES;
 use dataflows::engine::base::Table;
-use dataflows::ports::Held;
+use dataflows::ports::StateReader;
 use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
@@ -22,7 +22,7 @@ const COMPRESSION: i32 = 1;
 
 /// Writes what is held into the folder of checkpoints; `place` is that of its epoch in the log. What fails leaves
 /// nothing, so that a disk that is full has its room back.
-pub fn write(folder: &dyn Storage, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
+pub fn write(folder: &dyn Storage, held: &dyn StateReader, place: &LogPosition) -> Result<Manifest, Error> {
     let name = held.epoch().to_string();
     write_at(folder, &name, held, place).inspect_err(|_| {
         // If even that fails, the next attempt begins with it.
@@ -30,7 +30,7 @@ pub fn write(folder: &dyn Storage, held: &dyn Held, place: &Place) -> Result<Man
     })
 }
 
-fn write_at(folder: &dyn Storage, name: &str, held: &dyn Held, place: &Place) -> Result<Manifest, Error> {
+fn write_at(folder: &dyn Storage, name: &str, held: &dyn StateReader, place: &LogPosition) -> Result<Manifest, Error> {
     let epoch = held.epoch();
     debug_assert_eq!(epoch, place.epochs.last);
     // An earlier attempt left what it had: nobody knows how much of it is right.
@@ -60,7 +60,7 @@ fn write_at(folder: &dyn Storage, name: &str, held: &dyn Held, place: &Place) ->
     Ok(manifest)
 }
 
-fn write_table(checkpoint: &dyn Storage, table: Table, held: &dyn Held) -> Result<FileEntry, Error> {
+fn write_table(checkpoint: &dyn Storage, table: Table, held: &dyn StateReader) -> Result<FileEntry, Error> {
     let name = format!("{}.rows", table.name());
     let failed = |error| Error::io("writing", &checkpoint.describe(&name))(error);
     let mut out = Blocks::new(checkpoint.create(&name).map_err(failed)?);
@@ -117,20 +117,20 @@ impl Blocks {
 mod tests {
     use super::*;
     use crate::testing::Disk;
-    use dataflows::contract::changes::Standings;
+    use dataflows::contract::changes::ViewDigests;
     use dataflows::contract::epoch::Epoch;
-    use dataflows::ports::Forgotten;
+    use dataflows::ports::SnapshotExpired;
     use smol_str::SmolStr;
 
     /// Is forgotten when the last table is read.
-    struct Fleeting(Standings);
+    struct EphemeralStore(ViewDigests);
 
-    impl Held for Fleeting {
+    impl StateReader for EphemeralStore {
         fn epoch(&self) -> Epoch {
             Epoch(7)
         }
 
-        fn standings(&self) -> &Standings {
+        fn standings(&self) -> &ViewDigests {
             &self.0
         }
 
@@ -141,17 +141,17 @@ mod tests {
             _: usize,
             _: usize,
             _: &mut Vec<u8>,
-        ) -> Result<(usize, Option<SmolStr>), Forgotten> {
-            if table == Table::Stock { Err(Forgotten(self.epoch())) } else { Ok((0, None)) }
+        ) -> Result<(usize, Option<SmolStr>), SnapshotExpired> {
+            if table == Table::Stock { Err(SnapshotExpired(self.epoch())) } else { Ok((0, None)) }
         }
     }
 
     #[test]
     fn what_cannot_be_finished_leaves_nothing() {
         let folder = Disk::default();
-        let mut place = Place::default();
+        let mut place = LogPosition::default();
         place.epochs.last = Epoch(7);
-        let held = Fleeting(Standings::default());
+        let held = EphemeralStore(ViewDigests::default());
         let error = write(&folder, &held, &place).unwrap_err();
         assert!(error.to_string().contains("epoch 7 was forgotten"), "{error}");
         assert_eq!(folder.names(), Vec::<String>::new());

@@ -5,7 +5,7 @@
 //! not beyond the last one kept, and the file is its own index: memory holds one entry for every [`BLOCK_BYTES`] of it
 //! and partition, and the state of those letters that were dealt with since the file was written anew.
 
-use super::{Letter, State, Summary};
+use super::{Letter, LetterState, Summary};
 use crate::Error;
 use crate::lines::{self, Lines};
 use crate::log::storage::{Storage, StorageFile, write_all};
@@ -35,21 +35,21 @@ const REWRITE_BYTES_MIN: u64 = 16 << 20;
 /// A letter or what became of one.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Entry {
-    Letter(Written),
+enum LetterEntry {
+    Letter(LetterRecord),
     /// Of one that nobody had dealt with.
-    State(Origin, State),
+    State(Origin, LetterState),
     /// Of one that somebody had.
-    Again(Origin, State),
+    Again(Origin, LetterState),
 }
 
 /// A letter as it is written, bytes in base64.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct LetterRecord {
     origin: Origin,
     /// As it was when the file was written.
     #[serde(default = "open", skip_serializing_if = "is_open")]
-    state: State,
+    state: LetterState,
     epoch: Epoch,
     at: Timestamp,
     code: DeadLetterCode,
@@ -60,20 +60,20 @@ struct Written {
     headers: Vec<(SmolStr, Option<String>)>,
 }
 
-const fn open() -> State {
-    State::Open
+const fn open() -> LetterState {
+    LetterState::Open
 }
 
-fn is_open(state: &State) -> bool {
-    *state == State::Open
+fn is_open(state: &LetterState) -> bool {
+    *state == LetterState::Open
 }
 
-fn encode(letter: &Letter) -> Written {
+fn encode(letter: &Letter) -> LetterRecord {
     let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
     let Letter { summary, record } = letter;
     let Summary { origin, epoch, at, code, detail, state } = summary;
     let RawRecord { key, value, headers, timestamp_ms } = &**record;
-    Written {
+    LetterRecord {
         origin: *origin,
         state: *state,
         epoch: *epoch,
@@ -87,9 +87,9 @@ fn encode(letter: &Letter) -> Written {
     }
 }
 
-fn decode(written: Written) -> Result<Letter, base64::DecodeError> {
+fn decode(written: LetterRecord) -> Result<Letter, base64::DecodeError> {
     let bytes = |text: Option<String>| text.map(|text| STANDARD.decode(text)).transpose();
-    let Written { origin, state, epoch, at, code, detail, timestamp_ms, key, value, headers } = written;
+    let LetterRecord { origin, state, epoch, at, code, detail, timestamp_ms, key, value, headers } = written;
     let summary = Summary { origin, epoch, at, code, detail, state };
     let headers = headers.into_iter().map(|(name, value)| Ok((name, bytes(value)?))).collect::<Result<_, _>>()?;
     let record = RawRecord { key: bytes(key)?, value: bytes(value)?, headers, timestamp_ms };
@@ -107,7 +107,7 @@ struct Block {
 
 /// What is known of the letters of a partition.
 #[derive(Default)]
-struct Known {
+struct PartitionIndex {
     /// The offset of the last one.
     last: u64,
     /// Where they are, in order.
@@ -115,7 +115,7 @@ struct Known {
 }
 
 /// Takes a letter of that line into the index.
-fn know(known: &mut Index, origin: Origin, line: u64) {
+fn know(known: &mut LetterIndex, origin: Origin, line: u64) {
     let known = known.entry(origin.topic_partition()).or_default();
     known.last = origin.offset;
     if known.blocks.last().is_none_or(|block| line >= block.line + BLOCK_BYTES) {
@@ -124,23 +124,23 @@ fn know(known: &mut Index, origin: Origin, line: u64) {
 }
 
 /// A file that was written anew, where it ends, and where every letter is in it.
-type Next = (Arc<dyn StorageFile>, u64, Index);
+type RewrittenFile = (Arc<dyn StorageFile>, u64, LetterIndex);
 
-type Index = BTreeMap<TopicPartition, Known>;
+type LetterIndex = BTreeMap<TopicPartition, PartitionIndex>;
 
 /// The file, and where every letter is in it.
-pub struct File {
+pub struct LettersFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
-    known: Index,
+    known: LetterIndex,
     /// What became of letters since the file was written anew.
-    states: BTreeMap<Origin, State>,
+    states: BTreeMap<Origin, LetterState>,
     /// Where the next line goes; everything before it is durable.
     end: u64,
     /// Whether the file may hold more.
     is_dirty: bool,
     /// The file written anew, until it has its name.
-    next: Option<Next>,
+    next: Option<RewrittenFile>,
     /// How many letters there are.
     count: usize,
     /// How many of them nobody has dealt with.
@@ -150,9 +150,9 @@ pub struct File {
     _lock: Box<dyn Send + Sync>,
 }
 
-impl File {
+impl LettersFile {
     /// Opens the file in a folder that is there, or makes it.
-    pub fn open(storage: Arc<dyn Storage>) -> Result<File, Error> {
+    pub fn open(storage: Arc<dyn Storage>) -> Result<LettersFile, Error> {
         let name = storage.describe(NAME);
         let lock = storage.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => Error::Locked { folder: storage.describe("") },
@@ -166,7 +166,7 @@ impl File {
             Err(error) if error.kind() == io::ErrorKind::NotFound => storage.create(NAME).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         };
-        let mut opened = File {
+        let mut opened = LettersFile {
             storage,
             file,
             known: BTreeMap::new(),
@@ -202,21 +202,21 @@ impl File {
     }
 
     /// Notes what a line at the end holds.
-    fn note(&mut self, entries: Vec<Entry>, line_bytes: usize) {
+    fn note(&mut self, entries: Vec<LetterEntry>, line_bytes: usize) {
         let share = (line_bytes / entries.len().max(1)) as u64;
         for entry in entries {
             match entry {
-                Entry::Letter(Written { origin, state, .. }) => self.note_letter(origin, state),
-                Entry::State(origin, state) => {
+                LetterEntry::Letter(LetterRecord { origin, state, .. }) => self.note_letter(origin, state),
+                LetterEntry::State(origin, state) => {
                     self.idle_bytes += share;
-                    if state == State::Discarded {
+                    if state == LetterState::Discarded {
                         // About as much as the letter: how much exactly is not worth looking for.
                         self.idle_bytes += self.end / self.count.max(1) as u64;
                     }
                     self.states.insert(origin, state);
                     self.open = self.open.saturating_sub(1);
                 }
-                Entry::Again(origin, state) => {
+                LetterEntry::Again(origin, state) => {
                     self.idle_bytes += share;
                     self.states.insert(origin, state);
                 }
@@ -225,10 +225,10 @@ impl File {
         self.end += line_bytes as u64;
     }
 
-    fn note_letter(&mut self, origin: Origin, state: State) {
+    fn note_letter(&mut self, origin: Origin, state: LetterState) {
         know(&mut self.known, origin, self.end);
         self.count += 1;
-        self.open += usize::from(state == State::Open);
+        self.open += usize::from(state == LetterState::Open);
     }
 
     /// How many nobody has dealt with.
@@ -252,7 +252,7 @@ impl File {
                 let mut found = Vec::new();
                 next = self.scan(*at, known, offset, |written| {
                     let state = self.states.get(&written.origin).copied().unwrap_or(written.state);
-                    let Written { origin, epoch, at, code, detail, .. } = written;
+                    let LetterRecord { origin, epoch, at, code, detail, .. } = written;
                     found.push(Summary { origin, epoch, at, code, detail, state });
                     true
                 })?;
@@ -269,9 +269,9 @@ impl File {
     fn scan(
         &self,
         at: TopicPartition,
-        known: &Known,
+        known: &PartitionIndex,
         offset: u64,
-        mut each: impl FnMut(Written) -> bool,
+        mut each: impl FnMut(LetterRecord) -> bool,
     ) -> Result<Option<u64>, Error> {
         // A letter that is not the first of its block is in the block before the first later one.
         let next = known.blocks.partition_point(|block| block.offset <= offset);
@@ -281,8 +281,8 @@ impl File {
         loop {
             let line_at = lines.at();
             let Some(line) = lines.next().map_err(|error| self.failed("reading", error))? else { return Ok(until) };
-            for entry in lines::entries::<Entry>(line).map_err(|why| self.damaged(line_at, why))? {
-                let Entry::Letter(written) = entry else { continue };
+            for entry in lines::entries::<LetterEntry>(line).map_err(|why| self.damaged(line_at, why))? {
+                let LetterEntry::Letter(written) = entry else { continue };
                 let origin = written.origin;
                 if origin.topic_partition() != at || origin.offset < offset {
                     continue;
@@ -296,7 +296,7 @@ impl File {
     }
 
     /// The letter as it is written, and what became of it; none if there never was one.
-    fn written(&self, origin: Origin) -> Result<Option<Written>, Error> {
+    fn written(&self, origin: Origin) -> Result<Option<LetterRecord>, Error> {
         let at = origin.topic_partition();
         let Some(known) = self.known.get(&at).filter(|known| origin.offset <= known.last) else { return Ok(None) };
         let mut found = None;
@@ -313,7 +313,7 @@ impl File {
     /// A letter's summary.
     pub fn summary(&self, origin: Origin) -> Result<Option<Summary>, Error> {
         let written = self.written(origin)?;
-        Ok(written.map(|Written { origin, state, epoch, at, code, detail, .. }| Summary {
+        Ok(written.map(|LetterRecord { origin, state, epoch, at, code, detail, .. }| Summary {
             origin,
             epoch,
             at,
@@ -325,7 +325,7 @@ impl File {
 
     /// A letter with its record; none if there is none, or no longer.
     pub fn letter(&self, origin: Origin) -> Result<Option<Letter>, Error> {
-        let written = self.written(origin)?.filter(|written| written.state != State::Discarded);
+        let written = self.written(origin)?.filter(|written| written.state != LetterState::Discarded);
         let bad = |error: base64::DecodeError| self.damaged(0, format!("the letter {origin}: {error}"));
         written.map(|written| decode(written).map_err(bad)).transpose()
     }
@@ -342,14 +342,18 @@ impl File {
             }
             is_new
         });
-        let entries: Vec<Entry> = new.map(|letter| Entry::Letter(encode(letter))).collect();
+        let entries: Vec<LetterEntry> = new.map(|letter| LetterEntry::Letter(encode(letter))).collect();
         self.append(entries)
     }
 
     /// Notes durably what became of a letter, and was before.
-    pub fn mark(&mut self, origin: Origin, before: State, state: State) -> Result<(), Error> {
-        let is_first = before == State::Open;
-        self.append(vec![if is_first { Entry::State(origin, state) } else { Entry::Again(origin, state) }])?;
+    pub fn mark(&mut self, origin: Origin, before: LetterState, state: LetterState) -> Result<(), Error> {
+        let is_first = before == LetterState::Open;
+        self.append(vec![if is_first {
+            LetterEntry::State(origin, state)
+        } else {
+            LetterEntry::Again(origin, state)
+        }])?;
         let is_idle = self.idle_bytes > self.end / 2 && self.end > REWRITE_BYTES_MIN;
         if is_idle || self.states.len() >= STATES_MAX {
             self.rewrite()?;
@@ -357,7 +361,7 @@ impl File {
         Ok(())
     }
 
-    fn append(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+    fn append(&mut self, entries: Vec<LetterEntry>) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -418,23 +422,23 @@ impl File {
         Ok(())
     }
 
-    fn write_next(&self) -> Result<Next, Error> {
+    fn write_next(&self) -> Result<RewrittenFile, Error> {
         let failed = |error| Error::io("writing", &self.storage.describe(NEXT))(error);
         let file = self.storage.create(NEXT).map_err(failed)?;
         let mut lines = Lines::new(&*self.file, 0, self.end);
-        let (mut end, mut known) = (0, BTreeMap::<TopicPartition, Known>::new());
+        let (mut end, mut known) = (0, BTreeMap::<TopicPartition, PartitionIndex>::new());
         loop {
             let line_at = lines.at();
             let Some(old) = lines.next().map_err(|error| self.failed("reading", error))? else { break };
             let mut kept = Vec::new();
-            for entry in lines::entries::<Entry>(old).map_err(|why| self.damaged(line_at, why))? {
-                let Entry::Letter(mut written) = entry else { continue };
+            for entry in lines::entries::<LetterEntry>(old).map_err(|why| self.damaged(line_at, why))? {
+                let LetterEntry::Letter(mut written) = entry else { continue };
                 written.state = self.states.get(&written.origin).copied().unwrap_or(written.state);
-                if written.state == State::Discarded {
-                    written = Written { key: None, value: None, headers: Vec::new(), ..written };
+                if written.state == LetterState::Discarded {
+                    written = LetterRecord { key: None, value: None, headers: Vec::new(), ..written };
                 }
                 know(&mut known, written.origin, end);
-                kept.push(Entry::Letter(written));
+                kept.push(LetterEntry::Letter(written));
             }
             if !kept.is_empty() {
                 let line = lines::line(&kept).map_err(|error| failed(error.into()))?;

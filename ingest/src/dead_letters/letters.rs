@@ -4,9 +4,9 @@
 //! An epoch does not wait for the disk while its letters are written; a checkpoint waits for them. Letters that the disk
 //! does not take wait in memory, up to a limit. Then the core waits, so that none is passed by, until the disk takes them.
 
-use super::file::File;
-use super::{Letter, State, Summary};
-use crate::checkpoint::Durable;
+use super::file::LettersFile;
+use super::{Letter, LetterState, Summary};
+use crate::checkpoint::FlushBeforeCheckpoint;
 use crate::input::partition::partition_of;
 use crate::log::storage::Storage;
 use crate::log::{Log, Record, lock};
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct DeadLetterConfig {
     /// How many bytes of letters may wait for the disk; the core waits when there are more.
     pub waiting_bytes_max: usize,
     /// About how many are written with one sync.
@@ -39,9 +39,14 @@ pub struct Config {
     pub acknowledge_ms_max: u64,
 }
 
-impl Default for Config {
+impl Default for DeadLetterConfig {
     fn default() -> Self {
-        Config { waiting_bytes_max: 64 << 20, commit_bytes_max: 1 << 20, retry_ms: 1_000, acknowledge_ms_max: 10_000 }
+        DeadLetterConfig {
+            waiting_bytes_max: 64 << 20,
+            commit_bytes_max: 1 << 20,
+            retry_ms: 1_000,
+            acknowledge_ms_max: 10_000,
+        }
     }
 }
 
@@ -58,18 +63,18 @@ pub struct Edit {
 
 /// Which letters are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum LetterFilter {
     /// Every one.
     All,
     /// Those that nobody has dealt with.
     Open,
 }
 
-impl Wanted {
-    const fn has(self, state: State) -> bool {
+impl LetterFilter {
+    const fn has(self, state: LetterState) -> bool {
         match (self, state) {
-            (Wanted::All, _) | (Wanted::Open, State::Open) => true,
-            (Wanted::Open, State::Redriven(_) | State::Discarded) => false,
+            (LetterFilter::All, _) | (LetterFilter::Open, LetterState::Open) => true,
+            (LetterFilter::Open, LetterState::Redriven(_) | LetterState::Discarded) => false,
         }
     }
 }
@@ -77,23 +82,23 @@ impl Wanted {
 /// The dead letters of a node. Clones are the same.
 #[derive(Clone)]
 pub struct DeadLetters {
-    shared: Arc<Shared>,
+    shared: Arc<LettersState>,
 }
 
-struct Shared {
+struct LettersState {
     /// Locked before `waiting`, never after.
-    file: Mutex<File>,
-    waiting: Mutex<Waiting>,
+    file: Mutex<LettersFile>,
+    waiting: Mutex<LetterQueue>,
     /// Rung when there is room again, or nobody is to wait any more.
     room: Condvar,
     /// Since they could be written last.
     faults: Faults,
     signal: Signal,
-    config: Config,
+    config: DeadLetterConfig,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct LetterQueue {
     letters: VecDeque<Letter>,
     bytes: usize,
     /// Nobody waits for room any more: the node stops.
@@ -104,21 +109,23 @@ struct Waiting {
 
 impl DeadLetters {
     /// Those in a folder that is there.
-    pub fn open(folder: Arc<dyn Storage>, config: Config) -> Result<DeadLetters, Error> {
-        let file = Mutex::new(File::open(folder)?);
+    pub fn open(folder: Arc<dyn Storage>, config: DeadLetterConfig) -> Result<DeadLetters, Error> {
+        let file = Mutex::new(LettersFile::open(folder)?);
         let (waiting, faults, signal) = (Mutex::default(), Faults::default(), Signal::default());
-        Ok(DeadLetters { shared: Arc::new(Shared { file, waiting, room: Condvar::new(), faults, signal, config }) })
+        Ok(DeadLetters {
+            shared: Arc::new(LettersState { file, waiting, room: Condvar::new(), faults, signal, config }),
+        })
     }
 
     /// Every letter, by origin, behind that one; at most so many.
-    pub fn list(&self, after: Option<Origin>, wanted: Wanted, count_max: usize) -> Result<Vec<Summary>, Error> {
+    pub fn list(&self, after: Option<Origin>, wanted: LetterFilter, count_max: usize) -> Result<Vec<Summary>, Error> {
         let (mut found, mut after) = (Vec::new(), after);
         while found.len() < count_max {
             // The lock is held for one block only: new letters wait for it.
             let file = lock(&self.shared.file);
             let is_there = match wanted {
-                Wanted::All => true,
-                Wanted::Open => file.open_count() > 0,
+                LetterFilter::All => true,
+                LetterFilter::Open => file.open_count() > 0,
             };
             let Some(block) = is_there.then(|| file.summaries(after)).transpose()?.flatten() else { break };
             drop(file);
@@ -152,7 +159,7 @@ impl DeadLetters {
 
     /// Throws a letter away. Once more is no error.
     pub fn discard(&self, origin: Origin) -> Result<Summary, Error> {
-        self.mark(origin, State::Discarded)
+        self.mark(origin, LetterState::Discarded)
     }
 
     /// Publishes a letter again, to the topic that it came from, and says where it stands now. What cannot be read still
@@ -172,7 +179,7 @@ impl DeadLetters {
         let landed = landed.map_err(|_| Error::Unavailable("it does not acknowledge".to_owned()))?;
         let landed = landed.map_err(|error| Error::Unavailable(error.to_string()))?;
         let to = landed.first().copied().ok_or_else(|| Error::Unavailable("an append without a place".to_owned()))?;
-        self.mark(origin, State::Redriven(to))
+        self.mark(origin, LetterState::Redriven(to))
     }
 
     /// Nobody waits for room any more.
@@ -181,7 +188,7 @@ impl DeadLetters {
         self.shared.room.notify_all();
     }
 
-    fn mark(&self, origin: Origin, state: State) -> Result<Summary, Error> {
+    fn mark(&self, origin: Origin, state: LetterState) -> Result<Summary, Error> {
         let file = &mut *lock(&self.shared.file);
         let before = file.summary(origin)?.ok_or(Error::NoLetter(origin))?;
         if before.state != state {
@@ -228,7 +235,7 @@ fn bytes_of(letter: &Letter) -> usize {
     size_of::<Letter>() + letter.summary.detail.len() + letter.record.bytes()
 }
 
-impl Waiting {
+impl LetterQueue {
     fn has_room(&self, letter: &Letter, bytes_max: usize) -> bool {
         self.letters.is_empty() || self.bytes + bytes_of(letter) <= bytes_max
     }
@@ -267,11 +274,11 @@ impl Sink for DeadLetters {
             return;
         }
         let (epoch, at) = (changes.epoch(), changes.record.now);
-        let Shared { waiting, room, signal, config, .. } = &*self.shared;
+        let LettersState { waiting, room, signal, config, .. } = &*self.shared;
         let mut waiting = lock(waiting);
         for DeadLetter { origin, code, detail, record } in &changes.dead_letters {
             let detail = detail.clone();
-            let summary = Summary { origin: *origin, epoch, at, code: *code, detail, state: State::Open };
+            let summary = Summary { origin: *origin, epoch, at, code: *code, detail, state: LetterState::Open };
             let letter = Letter { summary, record: Arc::clone(record) };
             while !waiting.is_over && !waiting.has_room(&letter, config.waiting_bytes_max) {
                 signal.ring();
@@ -283,7 +290,7 @@ impl Sink for DeadLetters {
     }
 }
 
-impl Durable for DeadLetters {
+impl FlushBeforeCheckpoint for DeadLetters {
     fn make_durable(&self, upto: Epoch) -> Result<(), Error> {
         self.flush()?;
         match lock(&self.shared.waiting).missed {
@@ -333,7 +340,7 @@ impl Drop for Flusher {
 
 impl DeadLetters {
     fn run(&self) {
-        let Shared { signal, config, .. } = &*self.shared;
+        let LettersState { signal, config, .. } = &*self.shared;
         let retry = Duration::from_millis(config.retry_ms);
         let mut is_stalled = false;
         loop {

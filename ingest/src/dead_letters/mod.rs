@@ -10,7 +10,7 @@ mod letters;
 #[cfg(test)]
 mod tests;
 
-pub use letters::{Config, DeadLetters, Edit, Flusher, Wanted};
+pub use letters::{DeadLetterConfig, DeadLetters, Edit, Flusher, LetterFilter};
 
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::input::{DeadLetterCode, RawRecord};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// What became of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum LetterState {
     /// Nobody has looked at it.
     Open,
     /// It was published again, to stand there.
@@ -45,7 +45,7 @@ pub struct Summary {
     /// For people: what is wrong.
     pub detail: String,
     /// What became of it.
-    pub state: State,
+    pub state: LetterState,
 }
 
 /// A dead letter.

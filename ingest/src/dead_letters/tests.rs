@@ -1,13 +1,13 @@
 //! Dead letters against a plain map of them, on a disk that fails and stops, and what an operator does with them.
 
-use super::{Config, DeadLetters, Edit, Flusher, State, Summary, Wanted};
-use crate::checkpoint::Durable;
+use super::{DeadLetterConfig, DeadLetters, Edit, Flusher, LetterFilter, LetterState, Summary};
+use crate::checkpoint::FlushBeforeCheckpoint;
 use crate::input::codec;
 use crate::log::journal::Journal;
 use crate::log::storage::Storage;
 use crate::log::{Log, Partitions, ReadLimit, Record, journal};
-use crate::testing::{Disk, Faults, Random, Stop};
-use dataflows::contract::changes::{Changes, Rows, Standings};
+use crate::testing::{Disk, DiskFaults, Random, Stop};
+use dataflows::contract::changes::{Changes, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::input::{DeadLetter, DeadLetterCode, Input, RawRecord};
 use dataflows::contract::time::Timestamp;
@@ -32,22 +32,22 @@ fn letter(random: &mut Random, offset: u64) -> DeadLetter {
 fn epoch(number: u64, dead_letters: Vec<DeadLetter>) -> Arc<Changes> {
     let now = Timestamp::from_micros(number as i64);
     let record = Arc::new(EpochRecord { v: 1, epoch: Epoch(number), now, rules: 1, cut: Cut::default() });
-    let rows = Arc::new(Rows::default());
-    let (events, imbalances, standings) = (Vec::new(), Vec::new(), Standings::default());
+    let rows = Arc::new(ViewChanges::default());
+    let (events, imbalances, standings) = (Vec::new(), Vec::new(), ViewDigests::default());
     let (search_memory, quota) = (Vec::new(), LetterQuota::default());
     Arc::new(Changes { record, rows, events, dead_letters, quota, imbalances, search_memory, standings })
 }
 
 fn open(disk: &Disk) -> DeadLetters {
-    DeadLetters::open(Arc::new(disk.clone()), Config::default()).unwrap()
+    DeadLetters::open(Arc::new(disk.clone()), DeadLetterConfig::default()).unwrap()
 }
 
 fn all(letters: &DeadLetters) -> Vec<Summary> {
-    letters.list(None, Wanted::All, usize::MAX).unwrap()
+    letters.list(None, LetterFilter::All, usize::MAX).unwrap()
 }
 
 /// What must be there: the record of every letter, and its state.
-type Model = BTreeMap<Origin, (Arc<RawRecord>, State)>;
+type Model = BTreeMap<Origin, (Arc<RawRecord>, LetterState)>;
 
 fn check(letters: &DeadLetters, model: &Model) {
     let found = all(letters).into_iter().map(|summary| {
@@ -55,7 +55,7 @@ fn check(letters: &DeadLetters, model: &Model) {
         (summary.origin, (record, summary.state))
     });
     let expected = model.iter().map(|(origin, (record, state))| {
-        let record = (*state != State::Discarded).then(|| Arc::clone(record));
+        let record = (*state != LetterState::Discarded).then(|| Arc::clone(record));
         (*origin, (record, *state))
     });
     assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
@@ -75,27 +75,28 @@ fn what_is_durable_is_there_after_a_crash_at_any_step_and_nothing_is_there_twice
             // A replay brings what is there already, with the same bytes.
             let mut of_epoch: Vec<_> = (0..random.below(3)).map(|n| letter(&mut random, offset + n as u64)).collect();
             offset += of_epoch.len() as u64;
-            maybe.extend(of_epoch.iter().map(|letter| (letter.origin, (Arc::clone(&letter.record), State::Open))));
+            maybe
+                .extend(of_epoch.iter().map(|letter| (letter.origin, (Arc::clone(&letter.record), LetterState::Open))));
             if let Some((origin, (record, _))) = durable.iter().nth(random.below(8)) {
                 let (code, detail, record) = (DeadLetterCode::WrongKey, String::new(), Arc::clone(record));
                 of_epoch.push(DeadLetter { origin: *origin, code, detail, record });
             }
             letters.apply(&epoch(number, of_epoch));
             match random.below(6) {
-                0 => disk.fail(Faults { one_in: Some((random.clone(), 3)), ..Faults::default() }),
+                0 => disk.fail(DiskFaults { one_in: Some((random.clone(), 3)), ..DiskFaults::default() }),
                 1 => {
                     let at = ["write before", "write half", "write after", "sync before", "sync after"];
                     let point = format!("letters.N {}", at[random.below(at.len())]);
-                    disk.fail(Faults { stop: Some(Stop { point, hit: 1 }), ..Faults::default() });
+                    disk.fail(DiskFaults { stop: Some(Stop { point, hit: 1 }), ..DiskFaults::default() });
                 }
-                2 => disk.fail(Faults { room_bytes: Some(random.below(400)), ..Faults::default() }),
-                _ => disk.fail(Faults::default()),
+                2 => disk.fail(DiskFaults { room_bytes: Some(random.below(400)), ..DiskFaults::default() }),
+                _ => disk.fail(DiskFaults::default()),
             }
             if letters.make_durable(Epoch(number)).is_ok() {
                 durable = maybe.clone();
                 if let Some(summary) = all(&letters).get(random.below(20)) {
                     if letters.discard(summary.origin).is_ok() {
-                        maybe.get_mut(&summary.origin).unwrap().1 = State::Discarded;
+                        maybe.get_mut(&summary.origin).unwrap().1 = LetterState::Discarded;
                         durable = maybe.clone();
                     } else {
                         in_doubt.insert(summary.origin);
@@ -123,10 +124,10 @@ fn what_is_durable_is_there_after_a_crash_at_any_step_and_nothing_is_there_twice
                 in_doubt.clear();
                 check(&letters, &durable);
                 // The engine replays what was not durable.
-                disk.fail(Faults::default());
+                disk.fail(DiskFaults::default());
             }
         }
-        disk.fail(Faults::default());
+        disk.fail(DiskFaults::default());
         letters.make_durable(Epoch(100)).unwrap();
         check(&letters, &maybe);
     }
@@ -147,7 +148,7 @@ fn damage_before_the_last_line_is_refused_by_name() {
     let mut bytes = whole.clone();
     bytes[second + 20] ^= 1;
     disk.put(name, bytes);
-    let error = DeadLetters::open(Arc::new(disk.clone()), Config::default()).err().unwrap().to_string();
+    let error = DeadLetters::open(Arc::new(disk.clone()), DeadLetterConfig::default()).err().unwrap().to_string();
     assert_eq!(error, format!("disk/letters.1 is damaged at byte {second}: the checksum is wrong"));
     let mut bytes = whole.clone();
     *bytes.iter_mut().nth_back(5).unwrap() ^= 1;
@@ -159,7 +160,7 @@ fn damage_before_the_last_line_is_refused_by_name() {
 fn one_process_has_them() {
     let disk = Disk::default();
     let held = open(&disk);
-    let error = DeadLetters::open(Arc::new(disk.clone()), Config::default()).err().unwrap().to_string();
+    let error = DeadLetters::open(Arc::new(disk.clone()), DeadLetterConfig::default()).err().unwrap().to_string();
     assert_eq!(error, "disk/ is in use by another process");
     drop(held);
     open(&disk);
@@ -186,7 +187,7 @@ fn what_is_discarded_gives_its_room_back_and_does_not_come_again() {
     letters.apply(&epoch(0, vec![large(0)]));
     letters.flush().unwrap();
     let states: Vec<_> = all(&letters).iter().map(|summary| summary.state).collect();
-    assert_eq!(states, [[State::Discarded; 6].as_slice(), &[State::Open; 2]].concat());
+    assert_eq!(states, [[LetterState::Discarded; 6].as_slice(), &[LetterState::Open; 2]].concat());
     assert_eq!(letters.letter(origin(7)).unwrap().record, large(7).record);
     let error = letters.letter(origin(0)).unwrap_err().to_string();
     assert_eq!(error, "there is no dead letter orders.commands/1/0, or it was discarded");
@@ -196,9 +197,9 @@ fn what_is_discarded_gives_its_room_back_and_does_not_come_again() {
 #[test]
 fn the_core_waits_for_a_disk_that_takes_no_letters_and_resumes_when_it_does() {
     let disk = Disk::default();
-    let config = Config { waiting_bytes_max: 1_000, retry_ms: 1, ..Config::default() };
+    let config = DeadLetterConfig { waiting_bytes_max: 1_000, retry_ms: 1, ..DeadLetterConfig::default() };
     let letters = DeadLetters::open(Arc::new(disk.clone()), config).unwrap();
-    disk.fail(Faults { write_fails: true, ..Faults::default() });
+    disk.fail(DiskFaults { write_fails: true, ..DiskFaults::default() });
     let (applied, seen) = mpsc::channel();
     let core = {
         let mut letters = letters.clone();
@@ -217,7 +218,7 @@ fn the_core_waits_for_a_disk_that_takes_no_letters_and_resumes_when_it_does() {
     let why = letters.stalled().unwrap().why;
     assert!(why.contains("writing disk/letters.1"), "{why}");
     assert!(seen.try_iter().count() < 10, "29 letters have more than 1,000 bytes");
-    disk.fail(Faults::default());
+    disk.fail(DiskFaults::default());
     core.join().unwrap();
     letters.make_durable(Epoch(29)).unwrap();
     assert_eq!((all(&letters).len(), letters.stalled()), (29, None));
@@ -227,16 +228,16 @@ fn the_core_waits_for_a_disk_that_takes_no_letters_and_resumes_when_it_does() {
 #[test]
 fn what_finds_no_room_when_the_node_stops_comes_again_after_the_next_start() {
     let disk = Disk::default();
-    let config = Config { waiting_bytes_max: 1_000, ..Config::default() };
+    let config = DeadLetterConfig { waiting_bytes_max: 1_000, ..DeadLetterConfig::default() };
     let mut letters = DeadLetters::open(Arc::new(disk.clone()), config).unwrap();
     let flusher = Flusher::start(letters.clone()).unwrap();
-    disk.fail(Faults { write_fails: true, ..Faults::default() });
+    disk.fail(DiskFaults { write_fails: true, ..DiskFaults::default() });
     flusher.end_waiting();
     let apply = |letters: &mut DeadLetters| {
         (1..30).for_each(|number| letters.apply(&epoch(number, vec![letter(&mut Random::new(number), number)])));
     };
     apply(&mut letters);
-    disk.fail(Faults::default());
+    disk.fail(DiskFaults::default());
     drop(flusher);
     let missed = all(&letters).len() as u64 + 1;
     assert!((2..10).contains(&missed), "{missed}");
@@ -279,7 +280,7 @@ fn memory_holds_an_entry_for_a_block_and_not_for_a_letter() {
         assert_eq!(origins(all(letters)), expected);
         // Pages by key, wherever they begin.
         for at in (0..expected.len()).step_by(997) {
-            let page = letters.list(Some(expected[at]), Wanted::Open, 70).unwrap();
+            let page = letters.list(Some(expected[at]), LetterFilter::Open, 70).unwrap();
             assert_eq!(origins(page), expected[at + 1..expected.len().min(at + 71)]);
         }
         for letter in many.iter().step_by(611) {
@@ -295,7 +296,7 @@ fn memory_holds_an_entry_for_a_block_and_not_for_a_letter() {
 #[test]
 fn a_letter_is_published_again_as_it_was_or_mended() {
     let (disk, log_disk): (Disk, Arc<dyn Storage>) = (Disk::default(), Arc::new(Disk::default()));
-    let log = Journal::open_on(log_disk, &Partitions::uniform(4), journal::Config::default()).unwrap();
+    let log = Journal::open_on(log_disk, &Partitions::uniform(4), journal::JournalConfig::default()).unwrap();
     let mut letters = open(&disk);
     let header = |name: &'static str, value: &str| (name.into(), Some(value.as_bytes().to_vec()));
     let record = RawRecord {
@@ -316,8 +317,8 @@ fn a_letter_is_published_again_as_it_was_or_mended() {
     letters.apply(&epoch(1, vec![letter]));
     letters.flush().unwrap();
     let to = |summary: Summary| match summary.state {
-        State::Redriven(to) => to,
-        State::Open | State::Discarded => panic!("{summary:?}"),
+        LetterState::Redriven(to) => to,
+        LetterState::Open | LetterState::Discarded => panic!("{summary:?}"),
     };
     let again = to(letters.redrive(origin(3), Edit::default(), &log).unwrap());
     assert_eq!(again, Origin { offset: 0, ..origin(3) });

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
-struct Structured<'a> {
+struct StructuredEvent<'a> {
     #[serde(borrow)]
     specversion: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -32,8 +32,9 @@ pub(crate) fn read(value: &[u8]) -> Result<Event<'_>, Fault> {
     if value.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(unreadable("no CloudEvent: the value is no JSON object"));
     }
-    let event: Structured = serde_json::from_slice(value).map_err(|why| unreadable(format!("no CloudEvent: {why}")))?;
-    let Structured { specversion, id, source, event_type, datacontenttype, data, data_base64 } = event;
+    let event: StructuredEvent =
+        serde_json::from_slice(value).map_err(|why| unreadable(format!("no CloudEvent: {why}")))?;
+    let StructuredEvent { specversion, id, source, event_type, datacontenttype, data, data_base64 } = event;
     let bytes = |text: &'_ Option<Cow<'_, str>>| text.as_ref().map(|text| text.as_bytes().to_vec());
     check_attributes(bytes(&specversion).as_deref(), bytes(&source).as_deref())?;
     let event_type = event_type.ok_or_else(|| unreadable("no CloudEvent: type is missing"))?;

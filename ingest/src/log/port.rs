@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::input::RawRecord;
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
-use dataflows::ports::{Appended, Waker};
+use dataflows::ports::{AppendCallback, Waker};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -158,7 +158,7 @@ pub trait Log: Send + Sync {
     /// calls, one after the other, keep their order within each partition; and within one call, a record counts as
     /// acknowledged for those of later topics that stand after it. Does not block; `done` runs on the log's thread and
     /// must not block either.
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended);
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback);
 
     /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]
     /// has left. Every record at it or after it is there. It never goes back. Where the log compacts a topic it stays 0,

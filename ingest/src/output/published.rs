@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct OutputReaderConfig {
     /// How many records are read at once.
     pub records_max: usize,
     /// About how many bytes.
@@ -30,15 +30,15 @@ pub struct Config {
     pub ahead_bytes_max: usize,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config { records_max: 1_024, bytes_max: 4 << 20, ahead_max: 16_384, ahead_bytes_max: 16 << 20 }
+impl Default for OutputReaderConfig {
+    fn default() -> OutputReaderConfig {
+        OutputReaderConfig { records_max: 1_024, bytes_max: 4 << 20, ahead_max: 16_384, ahead_bytes_max: 16 << 20 }
     }
 }
 
 /// An epoch with everything that was published of it but dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WholeEpoch {
+pub struct EpochBatch {
     /// Its number.
     pub epoch: Epoch,
     /// Its time, in whole milliseconds.
@@ -79,7 +79,7 @@ pub struct PublishedChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The next epoch.
-    Epoch(WholeEpoch),
+    Epoch(EpochBatch),
     /// Something was read, and there may be more.
     More,
     /// The log gives nothing now.
@@ -87,7 +87,7 @@ pub enum Step {
 }
 
 /// An epoch that is complete in the topics.
-struct Told {
+struct CompletedEpoch {
     epoch: Epoch,
     now_ms: i64,
     /// Behind its last record in each partition that moved.
@@ -95,22 +95,22 @@ struct Told {
 }
 
 #[derive(Default)]
-struct Pending {
+struct PendingEpoch {
     events: Vec<PublishedEvent>,
     changes: Vec<PublishedChange>,
     bytes: usize,
 }
 
 /// Follows the topics.
-pub struct Published {
+pub struct OutputReader {
     reader: Box<dyn LogReader>,
-    config: Config,
+    config: OutputReaderConfig,
     /// The epoch that is handed on next.
     next: Epoch,
     /// Epoch and place of the last record that was taken, by partition.
     last: BTreeMap<TopicPartition, (u64, u64)>,
-    told: VecDeque<Told>,
-    pending: BTreeMap<Epoch, Pending>,
+    told: VecDeque<CompletedEpoch>,
+    pending: BTreeMap<Epoch, PendingEpoch>,
     /// What all of it takes.
     pending_bytes: usize,
     wanted: Cut,
@@ -142,13 +142,13 @@ fn are_all(places: impl Iterator<Item = u64>) -> bool {
     places.zip(1..).all(|(place, expected)| place == expected)
 }
 
-impl Published {
+impl OutputReader {
     /// From that epoch on. Reads from the topics' beginning, and passes by what is before it.
-    pub fn open(log: &dyn Log, next: Epoch, config: Config) -> Result<Published, Error> {
+    pub fn open(log: &dyn Log, next: Epoch, config: OutputReaderConfig) -> Result<OutputReader, Error> {
         let mut starts = Cut::default();
         log.starts()?.iter().filter(|(at, _)| is_followed(at.topic)).for_each(|(at, start)| starts.set(at, start));
         let reader = log.reader(&starts)?;
-        let mut published = Published {
+        let mut published = OutputReader {
             reader,
             config,
             next: next.max(Epoch(1)),
@@ -235,7 +235,7 @@ impl Published {
         Ok(())
     }
 
-    fn pend(&mut self, epoch: Epoch, bytes: usize) -> &mut Pending {
+    fn pend(&mut self, epoch: Epoch, bytes: usize) -> &mut PendingEpoch {
         self.pending_bytes += bytes;
         let pending = self.pending.entry(epoch).or_default();
         pending.bytes += bytes;
@@ -251,7 +251,7 @@ impl Published {
         }
         let progress: Progress = serde_json::from_slice(record.value.as_deref().ok_or(None)?).map_err(|_| None)?;
         let cut = progress.cut().map_err(Some)?;
-        self.told.push_back(Told { epoch, now_ms: record.timestamp_ms, cut });
+        self.told.push_back(CompletedEpoch { epoch, now_ms: record.timestamp_ms, cut });
         Ok(())
     }
 
@@ -279,8 +279,8 @@ impl Published {
     }
 
     /// The next epoch, if all of it was read.
-    fn complete(&mut self) -> Result<Option<WholeEpoch>, Error> {
-        let Some(Told { epoch, now_ms, cut }) = self.told.front() else { return Ok(None) };
+    fn complete(&mut self) -> Result<Option<EpochBatch>, Error> {
+        let Some(CompletedEpoch { epoch, now_ms, cut }) = self.told.front() else { return Ok(None) };
         let is_read = |(at, next): (TopicPartition, u64)| {
             let is_beyond = || self.last.get(&at).is_some_and(|(last, _)| *last > epoch.0);
             self.reader.position(at).is_some_and(|position| position >= next) || is_beyond()
@@ -290,7 +290,7 @@ impl Published {
         }
         let (epoch, now) = (*epoch, Timestamp::from_micros(now_ms.saturating_mul(1000)));
         self.told.pop_front();
-        let Pending { mut events, mut changes, bytes } = self.pending.remove(&epoch).unwrap_or_default();
+        let PendingEpoch { mut events, mut changes, bytes } = self.pending.remove(&epoch).unwrap_or_default();
         self.pending_bytes -= bytes;
         events.sort_unstable_by_key(|event| event.n);
         changes.sort_unstable_by_key(|change| (change.view, change.n));
@@ -299,6 +299,6 @@ impl Published {
             return Err(Error::Outputs(format!("records of epoch {epoch} are not there any more")));
         }
         self.next = epoch.next();
-        Ok(Some(WholeEpoch { epoch, now, events, changes }))
+        Ok(Some(EpochBatch { epoch, now, events, changes }))
     }
 }

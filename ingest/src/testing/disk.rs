@@ -19,7 +19,7 @@ struct DiskFile {
 
 /// What is wrong with the disk.
 #[derive(Clone, Debug, Default)]
-pub struct Faults {
+pub struct DiskFaults {
     /// How many more bytes there is room for; no limit if none.
     pub room_bytes: Option<usize>,
     /// No write takes more than that many bytes.
@@ -58,7 +58,7 @@ struct DiskState {
     files: Files,
     /// The names that are durable.
     synced: Files,
-    faults: Faults,
+    faults: DiskFaults,
     locked: BTreeSet<String>,
     /// How often each point was passed.
     points: BTreeMap<String, u64>,
@@ -139,7 +139,7 @@ pub struct Disk {
 
 impl Disk {
     /// Sets what is wrong from now on.
-    pub fn fail(&self, faults: Faults) {
+    pub fn fail(&self, faults: DiskFaults) {
         lock(&self.state).faults = faults;
     }
 

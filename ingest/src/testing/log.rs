@@ -5,7 +5,7 @@ use crate::Error;
 use crate::log::{CutLimit, Log, LogReader, LogRecord, Partitions, ReadLimit, Record, Watch, lock};
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{AppendError, Appended, Waker};
+use dataflows::ports::{AppendCallback, AppendError, Waker};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -83,7 +83,7 @@ impl Log for FaultyLog {
         self.inner.partitions()
     }
 
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         let faults = &self.faults;
         if faults.strikes("append refused") {
             return done(Err(refused()));
@@ -96,7 +96,7 @@ impl Log for FaultyLog {
         }
         if faults.strikes("append acknowledged late") {
             let state = Arc::clone(&faults.state);
-            let late: Appended = Box::new(move |result| lock(&state).held.push(Box::new(move || done(result))));
+            let late: AppendCallback = Box::new(move |result| lock(&state).held.push(Box::new(move || done(result))));
             return self.inner.append(records, late);
         }
         self.inner.append(records, done);

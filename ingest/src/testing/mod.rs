@@ -16,7 +16,7 @@ mod disk;
 mod log;
 mod port;
 
-pub use disk::{Disk, Faults, Stop};
+pub use disk::{Disk, DiskFaults, Stop};
 pub use log::{FaultyLog, LogFaults};
 pub use port::free_port;
 

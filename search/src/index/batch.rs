@@ -1,7 +1,7 @@
 //! Changes on their way to the index: epochs put together, so that the engine never waits for the index and memory is
 //! bounded by the catalogue. Not for applying them.
 
-use dataflows::contract::changes::{Change, Changes, Rows};
+use dataflows::contract::changes::{Change, Changes, ViewChanges};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::catalogue::Product;
 use dataflows::shop::footprint::Footprint;
@@ -33,7 +33,7 @@ impl Batch {
     fn add(&mut self, changes: &Changes) {
         let Changes { record, rows, events: _, dead_letters: _, quota: _, imbalances: _, search_memory: _, standings } =
             changes;
-        let Rows {
+        let ViewChanges {
             products,
             stock: _,
             orders,

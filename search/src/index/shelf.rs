@@ -3,7 +3,7 @@
 
 use super::snapshot::Snapshot;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{IndexStanding, NotThere};
+use dataflows::ports::finder::{EpochUnavailable, IndexStatus};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ struct Kept {
 struct State {
     newest: Option<Kept>,
     older: VecDeque<Kept>,
-    standing: IndexStanding,
+    standing: IndexStatus,
 }
 
 /// The snapshots.
@@ -95,21 +95,21 @@ impl Shelf {
     }
 
     /// How the index stands.
-    pub fn standing(&self) -> IndexStanding {
+    pub fn standing(&self) -> IndexStatus {
         self.state().standing.clone()
     }
 
     /// The newest snapshot, once it is not before that epoch.
-    pub fn newest(&self, least: Epoch, wait: Duration) -> Result<(Arc<Shelved>, Epoch), NotThere> {
+    pub fn newest(&self, least: Epoch, wait: Duration) -> Result<(Arc<Shelved>, Epoch), EpochUnavailable> {
         let state = self.wait_for(least, wait)?;
-        let newest = state.newest.as_ref().ok_or(NotThere::NotYet { newest: Epoch(0) })?;
+        let newest = state.newest.as_ref().ok_or(EpochUnavailable::NotYet { newest: Epoch(0) })?;
         Ok((Arc::clone(&newest.shelved), newest.upto))
     }
 
     /// The snapshot that is exact for that epoch.
-    pub fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<Shelved>, NotThere> {
+    pub fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<Shelved>, EpochUnavailable> {
         let mut state = self.wait_for(epoch, wait)?;
-        let forgotten = NotThere::Forgotten { newest: state.standing.epoch };
+        let forgotten = EpochUnavailable::Forgotten { newest: state.standing.epoch };
         let State { newest, older, standing: _ } = &mut *state;
         let mut all = newest.iter_mut().chain(older.iter_mut());
         let kept = all.find(|kept| kept.from <= epoch && epoch <= kept.upto).ok_or(forgotten)?;
@@ -117,10 +117,10 @@ impl Shelf {
         Ok(Arc::clone(&kept.shelved))
     }
 
-    fn wait_for(&self, epoch: Epoch, wait: Duration) -> Result<MutexGuard<'_, State>, NotThere> {
+    fn wait_for(&self, epoch: Epoch, wait: Duration) -> Result<MutexGuard<'_, State>, EpochUnavailable> {
         let is_before = |state: &mut State| state.newest.as_ref().is_none_or(|newest| newest.upto < epoch);
         let waited = self.moved.wait_timeout_while(self.state(), wait, is_before);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() { Err(NotThere::NotYet { newest: state.standing.epoch }) } else { Ok(state) }
+        if timeout.timed_out() { Err(EpochUnavailable::NotYet { newest: state.standing.epoch }) } else { Ok(state) }
     }
 }

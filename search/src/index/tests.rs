@@ -15,7 +15,7 @@ use crate::testing::{Random, Shop, for_each_seed, order, product};
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::NotThere;
+use dataflows::ports::finder::EpochUnavailable;
 use dataflows::shop::catalogue::Product;
 use dataflows::shop::orders::OrderStatus;
 use std::collections::BTreeMap;
@@ -296,17 +296,21 @@ fn a_snapshot_that_a_next_page_wants_stays_and_others_do_not() {
     let (first, epoch) = put(1);
     assert_eq!(epoch, Epoch(1));
     put(2);
-    assert_eq!(shelf.at(Epoch(1), WAIT).err(), Some(NotThere::Forgotten { newest: Epoch(2) }), "nobody wanted it");
+    assert_eq!(
+        shelf.at(Epoch(1), WAIT).err(),
+        Some(EpochUnavailable::Forgotten { newest: Epoch(2) }),
+        "nobody wanted it"
+    );
     drop(first);
     shelf.at(Epoch(2), WAIT).unwrap().want();
     put(3);
     assert!(shelf.at(Epoch(2), WAIT).is_ok());
     shelf.at(Epoch(3), WAIT).unwrap().want();
     put(4);
-    assert_eq!(shelf.at(Epoch(2), WAIT).err(), Some(NotThere::Forgotten { newest: Epoch(4) }), "one is kept");
+    assert_eq!(shelf.at(Epoch(2), WAIT).err(), Some(EpochUnavailable::Forgotten { newest: Epoch(4) }), "one is kept");
     assert!(shelf.at(Epoch(3), WAIT).is_ok());
     let short = Duration::from_millis(1);
-    assert_eq!(shelf.at(Epoch(5), short).err(), Some(NotThere::NotYet { newest: Epoch(4) }));
+    assert_eq!(shelf.at(Epoch(5), short).err(), Some(EpochUnavailable::NotYet { newest: Epoch(4) }));
 }
 
 #[test]

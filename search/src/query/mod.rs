@@ -24,7 +24,10 @@ use crate::config::Config;
 use crate::index::{Listed, Shelf, Shelved, Snapshot};
 use asked::Asked;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Wanted};
+use dataflows::ports::finder::{
+    EpochUnavailable, Hit, IndexSnapshot, IndexStatus, OfferContext, ProductSearch, SearchError, SearchPage,
+    SearchQuery,
+};
 use facets::{Counting, Memory};
 use highlight::Marks;
 use lists::Lists;
@@ -48,24 +51,24 @@ impl ProductIndex {
         ProductIndex { config, shelf, memory }
     }
 
-    fn asking(&self, shelved: Arc<Shelved>, epoch: Epoch) -> Arc<dyn IndexAt> {
+    fn asking(&self, shelved: Arc<Shelved>, epoch: Epoch) -> Arc<dyn IndexSnapshot> {
         let (config, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
         Arc::new(Asking { config, memory, shelved, epoch })
     }
 }
 
-impl Finder for ProductIndex {
-    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+impl ProductSearch for ProductIndex {
+    fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
         let (shelved, epoch) = self.shelf.newest(least, wait)?;
         Ok(self.asking(shelved, epoch))
     }
 
-    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
         let shelved = self.shelf.at(epoch, wait)?;
         Ok(self.asking(shelved, epoch))
     }
 
-    fn standing(&self) -> IndexStanding {
+    fn standing(&self) -> IndexStatus {
         self.shelf.standing()
     }
 }
@@ -78,12 +81,12 @@ struct Asking {
     epoch: Epoch,
 }
 
-impl IndexAt for Asking {
+impl IndexSnapshot for Asking {
     fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    fn find(&self, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, FindError> {
+    fn find(&self, wanted: &SearchQuery, shop: &dyn OfferContext) -> Result<SearchPage, SearchError> {
         let found = find(&self.shelved.snapshot, &self.config, &self.memory, wanted, shop).map_err(failed)?;
         if found.has_more {
             self.shelved.want();
@@ -91,17 +94,17 @@ impl IndexAt for Asking {
         Ok(found)
     }
 
-    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, FindError> {
+    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, SearchError> {
         suggest::suggest(&self.shelved.snapshot, &self.config, text, limit).map_err(failed)
     }
 }
 
-fn failed(error: Error) -> FindError {
+fn failed(error: Error) -> SearchError {
     if let Error::Overloaded = error {
-        return FindError::Overloaded;
+        return SearchError::Overloaded;
     }
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    FindError::Broken(format!("{error}{source}"))
+    SearchError::Broken(format!("{error}{source}"))
 }
 
 /// The words of a text with all that was found for them: guesses only where no product has all words.
@@ -143,9 +146,9 @@ fn find(
     snapshot: &Snapshot,
     config: &Config,
     memory: &Memory,
-    wanted: &Wanted,
-    shop: &dyn ShopAt,
-) -> Result<Found, Error> {
+    wanted: &SearchQuery,
+    shop: &dyn OfferContext,
+) -> Result<SearchPage, Error> {
     let mut lists = Lists::new(snapshot, config);
     let (asked, scores, fits) = if wanted.text.trim().is_empty() {
         (Vec::new(), Scores::none(&config.ranking), everything(snapshot))
@@ -184,7 +187,7 @@ fn find(
     let hits = candidates.into_iter().map(hit).collect();
     let facets = wanted.facets.iter().map(|by| by.name());
     let counts = counting.into_iter().map(|counting| counting.counts(config.query.facet_values_max));
-    Ok(Found { hits, facets: facets.zip(counts).collect(), total, has_more })
+    Ok(SearchPage { hits, facets: facets.zip(counts).collect(), total, has_more })
 }
 
 /// Keeps the first so many candidates, in order; says whether there were more.

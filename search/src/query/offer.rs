@@ -2,7 +2,7 @@
 //! row, at the epoch's time; stock is the store's.
 
 use crate::index::Listed;
-use dataflows::ports::finder::{ShopAt, Wanted};
+use dataflows::ports::finder::{OfferContext, SearchQuery};
 use dataflows::shop::catalogue::Product;
 
 /// What a product offers to this request.
@@ -15,7 +15,7 @@ pub struct Offer {
 }
 
 /// What the product offers, if it passes the filters: one of its variants must pass all that are about variants.
-pub fn offer(listed: &Listed, wanted: &Wanted, shop: &dyn ShopAt) -> Option<Offer> {
+pub fn offer(listed: &Listed, wanted: &SearchQuery, shop: &dyn OfferContext) -> Option<Offer> {
     let Listed { product, sold: _ } = listed;
     if !is_of(product, wanted) {
         return None;
@@ -41,7 +41,7 @@ pub fn offer(listed: &Listed, wanted: &Wanted, shop: &dyn ShopAt) -> Option<Offe
     offer
 }
 
-fn is_of(product: &Product, wanted: &Wanted) -> bool {
+fn is_of(product: &Product, wanted: &SearchQuery) -> bool {
     let within = |category: &String| {
         let rest = product.category_path.strip_prefix(category.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

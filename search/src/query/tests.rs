@@ -12,7 +12,7 @@ use crate::testing::{Random, Shop, Stock, for_each_seed, product};
 use crate::text::words;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::{FacetBy, FacetCount, Finder, Found, IndexAt, Sort, Wanted};
+use dataflows::ports::finder::{FacetBy, FacetCount, IndexSnapshot, ProductSearch, SearchPage, SearchQuery, Sort};
 use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ const IDS: u64 = 150;
 /// An index that got some changes, and is asked.
 struct Env {
     config: Config,
-    index: Arc<dyn IndexAt>,
+    index: Arc<dyn IndexSnapshot>,
     shop: Shop,
     /// Holds the files.
     _folder: tempfile::TempDir,
@@ -53,12 +53,12 @@ impl Env {
         Env::fed(&[(changes, shop)], 1)
     }
 
-    fn find(&self, wanted: &Wanted) -> Found {
+    fn find(&self, wanted: &SearchQuery) -> SearchPage {
         self.index.find(wanted, &Stock).unwrap()
     }
 
     fn ids(&self, text: &str) -> Vec<String> {
-        let wanted = Wanted { text: text.to_owned(), limit: 100, ..Wanted::default() };
+        let wanted = SearchQuery { text: text.to_owned(), limit: 100, ..SearchQuery::default() };
         self.find(&wanted).hits.iter().map(|hit| hit.product_id.to_string()).collect()
     }
 
@@ -109,7 +109,7 @@ fn frequency(env: &Env, means: &[f64], product: &Product, what: &What) -> Option
 }
 
 /// What should be found, unless guesses are needed.
-fn expected(env: &Env, wanted: &Wanted) -> Option<Found> {
+fn expected(env: &Env, wanted: &SearchQuery) -> Option<SearchPage> {
     let (listed, ranking) = (env.listed(), &env.config.ranking);
     let asked = asked(&wanted.text, &env.config.query, &env.config.synonyms);
     let lengths = |text: Text| {
@@ -157,7 +157,7 @@ fn expected(env: &Env, wanted: &Wanted) -> Option<Found> {
     Some(page(wanted, ranking.sold_out, &fits))
 }
 
-fn page(wanted: &Wanted, sold_out: f64, fits: &[(Listed, f64)]) -> Found {
+fn page(wanted: &SearchQuery, sold_out: f64, fits: &[(Listed, f64)]) -> SearchPage {
     let memory = Memory::new(usize::MAX);
     let mut counting: Vec<Counting<'_>> = wanted.facets.iter().map(|by| Counting::new(by, &memory)).collect();
     let mut hits: Vec<(Place, SmolStr, f64)> = Vec::new();
@@ -175,7 +175,7 @@ fn page(wanted: &Wanted, sold_out: f64, fits: &[(Listed, f64)]) -> Found {
         explain: None,
         place: place.text(),
     };
-    Found {
+    SearchPage {
         hits: hits.iter().take(wanted.limit).map(hit).collect(),
         facets: wanted.facets.iter().map(FacetBy::name).zip(counting.into_iter().map(|one| one.counts(100))).collect(),
         total: hits.len() as u64,
@@ -183,7 +183,7 @@ fn page(wanted: &Wanted, sold_out: f64, fits: &[(Listed, f64)]) -> Found {
     }
 }
 
-fn wanted(random: &mut Random) -> Wanted {
+fn wanted(random: &mut Random) -> SearchQuery {
     const TEXTS: [&str; 12] = [
         "",
         "usb",
@@ -199,7 +199,7 @@ fn wanted(random: &mut Random) -> Wanted {
         "p7",
     ];
     let maybe = |random: &mut Random, one: &str| (random.below(3) == 0).then(|| one.to_owned());
-    Wanted {
+    SearchQuery {
         text: (*random.one(&TEXTS)).to_owned(),
         brand: maybe(random, "Acme"),
         category: maybe(random, "Cables"),
@@ -245,7 +245,7 @@ fn what_is_found_is_what_the_rows_say_however_the_index_came_about() {
             }
             let Some(expected) = expected(&slowly, &wanted) else { continue };
             compared += 1;
-            let round = |found: &Found| {
+            let round = |found: &SearchPage| {
                 let hit = |hit: &dataflows::ports::finder::Hit| (hit.product_id.clone(), (hit.score * 1e9).round());
                 (found.hits.iter().map(hit).collect::<Vec<_>>(), found.facets.clone(), found.total, found.has_more)
             };
@@ -261,10 +261,10 @@ fn pages_join_to_the_whole_list() {
     let env = Env::fed(&epochs(&mut random), 7);
     for _ in 0..40 {
         let wanted = wanted(&mut random);
-        let whole = env.find(&Wanted { limit: usize::MAX, ..wanted.clone() });
+        let whole = env.find(&SearchQuery { limit: usize::MAX, ..wanted.clone() });
         let (mut joined, mut after) = (Vec::new(), None);
         loop {
-            let page = env.find(&Wanted { after, ..wanted.clone() });
+            let page = env.find(&SearchQuery { after, ..wanted.clone() });
             assert_eq!((page.total, &page.facets), (whole.total, &whole.facets));
             after = page.hits.last().map(|hit| hit.place.clone());
             joined.extend(page.hits);
@@ -365,7 +365,7 @@ fn a_hostile_text_is_answered_quickly() {
     ];
     for text in hostile {
         let started = Instant::now();
-        let wanted = Wanted { text: text.clone(), limit: 20, explain: true, ..Wanted::default() };
+        let wanted = SearchQuery { text: text.clone(), limit: 20, explain: true, ..SearchQuery::default() };
         env.find(&wanted);
         env.index.suggest(&text, 10).unwrap();
         let start: String = text.chars().take(20).collect();
@@ -375,7 +375,7 @@ fn a_hostile_text_is_answered_quickly() {
 
 #[test]
 fn facets_count_a_category_and_all_above_it() {
-    let found = titled(&["one"]).find(&Wanted { facets: vec![FacetBy::Category], ..Wanted::default() });
+    let found = titled(&["one"]).find(&SearchQuery { facets: vec![FacetBy::Category], ..SearchQuery::default() });
     let category = titled(&["one"]).shop.products["a"].category_path.clone();
     let mut expected: Vec<SmolStr> = category.match_indices('/').map(|(end, _)| category[..end].into()).collect();
     expected.extend((!category.is_empty()).then_some(category));

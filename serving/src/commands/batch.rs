@@ -7,7 +7,7 @@ use crate::http::answer::Answer;
 use crate::http::call::{Call, Prefer, is_command_id};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use dataflows::contract::code::{Code, Problem as Detail};
+use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::command::{Command, CommandType};
 use dataflows::shop::operations::Operation;

@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dataflows::contract::epoch::Epoch;
-use dataflows::engine::budget::{Budget, Held};
+use dataflows::engine::budget::{Budget, Reservation};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -58,13 +58,13 @@ pub struct Answer {
     stream: Option<Mutex<Body>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// What of the budget the bytes have until they have left.
-    held: Option<Held>,
+    held: Option<Reservation>,
 }
 
 /// Bytes that are counted until the last of them has left.
 struct Charged {
     body: Vec<u8>,
-    _held: Held,
+    _held: Reservation,
 }
 
 impl AsRef<[u8]> for Charged {

@@ -10,7 +10,7 @@ use crate::shop::Reading;
 use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
-use dataflows::engine::budget::Held;
+use dataflows::engine::budget::Reservation;
 use serde::Serialize;
 
 /// How long a page may be.
@@ -37,7 +37,7 @@ pub struct Page<'a> {
     bytes_max: usize,
     has_more: bool,
     signer: &'a Signer,
-    budget: Held,
+    budget: Reservation,
 }
 
 impl<'a> Page<'a> {

@@ -3,9 +3,9 @@
 
 use super::answer::{Answer, Kind};
 use axum::http::StatusCode;
-use dataflows::contract::code::{Code, Problem as Detail};
+use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
-use dataflows::shop::command::{CommandType, Unreadable};
+use dataflows::shop::command::{CommandReadError, CommandType};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -194,11 +194,11 @@ impl Problem {
     }
 }
 
-impl From<Unreadable> for Problem {
-    fn from(unreadable: Unreadable) -> Problem {
+impl From<CommandReadError> for Problem {
+    fn from(unreadable: CommandReadError) -> Problem {
         match unreadable {
-            Unreadable::UnknownType(name) => Problem::invalid("/type", format!("no command has the type {name}")),
-            Unreadable::Shape { pointer, detail } => Problem::invalid(pointer, detail),
+            CommandReadError::UnknownType(name) => Problem::invalid("/type", format!("no command has the type {name}")),
+            CommandReadError::Shape { pointer, detail } => Problem::invalid(pointer, detail),
         }
     }
 }

@@ -22,7 +22,7 @@ use access::root::Signer;
 use axum::Router;
 use dataflows::engine::budget::Budget;
 use dataflows::ports::CommandLog;
-use dataflows::ports::finder::Finder;
+use dataflows::ports::finder::ProductSearch;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -55,7 +55,7 @@ pub struct Parts {
     /// What writes the tables for analysts.
     pub exports: Arc<dyn Exports>,
     /// What finds products.
-    pub finder: Arc<dyn Finder>,
+    pub finder: Arc<dyn ProductSearch>,
     /// What signs cursors.
     pub cursors: Signer,
     /// Randomness, for the ids of commands that come without one.

@@ -10,7 +10,7 @@ use crate::http::problem::{Fault, Problem};
 use axum::http::StatusCode;
 use dataflows::contract::topic::Origin;
 use dataflows::ports::Publication;
-use dataflows::shop::command::Unreadable;
+use dataflows::shop::command::CommandReadError;
 use dataflows::shop::searches::observation::{Observation, ObservationType};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -77,7 +77,7 @@ fn read(body: &[u8]) -> Result<Observation, Problem> {
     })?;
     let data = data.ok_or_else(|| Problem::invalid("/data", "data is an object"))?;
     Observation::read(known, data.get().as_bytes()).map_err(|why| match why {
-        Unreadable::Shape { pointer, detail } => Problem::invalid(format!("/data{pointer}"), detail),
-        why @ Unreadable::UnknownType(_) => Problem::from(why),
+        CommandReadError::Shape { pointer, detail } => Problem::invalid(format!("/data{pointer}"), detail),
+        why @ CommandReadError::UnknownType(_) => Problem::from(why),
     })
 }

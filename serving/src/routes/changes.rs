@@ -13,7 +13,7 @@ use crate::store::Pin;
 use axum::body::{Body, Bytes};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, HeaderValue};
-use dataflows::contract::changes::{Changed, Rows};
+use dataflows::contract::changes::{ErasedChanges, ViewChanges};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
 use smol_str::SmolStr;
@@ -154,7 +154,7 @@ impl Events {
     }
 
     /// Writes changes of an epoch, from one of them on.
-    fn changes(&mut self, epoch: Epoch, rows: &Rows, from: usize, out: &mut Vec<u8>) {
+    fn changes(&mut self, epoch: Epoch, rows: &ViewChanges, from: usize, out: &mut Vec<u8>) {
         let changed = rows.of(self.follower.view());
         if let Some(key) = self.follower.key() {
             change(epoch, changed, changed.find(key), out);
@@ -202,7 +202,7 @@ impl Events {
     }
 }
 
-fn change(epoch: Epoch, changed: &dyn Changed, at: Option<usize>, out: &mut Vec<u8>) {
+fn change(epoch: Epoch, changed: &dyn ErasedChanges, at: Option<usize>, out: &mut Vec<u8>) {
     let Some(at) = at else { return };
     let _ = write!(out, "event: change\ndata: {{\"epoch\":{epoch},\"key\":");
     serde_json::to_writer(&mut *out, changed.key(at).as_ref()).expect("a text can be written to memory");

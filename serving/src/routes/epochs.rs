@@ -6,7 +6,7 @@ use crate::http::call::Call;
 use crate::http::fresh;
 use crate::http::problem::Problem;
 use crate::shop::Reading;
-use dataflows::contract::changes::{Standing, Standings, digest_text};
+use dataflows::contract::changes::{ViewDigest, ViewDigests, digest_text};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::time::Timestamp;
 use dataflows::shop::row::View;
@@ -24,7 +24,7 @@ struct EpochJson<'a> {
     views: ViewsJson<'a>,
 }
 
-struct ViewsJson<'a>(&'a Standings);
+struct ViewsJson<'a>(&'a ViewDigests);
 
 #[derive(Serialize)]
 struct StandingJson {
@@ -32,8 +32,8 @@ struct StandingJson {
     digest: String,
 }
 
-impl From<Standing> for StandingJson {
-    fn from(Standing { rows, digest }: Standing) -> StandingJson {
+impl From<ViewDigest> for StandingJson {
+    fn from(ViewDigest { rows, digest }: ViewDigest) -> StandingJson {
         StandingJson { rows, digest: digest_text(digest) }
     }
 }

@@ -17,7 +17,8 @@ use dataflows::contract::epoch::Epoch;
 use dataflows::contract::money::parse_decimal;
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::finder::{
-    Explanation, FacetBy, FacetCount, FindError, Found, Hit, IndexAt, NotThere, ShopAt, Sort, Wanted,
+    EpochUnavailable, Explanation, FacetBy, FacetCount, Hit, IndexSnapshot, OfferContext, SearchError, SearchPage,
+    SearchQuery, Sort,
 };
 use dataflows::shop::catalogue::InventoryPolicy;
 use dataflows::shop::searches::observation::{Observation, SearchPerformed, normalised};
@@ -62,7 +63,7 @@ pub const PARAMS: &[Param] = &[
 pub const SUGGEST_PARAMS: &[Param] = &[Q, LIMIT];
 
 /// The store at the epoch of the index.
-impl ShopAt for Reading<'_> {
+impl OfferContext for Reading<'_> {
     fn now(&self) -> Timestamp {
         Reading::now(self)
     }
@@ -193,15 +194,15 @@ impl Asked {
     }
 
     /// The index and the store at one epoch. May wait for the index, which comes behind the store.
-    fn open(self, app: &App) -> Result<(Arc<dyn IndexAt>, Reading<'_>), Problem> {
+    fn open(self, app: &App) -> Result<(Arc<dyn IndexSnapshot>, Reading<'_>), Problem> {
         let late = |newest: Epoch| Problem::new(Fault::NotYetFresh, format!("the product index has epoch {newest}"));
         let index = match self.when {
             When::At(epoch) => app.finder.at(epoch, self.wait),
             When::Newest(least) => app.finder.newest(least.or_else(|| app.shop.floor()).unwrap_or_default(), self.wait),
         };
         let index = index.map_err(|why| match why {
-            NotThere::NotYet { newest } => late(newest),
-            NotThere::Forgotten { newest } => {
+            EpochUnavailable::NotYet { newest } => late(newest),
+            EpochUnavailable::Forgotten { newest } => {
                 let detail = format!("searches reach back to pages that were asked for lately; the newest is {newest}");
                 Problem::new(Fault::EpochForgotten, detail)
             }
@@ -229,16 +230,16 @@ async fn beside<T: Send + 'static>(
     done.await.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?
 }
 
-fn broken(error: FindError) -> Problem {
+fn broken(error: SearchError) -> Problem {
     let fault = match error {
-        FindError::Broken(_) => Fault::Internal,
-        FindError::Overloaded => Fault::Overloaded,
+        SearchError::Broken(_) => Fault::Internal,
+        SearchError::Overloaded => Fault::Overloaded,
     };
     Problem::new(fault, error.to_string())
 }
 
-fn page(app: &App, found: &Found, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
-    let Found { hits, facets, total, has_more } = found;
+fn page(app: &App, found: &SearchPage, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
+    let SearchPage { hits, facets, total, has_more } = found;
     // As many hits as fit, and one that is too large for any page for itself.
     let mut data: Vec<Box<RawValue>> = Vec::with_capacity(hits.len());
     let mut bytes = 0;
@@ -269,7 +270,7 @@ fn page(app: &App, found: &Found, reading: &Reading<'_>, list: &str, call: &Call
     Ok(answer)
 }
 
-fn wanted(app: &App, call: &Call) -> Result<Wanted, Problem> {
+fn wanted(app: &App, call: &Call) -> Result<SearchQuery, Problem> {
     let text = |name: &str| call.query.get(name).map(str::to_owned);
     let sort = call.query.get("sort").map(|name| {
         Sort::parse(name).ok_or_else(|| {
@@ -285,7 +286,7 @@ fn wanted(app: &App, call: &Call) -> Result<Wanted, Problem> {
     if facets.len() > app.config.facets_max {
         return Err(Problem::invalid("/facets", format!("at most {} facets are counted", app.config.facets_max)));
     }
-    Ok(Wanted {
+    Ok(SearchQuery {
         text: text("q").unwrap_or_default(),
         brand: text("brand"),
         category: text("category"),

@@ -7,7 +7,7 @@ use crate::http::fresh;
 use crate::http::list::{Page, Width};
 use crate::http::problem::Problem;
 use crate::shop::{Reading, StockOf};
-use dataflows::contract::code::{Code, Problem as Detail};
+use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::shop::stock::Stock;
 use serde::Serialize;
 use smol_str::SmolStr;

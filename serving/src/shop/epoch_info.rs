@@ -1,6 +1,6 @@
 //! What is kept beside the rows of an epoch, and what it takes.
 
-use dataflows::contract::changes::{Rows, Standings};
+use dataflows::contract::changes::{ViewChanges, ViewDigests};
 use dataflows::contract::epoch::EpochRecord;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub struct EpochInfo {
     /// Its number, its time, its cut.
     pub record: Arc<EpochRecord>,
     /// How every view stands. Epochs that change nothing share it.
-    pub standings: Arc<Standings>,
+    pub standings: Arc<ViewDigests>,
     /// The dead letters so far.
     pub dead_letters: u64,
 }
@@ -28,7 +28,7 @@ const LISTS_BYTES: usize = 320;
 const ENTRY_BYTES: usize = 64;
 
 /// What an epoch takes in the history, beside the rows that it changed. `before` is the epoch before it.
-pub fn epoch_bytes(info: &EpochInfo, before: Option<&EpochInfo>, rows: &Rows) -> usize {
+pub fn epoch_bytes(info: &EpochInfo, before: Option<&EpochInfo>, rows: &ViewChanges) -> usize {
     let EpochInfo { record, standings, dead_letters: _ } = info;
     let is_shared = before.is_some_and(|before| Arc::ptr_eq(standings, &before.standings));
     let standings = if is_shared { 0 } else { (1 + standings.0.len()) * ENTRY_BYTES };

@@ -1,7 +1,7 @@
 //! The changes of the epochs that can be read, and those who follow them. Nothing is kept for one who follows but how
 //! far it is: who is slow reads the same changes later, until they are forgotten.
 
-use dataflows::contract::changes::Rows;
+use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ pub(super) struct Feed {
 #[derive(Default)]
 struct State {
     /// The epochs after the oldest that can be read, without a gap.
-    epochs: VecDeque<(Epoch, Arc<Rows>)>,
+    epochs: VecDeque<(Epoch, Arc<ViewChanges>)>,
     newest: Epoch,
     is_over: bool,
     next_id: u64,
@@ -56,7 +56,7 @@ struct Place {
 #[derive(Debug)]
 pub enum Next {
     /// The view, or the key, changed at that epoch, and at none between it and the one before.
-    Changed(Epoch, Arc<Rows>),
+    Changed(Epoch, Arc<ViewChanges>),
     /// Nothing changed up to that epoch, and there are more.
     Quiet,
     /// Nothing changed up to the newest epoch, which is that one.
@@ -73,7 +73,7 @@ impl Feed {
     }
 
     /// Takes an epoch's changes, forgets those of epochs up to the oldest that can be read, and wakes who follows them.
-    pub(super) fn publish(&self, epoch: Epoch, rows: Arc<Rows>, floor: Epoch) {
+    pub(super) fn publish(&self, epoch: Epoch, rows: Arc<ViewChanges>, floor: Epoch) {
         let mut state = self.state.lock();
         let State { epochs, newest, is_over: _, next_id: _, followers, of_view } = &mut *state;
         for (view, watch) in of_view {
@@ -147,7 +147,7 @@ impl Feed {
     }
 
     /// The changes of an epoch, as long as they are kept.
-    pub(super) fn rows(&self, epoch: Epoch) -> Option<Arc<Rows>> {
+    pub(super) fn rows(&self, epoch: Epoch) -> Option<Arc<ViewChanges>> {
         let state = self.state.lock();
         let (oldest, _) = state.epochs.front()?;
         let at = usize::try_from(epoch.0.checked_sub(oldest.0)?).ok()?;
@@ -160,7 +160,7 @@ impl Feed {
 }
 
 impl Interest {
-    fn is_changed_by(&self, rows: &Rows) -> bool {
+    fn is_changed_by(&self, rows: &ViewChanges) -> bool {
         let changed = rows.of(self.view);
         match &self.key {
             Some(key) => changed.find(key).is_some(),

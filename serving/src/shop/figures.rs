@@ -1,6 +1,6 @@
 //! What the shop counts while it takes epochs in: outcomes, dead letters, rates. Not part of any answer.
 
-use dataflows::contract::changes::Rows;
+use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::code::Code;
 use dataflows::contract::epoch::EpochRecord;
 use dataflows::contract::input::DeadLetterCode;
@@ -42,7 +42,7 @@ impl Figures {
     pub(super) fn count(
         &self,
         record: &EpochRecord,
-        rows: &Rows,
+        rows: &ViewChanges,
         unread: impl Iterator<Item = DeadLetterCode>,
         now_ms: u64,
     ) {

@@ -2,7 +2,7 @@
 
 use super::Shop;
 use super::feed::{Interest, Next};
-use dataflows::contract::changes::Rows;
+use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
 use smol_str::SmolStr;
@@ -42,7 +42,7 @@ impl Follower {
     }
 
     /// The changes of an epoch, as long as they are kept.
-    pub fn rows(&self, epoch: Epoch) -> Option<Arc<Rows>> {
+    pub fn rows(&self, epoch: Epoch) -> Option<Arc<ViewChanges>> {
         self.shop.0.feed.rows(epoch)
     }
 

@@ -2,11 +2,11 @@
 
 use super::{EpochInfo, Shop};
 use crate::store::{Pin, View};
-use dataflows::contract::changes::Standings;
+use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::Epoch;
 use dataflows::engine::base::Table;
-use dataflows::engine::stored::Store;
-use dataflows::ports::{Forgotten, Held, Holder};
+use dataflows::engine::stored::Encoding;
+use dataflows::ports::{SnapshotExpired, StateReader, StateSource};
 use smol_str::SmolStr;
 use std::ops::Bound;
 
@@ -15,19 +15,19 @@ struct HeldShop {
     pin: Pin<EpochInfo>,
 }
 
-impl Holder for Shop {
-    fn hold(&self) -> Option<Box<dyn Held>> {
+impl StateSource for Shop {
+    fn hold(&self) -> Option<Box<dyn StateReader>> {
         let pin = self.0.clock.pin_latest((self.0.now_ms)())?;
         Some(Box::new(HeldShop { shop: self.clone(), pin }))
     }
 }
 
-impl Held for HeldShop {
+impl StateReader for HeldShop {
     fn epoch(&self) -> Epoch {
         Epoch(self.pin.epoch())
     }
 
-    fn standings(&self) -> &Standings {
+    fn standings(&self) -> &ViewDigests {
         &self.pin.info().standings
     }
 
@@ -38,7 +38,7 @@ impl Held for HeldShop {
         rows_max: usize,
         bytes_max: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+    ) -> Result<(usize, Option<SmolStr>), SnapshotExpired> {
         let most = (rows_max, bytes_max);
         let (views, at) = (self.shop.views(), self.pin.epoch());
         self.pin.renew((self.shop.0.now_ms)());
@@ -56,11 +56,11 @@ impl Held for HeldShop {
             Table::Searches => read(&views.searches, after, at, most, out),
             Table::Stock => read(&views.stock, after, at, most, out),
         };
-        if self.pin.is_valid() { Ok(read) } else { Err(Forgotten(Epoch(at))) }
+        if self.pin.is_valid() { Ok(read) } else { Err(SnapshotExpired(Epoch(at))) }
     }
 }
 
-fn read<R: Store>(
+fn read<R: Encoding>(
     view: &View<SmolStr, R>,
     after: Option<&SmolStr>,
     at: u64,

@@ -23,7 +23,7 @@ pub use views::{CustomerOrder, RevenueSlot, Views};
 use crate::config::Config;
 use crate::store::{Clock, NotReadable, Pin, Published};
 use arc_swap::ArcSwap;
-use dataflows::contract::changes::{Changes, Rows};
+use dataflows::contract::changes::{Changes, ViewChanges};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::Origin;
 use dataflows::ports::Sink;
@@ -69,7 +69,7 @@ struct Inner {
     applied: AtomicU64,
     is_live: AtomicBool,
     /// The changes of every epoch that has none.
-    no_rows: Arc<Rows>,
+    no_rows: Arc<ViewChanges>,
     now_ms: NowMs,
 }
 
@@ -278,7 +278,7 @@ impl Inner {
         }
     }
 
-    fn publish(&self, info: EpochInfo, undo_bytes: usize, rows: Arc<Rows>) {
+    fn publish(&self, info: EpochInfo, undo_bytes: usize, rows: Arc<ViewChanges>) {
         let now_ms = (self.now_ms)();
         let epoch = info.record.epoch;
         // The lists of an epoch without changes need not be kept.

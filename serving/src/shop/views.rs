@@ -2,7 +2,7 @@
 //! Not for saying which epoch is read: a [`Reading`](super::Reading) does that.
 
 use crate::store::{Stats, Step, View};
-use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::changes::{Change, ViewChanges};
 use dataflows::contract::money::Currency;
 use dataflows::contract::time::Timestamp;
 use dataflows::shop::adjustments::Adjustment;
@@ -16,9 +16,9 @@ use dataflows::shop::payments::PaymentRow;
 use dataflows::shop::policy::Policy;
 use dataflows::shop::row::{Row, View as Name};
 use dataflows::shop::stock::Stock;
-use dataflows::views::invariants::{Imbalance, Invariant};
+use dataflows::views::invariants::{Invariant, Residual};
 use dataflows::views::revenue::{Grain, Period, Revenue};
-use dataflows::views::searches::{SearchKey, SearchMemo, SearchMemoChange, Searches};
+use dataflows::views::searches::{SearchKey, SearchMemoChange, SearchSession, Searches};
 use smol_str::SmolStr;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -64,18 +64,18 @@ pub struct Views {
     /// By day, then query.
     pub searches_by_day: View<SearchKey, Searches>,
     /// What is remembered of searches, by their ids. Nobody sees it; a checkpoint keeps it.
-    pub search_memory: View<SmolStr, SearchMemo>,
+    pub search_memory: View<SmolStr, SearchSession>,
     /// By name.
     pub invariants: View<SmolStr, Invariant>,
     /// The sums behind them, by what they are of. Nobody sees them; a checkpoint keeps them.
-    pub imbalances: View<SmolStr, Imbalance>,
+    pub imbalances: View<SmolStr, Residual>,
     /// The dead letters of each topic in a minute. Nobody sees them; a checkpoint keeps them.
     pub letter_counts: View<SmolStr, LetterCount>,
 }
 
 /// What an epoch changes that is no view's: a checkpoint keeps it.
 pub(super) struct Kept<'a> {
-    pub imbalances: &'a [Imbalance],
+    pub imbalances: &'a [Residual],
     pub letter_counts: &'a [LetterCount],
     pub search_memory: &'a [SearchMemoChange],
 }
@@ -115,8 +115,8 @@ impl Views {
     }
 
     /// Takes an epoch's changes in, and says how many bytes of history they left.
-    pub(super) fn apply(&self, step: Step, rows: &Rows, kept: &Kept<'_>) -> usize {
-        let Rows {
+    pub(super) fn apply(&self, step: Step, rows: &ViewChanges, kept: &Kept<'_>) -> usize {
+        let ViewChanges {
             products,
             stock,
             orders,
@@ -247,7 +247,7 @@ fn letter_count(of: &LetterCount) -> (SmolStr, Option<Arc<LetterCount>>) {
     (SmolStr::new_static(of.topic.name()), Some(Arc::new(*of)))
 }
 
-fn imbalance(of: &Imbalance) -> (SmolStr, Option<Arc<Imbalance>>) {
+fn imbalance(of: &Residual) -> (SmolStr, Option<Arc<Residual>>) {
     (of.key(), (of.sum != 0).then(|| Arc::new(of.clone())))
 }
 

@@ -6,14 +6,14 @@ use access::root::{Purpose, Roots};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
-use dataflows::contract::changes::{AnyChange, Change, Changes, Rows, Standings, row_hash};
+use dataflows::contract::changes::{Change, Changes, ViewChange, ViewChanges, ViewDigests, row_hash};
 use dataflows::contract::epoch::{Cut, Epoch, Epochs};
-use dataflows::contract::input::Envelope;
+use dataflows::contract::input::CommandEnvelope;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
 use dataflows::engine::budget::Budget;
-use dataflows::ports::finder::Finder;
-use dataflows::ports::{AppendError, Appended, CommandLog, Publication, RecordType, Sink};
+use dataflows::ports::finder::ProductSearch;
+use dataflows::ports::{AppendCallback, AppendError, CommandLog, Publication, RecordType, Sink};
 use dataflows::shop::command::Command;
 use dataflows::shop::dead_letters::LetterQuota;
 use dataflows::shop::decider::Decider;
@@ -49,17 +49,17 @@ struct State {
     decider: Decider,
     epochs: Epochs,
     ends: Cut,
-    waiting: Vec<Envelope>,
-    standings: Standings,
+    waiting: Vec<CommandEnvelope>,
+    standings: ViewDigests,
     appends: usize,
     observed: Vec<Publication>,
     passed_s: i64,
     /// Callbacks that were never called, kept so that they are not dropped either.
-    silent: Vec<Appended>,
+    silent: Vec<AppendCallback>,
 }
 
 impl CommandLog for FakeLog {
-    fn append(&self, commands: Vec<Publication>, done: Appended) {
+    fn append(&self, commands: Vec<Publication>, done: AppendCallback) {
         let mode = self.mode.lock().clone();
         self.state.lock().appends += commands.len();
         match mode {
@@ -86,7 +86,7 @@ impl FakeLog {
     }
 
     /// Closes an epoch with rows that no decider made.
-    pub fn publish_rows(&self, rows: Rows) {
+    pub fn publish_rows(&self, rows: ViewChanges) {
         self.state.lock().close(rows);
     }
 
@@ -134,15 +134,15 @@ impl State {
         let command = Command::read(command_type, &publication.command_id, &publication.data).unwrap();
         assert_eq!(command.key(), publication.key);
         let fingerprint = command.fingerprint(publication.key.as_bytes());
-        self.waiting.push(Envelope { origin, command_id: publication.command_id, fingerprint, command });
+        self.waiting.push(CommandEnvelope { origin, command_id: publication.command_id, fingerprint, command });
         origin
     }
 
     fn cut(&mut self) {
-        self.close(Rows::default());
+        self.close(ViewChanges::default());
     }
 
-    fn close(&mut self, mut rows: Rows) {
+    fn close(&mut self, mut rows: ViewChanges) {
         let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_s(self.passed_s + self.epochs.last.0 as i64);
         let record = self.epochs.next_record(&self.ends, now);
         self.epochs.accept(&record).unwrap();
@@ -164,11 +164,11 @@ impl State {
         self.shop.apply(&Arc::new(changes));
     }
 
-    fn push(&mut self, rows: &mut Rows, change: AnyChange) {
+    fn push(&mut self, rows: &mut ViewChanges, change: ViewChange) {
         macro_rules! each {
             ($($variant:ident $field:ident,)*) => {
                 match change {
-                    $(AnyChange::$variant(change) => {
+                    $(ViewChange::$variant(change) => {
                         count(&mut self.standings, &change);
                         rows.$field.push(change);
                     })*
@@ -182,7 +182,7 @@ impl State {
     }
 }
 
-fn count<R: Row>(standings: &mut Standings, change: &Change<R>) {
+fn count<R: Row>(standings: &mut ViewDigests, change: &Change<R>) {
     let standing = standings.0.entry(R::VIEW).or_default();
     let hash = |row: &Arc<R>| row_hash(R::VIEW, &row.key(), &row.value());
     if let Some(before) = &change.before {
@@ -290,7 +290,7 @@ impl TestEnv {
     }
 
     /// A shop as [`TestEnv::stocked`], with a product index.
-    pub async fn finding(finder: Arc<dyn Finder>) -> TestEnv {
+    pub async fn finding(finder: Arc<dyn ProductSearch>) -> TestEnv {
         let (mut parts, log, now_ms) = TestEnv::build(Config { searches_max: 1, ..Config::default() });
         parts.finder = finder;
         let env = TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) };
@@ -319,7 +319,7 @@ impl TestEnv {
             epochs: Epochs::default(),
             ends: Cut::default(),
             waiting: Vec::new(),
-            standings: Standings::default(),
+            standings: ViewDigests::default(),
             appends: 0,
             observed: Vec::new(),
             passed_s: 0,

@@ -1,7 +1,7 @@
 //! Revenue over HTTP: the groups, the periods, the pages. The rows are made by hand: the core's sums are its own tests.
 
 use super::env::TestEnv;
-use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::changes::{Change, ViewChanges};
 use dataflows::contract::money::Currency;
 use dataflows::contract::time::Timestamp;
 use dataflows::views::revenue::{Grain, Revenue, RevenueKey, Sums};
@@ -47,7 +47,7 @@ fn revenue() -> TestEnv {
         rows("2010-12-03", "GBP", "EIRE", None, 4, 0),
         rows("2010-12-03", "GBP", "France", None, -4, 0),
     ];
-    env.log.publish_rows(Rows { revenue: all.concat(), ..Rows::default() });
+    env.log.publish_rows(ViewChanges { revenue: all.concat(), ..ViewChanges::default() });
     env
 }
 

@@ -6,12 +6,13 @@ use crate::Config;
 use crate::http::peer::Peer;
 use axum::body::Body;
 use axum::http::Request;
-use dataflows::contract::changes::{Change, Rows};
+use dataflows::contract::changes::{Change, ViewChanges};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::AppendError;
 use dataflows::ports::finder::{
-    FacetBy, FacetCount, FindError, Finder, Found, Hit, IndexAt, IndexStanding, NotThere, ShopAt, Sort, Wanted,
+    EpochUnavailable, FacetBy, FacetCount, Hit, IndexSnapshot, IndexStatus, OfferContext, ProductSearch, SearchError,
+    SearchPage, SearchQuery, Sort,
 };
 use dataflows::shop::catalogue::InventoryPolicy;
 use dataflows::views::revenue::Grain;
@@ -27,7 +28,7 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 struct Told {
     epoch: Arc<AtomicU64>,
-    wanted: Arc<Mutex<Vec<Wanted>>>,
+    wanted: Arc<Mutex<Vec<SearchQuery>>>,
     /// What the store said of the stock of `A`.
     seen: Arc<Mutex<Vec<Option<i64>>>>,
 }
@@ -40,31 +41,36 @@ impl Told {
     }
 }
 
-impl Finder for Told {
-    fn newest(&self, least: Epoch, _: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+impl ProductSearch for Told {
+    fn newest(&self, least: Epoch, _: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
         let newest = Told::newest(self);
-        if newest < least { Err(NotThere::NotYet { newest }) } else { Ok(Arc::new(ToldAt(self.clone(), newest))) }
+        if newest < least {
+            Err(EpochUnavailable::NotYet { newest })
+        } else {
+            Ok(Arc::new(ToldAt(self.clone(), newest)))
+        }
     }
 
-    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexAt>, NotThere> {
+    fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
         let newest = Told::newest(self);
         if epoch.0 + 1 < newest.0 {
-            return Err(NotThere::Forgotten { newest });
+            return Err(EpochUnavailable::Forgotten { newest });
         }
-        Finder::newest(self, epoch, wait).map(|_| Arc::new(ToldAt(self.clone(), epoch)) as Arc<dyn IndexAt>)
+        ProductSearch::newest(self, epoch, wait)
+            .map(|_| Arc::new(ToldAt(self.clone(), epoch)) as Arc<dyn IndexSnapshot>)
     }
 
-    fn standing(&self) -> IndexStanding {
-        IndexStanding::default()
+    fn standing(&self) -> IndexStatus {
+        IndexStatus::default()
     }
 }
 
-impl IndexAt for ToldAt {
+impl IndexSnapshot for ToldAt {
     fn epoch(&self) -> Epoch {
         self.1
     }
 
-    fn find(&self, wanted: &Wanted, shop: &dyn ShopAt) -> Result<Found, FindError> {
+    fn find(&self, wanted: &SearchQuery, shop: &dyn OfferContext) -> Result<SearchPage, SearchError> {
         self.0.wanted.lock().push(wanted.clone());
         self.0.seen.lock().push(shop.available("A", InventoryPolicy::Reserve));
         let hit = Hit {
@@ -75,10 +81,10 @@ impl IndexAt for ToldAt {
             place: "00p1".to_owned(),
         };
         let facets = vec![("brand".to_owned(), vec![FacetCount { value: "Acme".into(), count: 1 }])];
-        Ok(Found { hits: vec![hit], facets, total: 2, has_more: wanted.after.is_none() })
+        Ok(SearchPage { hits: vec![hit], facets, total: 2, has_more: wanted.after.is_none() })
     }
 
-    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, FindError> {
+    fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, SearchError> {
         Ok(vec![format!("{text} lamp {limit}")])
     }
 }
@@ -141,7 +147,7 @@ async fn every_parameter_reaches_the_index() {
         &facets=brand,category,price,attributes.colour&explain=true&limit=7";
     assert_eq!(env.get(&format!("/api/v1/search?{query}")).await.status, 200);
     assert_eq!(env.get("/api/v1/search").await.status, 200);
-    let full = Wanted {
+    let full = SearchQuery {
         text: "red lamp".to_owned(),
         brand: Some("Acme".to_owned()),
         category: Some("Home/Light".to_owned()),
@@ -154,7 +160,7 @@ async fn every_parameter_reaches_the_index() {
         limit: 7,
         after: None,
     };
-    assert_eq!(*told.wanted.lock(), [full, Wanted { limit: 20, ..Wanted::default() }]);
+    assert_eq!(*told.wanted.lock(), [full, SearchQuery { limit: 20, ..SearchQuery::default() }]);
     let suggested = env.get("/api/v1/search/suggest?q=red&limit=3").await;
     assert_eq!((suggested.epoch(), suggested.json()), (3, json!({ "data": [{ "text": "red lamp 3" }] })));
 }
@@ -305,7 +311,7 @@ async fn queries_are_ranked_over_days() {
         searches("2026-01-02", "mouse", [3, 3, 0, 0]),
         searches("2026-01-03", "desk", [9, 0, 9, 9]),
     ];
-    env.log.publish_rows(Rows { searches: all.to_vec(), ..Rows::default() });
+    env.log.publish_rows(ViewChanges { searches: all.to_vec(), ..ViewChanges::default() });
     let queries = async |query: &str| -> Vec<String> {
         let found = env.get(&format!("/api/v1/analytics/search?{query}")).await;
         assert_eq!((found.status.as_u16(), found.epoch()), (200, 2), "{query}");

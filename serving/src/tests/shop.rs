@@ -70,14 +70,14 @@ async fn commands_on_their_way_have_a_limit_and_are_forgotten_once_decided() {
 
 #[tokio::test]
 async fn an_epoch_that_is_held_already_is_ignored() {
-    use dataflows::contract::changes::{Changes, Rows, Standings};
+    use dataflows::contract::changes::{Changes, ViewChanges, ViewDigests};
     use dataflows::contract::epoch::{Cut, EpochRecord};
     use dataflows::ports::Sink;
     use dataflows::shop::dead_letters::LetterQuota;
     let env = TestEnv::stocked().await;
     let now = dataflows::contract::time::Timestamp::from_micros(0);
     let record = EpochRecord { v: 1, epoch: Epoch(2), now, rules: 1, cut: Cut::default() };
-    let (rows, standings) = (Rows::default(), Standings::default());
+    let (rows, standings) = (ViewChanges::default(), ViewDigests::default());
     let changes = Changes {
         record: record.into(),
         rows: rows.into(),

@@ -5,8 +5,8 @@ use super::super::{TestEnv, Way, shop};
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::time::Timestamp;
-use dataflows::engine::{Config, Engine};
-use dataflows::ports::{Polled, Sink, Source, Stride, Unmeasured, Waker};
+use dataflows::engine::{Engine, EngineConfig};
+use dataflows::ports::{NoStopwatch, Sink, Source, SourcePoll, Stride, Waker};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -67,10 +67,10 @@ struct Epochs {
 impl Source for Epochs {
     fn wake(&mut self, _: Waker) {}
 
-    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, _: usize, _: usize) -> SourcePoll {
         let count = (epochs_max as u64).min(self.last + 1 - self.next);
         if count == 0 {
-            return Polled::End;
+            return SourcePoll::End;
         }
         let record = |epoch| EpochRecord {
             v: 1,
@@ -84,7 +84,7 @@ impl Source for Epochs {
         let ahead = self.next - 1 - self.applied.load(Ordering::SeqCst);
         assert!(ahead <= self.ahead_max, "{ahead} epochs are on their way");
         self.furthest.fetch_max(ahead, Ordering::SeqCst);
-        Polled::Stride(Stride { epochs, inputs: Vec::new(), bytes: 0 })
+        SourcePoll::Stride(Stride { epochs, inputs: Vec::new(), bytes: 0 })
     }
 }
 
@@ -116,9 +116,9 @@ fn a_slow_sink_is_waited_for_within_bounds() {
         ahead_max: IN_FLIGHT as u64,
         furthest: Arc::clone(&furthest),
     };
-    let config = Config { epochs_in_flight: IN_FLIGHT, stride_epochs_max: 4, ..Config::default() };
+    let config = EngineConfig { epochs_in_flight: IN_FLIGHT, stride_epochs_max: 4, ..EngineConfig::default() };
     let sink = Slow { told, applied: Arc::clone(&applied) };
-    let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(sink)], Arc::new(Unmeasured))
+    let engine = Engine::start(config, None, vec![Box::new(source)], vec![Box::new(sink)], Arc::new(NoStopwatch))
         .expect("there is a source");
     // Word for word, and then no more is held back.
     for _ in 0..EPOCHS / 2 {

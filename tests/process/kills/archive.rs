@@ -2,9 +2,9 @@
 //! deleted. Replayed from there in this process, by the engine alone, without anything that was kept of the state.
 
 use dataflows::contract::changes::{Changes, digest_text};
-use dataflows::engine::{Config, Engine};
-use dataflows::ports::{Sink, Source, Unmeasured};
-use ingest::input::sealed::{Place, Sealed};
+use dataflows::engine::{Engine, EngineConfig};
+use dataflows::ports::{NoStopwatch, Sink, Source};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::journal::Journal;
 use ingest::log::{Log, Partitions, journal};
@@ -55,21 +55,27 @@ impl Archive {
         // The end may be torn, and is cut off where it is opened.
         std::fs::copy(self.folder.path().join(last), scratch.path().join(last)).expect("there is room");
         std::fs::copy(self.log.join("meta"), scratch.path().join("meta")).expect("there is room");
-        let journal = Journal::open(scratch.path(), &Partitions::uniform(PARTITIONS), journal::Config::default());
+        let journal =
+            Journal::open(scratch.path(), &Partitions::uniform(PARTITIONS), journal::JournalConfig::default());
         let log: Arc<dyn Log> = Arc::new(journal.expect("the log is whole"));
-        let sealed = Sealed::read(&*log, Place::default()).expect("the log goes back to its beginning");
+        let sealed = SealedEpochs::read(&*log, LogPosition::default()).expect("the log goes back to its beginning");
         let end = sealed.end().epochs.last;
         let sources = (0..workers).map(|index| -> Box<dyn Source> {
             let worker = Worker { index, peers: workers };
             let fatal: ingest::Fatal = Arc::new(|error| panic!("the log cannot be read: {error}"));
-            let source =
-                LogSource::open(Arc::clone(&log), &sealed, worker, fatal, ingest::input::source::Config::default());
+            let source = LogSource::open(
+                Arc::clone(&log),
+                &sealed,
+                worker,
+                fatal,
+                ingest::input::source::SourceConfig::default(),
+            );
             Box::new(source.expect("the log reaches back to its beginning").until(end))
         });
         let digests = Arc::new(Mutex::new(BTreeMap::new()));
         let keep = Digests { of: wanted.keys().copied().collect(), digests: Arc::clone(&digests) };
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(keep)];
-        let engine = Engine::start(Config::default(), None, sources.collect(), sinks, Arc::new(Unmeasured));
+        let engine = Engine::start(EngineConfig::default(), None, sources.collect(), sinks, Arc::new(NoStopwatch));
         drop(engine.expect("there are sources").join());
         let mut digests = digests.lock().expect("the engine has ended");
         std::mem::take(&mut *digests)

@@ -1,11 +1,11 @@
 //! The operator that holds the decider: one, on one worker. Its result is the plain loop over the log, whatever the
 //! number of workers and however far the frontier jumps at once, since an epoch runs when it is whole, in order.
 
-use super::Local;
-use super::update::Decided;
+use super::InProcess;
+use super::update::CoreUpdate;
 use crate::contract::epoch::EpochRecord;
-use crate::contract::input::{DeadLetter, Envelope};
-use crate::engine::control::Progress;
+use crate::contract::input::{CommandEnvelope, DeadLetter};
+use crate::engine::control::EngineControl;
 use crate::ports::{CommandTime, EpochTime, Stopwatch};
 use crate::shop::dead_letters::LetterCounts;
 use crate::shop::decider;
@@ -19,38 +19,38 @@ use timely::dataflow::operators::{Capability, Operator};
 
 /// What the workers feed: commands and dead letters, and from one of them the epochs.
 #[derive(Clone, Debug)]
-pub enum Fed {
+pub enum DeciderInput {
     /// An epoch is sealed.
     Epoch(Arc<EpochRecord>),
     /// A command.
-    Command(Box<Envelope>),
+    Command(Box<CommandEnvelope>),
     /// A record that could not be read.
     Dead(DeadLetter),
 }
 
 /// An epoch that is not whole yet.
 #[derive(Default)]
-struct Inbox {
+struct PendingEpoch {
     record: Option<Arc<EpochRecord>>,
-    commands: Vec<Envelope>,
+    commands: Vec<CommandEnvelope>,
     dead: Vec<DeadLetter>,
 }
 
 /// Runs the epochs through `decider`, each with all of its commands, and counts dead letters on from `counts`. `is_new`: it
 /// has decided nothing yet. `progress` says whether the engine stops.
 pub fn decide<'s>(
-    fed: Stream<'s, u64, Vec<(Local<Fed>, u64)>>,
+    fed: Stream<'s, u64, Vec<(InProcess<DeciderInput>, u64)>>,
     mut decider: Decider,
     mut counts: LetterCounts,
     is_new: bool,
-    progress: Arc<Progress>,
+    progress: Arc<EngineControl>,
     stopwatch: Arc<dyn Stopwatch>,
-) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
-    let to_one = Exchange::new(|_: &(Local<Fed>, u64)| 0);
+) -> Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>> {
+    let to_one = Exchange::new(|_: &(InProcess<DeciderInput>, u64)| 0);
     fed.unary_frontier(to_one, "Decide", |initial, _info| {
         // A capability is held only for what is stashed.
         drop(initial);
-        let mut inboxes = BTreeMap::<u64, Inbox>::new();
+        let mut inboxes = BTreeMap::<u64, PendingEpoch>::new();
         let mut held: Option<Capability<u64>> = None;
         let mut first = is_new;
         move |(input, frontier), output| {
@@ -59,12 +59,12 @@ pub fn decide<'s>(
                 if held.as_ref().is_none_or(|held| cap.time() < held.time()) {
                     held = Some(cap);
                 }
-                for (Local(fed), epoch) in data.drain(..) {
+                for (InProcess(fed), epoch) in data.drain(..) {
                     let inbox = inboxes.entry(epoch).or_default();
                     match fed {
-                        Fed::Epoch(record) => inbox.record = Some(record),
-                        Fed::Command(envelope) => inbox.commands.push(*envelope),
-                        Fed::Dead(letter) => inbox.dead.push(letter),
+                        DeciderInput::Epoch(record) => inbox.record = Some(record),
+                        DeciderInput::Command(envelope) => inbox.commands.push(*envelope),
+                        DeciderInput::Dead(letter) => inbox.dead.push(letter),
                     }
                 }
             });
@@ -83,14 +83,17 @@ pub fn decide<'s>(
                     if !inbox.dead.is_empty() {
                         let per_minute = decider.tables().policy().dead_letters_per_min;
                         let quota = counts.take(record.now, per_minute, &mut inbox.dead);
-                        session.give((Local(Decided::Quota(quota)), epoch));
+                        session.give((InProcess(CoreUpdate::Quota(quota)), epoch));
                     }
-                    session.give((Local(Decided::Epoch { record, first }), epoch));
+                    session.give((InProcess(CoreUpdate::Epoch { record, first }), epoch));
                     first = false;
-                    session.give_iterator(decided.changes.into_iter().map(|row| (Local(Decided::Row(row)), epoch)));
+                    session
+                        .give_iterator(decided.changes.into_iter().map(|row| (InProcess(CoreUpdate::Row(row)), epoch)));
                     let events = decided.events.into_iter().map(Arc::new);
-                    session.give_iterator(events.map(|event| (Local(Decided::Event(event)), epoch)));
-                    session.give_iterator(inbox.dead.into_iter().map(|letter| (Local(Decided::Dead(letter)), epoch)));
+                    session.give_iterator(events.map(|event| (InProcess(CoreUpdate::Event(event)), epoch)));
+                    session.give_iterator(
+                        inbox.dead.into_iter().map(|letter| (InProcess(CoreUpdate::Dead(letter)), epoch)),
+                    );
                 }
             }
             match inboxes.first_key_value() {
@@ -105,9 +108,9 @@ pub fn decide<'s>(
 fn run(
     decider: &mut Decider,
     record: &EpochRecord,
-    commands: Vec<Envelope>,
+    commands: Vec<CommandEnvelope>,
     stopwatch: &dyn Stopwatch,
-) -> decider::Decided {
+) -> decider::EpochOutput {
     let begin = stopwatch.elapsed();
     let (mut last, mut slowest, count) = (begin, None::<CommandTime>, commands.len() as u64);
     let decided = decider.run_watched(record, commands, |origin, command_type| {

@@ -1,11 +1,11 @@
 //! Where the changes leave the dataflow: each worker packs its shard of an epoch, with what it changes in the digests,
 //! once nothing more can come for it.
 
-use super::Local;
-use super::update::Decided;
+use super::InProcess;
+use super::update::CoreUpdate;
 use crate::contract::changes::Shard;
 use crate::contract::epoch::EpochRecord;
-use crate::engine::control::Progress;
+use crate::engine::control::EngineControl;
 use crate::shop::footprint::Footprint;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,37 +40,37 @@ pub enum Message {
 
 /// A shard in the making.
 #[derive(Default)]
-struct Leaving {
+struct ShardBuilder {
     record: Option<Arc<EpochRecord>>,
     shard: Box<Shard>,
 }
 
 /// Sends the shards of worker `worker` to `out`.
-pub fn leave(
-    decided: Stream<'_, u64, Vec<(Local<Decided>, u64)>>,
+pub fn emit_shards(
+    decided: Stream<'_, u64, Vec<(InProcess<CoreUpdate>, u64)>>,
     worker: usize,
-    progress: Arc<Progress>,
+    progress: Arc<EngineControl>,
     out: crossbeam_channel::Sender<Message>,
 ) {
-    let mut leaving = BTreeMap::<u64, Leaving>::new();
+    let mut leaving = BTreeMap::<u64, ShardBuilder>::new();
     let mut sealed = Antichain::from_elem(0);
     decided.sink(Pipeline, "Leave", move |(input, frontier)| {
         input.for_each(|_cap, data| {
-            for (Local(decided), epoch) in data.drain(..) {
-                let Leaving { record, shard } = leaving.entry(epoch).or_default();
+            for (InProcess(decided), epoch) in data.drain(..) {
+                let ShardBuilder { record, shard } = leaving.entry(epoch).or_default();
                 match decided {
-                    Decided::Epoch { record: of, first: _ } => *record = Some(of),
-                    Decided::Row(change) => shard.push(change),
-                    Decided::Event(event) => shard.events.push(event),
-                    Decided::Dead(letter) => shard.dead_letters.push(letter),
-                    Decided::Quota(quota) => shard.quota = quota,
-                    Decided::Imbalance(imbalance) => shard.imbalances.push(imbalance),
-                    Decided::SearchMemo(memo) => shard.search_memory.push(memo),
+                    CoreUpdate::Epoch { record: of, first: _ } => *record = Some(of),
+                    CoreUpdate::Row(change) => shard.push(change),
+                    CoreUpdate::Event(event) => shard.events.push(event),
+                    CoreUpdate::Dead(letter) => shard.dead_letters.push(letter),
+                    CoreUpdate::Quota(quota) => shard.quota = quota,
+                    CoreUpdate::Imbalance(imbalance) => shard.imbalances.push(imbalance),
+                    CoreUpdate::SearchMemo(memo) => shard.search_memory.push(memo),
                 }
             }
         });
         while let Some(entry) = leaving.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
-            let (epoch, Leaving { record, shard }) = entry.remove_entry();
+            let (epoch, ShardBuilder { record, shard }) = entry.remove_entry();
             let bytes = shard.bytes();
             progress.changes_bytes.fetch_add(bytes, Ordering::AcqRel);
             // The receiver is gone only when the engine stops; what is lost then is computed again after a restart.

@@ -7,9 +7,9 @@ mod share;
 mod tally;
 mod update;
 
-pub use decide::{Fed, decide};
-pub use leave::{Message, leave};
-pub use local::Local;
-pub use share::Share;
-pub use tally::{Sum, Summand, Tallied, tally};
-pub use update::{Decided, Seen, route};
+pub use decide::{DeciderInput, decide};
+pub use leave::{Message, emit_shards};
+pub use local::InProcess;
+pub use share::WorkerKeys;
+pub use tally::{Sum, SumChange, SumUpdate, sum_by_key};
+pub use update::{CoreUpdate, ObservationInput, route};

@@ -2,15 +2,15 @@
 
 /// Which keys a worker has.
 #[derive(Clone, Copy, Debug)]
-pub struct Share {
+pub struct WorkerKeys {
     index: usize,
     peers: usize,
 }
 
-impl Share {
+impl WorkerKeys {
     /// Those of the worker of that index, of so many.
-    pub const fn new(index: usize, peers: usize) -> Share {
-        Share { index, peers }
+    pub const fn new(index: usize, peers: usize) -> WorkerKeys {
+        WorkerKeys { index, peers }
     }
 
     /// The worker's index.

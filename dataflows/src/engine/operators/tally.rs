@@ -1,7 +1,7 @@
 //! Sums by key: each worker keeps those of its keys in a hash map, and tells per epoch what changed.
 //! Measured beside differential's `count_total`, this is 2 to 8 times faster and holds no history.
 
-use super::Local;
+use super::InProcess;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -22,7 +22,7 @@ impl Sum for i128 {
 }
 
 /// The sum of a key before and after an epoch; they differ.
-pub struct Tallied<K, S> {
+pub struct SumChange<K, S> {
     /// The key.
     pub key: K,
     /// The sum that was.
@@ -32,22 +32,22 @@ pub struct Tallied<K, S> {
 }
 
 /// A summand, as it travels.
-pub type Summand<K, S> = (Local<(K, S)>, u64);
+pub type SumUpdate<K, S> = (InProcess<(K, S)>, u64);
 
 /// Sums up by key, from sums that this worker begins with; `route` says which worker keeps a key, `each` what becomes of a sum that changed.
-pub fn tally<'s, K, S, D>(
+pub fn sum_by_key<'s, K, S, D>(
     name: &'static str,
-    summands: Stream<'s, u64, Vec<Summand<K, S>>>,
+    summands: Stream<'s, u64, Vec<SumUpdate<K, S>>>,
     begin: Vec<(K, S)>,
     route: impl Fn(&K) -> u64 + 'static,
-    each: impl Fn(Tallied<K, S>) -> D + 'static,
+    each: impl Fn(SumChange<K, S>) -> D + 'static,
 ) -> Stream<'s, u64, Vec<(D, u64)>>
 where
     K: Clone + Ord + Hash + Send + 'static,
     S: Sum,
     D: Clone + 'static,
 {
-    let by_key = Exchange::new(move |(Local((key, _)), _): &Summand<K, S>| route(key));
+    let by_key = Exchange::new(move |(InProcess((key, _)), _): &SumUpdate<K, S>| route(key));
     summands.unary_frontier(by_key, name, |initial, _info| {
         drop(initial);
         let mut sums: HashMap<K, S> = begin.into_iter().collect();
@@ -59,7 +59,7 @@ where
                 if held.as_ref().is_none_or(|held| cap.time() < held.time()) {
                     held = Some(cap);
                 }
-                for (Local((key, summand)), epoch) in data.drain(..) {
+                for (InProcess((key, summand)), epoch) in data.drain(..) {
                     waiting.entry(epoch).or_default().entry(key).or_default().add(&summand);
                 }
             });
@@ -82,7 +82,7 @@ where
                         } else {
                             sums.insert(key.clone(), after.clone());
                         }
-                        session.give((each(Tallied { key, before, after }), epoch));
+                        session.give((each(SumChange { key, before, after }), epoch));
                     }
                 }
             }

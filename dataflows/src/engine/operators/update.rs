@@ -1,19 +1,19 @@
 //! What moves between the operators, and which worker has it.
 
-use crate::contract::changes::AnyChange;
+use crate::contract::changes::ViewChange;
 use crate::contract::epoch::EpochRecord;
 use crate::contract::event::Event;
-use crate::contract::input::{DeadLetter, Sighting};
+use crate::contract::input::{DeadLetter, ObservationEnvelope};
 use crate::contract::time::Timestamp;
 use crate::shop::dead_letters::LetterQuota;
-use crate::views::invariants::Imbalance;
+use crate::views::invariants::Residual;
 use crate::views::searches::SearchMemoChange;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What the decider lets go of.
 #[derive(Clone, Debug)]
-pub enum Decided {
+pub enum CoreUpdate {
     /// An epoch was decided; the first such says that the shop is open.
     Epoch {
         /// Its record.
@@ -22,7 +22,7 @@ pub enum Decided {
         first: bool,
     },
     /// A row changed.
-    Row(AnyChange),
+    Row(ViewChange),
     /// A fact was decided.
     Event(Arc<Event>),
     /// A record could not be read.
@@ -30,32 +30,32 @@ pub enum Decided {
     /// Records could not be read: what that changes in their quota.
     Quota(LetterQuota),
     /// A sum of a check changed.
-    Imbalance(Imbalance),
+    Imbalance(Residual),
     /// What is remembered of a search changed.
     SearchMemo(SearchMemoChange),
 }
 
-impl Decided {
+impl CoreUpdate {
     /// The worker that goes on with it: everything under one key stays together.
-    pub fn route(&self) -> u64 {
+    pub fn key_hash(&self) -> u64 {
         match self {
-            Decided::Epoch { .. } | Decided::Quota(_) => 0,
-            Decided::Row(change) => route(&change.key()),
-            Decided::Event(event) => route(event.fact.key()),
-            Decided::Dead(letter) => letter.origin.offset,
-            Decided::Imbalance(imbalance) => route(imbalance.check.name()),
-            Decided::SearchMemo((search_id, _)) => route(search_id),
+            CoreUpdate::Epoch { .. } | CoreUpdate::Quota(_) => 0,
+            CoreUpdate::Row(change) => route(&change.key()),
+            CoreUpdate::Event(event) => route(event.fact.key()),
+            CoreUpdate::Dead(letter) => letter.origin.offset,
+            CoreUpdate::Imbalance(imbalance) => route(imbalance.check.name()),
+            CoreUpdate::SearchMemo((search_id, _)) => route(search_id),
         }
     }
 }
 
 /// What the workers feed of observations. They pass by the decider: nothing of them is decided.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum ObservationInput {
     /// A fact from outside.
     Sighting {
         /// What, and where it was read.
-        sighting: Box<Sighting>,
+        sighting: Box<ObservationEnvelope>,
         /// The time of its epoch.
         now: Timestamp,
     },
@@ -68,12 +68,12 @@ pub enum Seen {
     },
 }
 
-impl Seen {
+impl ObservationInput {
     /// The worker that goes on with it: everything about one search stays together.
     pub fn route(&self) -> u64 {
         match self {
-            Seen::Sighting { sighting, now: _ } => route(sighting.observation.search_id()),
-            Seen::Minute { minute: _, worker } => *worker as u64,
+            ObservationInput::Sighting { sighting, now: _ } => route(sighting.observation.search_id()),
+            ObservationInput::Minute { minute: _, worker } => *worker as u64,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command of money without goods.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -18,7 +18,7 @@ pub struct RecordAdjustment {
     /// For which country.
     pub country: SmolStr,
     /// How much, signed.
-    pub amount: GivenMoney,
+    pub amount: MoneyInput,
     /// The caller's own reference.
     pub reference: Option<SmolStr>,
     /// Business time.

@@ -1,17 +1,21 @@
 //! Money without goods.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::adjustments::{Adjustment, RecordAdjustment};
 use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use std::sync::Arc;
 
 /// Records money without goods.
-pub fn record_adjustment(tables: &Tables, context: &Context, command: &RecordAdjustment) -> Result<Decision, Refusal> {
+pub fn record_adjustment(
+    tables: &Tables,
+    context: &Context,
+    command: &RecordAdjustment,
+) -> Result<Decision, Rejection> {
     bounds::id(&command.adjustment_id, "/adjustment_id")?;
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
@@ -20,11 +24,11 @@ pub fn record_adjustment(tables: &Tables, context: &Context, command: &RecordAdj
     let (amount, given) = bounds::signed(&command.amount, "/amount")?;
     if tables.adjustments.get(&command.adjustment_id).is_some() {
         let detail = format!("there is an adjustment {:?}", command.adjustment_id);
-        return Err(Refusal::new(Code::AlreadyExists, "", detail));
+        return Err(Rejection::new(Code::AlreadyExists, "", detail));
     }
     if given != currency {
         let detail = format!("the adjustment is in {}", currency.as_str());
-        return Err(Refusal::new(Code::CurrencyMismatch, "/amount", detail));
+        return Err(Rejection::new(Code::CurrencyMismatch, "/amount", detail));
     }
     let adjustment = Arc::new(Adjustment {
         adjustment_id: command.adjustment_id.clone(),
@@ -36,6 +40,6 @@ pub fn record_adjustment(tables: &Tables, context: &Context, command: &RecordAdj
         occurred_at: context.occurred_at,
         epoch: context.epoch,
     });
-    let fact = Fact::AdjustmentRecorded(Arc::clone(&adjustment));
+    let fact = EventPayload::AdjustmentRecorded(Arc::clone(&adjustment));
     Ok(Decision { writes: Writes { adjustment: Some(adjustment), ..Writes::default() }, facts: vec![fact] })
 }

@@ -1,6 +1,6 @@
 //! The commands of the catalogue.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use crate::engine::stored::stored_words;
 use crate::shop::defaults::null_is_default;
@@ -54,7 +54,7 @@ pub struct PutVariant {
     /// What tells it from its siblings.
     pub title: Option<SmolStr>,
     /// The price.
-    pub price: GivenMoney,
+    pub price: MoneyInput,
     /// How its stock is kept.
     #[serde(default, deserialize_with = "null_is_default")]
     pub inventory_policy: InventoryPolicy,
@@ -81,7 +81,7 @@ pub struct SetPrice {
     /// One of its SKUs.
     pub sku: SmolStr,
     /// The price.
-    pub price: GivenMoney,
+    pub price: MoneyInput,
     /// From when, inclusive.
     pub valid_from: Option<Timestamp>,
     /// Until when, exclusive.

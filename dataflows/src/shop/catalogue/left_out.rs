@@ -4,7 +4,7 @@
 //! of the product share. A run is sorted, and more than twice as long as the next one: to add to them costs, over many
 //! changes, a step for each SKU and each doubling of their number.
 
-use crate::engine::stored::{Store, Stored, Unreadable, stored};
+use crate::engine::stored::{DecodeError, Encoding, Reader, stored};
 use crate::shop::catalogue::InventoryPolicy;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ impl PartialEq for LeftOut {
 
 impl Eq for LeftOut {}
 
-impl Store for LeftOut {
+impl Encoding for LeftOut {
     fn store(&self, out: &mut Vec<u8>) {
         let all = self.by_sku();
         (all.len() as u64).store(out);
@@ -125,7 +125,7 @@ impl Store for LeftOut {
         }
     }
 
-    fn load(from: &mut Stored<'_>) -> Result<Self, Unreadable> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Vec::<FormerSku>::load(from)?.into_iter().collect())
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(left_out.get("T"), None);
         let mut bytes = Vec::new();
         left_out.store(&mut bytes);
-        let read = LeftOut::load(&mut Stored(&bytes)).unwrap();
+        let read = LeftOut::load(&mut Reader(&bytes)).unwrap();
         assert_eq!(read, left_out);
         assert_ne!(read, left_out.with(vec![sku(0, -1)]).0, "another rule");
         assert_ne!(read, left_out.with(vec![sku(300, 0)]).0, "another SKU");

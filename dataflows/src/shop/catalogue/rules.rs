@@ -1,6 +1,6 @@
 //! The catalogue: what is sold, and at what price.
 
-use crate::contract::code::{Code, Problem, Refusal};
+use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
 use crate::shop::bounds;
@@ -10,23 +10,23 @@ use crate::shop::catalogue::{
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Puts a product in the place of what was there under its id.
-pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Refusal> {
+pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Rejection> {
     let prices = check_product(command)?;
     let taken = command.variants.iter().enumerate().filter_map(|(n, variant)| {
         let (owner, _) = tables.owner(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
-        Some(Problem {
+        Some(FieldError {
             pointer: format!("/variants/{n}/sku").into(),
             code: Code::SkuTaken,
             detail: format!("{:?} belongs to the product {:?}", variant.sku, owner.product_id).into(),
         })
     });
-    if let Some(refusal) = Refusal::of(taken.collect()) {
+    if let Some(refusal) = Rejection::of(taken.collect()) {
         return Err(refusal);
     }
     let before = tables.products.get(&command.product_id);
@@ -71,13 +71,13 @@ fn left_out(before: &Product, variants: &[Variant]) -> LeftOut {
 fn changed(product: Product) -> Decision {
     let product = Arc::new(product);
     Decision {
-        facts: vec![Fact::ProductChanged(Arc::clone(&product))],
+        facts: vec![EventPayload::ProductChanged(Arc::clone(&product))],
         writes: Writes { product: Some(product), ..Writes::default() },
     }
 }
 
 /// Checks the bounds of a product; gives back its prices.
-fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> {
+fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection> {
     bounds::id(&command.product_id, "/product_id")?;
     bounds::text(&command.title, || "/title".to_owned())?;
     bounds::note(command.description.as_ref(), "/description")?;
@@ -85,13 +85,13 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> 
     bounds::category(&command.category)?;
     bounds::attributes(&command.attributes)?;
     if command.variants.is_empty() || command.variants.len() > bounds::VARIANTS_MAX {
-        return Err(Refusal::invalid("/variants", "a product has 1 to 1000 variants"));
+        return Err(Rejection::invalid("/variants", "a product has 1 to 1000 variants"));
     }
     let mut skus = BTreeSet::new();
     let check = |(n, variant): (usize, &PutVariant)| {
         bounds::id_in(&variant.sku, "variants", n, "sku")?;
         if !skus.insert(variant.sku.clone()) {
-            return Err(Refusal::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
+            return Err(Rejection::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
         }
         bounds::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
         let price = bounds::price(&variant.price, &format!("/variants/{n}/price"))?;
@@ -104,7 +104,7 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Refusal> 
 }
 
 /// Takes a product out of lists; nothing if it is already.
-pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Refusal> {
+pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Rejection> {
     bounds::id(&command.product_id, "/product_id")?;
     let product = tables
         .products
@@ -126,14 +126,14 @@ fn drop_windows(product: &mut Product, now: Timestamp) {
 }
 
 /// Sets the price of a SKU, or schedules one.
-pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Refusal> {
+pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Rejection> {
     bounds::id(&command.product_id, "/product_id")?;
     bounds::id(&command.sku, "/sku")?;
     let price = bounds::price(&command.price, "/price")?;
     if let (Some(from), Some(to)) = (command.valid_from, command.valid_to)
         && to <= from
     {
-        return Err(Refusal::invalid("/valid_to", "this is after valid_from"));
+        return Err(Rejection::invalid("/valid_to", "this is after valid_from"));
     }
     let product = tables
         .products
@@ -142,10 +142,10 @@ pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Resu
     let (_, variant) =
         tables.owner(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
             let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
-            Refusal::new(Code::UnknownSku, "/sku", detail)
+            Rejection::new(Code::UnknownSku, "/sku", detail)
         })?;
     if variant.is_none() || product.archived {
-        return Err(Refusal::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
+        return Err(Rejection::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
     }
     let mut product = product.as_ref().clone();
     drop_windows(&mut product, context.now);
@@ -161,10 +161,10 @@ pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Resu
         }
         if variant.scheduled.len() > bounds::WINDOWS_MAX {
             let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
-            return Err(Refusal::invalid("/sku", allowed));
+            return Err(Rejection::invalid("/sku", allowed));
         }
     }
-    let fact = Fact::PriceChanged {
+    let fact = EventPayload::PriceChanged {
         product_id: command.product_id.clone(),
         sku: command.sku.clone(),
         price,

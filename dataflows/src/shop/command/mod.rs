@@ -22,7 +22,7 @@ pub mod shape;
 
 /// Why a record cannot be read as a command. The record becomes a dead letter, or 422 before the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum CommandReadError {
     /// No command has that name.
     #[error("no command has the type {0}")]
     UnknownType(String),
@@ -65,7 +65,7 @@ macro_rules! commands {
                 match self { $(CommandType::$name => Topic::$topic,)* }
             }
 
-            fn read(self, data: &[u8]) -> Result<Command, Unreadable> {
+            fn read(self, data: &[u8]) -> Result<Command, CommandReadError> {
                 match self { $(CommandType::$name => shape::shaped(data).map(Command::$name),)* }
             }
 
@@ -143,7 +143,7 @@ impl CommandType {
 
 impl Command {
     /// Reads a command's data. An order without an id gets the command's.
-    pub fn read(command_type: CommandType, command_id: &str, data: &[u8]) -> Result<Command, Unreadable> {
+    pub fn read(command_type: CommandType, command_id: &str, data: &[u8]) -> Result<Command, CommandReadError> {
         let mut command = command_type.read(data)?;
         if let Command::PlaceOrder(place) = &mut command
             && place.order_id.is_none()

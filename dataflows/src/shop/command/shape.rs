@@ -1,12 +1,12 @@
 //! How JSON is held against the shape of a command: what is wrong, and what is there beside it, each with its pointer. Not for
 //! bounds, which the decider has.
 
-use super::Unreadable;
+use super::CommandReadError;
 use crate::contract::code::ERRORS_MAX;
 use serde::Deserialize;
 
 /// Reads JSON as a `T`, or says at which pointer it is not one.
-pub fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Unreadable> {
+pub fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, CommandReadError> {
     // The fast way first: the path is only worth tracking for what turns out to be wrong.
     match serde_json::from_slice(data) {
         Ok(value) => Ok(value),
@@ -19,7 +19,7 @@ pub fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Unreadable
             if let Some((name, _)) = detail.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
                 pointer = format!("{pointer}/{}", escaped(name));
             }
-            Err(Unreadable::Shape { pointer, detail })
+            Err(CommandReadError::Shape { pointer, detail })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command of a credit without an order.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use crate::shop::defaults::{null_is_true, yes};
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use smol_str::SmolStr;
 /// A line of a credit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
-pub struct GivenCreditLine {
+pub struct CreditLineInput {
     /// What.
     pub sku: SmolStr,
     /// How many.
     pub quantity: i64,
     /// At what price.
-    pub unit_price: GivenMoney,
+    pub unit_price: MoneyInput,
 }
 
 /// A credit note without an order.
@@ -31,7 +31,7 @@ pub struct RecordCredit {
     /// For which country.
     pub country: SmolStr,
     /// What; at least one line.
-    pub lines: Vec<GivenCreditLine>,
+    pub lines: Vec<CreditLineInput>,
     /// Whether the goods come back into stock, at `main`.
     #[serde(default = "yes", deserialize_with = "null_is_true")]
     pub restock: bool,
@@ -41,4 +41,4 @@ pub struct RecordCredit {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { GivenCreditLine, RecordCredit }
+crate::objects! { CreditLineInput, RecordCredit }

@@ -4,5 +4,5 @@ mod command;
 mod row;
 pub(crate) mod rules;
 
-pub use command::{GivenCreditLine, RecordCredit};
+pub use command::{CreditLineInput, RecordCredit};
 pub use row::{Credit, CreditLine};

@@ -69,11 +69,11 @@ impl Credit {
     }
 }
 
-struct LineJson<'a>(usize, &'a CreditLine, Currency);
+struct CreditLineJson<'a>(usize, &'a CreditLine, Currency);
 
-impl Serialize for LineJson<'_> {
+impl Serialize for CreditLineJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let LineJson(line, of, currency) = self;
+        let CreditLineJson(line, of, currency) = self;
         let mut row = serializer.serialize_struct("CreditLine", 6)?;
         row.serialize_field("line", &(line + 1))?;
         row.serialize_field("sku", &of.sku)?;
@@ -85,11 +85,12 @@ impl Serialize for LineJson<'_> {
     }
 }
 
-struct LinesJson<'a>(&'a Credit);
+struct CreditLinesJson<'a>(&'a Credit);
 
-impl Serialize for LinesJson<'_> {
+impl Serialize for CreditLinesJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| LineJson(n, line, self.0.currency)))
+        serializer
+            .collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| CreditLineJson(n, line, self.0.currency)))
     }
 }
 
@@ -100,7 +101,7 @@ impl Serialize for Credit {
         row.serialize_field("customer_id", &self.customer_id)?;
         row.serialize_field("currency", &self.currency)?;
         row.serialize_field("country", &self.country)?;
-        row.serialize_field("lines", &LinesJson(self))?;
+        row.serialize_field("lines", &CreditLinesJson(self))?;
         row.serialize_field("total", &Money::new(self.total, self.currency))?;
         row.serialize_field("restock", &self.restock)?;
         row.serialize_field("reference", &self.reference)?;

@@ -1,6 +1,6 @@
 //! Credits without an order.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::money::{Currency, Money};
 use crate::shop::bounds;
 use crate::shop::catalogue::InventoryPolicy;
@@ -8,29 +8,32 @@ use crate::shop::context::Context;
 use crate::shop::credits::{Credit, CreditLine, RecordCredit};
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::rules::{amount, problem, sold};
 use crate::shop::stock::StockReason;
-use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Records a credit note.
-pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit) -> Result<Decision, Refusal> {
+pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit) -> Result<Decision, Rejection> {
     let (currency, prices) = check_credit(tables, command)?;
     if tables.credits.get(&command.credit_id).is_some() {
         let detail = format!("there is a credit {:?}", command.credit_id);
-        return Err(Refusal::new(Code::AlreadyExists, "", detail));
+        return Err(Rejection::new(Code::AlreadyExists, "", detail));
     }
     let lines = credit_lines(tables, command, currency, &prices)?;
     let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
-        return Err(Refusal::new(Code::Overflow, "", "the total does not fit 64 bits"));
+        return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
     };
     let mut edit = StockEdit::new(tables);
     let stocked = |sku: &str| tables.inventory_policy(sku) != InventoryPolicy::None;
     for (n, line) in lines.iter().enumerate().filter(|(_, line)| command.restock && stocked(&line.sku)) {
-        let why =
-            For { reason: StockReason::Credited, reference: Some(command.credit_id.clone()), line: Some(number(n)) };
+        let why = MovementCause {
+            reason: StockReason::Credited,
+            reference: Some(command.credit_id.clone()),
+            line: Some(number(n)),
+        };
         edit.move_by(&line.sku, &SmolStr::new_static("main"), line.quantity, 0, why);
     }
     let credit = Arc::new(Credit {
@@ -46,13 +49,13 @@ pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit)
         epoch: context.epoch,
     });
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(Fact::CreditRecorded(Arc::clone(&credit)));
+    facts.push(EventPayload::CreditRecorded(Arc::clone(&credit)));
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
 }
 
 /// Checks the bounds of a credit; gives back its currency and its prices.
-fn check_credit(tables: &Tables, command: &RecordCredit) -> Result<(Currency, Vec<Money>), Refusal> {
+fn check_credit(tables: &Tables, command: &RecordCredit) -> Result<(Currency, Vec<Money>), Rejection> {
     bounds::id(&command.credit_id, "/credit_id")?;
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
@@ -73,7 +76,7 @@ fn credit_lines(
     command: &RecordCredit,
     currency: Currency,
     prices: &[Money],
-) -> Result<Vec<CreditLine>, Refusal> {
+) -> Result<Vec<CreditLine>, Rejection> {
     let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
     for (n, (line, price)) in command.lines.iter().zip(prices).enumerate() {
         let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
@@ -86,5 +89,5 @@ fn credit_lines(
             Err((code, detail)) => problems.push(problem(n, code, detail)),
         }
     }
-    Refusal::of(problems).map_or(Ok(lines), Err)
+    Rejection::of(problems).map_or(Ok(lines), Err)
 }

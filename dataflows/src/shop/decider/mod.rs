@@ -13,15 +13,15 @@ pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
 
-use crate::contract::changes::{AnyChange, Change, Rows};
-use crate::contract::code::Refusal;
+use crate::contract::changes::{Change, ViewChange, ViewChanges};
+use crate::contract::code::Rejection;
 use crate::contract::epoch::{Epoch, EpochRecord};
 use crate::contract::event::Event;
-use crate::contract::input::Envelope;
+use crate::contract::input::CommandEnvelope;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
 use crate::shop::command::{Command, CommandType};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::operations::{Ids, Operation};
 use crate::shop::orders::Order;
 use crate::shop::payments::PaymentRow;
@@ -39,16 +39,16 @@ pub struct Decider {
 
 /// What an epoch brought.
 #[derive(Debug, Default)]
-pub struct Decided {
+pub struct EpochOutput {
     /// Its events, in order.
     pub events: Vec<Event>,
     /// The rows of tables that changed, before and after the epoch.
-    pub changes: Vec<AnyChange>,
+    pub changes: Vec<ViewChange>,
 }
 
 impl Decider {
     /// The decider as it was after an epoch.
-    pub fn after(base: &Rows) -> Decider {
+    pub fn after(base: &ViewChanges) -> Decider {
         let mut decider = Decider::default();
         decider.tables.load(base);
         decider
@@ -61,7 +61,7 @@ impl Decider {
 
     /// Runs an epoch: its commands in the order of their origins, then the timers that are due, then forgets command
     /// ids whose time is over.
-    pub fn run(&mut self, record: &EpochRecord, commands: Vec<Envelope>) -> Decided {
+    pub fn run(&mut self, record: &EpochRecord, commands: Vec<CommandEnvelope>) -> EpochOutput {
         self.run_watched(record, commands, |_, _| {})
     }
 
@@ -69,11 +69,11 @@ impl Decider {
     pub fn run_watched(
         &mut self,
         record: &EpochRecord,
-        mut commands: Vec<Envelope>,
+        mut commands: Vec<CommandEnvelope>,
         mut decided: impl FnMut(Origin, CommandType),
-    ) -> Decided {
+    ) -> EpochOutput {
         commands.sort_unstable_by_key(|envelope| envelope.origin);
-        let mut teller = Teller { epoch: record.epoch, now: record.now, events: Vec::new() };
+        let mut teller = EventRecorder { epoch: record.epoch, now: record.now, events: Vec::new() };
         for envelope in commands {
             let (origin, command_type) = (envelope.origin, envelope.command.command_type());
             self.command(&mut teller, envelope);
@@ -86,10 +86,10 @@ impl Decider {
             self.tables.apply(decision.writes);
         }
         self.tables.forget(record.now);
-        Decided { events: teller.events, changes: self.take_changes() }
+        EpochOutput { events: teller.events, changes: self.take_changes() }
     }
 
-    fn command(&mut self, teller: &mut Teller, envelope: Envelope) {
+    fn command(&mut self, teller: &mut EventRecorder, envelope: CommandEnvelope) {
         // Decided before: a repeat changes nothing, and another command under the same id leaves the outcome as it was.
         if self.tables.operation_of(&envelope).is_some() {
             return;
@@ -102,7 +102,7 @@ impl Decider {
         let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
             let context = Context { epoch, now, occurred_at };
             let decision = decide(&self.tables, &context, &envelope.command)?;
-            let first = Told { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
+            let first = EventContext { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
             size::check(&decision, &first)?;
             Ok((occurred_at, decision))
         });
@@ -138,19 +138,19 @@ impl Decider {
         });
     }
 
-    fn take_changes(&mut self) -> Vec<AnyChange> {
+    fn take_changes(&mut self) -> Vec<ViewChange> {
         let tables = &mut self.tables;
         let mut changes = Vec::new();
-        changes.extend(tables.products.take_changes().into_iter().map(AnyChange::Products));
-        changes.extend(tables.stock.take_changes().into_iter().map(AnyChange::Stock));
+        changes.extend(tables.products.take_changes().into_iter().map(ViewChange::Products));
+        changes.extend(tables.stock.take_changes().into_iter().map(ViewChange::Stock));
         for change in tables.orders.take_changes() {
-            changes.extend(payment_change(&change).map(AnyChange::Payments));
-            changes.push(AnyChange::Orders(change));
+            changes.extend(payment_change(&change).map(ViewChange::Payments));
+            changes.push(ViewChange::Orders(change));
         }
-        changes.extend(tables.credits.take_changes().into_iter().map(AnyChange::Credits));
-        changes.extend(tables.adjustments.take_changes().into_iter().map(AnyChange::Adjustments));
-        changes.extend(tables.operations.take_changes().into_iter().map(AnyChange::Operations));
-        changes.extend(tables.policies.take_changes().into_iter().map(AnyChange::Policy));
+        changes.extend(tables.credits.take_changes().into_iter().map(ViewChange::Credits));
+        changes.extend(tables.adjustments.take_changes().into_iter().map(ViewChange::Adjustments));
+        changes.extend(tables.operations.take_changes().into_iter().map(ViewChange::Operations));
+        changes.extend(tables.policies.take_changes().into_iter().map(ViewChange::Policy));
         changes
     }
 }
@@ -166,7 +166,7 @@ fn payment_change(change: &Change<Order>) -> Option<Change<PaymentRow>> {
 }
 
 /// Where and when a decision's first event is told.
-struct Told<'a> {
+struct EventContext<'a> {
     epoch: Epoch,
     n: u64,
     cause: &'a SmolStr,
@@ -175,19 +175,19 @@ struct Told<'a> {
 }
 
 /// Numbers the facts of an epoch.
-struct Teller {
+struct EventRecorder {
     epoch: Epoch,
     now: Timestamp,
     events: Vec<Event>,
 }
 
-impl Teller {
+impl EventRecorder {
     /// The number of the next event.
     const fn next(&self) -> u64 {
         self.events.len() as u64 + 1
     }
 
-    fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<Fact>) {
+    fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<EventPayload>) {
         for fact in facts {
             let n = self.next();
             self.events.push(Event { epoch: self.epoch, n, cause: cause.clone(), at: self.now, occurred_at, fact });
@@ -196,7 +196,7 @@ impl Teller {
 }
 
 /// What a command leads to, or why it is refused.
-pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Refusal> {
+pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Rejection> {
     match command {
         Command::PutPolicy(command) => policy::rules::put_policy(tables, command),
         Command::PutProduct(command) => catalogue::rules::put_product(tables, context, command),

@@ -3,8 +3,8 @@
 
 use super::table::Table;
 use super::writes::Writes;
-use crate::contract::changes::{Change, Rows};
-use crate::contract::input::Envelope;
+use crate::contract::changes::{Change, ViewChanges};
+use crate::contract::input::CommandEnvelope;
 use crate::contract::time::Timestamp;
 use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::{InventoryPolicy, Product, StockRule, Variant};
@@ -51,8 +51,8 @@ struct Owner {
 
 impl Tables {
     /// Takes in the rows of an epoch, whole. Those of views are not kept here.
-    pub fn load(&mut self, base: &Rows) {
-        let Rows {
+    pub fn load(&mut self, base: &ViewChanges) {
+        let ViewChanges {
             products,
             stock,
             orders,
@@ -109,7 +109,7 @@ impl Tables {
     }
 
     /// Whether the command id was used, and what became of it then.
-    pub fn operation_of(&self, envelope: &Envelope) -> Option<&Arc<Operation>> {
+    pub fn operation_of(&self, envelope: &CommandEnvelope) -> Option<&Arc<Operation>> {
         self.operations.get(&envelope.command_id)
     }
 

@@ -3,7 +3,7 @@
 use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::Product;
 use crate::shop::credits::Credit;
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::policy::Policy;
 use crate::shop::stock::Stock;
@@ -32,5 +32,5 @@ pub struct Decision {
     /// The rows to write.
     pub writes: Writes,
     /// The facts to tell, in order.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<EventPayload>,
 }

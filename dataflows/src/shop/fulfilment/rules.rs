@@ -1,6 +1,6 @@
 //! Shipping, delivering, and shipments that fail.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::shop::bounds;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
@@ -11,12 +11,12 @@ use crate::shop::orders::cancel::{CallOff, call_off};
 use crate::shop::orders::state::{enter, invalid_transition, order, updated};
 use crate::shop::orders::{OrderStatus, PaymentStatus, Shipment, ShipmentStatus};
 use crate::shop::stock::StockReason;
-use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Ships a paid order.
-pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Refusal> {
+pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Rejection> {
     bounds::id(&command.order_id, "/order_id")?;
     bounds::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
     bounds::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
@@ -35,13 +35,16 @@ pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Re
         let there = edit.get(sku).and_then(|stock| stock.location(location)).map_or(0, |at| at.on_hand);
         if tables.inventory_policy(sku) == InventoryPolicy::Reserve && there < quantity {
             let detail = format!("{quantity} of {sku:?} are to leave {location:?}, where {there} lie");
-            return Err(Refusal::new(Code::InsufficientStock, "", detail));
+            return Err(Rejection::new(Code::InsufficientStock, "", detail));
         }
     }
     for (n, line) in before.lines.iter().enumerate() {
         for part in &line.taken {
-            let why =
-                For { reason: StockReason::Shipped, reference: Some(before.order_id.clone()), line: Some(number(n)) };
+            let why = MovementCause {
+                reason: StockReason::Shipped,
+                reference: Some(before.order_id.clone()),
+                line: Some(number(n)),
+            };
             edit.move_by(&line.sku, &part.location, -part.quantity, -part.quantity, why);
         }
     }
@@ -56,7 +59,7 @@ pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Re
 }
 
 /// Says that a shipped order arrived.
-pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder) -> Result<Decision, Refusal> {
+pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder) -> Result<Decision, Rejection> {
     let before = order(tables, &command.order_id)?;
     let on_its_way = before.shipment.as_ref().is_some_and(|shipment| shipment.status == ShipmentStatus::Shipped);
     let open = matches!(before.status, OrderStatus::Shipped | OrderStatus::PartlyReturned);
@@ -79,7 +82,7 @@ pub fn shipment_failure(
     tables: &Tables,
     context: &Context,
     command: &RecordShipmentFailure,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Rejection> {
     bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {

@@ -1,6 +1,6 @@
 //! The row of a command's outcome: the memory of command ids.
 
-use crate::contract::code::{Code, Problem};
+use crate::contract::code::{Code, FieldError};
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
@@ -27,7 +27,7 @@ pub struct Operation {
     /// Whether it put a product that was not there before.
     pub is_first: bool,
     /// Why it was refused; boxed, since few are.
-    pub refusal: Option<Box<(Code, Vec<Problem>)>>,
+    pub refusal: Option<Box<(Code, Vec<FieldError>)>>,
     /// Type, key and data of the command, hashed.
     pub fingerprint: u128,
     /// When it is forgotten: in the first epoch whose `now` is later.
@@ -50,7 +50,7 @@ impl Operation {
     }
 
     /// What was wrong; empty on success.
-    pub fn errors(&self) -> &[Problem] {
+    pub fn errors(&self) -> &[FieldError] {
         self.refusal.as_ref().map_or(&[], |refusal| &refusal.1)
     }
 

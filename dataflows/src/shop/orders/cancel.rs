@@ -1,18 +1,18 @@
 //! Calling an order off.
 
-use crate::contract::code::Refusal;
+use crate::contract::code::Rejection;
 use crate::contract::money::Money;
 use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
 use crate::shop::orders::{CancelOrder, Order, OrderStatus, PaymentStatus, ShipmentStatus};
 use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::RefundKind;
 use crate::shop::stock::StockReason;
-use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct CallOff {
 }
 
 /// Cancels an order for its customer.
-pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Refusal> {
+pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Rejection> {
     bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
@@ -48,14 +48,14 @@ pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -
 }
 
 /// Calls an order off: releases or takes back its goods, and gives back what is left of its money.
-pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Result<Decision, Refusal> {
+pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Result<Decision, Rejection> {
     let mut edit = StockEdit::new(tables);
     for (n, line) in before.lines.iter().enumerate() {
         if before.holds_reservations() {
             edit.release(&before.order_id, n, line);
         } else if how.restock {
             for part in &line.taken {
-                let why = For {
+                let why = MovementCause {
                     reason: StockReason::ShipmentCancelled,
                     reference: Some(before.order_id.clone()),
                     line: Some(number(n)),
@@ -81,7 +81,12 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
     enter(&mut after, context, OrderStatus::Cancelled);
     let order = Arc::new(after);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(Fact::OrderCancelled { order: Arc::clone(&order), from: before.status, reason: how.reason, refunds });
+    facts.push(EventPayload::OrderCancelled {
+        order: Arc::clone(&order),
+        from: before.status,
+        reason: how.reason,
+        refunds,
+    });
     if refund > 0 {
         let moved = MoneyMoved {
             order: Arc::clone(&order),
@@ -89,7 +94,7 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
             amount: Money::new(refund, order.currency),
             reason: Some(SmolStr::new_static(how.refund)),
         };
-        facts.push(Fact::RefundIssued(RefundKind::Cancelled, moved));
+        facts.push(EventPayload::RefundIssued(RefundKind::Cancelled, moved));
     }
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })

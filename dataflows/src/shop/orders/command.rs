@@ -1,6 +1,6 @@
 //! The commands that place and cancel orders.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use crate::shop::payments::PaymentMethod;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct PlaceLine {
     /// How many.
     pub quantity: i64,
     /// At what price; the catalogue's by default.
-    pub unit_price: Option<GivenMoney>,
+    pub unit_price: Option<MoneyInput>,
 }
 
 /// How an order is to be paid.

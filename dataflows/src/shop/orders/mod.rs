@@ -7,4 +7,4 @@ pub(crate) mod rules;
 pub(crate) mod state;
 
 pub use command::{CancelOrder, PlaceLine, PlaceOrder, PlacePayment};
-pub use row::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus, Taken};
+pub use row::{Allocation, History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentStatus};

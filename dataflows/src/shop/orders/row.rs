@@ -5,7 +5,7 @@ use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
 use crate::engine::stored::{stored, stored_words};
-use crate::shop::memo::HashMemo;
+use crate::shop::memo::CachedHash;
 use crate::shop::payments::PaymentMethod;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -101,7 +101,7 @@ pub struct Order {
     /// The return and refund ids used.
     pub money_back_ids: Vec<SmolStr>,
     /// Its hash.
-    pub memo: HashMemo,
+    pub memo: CachedHash,
 }
 
 /// A line of an order.
@@ -120,12 +120,12 @@ pub struct OrderLine {
     /// How many came back.
     pub returned: i64,
     /// Where they were taken from.
-    pub taken: SmallVec<[Taken; 1]>,
+    pub taken: SmallVec<[Allocation; 1]>,
 }
 
 /// A part of a line, and the location that it was taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Allocation {
     /// The location.
     pub location: SmolStr,
     /// How many.
@@ -198,7 +198,7 @@ impl Order {
             history: self.history.clone(),
             placed_at: self.placed_at,
             money_back_ids: Vec::new(),
-            memo: HashMemo::default(),
+            memo: CachedHash::default(),
         }
     }
 
@@ -219,11 +219,11 @@ impl Order {
     }
 }
 
-struct LineJson<'a>(usize, &'a OrderLine, Currency);
+struct OrderLineJson<'a>(usize, &'a OrderLine, Currency);
 
-impl Serialize for LineJson<'_> {
+impl Serialize for OrderLineJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let LineJson(line, of, currency) = self;
+        let OrderLineJson(line, of, currency) = self;
         let mut row = serializer.serialize_struct("OrderLine", 7)?;
         row.serialize_field("line", &(line + 1))?;
         row.serialize_field("sku", &of.sku)?;
@@ -236,11 +236,11 @@ impl Serialize for LineJson<'_> {
     }
 }
 
-struct LinesJson<'a>(&'a Order);
+struct OrderLinesJson<'a>(&'a Order);
 
-impl Serialize for LinesJson<'_> {
+impl Serialize for OrderLinesJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| LineJson(n, line, self.0.currency)))
+        serializer.collect_seq(self.0.lines.iter().enumerate().map(|(n, line)| OrderLineJson(n, line, self.0.currency)))
     }
 }
 
@@ -266,7 +266,7 @@ impl Serialize for Order {
         row.serialize_field("customer_id", &self.customer_id)?;
         row.serialize_field("country", &self.country)?;
         row.serialize_field("currency", &self.currency)?;
-        row.serialize_field("lines", &LinesJson(self))?;
+        row.serialize_field("lines", &OrderLinesJson(self))?;
         row.serialize_field("total", &money(self.total))?;
         row.serialize_field("captured", &money(self.captured))?;
         row.serialize_field("refunded", &money(self.refunded))?;
@@ -289,7 +289,7 @@ impl Row for Order {
         self.order_id.clone()
     }
 
-    fn memo(&self) -> Option<&HashMemo> {
+    fn memo(&self) -> Option<&CachedHash> {
         Some(&self.memo)
     }
 }
@@ -306,7 +306,7 @@ stored! {
         history, placed_at, money_back_ids, memo,
     }
     OrderLine { sku, category, quantity, unit_price, amount, returned, taken }
-    Taken { location, quantity }
+    Allocation { location, quantity }
     Payment { method, status, token, deadline, processed, failed, charged_back }
     Shipment { carrier, tracking, status }
     History { status, at, epoch }

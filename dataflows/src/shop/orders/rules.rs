@@ -1,14 +1,14 @@
 //! Placing an order: prices it, checks every line's stock, reserves every line or none.
 
-use crate::contract::code::{Code, Problem, Refusal};
+use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::{Currency, Money};
 use crate::shop::bounds;
 use crate::shop::catalogue::{Product, Variant};
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
-use crate::shop::memo::HashMemo;
+use crate::shop::event::EventPayload;
+use crate::shop::memo::CachedHash;
 use crate::shop::orders::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, PlaceOrder};
 use crate::shop::payments::{MoneyMoved, PaymentMethod};
 use crate::shop::stock::stock_edit::StockEdit;
@@ -21,16 +21,16 @@ pub const fn keeps_row(code: Code) -> bool {
 }
 
 /// Places an order.
-pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> Result<Decision, Refusal> {
+pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> Result<Decision, Rejection> {
     let (currency, prices) = check(tables, command)?;
     if let Some(order) = tables.orders.get(command.key())
         && order.status != OrderStatus::Rejected
     {
-        return Err(Refusal::new(Code::AlreadyExists, "", format!("there is an order {:?}", command.key())));
+        return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", command.key())));
     }
     let mut lines = price_lines(tables, context, command, currency, &prices)?;
     let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
-        return Err(Refusal::new(Code::Overflow, "", "the total does not fit 64 bits"));
+        return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
     };
     let mut edit = StockEdit::new(tables);
     reserve(tables, &mut edit, &mut lines)?;
@@ -64,20 +64,20 @@ pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> 
         edit.tell_reserved(&order.order_id, n, line);
     }
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(Fact::OrderCreated(Arc::clone(&order)));
+    facts.push(EventPayload::OrderCreated(Arc::clone(&order)));
     facts.extend(money_facts(&order));
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// What a new order says about its money: nothing if it costs nothing.
-fn money_facts(order: &Arc<Order>) -> Option<Fact> {
+fn money_facts(order: &Arc<Order>) -> Option<EventPayload> {
     let payment = order.payment.as_ref().filter(|_| order.total > 0)?;
     let amount = Money::new(order.total, order.currency);
     Some(if payment.processed {
-        Fact::PaymentProcessed(MoneyMoved { order: Arc::clone(order), refund_id: None, amount, reason: None })
+        EventPayload::PaymentProcessed(MoneyMoved { order: Arc::clone(order), refund_id: None, amount, reason: None })
     } else {
-        Fact::PaymentRequested {
+        EventPayload::PaymentRequested {
             order_id: order.order_id.clone(),
             amount,
             method: payment.method,
@@ -104,21 +104,24 @@ fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: Or
         history: smallvec![History { status, at: context.now, epoch: context.epoch }],
         placed_at: context.occurred_at,
         money_back_ids: Vec::new(),
-        memo: HashMemo::default(),
+        memo: CachedHash::default(),
     }
 }
 
 /// What is kept of an order that was refused.
-pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Refusal) -> Decision {
+pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) -> Decision {
     let currency = Currency::parse(&command.currency).expect("a bad currency is `invalid`, which keeps no row");
     let order = Order { code: Some(refusal.code), ..blank(context, command, currency, OrderStatus::Rejected) };
-    let fact =
-        Fact::OrderRejected { order_id: order.order_id.clone(), code: refusal.code, errors: refusal.errors.clone() };
+    let fact = EventPayload::OrderRejected {
+        order_id: order.order_id.clone(),
+        code: refusal.code,
+        errors: refusal.errors.clone(),
+    };
     Decision { writes: Writes { order: Some(Arc::new(order)), ..Writes::default() }, facts: vec![fact] }
 }
 
 /// Checks the bounds; gives back the currency and the prices that are given.
-fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Refusal> {
+fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Rejection> {
     bounds::id(command.key(), "/order_id")?;
     bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = bounds::currency(&command.currency, "/currency")?;
@@ -142,7 +145,7 @@ fn price_lines(
     command: &PlaceOrder,
     currency: Currency,
     prices: &[Option<Money>],
-) -> Result<Vec<OrderLine>, Refusal> {
+) -> Result<Vec<OrderLine>, Rejection> {
     let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
     for (n, (line, given)) in command.lines.iter().zip(prices).enumerate() {
         let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
@@ -163,14 +166,14 @@ fn price_lines(
             Err((code, detail)) => problems.push(problem(n, code, detail)),
         }
     }
-    Refusal::of(problems).map_or(Ok(lines), Err)
+    Rejection::of(problems).map_or(Ok(lines), Err)
 }
 
 type LineError = (Code, String);
 
 /// A problem of a line.
-pub fn problem(n: usize, code: Code, detail: String) -> Problem {
-    Problem { pointer: format!("/lines/{n}").into(), code, detail: detail.into() }
+pub fn problem(n: usize, code: Code, detail: String) -> FieldError {
+    FieldError { pointer: format!("/lines/{n}").into(), code, detail: detail.into() }
 }
 
 /// What a SKU stands for, if it is sold.
@@ -195,7 +198,7 @@ pub fn amount(quantity: i64, price: Money, currency: Currency) -> Result<(i64, i
 
 /// Reserves every line or none. Lines are taken in order; one that falls short takes all that there is, so that lines
 /// of one SKU count together.
-fn reserve(tables: &Tables, edit: &mut StockEdit<'_>, lines: &mut [OrderLine]) -> Result<(), Refusal> {
+fn reserve(tables: &Tables, edit: &mut StockEdit<'_>, lines: &mut [OrderLine]) -> Result<(), Rejection> {
     let mut problems = Vec::new();
     for (n, line) in lines.iter_mut().enumerate() {
         let (taken, short) = edit.take(&line.sku, line.quantity, tables.inventory_policy(&line.sku));
@@ -205,5 +208,5 @@ fn reserve(tables: &Tables, edit: &mut StockEdit<'_>, lines: &mut [OrderLine]) -
         }
         line.taken = taken;
     }
-    Refusal::of(problems).map_or(Ok(()), Err)
+    Rejection::of(problems).map_or(Ok(()), Err)
 }

@@ -1,26 +1,26 @@
 //! The states of an order, and how it enters them.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::shop::bounds;
 use crate::shop::context::{Context, not_found};
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::{History, Order, OrderStatus};
 use crate::shop::stock::stock_edit::StockEdit;
 use std::sync::Arc;
 
 /// The order of that id.
-pub fn order<'a>(tables: &'a Tables, order_id: &str) -> Result<&'a Arc<Order>, Refusal> {
+pub fn order<'a>(tables: &'a Tables, order_id: &str) -> Result<&'a Arc<Order>, Rejection> {
     bounds::id(order_id, "/order_id")?;
     tables.orders.get(order_id).ok_or_else(|| not_found("order", order_id))
 }
 
 /// The refusal of what the order's state does not allow.
-pub fn invalid_transition(order: &Order, what: &str) -> Refusal {
+pub fn invalid_transition(order: &Order, what: &str) -> Rejection {
     let state = serde_json::to_string(&order.status).unwrap_or_default();
     let detail = format!("an order that is {} cannot be {what}", state.trim_matches('"'));
-    Refusal::new(Code::InvalidTransition, "", detail)
+    Rejection::new(Code::InvalidTransition, "", detail)
 }
 
 /// Brings an order to a state.
@@ -30,10 +30,15 @@ pub fn enter(order: &mut Order, context: &Context, status: OrderStatus) {
 }
 
 /// A decision that brought an order from one state of the table to the next.
-pub fn updated(edit: StockEdit<'_>, after: Order, from: OrderStatus, more: Option<Fact>) -> Result<Decision, Refusal> {
+pub fn updated(
+    edit: StockEdit<'_>,
+    after: Order,
+    from: OrderStatus,
+    more: Option<EventPayload>,
+) -> Result<Decision, Rejection> {
     let order = Arc::new(after);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(Fact::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    facts.push(EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: None });
     facts.extend(more);
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })

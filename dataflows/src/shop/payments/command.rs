@@ -1,6 +1,6 @@
 //! The command of a payment, and the ways to pay.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use crate::engine::stored::stored_words;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct RecordPaymentResult {
     /// What became of it.
     pub status: PaymentResult,
     /// How much.
-    pub amount: GivenMoney,
+    pub amount: MoneyInput,
     /// Why.
     pub reason: Option<SmolStr>,
     /// Business time.

@@ -1,12 +1,12 @@
 //! What becomes of an order's payment: processed, failed, charged back, or not in time.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::cancel::{CallOff, call_off};
 use crate::shop::orders::state::{enter, invalid_transition, order, updated};
 use crate::shop::orders::{Order, OrderStatus, Payment, PaymentStatus, ShipmentStatus};
@@ -18,7 +18,7 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Takes a result of the gateway.
-pub fn record_result(tables: &Tables, context: &Context, command: &RecordPaymentResult) -> Result<Decision, Refusal> {
+pub fn record_result(tables: &Tables, context: &Context, command: &RecordPaymentResult) -> Result<Decision, Rejection> {
     bounds::id(&command.order_id, "/order_id")?;
     bounds::id(&command.payment_id, "/payment_id")?;
     let amount = match command.status {
@@ -30,7 +30,7 @@ pub fn record_result(tables: &Tables, context: &Context, command: &RecordPayment
     let payment = before.payment.as_ref().filter(|_| command.payment_id == before.order_id);
     let Some(payment) = payment else {
         let detail = format!("the order has no payment {:?}", command.payment_id);
-        return Err(Refusal::new(Code::UnknownPayment, "/payment_id", detail));
+        return Err(Rejection::new(Code::UnknownPayment, "/payment_id", detail));
     };
     let given = command.amount.amount.0;
     if let Some(taken) = taken(before, payment, command.status) {
@@ -55,7 +55,7 @@ pub fn record_result(tables: &Tables, context: &Context, command: &RecordPayment
         PaymentResult::Failed => failed(tables, context, before, command),
         PaymentResult::ChargedBack if given > before.left() => {
             let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
-            Err(Refusal::new(Code::OverRefund, "/amount", detail))
+            Err(Rejection::new(Code::OverRefund, "/amount", detail))
         }
         PaymentResult::ChargedBack => Ok(charged_back(before, command)),
     }
@@ -81,9 +81,9 @@ const fn allowed(order: &Order, status: PaymentResult) -> bool {
     }
 }
 
-fn mismatch(order: &Order, expected: i64) -> Refusal {
+fn mismatch(order: &Order, expected: i64) -> Rejection {
     let detail = format!("the amount is {}", Money::new(expected, order.currency));
-    Refusal::new(Code::AmountMismatch, "/amount", detail)
+    Rejection::new(Code::AmountMismatch, "/amount", detail)
 }
 
 fn moved(order: &Arc<Order>, amount: i64, refund: Option<&'static str>, reason: Option<SmolStr>) -> MoneyMoved {
@@ -109,7 +109,7 @@ fn processed(
     context: &Context,
     before: &Arc<Order>,
     command: &RecordPaymentResult,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Rejection> {
     let mut after = with_payment(before, |payment| {
         payment.status = PaymentStatus::Processed;
         payment.deadline = None;
@@ -120,7 +120,7 @@ fn processed(
     let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, order.total, None, command.reason.clone());
-        decision.facts.push(Fact::PaymentProcessed(money));
+        decision.facts.push(EventPayload::PaymentProcessed(money));
     }
     Ok(decision)
 }
@@ -135,8 +135,8 @@ fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
     after.refunded += before.total;
     let order = Arc::new(after);
     let facts = vec![
-        Fact::PaymentProcessed(moved(&order, order.total, None, command.reason.clone())),
-        Fact::RefundIssued(RefundKind::LateCapture, moved(&order, order.total, Some("late_capture"), None)),
+        EventPayload::PaymentProcessed(moved(&order, order.total, None, command.reason.clone())),
+        EventPayload::RefundIssued(RefundKind::LateCapture, moved(&order, order.total, Some("late_capture"), None)),
     ];
     Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
 }
@@ -146,13 +146,13 @@ fn failed(
     context: &Context,
     before: &Arc<Order>,
     command: &RecordPaymentResult,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Rejection> {
     let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
     let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
     let mut decision = call_off(tables, context, &tried, how)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
-        decision.facts.push(Fact::PaymentFailed(money));
+        decision.facts.push(EventPayload::PaymentFailed(money));
     }
     Ok(decision)
 }
@@ -176,6 +176,7 @@ fn charged_back(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
     });
     after.refunded += amount;
     let order = Arc::new(after);
-    let facts = vec![Fact::RefundIssued(RefundKind::MoneyOnly, moved(&order, amount, Some("charged_back"), None))];
+    let facts =
+        vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved(&order, amount, Some("charged_back"), None))];
     Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
 }

@@ -1,13 +1,13 @@
 //! The policy: what decisions depend on beside the commands.
 
-use crate::contract::code::Refusal;
+use crate::contract::code::Rejection;
 use crate::shop::bounds;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::policy::PutPolicy;
 
 /// Sets the keys that are given.
-pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Refusal> {
+pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Rejection> {
     let mut policy = tables.policy();
     let (timeout_s, external_s) = (command.payment_timeout_s, command.payment_timeout_external_s);
     let keys = [

@@ -1,6 +1,6 @@
 //! The command that pays money back without goods.
 
-use crate::contract::money::GivenMoney;
+use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -14,7 +14,7 @@ pub struct IssueRefund {
     /// The refund's id within the order.
     pub refund_id: SmolStr,
     /// How much, at most what is left.
-    pub amount: GivenMoney,
+    pub amount: MoneyInput,
     /// Why.
     pub reason: Option<SmolStr>,
     /// Business time.

@@ -1,11 +1,11 @@
 //! Money of an order that goes back without goods.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::bounds;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::orders::state::order;
 use crate::shop::payments::MoneyMoved;
@@ -16,22 +16,22 @@ use std::sync::Arc;
 /// The refund ids that the shop itself uses: taken from the start.
 const SHOP_WORDS: [&str; 4] = ["cancelled", "shipment_failed", "late_capture", "charged_back"];
 
-pub fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<(), Refusal> {
+pub fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<(), Rejection> {
     if order.money_back_ids.contains(id) || SHOP_WORDS.contains(&id.as_str()) {
-        return Err(Refusal::new(Code::AlreadyExists, pointer, format!("the id {id:?} is taken in this order")));
+        return Err(Rejection::new(Code::AlreadyExists, pointer, format!("the id {id:?} is taken in this order")));
     }
     Ok(())
 }
 
 /// Pays money back without goods.
-pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, Refusal> {
+pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, Rejection> {
     bounds::id(&command.order_id, "/order_id")?;
     bounds::id(&command.refund_id, "/refund_id")?;
     let amount = bounds::positive(&command.amount, "/amount")?;
     bounds::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if before.refunds() >= bounds::REFUNDS_MAX {
-        return Err(Refusal::invalid("/refund_id", "an order has at most 200 refunds"));
+        return Err(Rejection::invalid("/refund_id", "an order has at most 200 refunds"));
     }
     check_free(before, &command.refund_id, "/refund_id")?;
     if amount.currency != before.currency {
@@ -39,7 +39,7 @@ pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, 
     }
     if command.amount.amount.0 > before.left() {
         let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
-        return Err(Refusal::new(Code::OverRefund, "/amount", detail));
+        return Err(Rejection::new(Code::OverRefund, "/amount", detail));
     }
     let mut after = before.as_ref().clone();
     after.refunded += command.amount.amount.0;
@@ -51,11 +51,11 @@ pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, 
         amount,
         reason: command.reason.clone(),
     };
-    let facts = vec![Fact::RefundIssued(RefundKind::MoneyOnly, moved)];
+    let facts = vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved)];
     Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
 }
 
 /// The refusal of an amount in another currency than the order's.
-pub fn currency_mismatch(order: &Order) -> Refusal {
-    Refusal::new(Code::CurrencyMismatch, "/amount", format!("the order is in {}", order.currency.as_str()))
+pub fn currency_mismatch(order: &Order) -> Rejection {
+    Rejection::new(Code::CurrencyMismatch, "/amount", format!("the order is in {}", order.currency.as_str()))
 }

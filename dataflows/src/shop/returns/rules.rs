@@ -1,12 +1,12 @@
 //! Goods of an order that come back.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
 use crate::shop::orders::{Order, OrderStatus};
 use crate::shop::payments::MoneyMoved;
@@ -14,13 +14,13 @@ use crate::shop::refunds::RefundKind;
 use crate::shop::refunds::rules::check_free;
 use crate::shop::returns::{Return, ReturnItems, ReturnedLine};
 use crate::shop::stock::StockReason;
-use crate::shop::stock::stock_edit::{For, StockEdit, number};
+use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Takes goods back, at the line's price.
-pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Refusal> {
+pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Rejection> {
     bounds::id(&command.order_id, "/order_id")?;
     bounds::id(&command.return_id, "/return_id")?;
     bounds::lines(command.lines.len(), bounds::LINES_MAX)?;
@@ -29,7 +29,7 @@ pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -
     }
     let before = order(tables, &command.order_id)?;
     if before.returns() >= bounds::RETURNS_MAX {
-        return Err(Refusal::invalid("/return_id", "an order has at most 200 returns"));
+        return Err(Rejection::invalid("/return_id", "an order has at most 200 returns"));
     }
     let quantities = by_line(before, command)?;
     check_free(before, &command.return_id, "/return_id")?;
@@ -67,15 +67,15 @@ fn tell_return(
     command: &ReturnItems,
     lines: Vec<ReturnedLine>,
     refund: i64,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Rejection> {
     let order = Arc::new(after);
     let money = Money::new(refund, order.currency);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(Fact::ItemsReturned {
+    facts.push(EventPayload::ItemsReturned {
         order: Arc::clone(&order),
         returned: Return { return_id: command.return_id.clone(), lines, refund: money, restock: command.restock },
     });
-    facts.push(Fact::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    facts.push(EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: None });
     if refund > 0 {
         let moved = MoneyMoved {
             order: Arc::clone(&order),
@@ -83,20 +83,20 @@ fn tell_return(
             amount: money,
             reason: Some(SmolStr::new_static("returned")),
         };
-        facts.push(Fact::RefundIssued(RefundKind::Returned, moved));
+        facts.push(EventPayload::RefundIssued(RefundKind::Returned, moved));
     }
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// How many of each line come back, by the line's index. Entries that name one line count together.
-fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Refusal> {
+fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Rejection> {
     let mut quantities = BTreeMap::<usize, i64>::new();
     for (n, entry) in command.lines.iter().enumerate() {
         let index = usize::try_from(entry.line).ok().and_then(|line| line.checked_sub(1));
         let Some(index) = index.filter(|index| *index < order.lines.len()) else {
             let detail = format!("the order has {} lines, numbered from 1", order.lines.len());
-            return Err(Refusal::invalid(format!("/lines/{n}/line"), detail));
+            return Err(Rejection::invalid(format!("/lines/{n}/line"), detail));
         };
         let sum = quantities.entry(index).or_default();
         *sum = sum.saturating_add(entry.quantity);
@@ -105,7 +105,7 @@ fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>,
 }
 
 /// Refuses what is more than was sold and not yet returned, naming each entry at which a line is passed.
-fn check_left(order: &Order, command: &ReturnItems) -> Result<(), Refusal> {
+fn check_left(order: &Order, command: &ReturnItems) -> Result<(), Rejection> {
     let mut left: Vec<i64> = order.lines.iter().map(|line| line.quantity - line.returned).collect();
     let mut problems = Vec::new();
     for (n, entry) in command.lines.iter().enumerate() {
@@ -116,7 +116,7 @@ fn check_left(order: &Order, command: &ReturnItems) -> Result<(), Refusal> {
         }
         left[index] = left[index].saturating_sub(entry.quantity);
     }
-    Refusal::of(problems).map_or(Ok(()), Err)
+    Rejection::of(problems).map_or(Ok(()), Err)
 }
 
 /// Puts goods of a line back where they were taken from, from the front, after those that came back before.
@@ -128,8 +128,11 @@ fn restock(edit: &mut StockEdit<'_>, order: &Order, index: usize, quantity: i64,
         skip = (skip - part.quantity).max(0);
         let here = room.min(left);
         if here > 0 {
-            let why =
-                For { reason: StockReason::Returned, reference: Some(return_id.clone()), line: Some(number(index)) };
+            let why = MovementCause {
+                reason: StockReason::Returned,
+                reference: Some(return_id.clone()),
+                line: Some(number(index)),
+            };
             edit.move_by(&line.sku, &part.location, here, 0, why);
             left -= here;
         }

@@ -2,7 +2,7 @@
 //! outcome and no operation. Only the shape is checked here; how they count is the views' to say.
 
 use crate::contract::time::Timestamp;
-use crate::shop::command::Unreadable;
+use crate::shop::command::CommandReadError;
 use crate::shop::command::shape::shaped;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -78,7 +78,7 @@ macro_rules! observations {
                 match self { $(ObservationType::$name => stringify!($name),)* }
             }
 
-            fn read(self, data: &[u8]) -> Result<Observation, Unreadable> {
+            fn read(self, data: &[u8]) -> Result<Observation, CommandReadError> {
                 match self { $(ObservationType::$name => shaped(data).map(Observation::$name),)* }
             }
         }
@@ -126,14 +126,14 @@ impl ObservationType {
 
 impl Observation {
     /// Reads an observation's data. There is no outcome that could say that an id is none, so such data is unreadable.
-    pub fn read(observation_type: ObservationType, data: &[u8]) -> Result<Observation, Unreadable> {
+    pub fn read(observation_type: ObservationType, data: &[u8]) -> Result<Observation, CommandReadError> {
         let observation = observation_type.read(data)?;
         let owners = ["customer_id", "session_id"].into_iter().zip(observation.owners());
         let owners = owners.filter_map(|(field, id)| Some((field, id?)));
         for (field, id) in observation.ids().into_iter().chain(owners) {
             let detail = format!("{field} has not 1 to {ID_CHARS_MAX} characters, or control characters");
             if id.is_empty() || id.chars().count() > ID_CHARS_MAX || id.chars().any(char::is_control) {
-                return Err(Unreadable::Shape { pointer: format!("/{field}"), detail });
+                return Err(CommandReadError::Shape { pointer: format!("/{field}"), detail });
             }
         }
         Ok(observation)
@@ -182,7 +182,7 @@ pub fn normalised(query: &str) -> SmolStr {
 mod tests {
     use super::*;
 
-    fn read(name: &str, data: &str) -> Result<Observation, Unreadable> {
+    fn read(name: &str, data: &str) -> Result<Observation, CommandReadError> {
         Observation::read(ObservationType::from_name(name).unwrap(), data.as_bytes())
     }
 
@@ -234,7 +234,7 @@ mod tests {
             ("SearchResultClicked", &long, "/search_id"),
         ] {
             match read(name, data) {
-                Err(Unreadable::Shape { pointer, .. }) => assert_eq!(pointer, at, "{data}"),
+                Err(CommandReadError::Shape { pointer, .. }) => assert_eq!(pointer, at, "{data}"),
                 other => panic!("{data}: {other:?}"),
             }
         }

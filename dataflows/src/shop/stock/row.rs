@@ -1,7 +1,7 @@
 //! The row of a SKU's stock.
 
 use crate::engine::stored::stored;
-use crate::shop::memo::HashMemo;
+use crate::shop::memo::CachedHash;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
@@ -16,7 +16,7 @@ pub struct Stock {
     /// In the order of their ids; a location stays, also at 0.
     pub locations: SmallVec<[StockLocation; 1]>,
     /// Its hash.
-    pub memo: HashMemo,
+    pub memo: CachedHash,
 }
 
 /// The stock of a SKU at a location.
@@ -40,7 +40,7 @@ impl StockLocation {
 impl Stock {
     /// A SKU without any location yet.
     pub fn new(sku: SmolStr) -> Stock {
-        Stock { sku, locations: SmallVec::new(), memo: HashMemo::default() }
+        Stock { sku, locations: SmallVec::new(), memo: CachedHash::default() }
     }
 
     /// How many lie anywhere.
@@ -115,7 +115,7 @@ impl Row for Stock {
         self.sku.clone()
     }
 
-    fn memo(&self) -> Option<&HashMemo> {
+    fn memo(&self) -> Option<&CachedHash> {
         Some(&self.memo)
     }
 }

@@ -1,10 +1,10 @@
 //! Stock as it changes within one decision, and the facts that say so.
 
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
-use crate::shop::event::Fact;
-use crate::shop::orders::{OrderLine, Taken};
+use crate::shop::event::EventPayload;
+use crate::shop::orders::{Allocation, OrderLine};
 use crate::shop::stock::{Reservation, Stock, StockMovement, StockReason};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// What a movement is for.
 #[derive(Clone, Debug)]
-pub struct For {
+pub struct MovementCause {
     /// Why.
     pub reason: StockReason,
     /// The caller's reference, or the order, return or credit.
@@ -22,7 +22,7 @@ pub struct For {
 }
 
 /// The rows that changed, the facts, and those of stock that ran low.
-pub type Finished = (Vec<Stock>, Vec<Fact>, Vec<Fact>);
+pub type StockEditOutput = (Vec<Stock>, Vec<EventPayload>, Vec<EventPayload>);
 
 /// The stock that a decision has touched.
 pub struct StockEdit<'a> {
@@ -31,7 +31,7 @@ pub struct StockEdit<'a> {
     /// Whether a count no longer fits 64 bits.
     is_overflown: bool,
     /// The facts so far.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<EventPayload>,
 }
 
 impl<'a> StockEdit<'a> {
@@ -63,7 +63,7 @@ impl<'a> StockEdit<'a> {
 
     /// Takes `quantity` from the locations in the order of their ids, and says by how many it falls short. Nothing is
     /// told.
-    pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> (SmallVec<[Taken; 1]>, i64) {
+    pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> (SmallVec<[Allocation; 1]>, i64) {
         let mut taken = SmallVec::new();
         if policy == InventoryPolicy::None {
             return (taken, 0);
@@ -72,7 +72,7 @@ impl<'a> StockEdit<'a> {
         for location in self.get(sku).into_iter().flat_map(|stock| &stock.locations) {
             let free = location.available().clamp(0, left);
             if free > 0 {
-                taken.push(Taken { location: location.location.clone(), quantity: free });
+                taken.push(Allocation { location: location.location.clone(), quantity: free });
                 left -= free;
             }
         }
@@ -90,19 +90,19 @@ impl<'a> StockEdit<'a> {
     pub fn release(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
             self.change(&line.sku, &part.location, 0, -part.quantity);
-            self.facts.push(Fact::InventoryReleased(reservation(order_id, n, line, part)));
+            self.facts.push(EventPayload::InventoryReleased(reservation(order_id, n, line, part)));
         }
     }
 
     /// Tells what a line of an order has taken.
     pub fn tell_reserved(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
-            self.facts.push(Fact::InventoryReserved(reservation(order_id, n, line, part)));
+            self.facts.push(EventPayload::InventoryReserved(reservation(order_id, n, line, part)));
         }
     }
 
     /// Changes the stock on hand, and what is reserved by the same number if goods leave that were.
-    pub fn move_by(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64, why: For) {
+    pub fn move_by(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64, why: MovementCause) {
         let (on_hand_now, reserved_now) = self.change(sku, location, on_hand, reserved);
         let movement = StockMovement {
             sku: sku.clone(),
@@ -114,16 +114,16 @@ impl<'a> StockEdit<'a> {
             on_hand: on_hand_now,
             reserved: reserved_now,
         };
-        self.facts.push(Fact::StockUpdated(movement));
+        self.facts.push(EventPayload::StockUpdated(movement));
     }
 
     /// The rows that changed, the facts, and those of stock that ran low: once a SKU, in the order of the SKUs. Refused
     /// if a count, or the sum over all locations, does not fit 64 bits.
-    pub fn finish(self) -> Result<Finished, Refusal> {
+    pub fn finish(self) -> Result<StockEditOutput, Rejection> {
         let mut low = Vec::new();
         for (sku, stock) in &self.touched {
             if self.is_overflown || !stock.fits() {
-                return Err(Refusal::new(Code::Overflow, "", format!("the stock of {sku:?} does not fit 64 bits")));
+                return Err(Rejection::new(Code::Overflow, "", format!("the stock of {sku:?} does not fit 64 bits")));
             }
             let Some(low_stock_at) = self.tables.stock_rule(sku).and_then(|rule| rule.low_stock_at) else {
                 continue;
@@ -131,7 +131,7 @@ impl<'a> StockEdit<'a> {
             let before = self.tables.stock.get(sku).map_or(0, |stock| stock.available());
             let available = stock.available();
             if before > low_stock_at && available <= low_stock_at {
-                low.push(Fact::LowStock { sku: sku.clone(), available, low_stock_at });
+                low.push(EventPayload::LowStock { sku: sku.clone(), available, low_stock_at });
             }
         }
         Ok((self.touched.into_values().collect(), self.facts, low))
@@ -139,15 +139,15 @@ impl<'a> StockEdit<'a> {
 }
 
 /// Adds what is nowhere free to the part that is taken at `main`.
-fn take_at_main(taken: &mut SmallVec<[Taken; 1]>, quantity: i64) {
+fn take_at_main(taken: &mut SmallVec<[Allocation; 1]>, quantity: i64) {
     let at = taken.partition_point(|part| part.location.as_str() < "main");
     match taken.get_mut(at).filter(|part| part.location == "main") {
         Some(part) => part.quantity += quantity,
-        None => taken.insert(at, Taken { location: SmolStr::new_static("main"), quantity }),
+        None => taken.insert(at, Allocation { location: SmolStr::new_static("main"), quantity }),
     }
 }
 
-fn reservation(order_id: &SmolStr, n: usize, line: &OrderLine, part: &Taken) -> Reservation {
+fn reservation(order_id: &SmolStr, n: usize, line: &OrderLine, part: &Allocation) -> Reservation {
     Reservation {
         sku: line.sku.clone(),
         location: part.location.clone(),

@@ -3,17 +3,17 @@
 
 mod row;
 
-use crate::contract::changes::{AnyChange, Change, Changes};
-use crate::engine::operators::Share;
-use crate::engine::operators::{Decided, route};
-use crate::engine::operators::{Local, Summand, Tallied, tally};
-use crate::shop::event::Fact;
+use crate::contract::changes::{Change, Changes, ViewChange};
+use crate::engine::operators::WorkerKeys;
+use crate::engine::operators::{CoreUpdate, route};
+use crate::engine::operators::{InProcess, SumChange, SumUpdate, sum_by_key};
+use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::stock::Stock;
 use crate::views::revenue::{Grain, Revenue};
 use differential_dataflow::{AsCollection, VecCollection};
 use hashbrown::HashMap;
-pub use row::{Check, Imbalance, Invariant, Subject};
+pub use row::{Check, Invariant, Residual, Subject};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,30 +24,35 @@ use timely::dataflow::operators::{Capability, Concatenate, Operator};
 
 /// A summand of a check. Without a subject it counts the subjects.
 type Key = (Check, Option<Subject>);
-type Rows<'s> = Stream<'s, u64, Vec<(Local<Decided>, u64)>>;
-type Summands<'s> = Stream<'s, u64, Vec<Summand<Key, i128>>>;
+type UpdateStream<'s> = Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>;
+type SumUpdates<'s> = Stream<'s, u64, Vec<SumUpdate<Key, i128>>>;
 /// How a check stands: how many subjects, how many violations, the first of them.
-type Standing = (Check, (i64, i64, Option<String>));
+type CheckStatus = (Check, (i64, i64, Option<String>));
 
 /// The rows of the checks that change, and the sums behind them. `decided` are facts and rows of tables, `revenue` the
 /// rows of revenue.
-pub fn invariants<'s>(decided: Rows<'s>, revenue: Rows<'s>, base: Option<&Changes>, share: Share) -> Rows<'s> {
+pub fn invariants<'s>(
+    decided: UpdateStream<'s>,
+    revenue: UpdateStream<'s>,
+    base: Option<&Changes>,
+    share: WorkerKeys,
+) -> UpdateStream<'s> {
     let scope = decided.scope();
-    let weights = scope.concatenate([weigh(decided), weigh(revenue)]);
+    let weights = scope.concatenate([contributions(decided), contributions(revenue)]);
     let begin = base.map(|base| base.imbalances.as_slice()).unwrap_or_default().iter();
     let begin = begin.map(|of| ((of.check, of.subject.clone()), of.sum)).filter(|(key, _)| share.has(worker(key)));
     let begin: Vec<(Key, i128)> = begin.collect();
     // What stood at the beginning comes before all epochs.
     let stood = begin.iter().map(|(key, sum)| {
-        let Changed { violation: (key, count), imbalance: _ } =
-            changed(Tallied { key: key.clone(), before: 0, after: *sum });
+        let ChangedSum { violation: (key, count), imbalance: _ } =
+            changed(SumChange { key: key.clone(), before: 0, after: *sum });
         (key, 0, count)
     });
     let stood = stood.collect::<Vec<_>>().to_stream(scope).as_collection();
-    let sums = tally("Imbalances", weights, begin, worker, changed);
-    let imbalances = sums.clone().map(|(changed, epoch)| (Local(Decided::Imbalance(changed.imbalance)), epoch));
+    let sums = sum_by_key("Imbalances", weights, begin, worker, changed);
+    let imbalances = sums.clone().map(|(changed, epoch)| (InProcess(CoreUpdate::Imbalance(changed.imbalance)), epoch));
     let standing = sums
-        .flat_map(|(Changed { violation: (subject, count), imbalance: _ }, epoch)| {
+        .flat_map(|(ChangedSum { violation: (subject, count), imbalance: _ }, epoch)| {
             (count != 0).then_some((subject, epoch, count))
         })
         .as_collection()
@@ -67,7 +72,7 @@ fn worker((check, subject): &Key) -> u64 {
 
 /// How a check stands, from its counts in order. Without a subject stands the check itself, once, and once each thing
 /// that it looks at.
-fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>, isize)>) -> Standing {
+fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>, isize)>) -> CheckStatus {
     let (mut checked, mut violations, mut first) = (-1, 0, None);
     for (subject, count) in counts {
         match subject {
@@ -82,7 +87,7 @@ fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>,
 }
 
 /// The rows that follow from the sums of all checks.
-pub fn rows_of(imbalances: &[Imbalance]) -> Vec<Arc<Invariant>> {
+pub fn rows_of(imbalances: &[Residual]) -> Vec<Arc<Invariant>> {
     let mut counts = BTreeMap::<Check, BTreeMap<Option<&Subject>, isize>>::new();
     for of in imbalances {
         let count = if of.subject.is_some() { 1 } else { of.sum as isize };
@@ -91,45 +96,45 @@ pub fn rows_of(imbalances: &[Imbalance]) -> Vec<Arc<Invariant>> {
     counts.into_iter().map(|(check, counts)| Arc::new(row(standing(check, counts.into_iter())))).collect()
 }
 
-fn row((name, (checked, violations, first_violation)): Standing) -> Invariant {
+fn row((name, (checked, violations, first_violation)): CheckStatus) -> Invariant {
     Invariant { name, checked, violations, first_violation }
 }
 
 /// A sum that changed.
 #[derive(Clone)]
-struct Changed {
+struct ChangedSum {
     /// What it changes in the counts: it became zero, or no longer is; a count as it changes.
     violation: (Key, isize),
-    imbalance: Imbalance,
+    imbalance: Residual,
 }
 
-fn changed(Tallied { key, before, after }: Tallied<Key, i128>) -> Changed {
+fn changed(SumChange { key, before, after }: SumChange<Key, i128>) -> ChangedSum {
     let count = match &key.1 {
         Some(_) => isize::from(after != 0) - isize::from(before != 0),
         None => (after - before) as isize,
     };
-    let imbalance = Imbalance { check: key.0, subject: key.1.clone(), sum: after };
-    Changed { violation: (key, count), imbalance }
+    let imbalance = Residual { check: key.0, subject: key.1.clone(), sum: after };
+    ChangedSum { violation: (key, count), imbalance }
 }
 
 /// Weighs rows and facts, and sums up per epoch before anything travels: most sums are zero then.
-fn weigh<'s>(decided: Rows<'s>) -> Summands<'s> {
+fn contributions<'s>(decided: UpdateStream<'s>) -> SumUpdates<'s> {
     decided.unary(Pipeline, "Weigh", |_capability, _info| {
         move |input, output| {
             input.for_each(|cap, data| {
-                let mut by_epoch = Vec::<(u64, Weights)>::new();
-                for (Local(decided), epoch) in data.drain(..) {
+                let mut by_epoch = Vec::<(u64, Contributions)>::new();
+                for (InProcess(decided), epoch) in data.drain(..) {
                     if by_epoch.last().is_none_or(|(last, _)| *last != epoch) {
-                        by_epoch.push((epoch, Weights::default()));
+                        by_epoch.push((epoch, Contributions::default()));
                     }
                     if let Some((_, weights)) = by_epoch.last_mut() {
                         weights.add_decided(&decided);
                     }
                 }
                 let mut session = output.session(&cap);
-                for (epoch, Weights(weights)) in by_epoch {
+                for (epoch, Contributions(weights)) in by_epoch {
                     let weights = weights.into_iter().filter(|(_, weight)| *weight != 0);
-                    session.give_iterator(weights.map(|weight| (Local(weight), epoch)));
+                    session.give_iterator(weights.map(|weight| (InProcess(weight), epoch)));
                 }
             });
         }
@@ -137,9 +142,9 @@ fn weigh<'s>(decided: Rows<'s>) -> Summands<'s> {
 }
 
 #[derive(Default)]
-struct Weights(HashMap<Key, i128>);
+struct Contributions(HashMap<Key, i128>);
 
-impl Weights {
+impl Contributions {
     fn add(&mut self, check: Check, subject: Subject, weight: impl Into<i128>) {
         let weight = weight.into();
         if weight != 0 {
@@ -151,62 +156,66 @@ impl Weights {
         *self.0.entry((check, None)).or_default() += count;
     }
 
-    fn add_decided(&mut self, decided: &Decided) {
+    fn add_decided(&mut self, decided: &CoreUpdate) {
         match decided {
-            Decided::Epoch { record: _, first: true } => {
+            CoreUpdate::Epoch { record: _, first: true } => {
                 for check in Check::ALL {
                     self.count(check, 1);
                 }
             }
-            Decided::Epoch { record: _, first: false } | Decided::Dead(_) => {}
-            Decided::Imbalance(_) | Decided::SearchMemo(_) | Decided::Quota(_) => {}
-            Decided::Event(event) => self.add_fact(&event.fact),
-            Decided::Row(AnyChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
-            Decided::Row(AnyChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),
-            Decided::Row(AnyChange::Revenue(change)) => signed(change, |row, sign| self.add_revenue(row, sign)),
-            Decided::Row(AnyChange::Credits(change)) => signed(change, |row, sign| {
+            CoreUpdate::Epoch { record: _, first: false } | CoreUpdate::Dead(_) => {}
+            CoreUpdate::Imbalance(_) | CoreUpdate::SearchMemo(_) | CoreUpdate::Quota(_) => {}
+            CoreUpdate::Event(event) => self.add_fact(&event.fact),
+            CoreUpdate::Row(ViewChange::Stock(change)) => signed(change, |row, sign| self.add_stock(row, sign)),
+            CoreUpdate::Row(ViewChange::Orders(change)) => signed(change, |row, sign| self.add_order(row, sign)),
+            CoreUpdate::Row(ViewChange::Revenue(change)) => signed(change, |row, sign| self.add_revenue(row, sign)),
+            CoreUpdate::Row(ViewChange::Credits(change)) => signed(change, |row, sign| {
                 self.add_money(row.currency.as_str(), -sign * i128::from(row.total));
             }),
-            Decided::Row(AnyChange::Adjustments(change)) => signed(change, |row, sign| {
+            CoreUpdate::Row(ViewChange::Adjustments(change)) => signed(change, |row, sign| {
                 self.add_money(row.currency.as_str(), sign * row.amount.amount);
             }),
-            Decided::Row(
-                AnyChange::Products(_)
-                | AnyChange::Payments(_)
-                | AnyChange::Operations(_)
-                | AnyChange::Policy(_)
-                | AnyChange::Searches(_)
-                | AnyChange::Invariants(_),
+            CoreUpdate::Row(
+                ViewChange::Products(_)
+                | ViewChange::Payments(_)
+                | ViewChange::Operations(_)
+                | ViewChange::Policy(_)
+                | ViewChange::Searches(_)
+                | ViewChange::Invariants(_),
             ) => {}
         }
     }
 
     /// What the facts say happened: the other side of the balance.
-    fn add_fact(&mut self, fact: &Fact) {
+    fn add_fact(&mut self, fact: &EventPayload) {
         let order = |id: &SmolStr| (id.clone(), SmolStr::default());
         match fact {
-            Fact::StockUpdated(of) => {
+            EventPayload::StockUpdated(of) => {
                 self.add(Check::StockConservation, (of.sku.clone(), of.location.clone()), of.quantity);
             }
-            Fact::PaymentProcessed(of) => self.add(Check::OrderMoney, order(&of.order.order_id), -of.amount.amount),
-            Fact::RefundIssued(_, of) => self.add(Check::OrderMoney, order(&of.order.order_id), of.amount.amount),
-            Fact::ItemsReturned { order: of, returned } => {
+            EventPayload::PaymentProcessed(of) => {
+                self.add(Check::OrderMoney, order(&of.order.order_id), -of.amount.amount)
+            }
+            EventPayload::RefundIssued(_, of) => {
+                self.add(Check::OrderMoney, order(&of.order.order_id), of.amount.amount)
+            }
+            EventPayload::ItemsReturned { order: of, returned } => {
                 let units: i128 = returned.lines.iter().map(|line| i128::from(line.quantity)).sum();
                 self.add(Check::UnitsReturned, order(&of.order_id), -units);
             }
-            Fact::ProductChanged(_)
-            | Fact::PriceChanged { .. }
-            | Fact::InventoryReserved(_)
-            | Fact::InventoryReleased(_)
-            | Fact::LowStock { .. }
-            | Fact::OrderCreated(_)
-            | Fact::OrderUpdated { .. }
-            | Fact::OrderCancelled { .. }
-            | Fact::OrderRejected { .. }
-            | Fact::CreditRecorded(_)
-            | Fact::AdjustmentRecorded(_)
-            | Fact::PaymentRequested { .. }
-            | Fact::PaymentFailed(_) => {}
+            EventPayload::ProductChanged(_)
+            | EventPayload::PriceChanged { .. }
+            | EventPayload::InventoryReserved(_)
+            | EventPayload::InventoryReleased(_)
+            | EventPayload::LowStock { .. }
+            | EventPayload::OrderCreated(_)
+            | EventPayload::OrderUpdated { .. }
+            | EventPayload::OrderCancelled { .. }
+            | EventPayload::OrderRejected { .. }
+            | EventPayload::CreditRecorded(_)
+            | EventPayload::AdjustmentRecorded(_)
+            | EventPayload::PaymentRequested { .. }
+            | EventPayload::PaymentFailed(_) => {}
         }
     }
 
@@ -270,11 +279,11 @@ fn signed<R>(change: &Change<R>, mut add: impl FnMut(&R, i128)) {
 }
 
 /// Pairs what goes with what comes, per epoch, into changes of rows.
-fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
-    let to_one = Exchange::new(|((check, _), _, _): &(Standing, u64, isize)| *check as u64);
+fn rows<'s>(standing: VecCollection<'s, u64, CheckStatus, isize>) -> UpdateStream<'s> {
+    let to_one = Exchange::new(|((check, _), _, _): &(CheckStatus, u64, isize)| *check as u64);
     standing.inner.unary_frontier(to_one, "InvariantRows", |initial, _info| {
         drop(initial);
-        let mut waiting = BTreeMap::<u64, BTreeMap<Standing, isize>>::new();
+        let mut waiting = BTreeMap::<u64, BTreeMap<CheckStatus, isize>>::new();
         let mut held: Option<Capability<u64>> = None;
         move |(input, frontier), output| {
             input.for_each(|cap, data| {
@@ -296,7 +305,8 @@ fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
                         continue;
                     }
                     let changes = pair(standings).into_values();
-                    let changes = changes.map(|change| (Local(Decided::Row(AnyChange::Invariants(change))), epoch));
+                    let changes =
+                        changes.map(|change| (InProcess(CoreUpdate::Row(ViewChange::Invariants(change))), epoch));
                     session.give_iterator(changes);
                 }
             }
@@ -308,7 +318,7 @@ fn rows<'s>(standing: VecCollection<'s, u64, Standing, isize>) -> Rows<'s> {
     })
 }
 
-fn pair(standings: BTreeMap<Standing, isize>) -> BTreeMap<Check, Change<Invariant>> {
+fn pair(standings: BTreeMap<CheckStatus, isize>) -> BTreeMap<Check, Change<Invariant>> {
     let mut changes = BTreeMap::<Check, Change<Invariant>>::new();
     for (standing, diff) in standings {
         let change = changes.entry(standing.0).or_insert(Change { before: None, after: None });

@@ -74,7 +74,7 @@ pub type Subject = (SmolStr, SmolStr);
 
 /// A sum that a check keeps. Not a view's row: outsiders see what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imbalance {
+pub struct Residual {
     /// Whose.
     pub check: Check,
     /// Facts against state, of that subject; without one, how many subjects there are, and one more.
@@ -83,7 +83,7 @@ pub struct Imbalance {
     pub sum: i128,
 }
 
-impl Imbalance {
+impl Residual {
     /// What it is a sum of, as a text.
     pub fn key(&self) -> SmolStr {
         SmolStr::from(json_key(&(self.check, &self.subject)))
@@ -91,7 +91,7 @@ impl Imbalance {
 }
 
 stored! {
-    Imbalance { check, subject, sum }
+    Residual { check, subject, sum }
 }
 
 stored_words! {

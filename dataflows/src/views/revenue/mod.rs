@@ -3,13 +3,13 @@
 
 mod row;
 
-use crate::contract::changes::{AnyChange, Change, Changes};
+use crate::contract::changes::{Change, Changes, ViewChange};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
-use crate::engine::operators::Share;
-use crate::engine::operators::{Decided, route};
-use crate::engine::operators::{Local, Sum, Summand, Tallied, tally};
-use crate::shop::event::Fact;
+use crate::engine::operators::WorkerKeys;
+use crate::engine::operators::{CoreUpdate, route};
+use crate::engine::operators::{InProcess, Sum, SumChange, SumUpdate, sum_by_key};
+use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::refunds::RefundKind;
 use hashbrown::HashMap;
@@ -29,38 +29,38 @@ impl Sum for Sums {
 
 /// The revenue rows that change.
 pub fn revenue<'s>(
-    decided: Stream<'s, u64, Vec<(Local<Decided>, u64)>>,
+    decided: Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>,
     base: Option<&Changes>,
-    share: Share,
-) -> Stream<'s, u64, Vec<(Local<Decided>, u64)>> {
+    share: WorkerKeys,
+) -> Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>> {
     let rows = base.map(|base| base.rows.revenue.as_slice()).unwrap_or_default();
     let rows = rows.iter().filter_map(|change| change.after.as_deref());
     let begin = rows.filter(|row| share.has(worker(&row.key))).map(|row| (row.key.clone(), row.sums)).collect();
-    tally("Revenue", summands(decided), begin, worker, changed)
+    sum_by_key("Revenue", summands(decided), begin, worker, changed)
 }
 
 fn worker(key: &RevenueKey) -> u64 {
     route(&key.country) ^ u64::from(key.category.is_some())
 }
 
-fn changed(Tallied { key, before, after }: Tallied<RevenueKey, Sums>) -> Local<Decided> {
+fn changed(SumChange { key, before, after }: SumChange<RevenueKey, Sums>) -> InProcess<CoreUpdate> {
     let row = |sums: Sums| (sums != Sums::default()).then(|| Arc::new(Revenue { key: key.clone(), sums }));
-    Local(Decided::Row(AnyChange::Revenue(Change { before: row(before), after: row(after) })))
+    InProcess(CoreUpdate::Row(ViewChange::Revenue(Change { before: row(before), after: row(after) })))
 }
 
-type Summands = HashMap<RevenueKey, Sums>;
-type SummandStream<'s> = Stream<'s, u64, Vec<Summand<RevenueKey, Sums>>>;
+type RevenueSums = HashMap<RevenueKey, Sums>;
+type SummandStream<'s> = Stream<'s, u64, Vec<SumUpdate<RevenueKey, Sums>>>;
 
 /// What the facts of each epoch add, summed up before it travels: all orders of an hour meet in a few keys.
-fn summands<'s>(decided: Stream<'s, u64, Vec<(Local<Decided>, u64)>>) -> SummandStream<'s> {
+fn summands<'s>(decided: Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>) -> SummandStream<'s> {
     decided.unary(Pipeline, "RevenueOfFacts", |_capability, _info| {
         move |input, output| {
             input.for_each(|cap, data| {
-                let mut by_epoch = Vec::<(u64, Summands)>::new();
-                for (Local(decided), epoch) in data.drain(..) {
-                    let Decided::Event(event) = decided else { continue };
+                let mut by_epoch = Vec::<(u64, RevenueSums)>::new();
+                for (InProcess(decided), epoch) in data.drain(..) {
+                    let CoreUpdate::Event(event) = decided else { continue };
                     if by_epoch.last().is_none_or(|(last, _)| *last != epoch) {
-                        by_epoch.push((epoch, Summands::new()));
+                        by_epoch.push((epoch, RevenueSums::new()));
                     }
                     if let Some((_, sums)) = by_epoch.last_mut() {
                         add_fact(sums, &event.fact, event.occurred_at);
@@ -68,7 +68,7 @@ fn summands<'s>(decided: Stream<'s, u64, Vec<(Local<Decided>, u64)>>) -> Summand
                 }
                 let mut session = output.session(&cap);
                 for (epoch, sums) in by_epoch {
-                    session.give_iterator(sums.into_iter().map(|summand| (Local(summand), epoch)));
+                    session.give_iterator(sums.into_iter().map(|summand| (InProcess(summand), epoch)));
                 }
             });
         }
@@ -76,15 +76,15 @@ fn summands<'s>(decided: Stream<'s, u64, Vec<(Local<Decided>, u64)>>) -> Summand
 }
 
 /// Where money counts.
-struct Place<'a> {
+struct MoneyContext<'a> {
     at: Timestamp,
     currency: Currency,
     country: &'a SmolStr,
 }
 
-impl Place<'_> {
+impl MoneyContext<'_> {
     /// Adds to the rows of a category, or to those over all categories.
-    fn add(&self, sums: &mut Summands, category: Option<&SmolStr>, what: &Sums) {
+    fn add(&self, sums: &mut RevenueSums, category: Option<&SmolStr>, what: &Sums) {
         if *what == Sums::default() {
             return;
         }
@@ -100,36 +100,36 @@ impl Place<'_> {
     }
 
     /// Adds to the rows of a category and to those over all.
-    fn add_both(&self, sums: &mut Summands, category: &SmolStr, what: &Sums) {
+    fn add_both(&self, sums: &mut RevenueSums, category: &SmolStr, what: &Sums) {
         self.add(sums, Some(category), what);
         self.add(sums, None, what);
     }
 }
 
 /// Adds what a fact brings.
-pub(crate) fn add_fact(sums: &mut Summands, fact: &Fact, occurred_at: Timestamp) {
+pub(crate) fn add_fact(sums: &mut RevenueSums, fact: &EventPayload, occurred_at: Timestamp) {
     let of = |order: &Arc<Order>| (order.currency, order.country.clone());
     match fact {
-        Fact::OrderCreated(order) if order.payment.as_ref().is_some_and(|payment| payment.processed) => {
+        EventPayload::OrderCreated(order) if order.payment.as_ref().is_some_and(|payment| payment.processed) => {
             add_sale(sums, order);
         }
-        Fact::OrderUpdated { order, from: crate::shop::orders::OrderStatus::PendingPayment, .. } => {
+        EventPayload::OrderUpdated { order, from: crate::shop::orders::OrderStatus::PendingPayment, .. } => {
             add_sale(sums, order)
         }
-        Fact::OrderCancelled { order, from, refunds, .. }
+        EventPayload::OrderCancelled { order, from, refunds, .. }
             if *from != crate::shop::orders::OrderStatus::PendingPayment =>
         {
             let (currency, country) = of(order);
-            let place = Place { at: occurred_at, currency, country: &country };
+            let place = MoneyContext { at: occurred_at, currency, country: &country };
             for (line, refund) in order.lines.iter().zip(refunds) {
                 let units_returned = line.quantity.into();
                 let what = Sums { returned: i128::from(*refund), units_returned, ..Sums::default() };
                 place.add_both(sums, &line.category, &what);
             }
         }
-        Fact::ItemsReturned { order, returned } => {
+        EventPayload::ItemsReturned { order, returned } => {
             let (currency, country) = of(order);
-            let place = Place { at: occurred_at, currency, country: &country };
+            let place = MoneyContext { at: occurred_at, currency, country: &country };
             for line in &returned.lines {
                 let category = &order.lines[line.line as usize - 1].category;
                 let what =
@@ -137,47 +137,47 @@ pub(crate) fn add_fact(sums: &mut Summands, fact: &Fact, occurred_at: Timestamp)
                 place.add_both(sums, category, &what);
             }
         }
-        Fact::CreditRecorded(credit) => {
-            let place = Place { at: occurred_at, currency: credit.currency, country: &credit.country };
+        EventPayload::CreditRecorded(credit) => {
+            let place = MoneyContext { at: occurred_at, currency: credit.currency, country: &credit.country };
             for line in &credit.lines {
                 let returned = i128::from(line.amount);
                 let what = Sums { returned, units_returned: line.quantity.into(), ..Sums::default() };
                 place.add_both(sums, &line.category, &what);
             }
         }
-        Fact::AdjustmentRecorded(adjustment) => {
-            let place = Place { at: occurred_at, currency: adjustment.currency, country: &adjustment.country };
+        EventPayload::AdjustmentRecorded(adjustment) => {
+            let place = MoneyContext { at: occurred_at, currency: adjustment.currency, country: &adjustment.country };
             add_money(sums, &place, adjustment.amount.amount);
         }
-        Fact::RefundIssued(RefundKind::MoneyOnly, moved) => {
+        EventPayload::RefundIssued(RefundKind::MoneyOnly, moved) => {
             let (currency, country) = of(&moved.order);
-            add_money(sums, &Place { at: occurred_at, currency, country: &country }, -moved.amount.amount);
+            add_money(sums, &MoneyContext { at: occurred_at, currency, country: &country }, -moved.amount.amount);
         }
-        Fact::OrderCreated(_)
-        | Fact::OrderUpdated { .. }
-        | Fact::OrderCancelled { .. }
-        | Fact::RefundIssued(..)
-        | Fact::ProductChanged(_)
-        | Fact::PriceChanged { .. }
-        | Fact::StockUpdated(_)
-        | Fact::InventoryReserved(_)
-        | Fact::InventoryReleased(_)
-        | Fact::LowStock { .. }
-        | Fact::OrderRejected { .. }
-        | Fact::PaymentRequested { .. }
-        | Fact::PaymentProcessed(_)
-        | Fact::PaymentFailed(_) => {}
+        EventPayload::OrderCreated(_)
+        | EventPayload::OrderUpdated { .. }
+        | EventPayload::OrderCancelled { .. }
+        | EventPayload::RefundIssued(..)
+        | EventPayload::ProductChanged(_)
+        | EventPayload::PriceChanged { .. }
+        | EventPayload::StockUpdated(_)
+        | EventPayload::InventoryReserved(_)
+        | EventPayload::InventoryReleased(_)
+        | EventPayload::LowStock { .. }
+        | EventPayload::OrderRejected { .. }
+        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentProcessed(_)
+        | EventPayload::PaymentFailed(_) => {}
     }
 }
 
 /// Money without goods has the empty category.
-fn add_money(sums: &mut Summands, place: &Place<'_>, adjusted: i128) {
+fn add_money(sums: &mut RevenueSums, place: &MoneyContext<'_>, adjusted: i128) {
     place.add_both(sums, &SmolStr::new_static(""), &Sums { adjusted, ..Sums::default() });
 }
 
 /// A sale counts where the order was placed: once in each of its categories, and once over all.
-fn add_sale(sums: &mut Summands, order: &Order) {
-    let place = Place { at: order.placed_at, currency: order.currency, country: &order.country };
+fn add_sale(sums: &mut RevenueSums, order: &Order) {
+    let place = MoneyContext { at: order.placed_at, currency: order.currency, country: &order.country };
     let mut all = Sums { orders: 1, ..Sums::default() };
     for line in &order.lines {
         let what = Sums { gross: line.amount.into(), units: line.quantity.into(), ..Sums::default() };

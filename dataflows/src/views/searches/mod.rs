@@ -4,17 +4,17 @@
 
 mod row;
 
-use crate::contract::changes::{AnyChange, Change, Changes};
-use crate::contract::input::Sighting;
+use crate::contract::changes::{Change, Changes, ViewChange};
+use crate::contract::input::ObservationEnvelope;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
-use crate::engine::operators::Share;
-use crate::engine::operators::{Decided, Seen, route};
-use crate::engine::operators::{Local, Sum, Summand, Tallied, tally};
+use crate::engine::operators::WorkerKeys;
+use crate::engine::operators::{CoreUpdate, ObservationInput, route};
+use crate::engine::operators::{InProcess, Sum, SumChange, SumUpdate, sum_by_key};
 use crate::shop::searches::observation::{Observation, normalised};
 use crate::views::revenue::Grain;
 use hashbrown::HashMap;
-pub use row::{Performed, SearchKey, SearchMemo, SearchMemoChange, SearchSums, Searches};
+pub use row::{ObservedSearch, SearchKey, SearchMemoChange, SearchSession, SearchSums, Searches};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -37,69 +37,74 @@ impl Sum for SearchSums {
     }
 }
 
-type Rows<'s> = Stream<'s, u64, Vec<(Local<Decided>, u64)>>;
+type UpdateStream<'s> = Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>;
 
 /// The rows of searches that change, and what is remembered of each search.
-pub fn searches<'s>(seen: Stream<'s, u64, Vec<(Local<Seen>, u64)>>, base: Option<&Changes>, share: Share) -> Rows<'s> {
+pub fn searches<'s>(
+    seen: Stream<'s, u64, Vec<(InProcess<ObservationInput>, u64)>>,
+    base: Option<&Changes>,
+    share: WorkerKeys,
+) -> UpdateStream<'s> {
     let scope = seen.scope();
     let memos = base.map(|base| base.search_memory.as_slice()).unwrap_or_default().iter();
     let memos = memos.filter(|(search_id, _)| share.has(route(search_id)));
-    let memory = Memory::of(memos.filter_map(|(_, memo)| memo.clone()));
+    let memory = Sessions::of(memos.filter_map(|(_, memo)| memo.clone()));
     let noted = note(seen, memory);
-    let remembered = noted.clone().map(|(Local(noted), epoch)| (Local(Decided::SearchMemo(noted.memo)), epoch));
-    let summands = noted.flat_map(|(Local(noted), epoch)| -> Option<Summand<SearchKey, SearchSums>> {
-        Some((Local(noted.adds?), epoch))
+    let remembered =
+        noted.clone().map(|(InProcess(noted), epoch)| (InProcess(CoreUpdate::SearchMemo(noted.memo)), epoch));
+    let summands = noted.flat_map(|(InProcess(noted), epoch)| -> Option<SumUpdate<SearchKey, SearchSums>> {
+        Some((InProcess(noted.adds?), epoch))
     });
     let rows = base.map(|base| base.rows.searches.as_slice()).unwrap_or_default();
     let rows = rows.iter().filter_map(|change| change.after.as_deref());
     let begin = rows.filter(|row| share.has(worker(&row.key))).map(|row| (row.key.clone(), row.sums)).collect();
-    scope.concatenate([tally("Searches", summands, begin, worker, changed), remembered])
+    scope.concatenate([sum_by_key("Searches", summands, begin, worker, changed), remembered])
 }
 
 fn worker(key: &SearchKey) -> u64 {
     route(&key.query)
 }
 
-fn changed(Tallied { key, before, after }: Tallied<SearchKey, SearchSums>) -> Local<Decided> {
+fn changed(SumChange { key, before, after }: SumChange<SearchKey, SearchSums>) -> InProcess<CoreUpdate> {
     let row = |sums: SearchSums| (sums != SearchSums::default()).then(|| Arc::new(Searches { key: key.clone(), sums }));
-    Local(Decided::Row(AnyChange::Searches(Change { before: row(before), after: row(after) })))
+    InProcess(CoreUpdate::Row(ViewChange::Searches(Change { before: row(before), after: row(after) })))
 }
 
 /// What became of a search's memo, and what that adds to which sums.
 #[derive(Clone)]
-struct Noted {
+struct SessionUpdate {
     memo: SearchMemoChange,
     adds: Option<(SearchKey, SearchSums)>,
 }
 
 /// What is remembered of searches: by their ids, and by the minute from which on.
 #[derive(Default)]
-struct Memory {
-    memos: HashMap<SmolStr, Arc<SearchMemo>>,
+struct Sessions {
+    memos: HashMap<SmolStr, Arc<SearchSession>>,
     by_minute: BTreeMap<i64, Vec<SmolStr>>,
 }
 
 /// What of an observation counts, in the order of the log.
-type Noticed = (Origin, Timestamp, Observation);
+type OrderedObservation = (Origin, Timestamp, Observation);
 
 /// An epoch that is not whole yet.
 #[derive(Default)]
-struct Inbox {
+struct PendingEpoch {
     /// Its time, and the observations about each search.
-    by_search: BTreeMap<SmolStr, Vec<Noticed>>,
+    by_search: BTreeMap<SmolStr, Vec<OrderedObservation>>,
     /// The minute that begins with it.
     minute: Option<i64>,
 }
 
-impl Inbox {
-    fn take(&mut self, seen: Seen) {
+impl PendingEpoch {
+    fn take(&mut self, seen: ObservationInput) {
         match seen {
-            Seen::Sighting { sighting, now } => {
-                let Sighting { origin, observation } = *sighting;
+            ObservationInput::Sighting { sighting, now } => {
+                let ObservationEnvelope { origin, observation } = *sighting;
                 let of = self.by_search.entry(observation.search_id().clone()).or_default();
                 of.push((origin, now, observation));
             }
-            Seen::Minute { minute, worker: _ } => self.minute = Some(minute),
+            ObservationInput::Minute { minute, worker: _ } => self.minute = Some(minute),
         }
     }
 }
@@ -109,14 +114,14 @@ pub fn minute_of(at: Timestamp) -> i64 {
     at.minute()
 }
 
-impl Memory {
-    fn of(memos: impl Iterator<Item = Arc<SearchMemo>>) -> Memory {
-        let mut memory = Memory::default();
+impl Sessions {
+    fn of(memos: impl Iterator<Item = Arc<SearchSession>>) -> Sessions {
+        let mut memory = Sessions::default();
         memos.for_each(|memo| memory.put(memo));
         memory
     }
 
-    fn put(&mut self, memo: Arc<SearchMemo>) {
+    fn put(&mut self, memo: Arc<SearchSession>) {
         let (search_id, minute) = (memo.search_id.clone(), memo.minute);
         if self.memos.insert(search_id.clone(), memo).is_none() {
             self.by_minute.entry(minute).or_default().push(search_id);
@@ -124,8 +129,8 @@ impl Memory {
     }
 
     /// Takes in what an epoch brings, and then forgets what is too old. Tells of each search at most once.
-    fn epoch(&mut self, inbox: Inbox, tell: impl FnMut(Noted)) {
-        let Inbox { by_search, minute } = inbox;
+    fn epoch(&mut self, inbox: PendingEpoch, tell: impl FnMut(SessionUpdate)) {
+        let PendingEpoch { by_search, minute } = inbox;
         let mut told = BTreeMap::new();
         for (search_id, mut noticed) in by_search {
             noticed.sort_unstable_by_key(|(origin, _, _)| *origin);
@@ -139,18 +144,18 @@ impl Memory {
                 self.memos.remove(&search_id);
                 // What it came to in its last epoch counts all the same.
                 let adds = told.remove(&search_id).and_then(|noted| noted.adds);
-                told.insert(search_id.clone(), Noted { memo: (search_id, None), adds });
+                told.insert(search_id.clone(), SessionUpdate { memo: (search_id, None), adds });
             }
         }
         told.into_values().for_each(tell);
     }
 
     /// What the observations of an epoch about one search change, if anything.
-    fn note(&mut self, search_id: SmolStr, noticed: Vec<Noticed>) -> Option<Noted> {
+    fn note(&mut self, search_id: SmolStr, noticed: Vec<OrderedObservation>) -> Option<SessionUpdate> {
         let known = self.memos.get(&search_id);
         let minute = minute_of(noticed.first()?.1);
-        let new = || SearchMemo { search_id: search_id.clone(), minute, performed: None, opened: SmallVec::new() };
-        let mut memo = known.map_or_else(new, |memo| SearchMemo::clone(memo));
+        let new = || SearchSession { search_id: search_id.clone(), minute, performed: None, opened: SmallVec::new() };
+        let mut memo = known.map_or_else(new, |memo| SearchSession::clone(memo));
         for (_, now, observation) in noticed {
             add(&mut memo, now, observation);
         }
@@ -162,16 +167,16 @@ impl Memory {
         let adds = adds.filter(|(_, sums)| *sums != SearchSums::default());
         let memo = Arc::new(memo);
         self.put(Arc::clone(&memo));
-        Some(Noted { memo: (search_id, Some(memo)), adds })
+        Some(SessionUpdate { memo: (search_id, Some(memo)), adds })
     }
 }
 
 /// Adds an observation to what is remembered of its search. The first search of an id is the one that counts.
-fn add(memo: &mut SearchMemo, now: Timestamp, observation: Observation) {
+fn add(memo: &mut SearchSession, now: Timestamp, observation: Observation) {
     let at = observation.occurred_at().filter(|at| *at <= now.plus_s(AHEAD_S)).unwrap_or(now);
     match observation {
         Observation::SearchPerformed(search) => {
-            memo.performed.get_or_insert_with(|| Performed {
+            memo.performed.get_or_insert_with(|| ObservedSearch {
                 key: SearchKey { day: Grain::Day.period(at), query: normalised(&search.query) },
                 is_empty: search.results == 0,
             });
@@ -187,13 +192,13 @@ fn add(memo: &mut SearchMemo, now: Timestamp, observation: Observation) {
 
 /// Keeps everything about one search on one worker, and tells per epoch what changed.
 fn note<'s>(
-    seen: Stream<'s, u64, Vec<(Local<Seen>, u64)>>,
-    mut memory: Memory,
-) -> Stream<'s, u64, Vec<(Local<Noted>, u64)>> {
-    let by_search = Exchange::new(|(Local(seen), _): &(Local<Seen>, u64)| seen.route());
+    seen: Stream<'s, u64, Vec<(InProcess<ObservationInput>, u64)>>,
+    mut memory: Sessions,
+) -> Stream<'s, u64, Vec<(InProcess<SessionUpdate>, u64)>> {
+    let by_search = Exchange::new(|(InProcess(seen), _): &(InProcess<ObservationInput>, u64)| seen.route());
     seen.unary_frontier(by_search, "SearchMemory", |initial, _info| {
         drop(initial);
-        let mut waiting = BTreeMap::<u64, Inbox>::new();
+        let mut waiting = BTreeMap::<u64, PendingEpoch>::new();
         let mut held: Option<Capability<u64>> = None;
         move |(input, frontier), output| {
             input.for_each(|cap, data| {
@@ -201,7 +206,7 @@ fn note<'s>(
                 if held.as_ref().is_none_or(|held| cap.time() < held.time()) {
                     held = Some(cap);
                 }
-                for (Local(seen), epoch) in data.drain(..) {
+                for (InProcess(seen), epoch) in data.drain(..) {
                     waiting.entry(epoch).or_default().take(seen);
                 }
             });
@@ -210,7 +215,7 @@ fn note<'s>(
                 let mut session = output.session(&*cap);
                 while let Some(entry) = waiting.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
                     let (epoch, inbox) = entry.remove_entry();
-                    memory.epoch(inbox, |noted| session.give((Local(noted), epoch)));
+                    memory.epoch(inbox, |noted| session.give((InProcess(noted), epoch)));
                 }
             }
             match waiting.first_key_value() {

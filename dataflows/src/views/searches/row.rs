@@ -88,7 +88,7 @@ impl Row for Searches {
 
 /// A search that was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Performed {
+pub struct ObservedSearch {
     /// Where it counts.
     pub key: SearchKey,
     /// Whether it found nothing.
@@ -97,21 +97,21 @@ pub struct Performed {
 
 /// What is remembered of a search, from the first that is heard of it. Not a view's row: outsiders see the sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SearchMemo {
+pub struct SearchSession {
     /// Which.
     pub search_id: SmolStr,
     /// The minute since 1970 from which it is remembered, by the epochs' clock.
     pub minute: i64,
     /// The search itself; none as long as only clicks came.
-    pub performed: Option<Performed>,
+    pub performed: Option<ObservedSearch>,
     /// Hashes of the products that were opened.
     pub opened: SmallVec<[u64; 2]>,
 }
 
-impl SearchMemo {
+impl SearchSession {
     /// What it adds to the sums, and to which.
     pub fn counted(&self) -> Option<(&SearchKey, SearchSums)> {
-        let Performed { key, is_empty } = self.performed.as_ref()?;
+        let ObservedSearch { key, is_empty } = self.performed.as_ref()?;
         let sums = SearchSums {
             searches: 1,
             without_results: i64::from(*is_empty),
@@ -123,12 +123,12 @@ impl SearchMemo {
 }
 
 /// What is remembered of a search from now on; none once it is forgotten.
-pub type SearchMemoChange = (SmolStr, Option<Arc<SearchMemo>>);
+pub type SearchMemoChange = (SmolStr, Option<Arc<SearchSession>>);
 
 stored! {
     Searches { key, sums }
     SearchKey { day, query }
     SearchSums { searches, without_results, clicks, searches_with_click }
-    SearchMemo { search_id, minute, performed, opened }
-    Performed { key, is_empty }
+    SearchSession { search_id, minute, performed, opened }
+    ObservedSearch { key, is_empty }
 }

@@ -94,7 +94,7 @@ pub struct Config {
     /// How answers are served.
     pub serving: Serving,
     /// When the state is kept.
-    pub checkpoints: ingest::checkpoint::Config,
+    pub checkpoints: ingest::checkpoint::CheckpointConfig,
     /// What is published.
     pub outputs: Outputs,
     /// What searches leave behind.
@@ -102,7 +102,7 @@ pub struct Config {
     /// What is written as tables.
     pub export: Export,
     /// How many dead letters may wait.
-    pub dead_letters: ingest::dead_letters::Config,
+    pub dead_letters: ingest::dead_letters::DeadLetterConfig,
     /// Where secrets are kept; none: beside the data folder.
     pub secrets_dir: Option<PathBuf>,
     /// How the process logs.
@@ -231,7 +231,7 @@ pub struct Engine {
     /// An epoch that takes longer to decide is logged.
     pub slow_epoch: Duration,
     /// All other keys.
-    pub limits: dataflows::engine::Config,
+    pub limits: dataflows::engine::EngineConfig,
 }
 
 /// `[serving]`; see [`KEYS`] for what each means.
@@ -320,7 +320,7 @@ impl Settings {
                 workers: self.count("engine.workers"),
                 held_bytes_max: self.count("engine.held_bytes_max"),
                 slow_epoch: Duration::from_millis(self.number("engine.slow_epoch_ms")),
-                limits: dataflows::engine::Config {
+                limits: dataflows::engine::EngineConfig {
                     epochs_in_flight: self.count("engine.epochs_in_flight"),
                     inputs_in_flight: self.count("engine.inputs_in_flight"),
                     stride_epochs_max: self.count("engine.stride_epochs_max"),
@@ -332,13 +332,13 @@ impl Settings {
                 },
             },
             serving: self.serving(),
-            checkpoints: ingest::checkpoint::Config {
+            checkpoints: ingest::checkpoint::CheckpointConfig {
                 interval_s: self.number("checkpoints.interval_s"),
                 log_bytes: self.number("checkpoints.log_bytes"),
                 kept: self.count("checkpoints.kept"),
                 log_kept: match self.text("checkpoints.log_kept") {
-                    "all" => ingest::checkpoint::Keep::All,
-                    _ => ingest::checkpoint::Keep::Needed,
+                    "all" => ingest::checkpoint::LogRetention::All,
+                    _ => ingest::checkpoint::LogRetention::Needed,
                 },
             },
             outputs: Outputs {
@@ -350,9 +350,9 @@ impl Settings {
             },
             search: self.search(),
             export: self.export(),
-            dead_letters: ingest::dead_letters::Config {
+            dead_letters: ingest::dead_letters::DeadLetterConfig {
                 waiting_bytes_max: self.count("dead_letters.waiting_bytes_max"),
-                ..ingest::dead_letters::Config::default()
+                ..ingest::dead_letters::DeadLetterConfig::default()
             },
             secrets_dir: Some(self.text("auth.secrets_dir")).filter(|text| !text.is_empty()).map(PathBuf::from),
             telemetry: self.telemetry(),

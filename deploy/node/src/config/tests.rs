@@ -145,7 +145,7 @@ fn an_address_beyond_loopback_needs_leave() {
 #[test]
 fn every_key_is_whole_and_counts() {
     let defaults = Settings::load(None, &[], Flags::default()).unwrap();
-    assert_eq!(defaults.config().engine.limits, dataflows::engine::Config::default());
+    assert_eq!(defaults.config().engine.limits, dataflows::engine::EngineConfig::default());
     let names: BTreeMap<_, _> = KEYS.iter().map(|key| (key.name, key.variable())).collect();
     assert_eq!(names.len(), KEYS.len());
     for key in KEYS {

@@ -9,7 +9,7 @@ use dataflows::shop::row::View;
 use ingest::Signal;
 use ingest::log::Log;
 use ingest::output::published;
-use ingest::output::published::{Published, PublishedChange, PublishedEvent, Step, WholeEpoch};
+use ingest::output::published::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
 use serving::Shop;
 use smol_str::SmolStr;
 use std::ops::Bound;
@@ -116,7 +116,7 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
     };
     answer_all(&mut exporter)?;
     exporting.state().is_following = false;
-    let mut published = Published::open(&**log, exporter.next(), published::Config::default())?;
+    let mut published = OutputReader::open(&**log, exporter.next(), published::OutputReaderConfig::default())?;
     published.wake(signal.waker());
     while !signal.is_stopped() {
         answer_all(&mut exporter)?;
@@ -154,8 +154,8 @@ fn identify(exporter: &mut Exporter, data: &Path, log: &dyn Log, signal: &Signal
 }
 
 /// An epoch as the exporter takes it.
-pub fn input(whole: WholeEpoch) -> EpochInput {
-    let WholeEpoch { epoch, now, events, changes } = whole;
+pub fn input(whole: EpochBatch) -> EpochInput {
+    let EpochBatch { epoch, now, events, changes } = whole;
     let events = events.into_iter().map(|PublishedEvent { n, name, key, data }| EventInput { n, name, key, data });
     let changes =
         changes.into_iter().map(|PublishedChange { view, n: _, key, value }| ChangeInput { view, key, value });

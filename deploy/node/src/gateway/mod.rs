@@ -18,7 +18,7 @@
 use anyhow::{Context, Result};
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
-use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, MoneyInput};
 use dataflows::ports::{AppendError, CommandLog, Publication, Sink};
 use dataflows::shop::command::Command;
 use dataflows::shop::orders::PaymentStatus;
@@ -274,7 +274,7 @@ fn answer(payment: &PaymentRow) -> Publication {
         order_id: payment.order_id.clone(),
         payment_id: payment.order_id.clone(),
         status: if declined { PaymentResult::Failed } else { PaymentResult::Processed },
-        amount: GivenMoney { amount: Amount(payment.amount), currency: payment.currency.as_str().into() },
+        amount: MoneyInput { amount: Amount(payment.amount), currency: payment.currency.as_str().into() },
         reason: declined.then(|| SmolStr::new_static("declined")),
         occurred_at: None,
     };

@@ -5,11 +5,11 @@ use super::*;
 use crate::Node;
 use crate::config::{Flags, Settings};
 use crate::twin::Twin;
-use dataflows::contract::changes::{Change, Rows, Standings};
+use dataflows::contract::changes::{Change, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, EpochRecord, RULES};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic};
-use dataflows::ports::Appended;
+use dataflows::ports::AppendCallback;
 use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
 use dataflows::shop::dead_letters::LetterQuota;
 use dataflows::shop::orders::{CancelOrder, Order, OrderStatus, PlaceLine, PlaceOrder, PlacePayment};
@@ -21,7 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn product() -> Command {
-    let price = GivenMoney { amount: Amount(125_000), currency: "EUR".into() };
+    let price = MoneyInput { amount: Amount(125_000), currency: "EUR".into() };
     let variant = PutVariant {
         sku: "song".into(),
         title: None,
@@ -82,7 +82,7 @@ impl Shop {
         let named: Vec<_> = named.collect();
         self.twin.decide(&named);
         self.epoch += 1;
-        let mut rows = Rows::default();
+        let mut rows = ViewChanges::default();
         for (_, command) in &named {
             let id = SmolStr::new(command.key());
             let after = self.twin.tables().orders.get(&id).cloned();
@@ -92,7 +92,7 @@ impl Shop {
         }
         let now = Timestamp::from_micros(self.epoch as i64);
         let record = EpochRecord { v: 1, epoch: Epoch(self.epoch), now, rules: RULES, cut: Cut::default() };
-        let (record, standings) = (Arc::new(record), Standings::default());
+        let (record, standings) = (Arc::new(record), ViewDigests::default());
         Arc::new(Changes {
             record,
             rows: Arc::new(rows),
@@ -169,7 +169,7 @@ fn during_the_replay_payments_are_only_remembered() {
         order_id: "a".into(),
         payment_id: "a".into(),
         status: PaymentResult::Processed,
-        amount: GivenMoney { amount: Amount(250_000), currency: "EUR".into() },
+        amount: MoneyInput { amount: Amount(250_000), currency: "EUR".into() },
         reason: None,
         occurred_at: None,
     };
@@ -199,7 +199,7 @@ struct Log {
 }
 
 impl CommandLog for Log {
-    fn append(&self, commands: Vec<Publication>, done: Appended) {
+    fn append(&self, commands: Vec<Publication>, done: AppendCallback) {
         if self.fails.load(Ordering::Relaxed) > 0 {
             return match self.fails.fetch_sub(1, Ordering::Relaxed) {
                 // Taken, but nobody will ever say so.

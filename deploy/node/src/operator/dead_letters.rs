@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::contract::input::RawRecord;
 use dataflows::contract::topic::Origin;
-use ingest::dead_letters::{self, DeadLetters, Edit, Letter, State, Summary};
+use ingest::dead_letters::{self, DeadLetters, Edit, Letter, LetterState, Summary};
 use ingest::log::Log;
 use serving::{BytesJson, EditJson, LetterError, LetterJson, Letters, RecordJson, Wanted};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct OperatorLetters {
 impl Letters for OperatorLetters {
     fn list(&self, wanted: Wanted) -> Result<Vec<LetterJson>, LetterError> {
         let Wanted { is_open, after, count_max } = wanted;
-        let wanted = if is_open { dead_letters::Wanted::Open } else { dead_letters::Wanted::All };
+        let wanted = if is_open { dead_letters::LetterFilter::Open } else { dead_letters::LetterFilter::All };
         let found = self.letters.list(after, wanted, count_max).map_err(error_of)?;
         Ok(found.into_iter().map(|summary| json_of(summary, None)).collect())
     }
@@ -53,9 +53,9 @@ fn error_of(error: ingest::Error) -> LetterError {
 fn json_of(summary: Summary, record: Option<&RawRecord>) -> LetterJson {
     let Summary { origin, epoch, at, code, detail, state } = summary;
     let (state, redriven_to) = match state {
-        State::Open => ("open", None),
-        State::Redriven(to) => ("redriven", Some(to)),
-        State::Discarded => ("discarded", None),
+        LetterState::Open => ("open", None),
+        LetterState::Redriven(to) => ("redriven", Some(to)),
+        LetterState::Discarded => ("discarded", None),
     };
     let record = record.map(|RawRecord { key, value, headers, timestamp_ms }| RecordJson {
         timestamp_ms: *timestamp_ms,

@@ -3,7 +3,7 @@
 use crate::config::{self, Flags, Settings};
 use crate::output;
 use anyhow::{Context, Result, bail};
-use ingest::log::kafka::topics::{Difference, Layout, Topics};
+use ingest::log::kafka::topics::{Difference, TopicLayout, Topics};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ pub fn run(Args { command, kafka, config, json }: Args) -> Result<()> {
     let topics = Topics::open(&kafka, config.topics())?;
     let made = match command {
         Command::Create => {
-            let Layout { partitions, replication, .. } = config.topics();
+            let TopicLayout { partitions, replication, .. } = config.topics();
             topics
                 .create()
                 .with_context(|| format!("with {partitions} partitions and {replication} replicas of each"))?

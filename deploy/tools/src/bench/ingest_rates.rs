@@ -3,8 +3,8 @@
 use super::workload::{append, beginning, config, fatal, order, record, seal, shop};
 use anyhow::Result;
 use dataflows::contract::epoch::Epochs;
-use dataflows::ports::{Polled, Source};
-use ingest::input::sealed::{Place, Sealed};
+use dataflows::ports::{Source, SourcePoll};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::ReadLimit;
 use node::log::embedded;
@@ -59,12 +59,12 @@ pub fn measure(folder: &Path) -> Result<Figures> {
     }
     let read_s = started.elapsed().as_secs_f64();
 
-    let sealed = Sealed::read(&*log, Place::default())?;
+    let sealed = SealedEpochs::read(&*log, LogPosition::default())?;
     let worker = Worker { index: 0, peers: 1 };
     let mut source = LogSource::open(Arc::clone(&log), &sealed, worker, fatal(), config.ingest().source)?;
     let started = Instant::now();
     let decoded = loop {
-        if let Polled::Stride(stride) = source.poll(usize::MAX, usize::MAX, usize::MAX) {
+        if let SourcePoll::Stride(stride) = source.poll(usize::MAX, usize::MAX, usize::MAX) {
             break stride.inputs.len();
         }
     };

@@ -5,12 +5,12 @@ use dataflows::contract::epoch::{Epoch, Epochs};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::Engine;
-use dataflows::ports::{Publication, Sink, Source, Unmeasured};
+use dataflows::ports::{NoStopwatch, Publication, Sink, Source};
 use dataflows::shop::command::{Command, CommandType};
 use ingest::Fatal;
 use ingest::input::codec::encode;
 use ingest::input::partition::partition_of;
-use ingest::input::sealed::{Place, Sealed};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::{Log, Record};
 use node::config::{Config, Flags, Settings};
@@ -162,7 +162,7 @@ pub struct Replayed {
 
 /// Replays a sealed log through the engine into a store.
 pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
-    let sealed = Sealed::read(&**log, Place::default())?;
+    let sealed = SealedEpochs::read(&**log, LogPosition::default())?;
     let last = sealed.end().epochs.last;
     let started = Instant::now();
     let shop = Shop::new(&config.serving_limits(), Arc::new(move || started.elapsed().as_millis() as u64));
@@ -176,7 +176,7 @@ pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
     let (done, finished) = mpsc::channel();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shop.clone()), Box::new(Until { last, done })];
     let started = Instant::now();
-    let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks, Arc::new(Unmeasured))?;
+    let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks, Arc::new(NoStopwatch))?;
     finished.recv().context("the engine has ended early")?;
     Ok(Replayed { took: started.elapsed(), last, shop, engine })
 }

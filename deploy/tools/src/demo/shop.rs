@@ -1,7 +1,7 @@
 //! The built-in shop: its products, and the commands that set it up. Not for what happens in it.
 
 use anyhow::{Context, Result};
-use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, MoneyInput};
 use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
 use dataflows::shop::command::Command;
 use dataflows::shop::stock::{MoveReason, MoveStock};
@@ -61,8 +61,8 @@ impl Shop {
     }
 
     /// An amount in the shop's currency.
-    pub fn money(&self, amount: Amount) -> GivenMoney {
-        GivenMoney { amount, currency: self.currency.as_str().into() }
+    pub fn money(&self, amount: Amount) -> MoneyInput {
+        MoneyInput { amount, currency: self.currency.as_str().into() }
     }
 
     /// The commands that set the shop up, with ids that are always the same.

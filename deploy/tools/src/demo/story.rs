@@ -7,7 +7,7 @@ use dataflows::contract::money::Amount;
 use dataflows::shop::adjustments::RecordAdjustment;
 use dataflows::shop::catalogue::InventoryPolicy;
 use dataflows::shop::command::Command;
-use dataflows::shop::credits::{GivenCreditLine, RecordCredit};
+use dataflows::shop::credits::{CreditLineInput, RecordCredit};
 use dataflows::shop::fulfilment::ShipOrder;
 use dataflows::shop::orders::{CancelOrder, PlaceLine, PlaceOrder, PlacePayment};
 use dataflows::shop::payments::PaymentMethod;
@@ -143,7 +143,7 @@ impl<'a> Story<'a> {
 
     fn credit(&self) -> RecordCredit {
         let (variant, _) = self.lines[0];
-        let line = GivenCreditLine {
+        let line = CreditLineInput {
             sku: variant.sku.as_str().into(),
             quantity: 1,
             unit_price: self.shop.money(variant.price),

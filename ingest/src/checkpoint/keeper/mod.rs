@@ -1,14 +1,14 @@
 //! Keeps checkpoints: takes one of what the store holds, removes those that are too many, and lets go of the log before
 //! the oldest one that is left. Not for when one is due: see `turns`.
 
-use super::config::{Config, Keep};
+use super::config::{CheckpointConfig, LogRetention};
 use super::{Manifest, check_files, epochs, list, write};
-use crate::input::sealed::{Follower, Place};
+use crate::input::sealed::{EpochFollower, LogPosition};
 use crate::log::Log;
 use crate::log::storage::Storage;
 use crate::{Error, Signal};
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::Holder;
+use dataflows::ports::StateSource;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,32 +20,32 @@ pub(super) const KEPT_MIN: usize = 2;
 
 /// Keeps something of every epoch that is neither in the store nor asked for again by a restart, like dead letters. A
 /// checkpoint waits for it, since a restart from there shows it nothing of what was before.
-pub trait Durable: Send + Sync {
+pub trait FlushBeforeCheckpoint: Send + Sync {
     /// Makes everything up to that epoch durable; it was given all of it already.
     fn make_durable(&self, upto: Epoch) -> Result<(), Error>;
 }
 
 /// What a keeper works with.
-pub struct Parts {
+pub struct CheckpointParts {
     /// The folder of checkpoints; it is there.
     pub folder: Arc<dyn Storage>,
     /// What is kept.
-    pub holder: Arc<dyn Holder>,
+    pub holder: Arc<dyn StateSource>,
     /// Whom a checkpoint waits for.
-    pub durables: Vec<Arc<dyn Durable>>,
+    pub durables: Vec<Arc<dyn FlushBeforeCheckpoint>>,
     /// The log that the state is of.
     pub log: Arc<dyn Log>,
     /// Where in the log the process began.
-    pub from: Place,
+    pub from: LogPosition,
     /// The checkpoint that it began with.
     pub last: Option<Manifest>,
 }
 
 /// Takes one checkpoint at a time.
-pub struct Keeper {
-    parts: Parts,
-    config: Config,
-    follower: Follower,
+pub struct CheckpointManager {
+    parts: CheckpointParts,
+    config: CheckpointConfig,
+    follower: EpochFollower,
     signal: Signal,
     /// Those whose files were read back and are right.
     checked: BTreeSet<Epoch>,
@@ -53,12 +53,12 @@ pub struct Keeper {
     damaged: BTreeSet<String>,
 }
 
-impl Keeper {
+impl CheckpointManager {
     /// The signal ends a wait for the log.
-    pub fn new(parts: Parts, config: Config, signal: Signal) -> Result<Keeper, Error> {
-        let mut follower = Follower::new(&*parts.log, parts.from.clone())?;
+    pub fn new(parts: CheckpointParts, config: CheckpointConfig, signal: Signal) -> Result<CheckpointManager, Error> {
+        let mut follower = EpochFollower::new(&*parts.log, parts.from.clone())?;
         follower.wake(signal.waker());
-        Ok(Keeper { parts, config, follower, signal, checked: BTreeSet::new(), damaged: BTreeSet::new() })
+        Ok(CheckpointManager { parts, config, follower, signal, checked: BTreeSet::new(), damaged: BTreeSet::new() })
     }
 
     /// Takes one now; the last one again if nothing was decided since. [`Keeper::tidy`] belongs after it.
@@ -77,7 +77,7 @@ impl Keeper {
     }
 
     /// Follows the log to that epoch, which is in it.
-    fn place_of(&mut self, epoch: Epoch) -> Result<Place, Error> {
+    fn place_of(&mut self, epoch: Epoch) -> Result<LogPosition, Error> {
         while self.follower.epochs().last < epoch {
             if !self.follower.poll(1, &mut |_| {})? && !self.signal.wait(EPOCH_WAIT) {
                 return Err(Error::Unavailable(format!("it does not give epoch {epoch}")));
@@ -92,10 +92,10 @@ impl Keeper {
         let whole = self.whole(newest)?;
         self.prune(newest, &whole)?;
         match (self.config.log_kept, whole.last()) {
-            (Keep::Needed, Some(oldest)) if whole.len() >= KEPT_MIN => {
+            (LogRetention::Needed, Some(oldest)) if whole.len() >= KEPT_MIN => {
                 self.parts.log.delete_before(&oldest.place().floor())
             }
-            (Keep::Needed | Keep::All, _) => Ok(()),
+            (LogRetention::Needed | LogRetention::All, _) => Ok(()),
         }
     }
 

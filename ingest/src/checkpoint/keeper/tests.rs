@@ -5,31 +5,31 @@ use crate::log::journal::Journal;
 use crate::log::{Partitions, journal};
 use crate::testing::Disk;
 use crate::testing::contract_tests::{append, text};
-use dataflows::contract::changes::Standings;
+use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::{Cut, Epochs};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Topic, TopicPartition};
 use dataflows::engine::base::Table;
-use dataflows::ports::{Forgotten, Held};
+use dataflows::ports::{SnapshotExpired, StateReader};
 use smol_str::SmolStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An empty shop at an epoch.
 #[derive(Clone, Default)]
-struct Empty(Arc<AtomicU64>, Standings);
+struct Empty(Arc<AtomicU64>, ViewDigests);
 
-impl Holder for Empty {
-    fn hold(&self) -> Option<Box<dyn Held>> {
+impl StateSource for Empty {
+    fn hold(&self) -> Option<Box<dyn StateReader>> {
         Some(Box::new(self.clone()))
     }
 }
 
-impl Held for Empty {
+impl StateReader for Empty {
     fn epoch(&self) -> Epoch {
         Epoch(self.0.load(Ordering::Relaxed))
     }
 
-    fn standings(&self) -> &Standings {
+    fn standings(&self) -> &ViewDigests {
         &self.1
     }
 
@@ -40,7 +40,7 @@ impl Held for Empty {
         _: usize,
         _: usize,
         _: &mut Vec<u8>,
-    ) -> Result<(usize, Option<SmolStr>), Forgotten> {
+    ) -> Result<(usize, Option<SmolStr>), SnapshotExpired> {
         Ok((0, None))
     }
 }
@@ -57,23 +57,23 @@ struct TestEnv {
 impl TestEnv {
     fn new() -> TestEnv {
         let disk = Disk::default();
-        let config = journal::Config { segment_bytes: 1, ..journal::Config::default() };
+        let config = journal::JournalConfig { segment_bytes: 1, ..journal::JournalConfig::default() };
         let log = Journal::open_on(disk.folder("log"), &Partitions::uniform(1), config).unwrap();
         TestEnv { disk, shop: Empty::default(), log: Arc::new(log), epochs: Epochs::default() }
     }
 
-    fn keeper(&self) -> Keeper {
+    fn keeper(&self) -> CheckpointManager {
         let folder = self.disk.folder("checkpoints");
         let last = list(&*folder).unwrap().into_iter().find_map(|(_, manifest)| manifest.ok());
-        let parts = Parts {
+        let parts = CheckpointParts {
             folder,
             holder: Arc::new(self.shop.clone()),
             durables: Vec::new(),
             log: Arc::clone(&self.log),
-            from: last.as_ref().map_or_else(Place::default, Manifest::place),
+            from: last.as_ref().map_or_else(LogPosition::default, Manifest::place),
             last,
         };
-        Keeper::new(parts, Config::default(), Signal::default()).unwrap()
+        CheckpointManager::new(parts, CheckpointConfig::default(), Signal::default()).unwrap()
     }
 
     /// Another epoch of one command.
@@ -88,7 +88,7 @@ impl TestEnv {
     }
 
     /// An epoch and its checkpoint.
-    fn take(&mut self, keeper: &mut Keeper) {
+    fn take(&mut self, keeper: &mut CheckpointManager) {
         self.decide();
         keeper.take().unwrap();
         keeper.tidy().unwrap();
@@ -156,9 +156,9 @@ fn one_of_a_later_epoch_than_the_log_has_counts_for_nothing() {
     env.take(&mut keeper);
     // A whole checkpoint, but of another shop.
     let folder = env.disk.folder("checkpoints");
-    let mut place = Place::default();
+    let mut place = LogPosition::default();
     place.epochs.last = Epoch(77);
-    let other = Empty(Arc::new(AtomicU64::new(77)), Standings::default());
+    let other = Empty(Arc::new(AtomicU64::new(77)), ViewDigests::default());
     write(&*folder, &other, &place).unwrap();
     env.take(&mut keeper);
     env.take(&mut keeper);

@@ -17,7 +17,7 @@ use crate::input::cloud_event::{Event, Fault, JSON, check_attributes, is_json, u
 use crate::input::structured;
 use crate::log::{RECORD_BYTES_MAX, Record};
 use bytes::Bytes;
-use dataflows::contract::input::{DeadLetter, DeadLetterCode, Envelope, Input, Sighting};
+use dataflows::contract::input::{CommandEnvelope, DeadLetter, DeadLetterCode, Input, ObservationEnvelope};
 use dataflows::contract::topic::{Origin, Topic};
 use dataflows::ports::Publication;
 use dataflows::shop::command::{Command, CommandType};
@@ -92,7 +92,7 @@ fn read(origin: Origin, record: &Record) -> Result<Input, Fault> {
     let command = Command::read(command_type, command_id, &event.data).map_err(|why| unreadable(why.to_string()))?;
     check_key(record.key.as_deref(), &command, command_id, &event.data)?;
     let fingerprint = command.fingerprint(record.key.as_deref().unwrap_or_default());
-    Ok(Input::Command(Box::new(Envelope { origin, command_id: SmolStr::new(command_id), fingerprint, command })))
+    Ok(Input::Command(Box::new(CommandEnvelope { origin, command_id: SmolStr::new(command_id), fingerprint, command })))
 }
 
 /// An observation has an id as every event has, but is not known by it: what it says tells it from others.
@@ -110,7 +110,7 @@ fn sighting(origin: Origin, key: Option<&[u8]>, event: &Event<'_>) -> Result<Inp
             return Err(Fault(DeadLetterCode::WrongKey, detail));
         }
     }
-    Ok(Input::Observation(Box::new(Sighting { origin, observation })))
+    Ok(Input::Observation(Box::new(ObservationEnvelope { origin, observation })))
 }
 
 /// The headers that we look at. Any other may be there, and repeat.
@@ -220,10 +220,10 @@ fn check_key(key: Option<&[u8]>, command: &Command, command_id: &str, data: &[u8
 
 fn is_without_order_id(data: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Given {
+    struct OrderIdField {
         order_id: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Given>(data).is_ok_and(|given| given.order_id.is_none())
+    serde_json::from_slice::<OrderIdField>(data).is_ok_and(|given| given.order_id.is_none())
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ const PLACE: &str =
 
 /// A record in the making: a good one of binary mode, to be spoilt.
 #[derive(Clone)]
-struct Given(Record);
+struct RecordBuilder(Record);
 
-fn binary(event_type: &str, key: &str, data: &str) -> Given {
-    Given(Record { key: Some(Bytes::copy_from_slice(key.as_bytes())), ..Record::default() })
+fn binary(event_type: &str, key: &str, data: &str) -> RecordBuilder {
+    RecordBuilder(Record { key: Some(Bytes::copy_from_slice(key.as_bytes())), ..Record::default() })
         .value(data)
         .header("ce_specversion", "1.0")
         .header("ce_id", "c-1")
@@ -22,40 +22,40 @@ fn binary(event_type: &str, key: &str, data: &str) -> Given {
         .header("content-type", "application/json")
 }
 
-fn cancel() -> Given {
+fn cancel() -> RecordBuilder {
     binary("tradewind.CancelOrder.v1", "o-1", CANCEL)
 }
 
-fn structured(value: &str) -> Given {
+fn structured(value: &str) -> RecordBuilder {
     let record = Record { key: Some(Bytes::from_static(b"o-1")), ..Record::default() };
-    Given(record).value(value).header("content-type", "application/cloudevents+json; charset=UTF-8")
+    RecordBuilder(record).value(value).header("content-type", "application/cloudevents+json; charset=UTF-8")
 }
 
 fn event(members: &str) -> String {
     format!(r#" {{"specversion":"1.0","id":"c-1","source":"/x","type":"tradewind.CancelOrder.v1"{members}}}"#)
 }
 
-impl Given {
-    fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Given {
+impl RecordBuilder {
+    fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> RecordBuilder {
         self.0.headers.push((SmolStr::new(name), Some(Bytes::copy_from_slice(value.as_ref()))));
         self
     }
 
-    fn without(mut self, name: &str) -> Given {
+    fn without(mut self, name: &str) -> RecordBuilder {
         self.0.headers.retain(|(other, _)| other != name);
         self
     }
 
-    fn with(self, name: &str, value: impl AsRef<[u8]>) -> Given {
+    fn with(self, name: &str, value: impl AsRef<[u8]>) -> RecordBuilder {
         self.without(name).header(name, value)
     }
 
-    fn value(mut self, value: impl AsRef<[u8]>) -> Given {
+    fn value(mut self, value: impl AsRef<[u8]>) -> RecordBuilder {
         self.0.value = Some(Bytes::copy_from_slice(value.as_ref()));
         self
     }
 
-    fn key(mut self, key: Option<&'static [u8]>) -> Given {
+    fn key(mut self, key: Option<&'static [u8]>) -> RecordBuilder {
         self.0.key = key.map(Bytes::from_static);
         self
     }
@@ -71,7 +71,7 @@ impl Given {
         }
     }
 
-    fn read(self) -> Envelope {
+    fn read(self) -> CommandEnvelope {
         match decode(ORDERS, &self.0) {
             Input::Command(envelope) => *envelope,
             other @ (Input::Observation(_) | Input::Dead(_)) => panic!("{other:?}"),
@@ -98,7 +98,7 @@ fn a_command_has_the_documented_record() {
     };
     assert_eq!(record, golden);
     let fingerprint = command.fingerprint(b"o-1");
-    let expected = Envelope { origin: ORDERS, command_id: SmolStr::new("c-1"), fingerprint, command };
+    let expected = CommandEnvelope { origin: ORDERS, command_id: SmolStr::new("c-1"), fingerprint, command };
     assert_eq!(decode(ORDERS, &record), Input::Command(Box::new(expected)));
 }
 
@@ -152,7 +152,7 @@ fn every_fault_has_its_code() {
             given.0.value = None;
             given
         }),
-        (Unreadable, "plain JSON", Given(Record { value: cancel().0.value, ..Record::default() })),
+        (Unreadable, "plain JSON", RecordBuilder(Record { value: cancel().0.value, ..Record::default() })),
         (Unreadable, "no specversion", cancel().without("ce_specversion")),
         (Unreadable, "specversion 0.3", cancel().with("ce_specversion", "0.3")),
         (Unreadable, "no type", cancel().without("ce_type")),
@@ -266,11 +266,11 @@ const ACTIVITY: Origin = Origin { topic: Topic::Activity, partition: 1, offset: 
 const SEARCHED: &str = r#"{"search_id":"s-1","query":"Red Lamp","results":3,"customer_id":"c-1"}"#;
 const CLICKED: &str = r#"{"search_id":"s-1","product_id":"p-1","position":2}"#;
 
-fn searched() -> Given {
+fn searched() -> RecordBuilder {
     binary("tradewind.SearchPerformed.v1", "c-1", SEARCHED)
 }
 
-fn dead_observation(given: Given) -> Option<DeadLetterCode> {
+fn dead_observation(given: RecordBuilder) -> Option<DeadLetterCode> {
     match decode(ACTIVITY, &given.0) {
         Input::Dead(letter) => Some(letter.code),
         Input::Observation(_) => None,
@@ -300,7 +300,10 @@ fn an_observation_has_the_documented_record_and_is_read_from_it() {
         timestamp_ms: 5,
     };
     assert_eq!(record, golden);
-    assert_eq!(decode(ACTIVITY, &record), Input::Observation(Box::new(Sighting { origin: ACTIVITY, observation })));
+    assert_eq!(
+        decode(ACTIVITY, &record),
+        Input::Observation(Box::new(ObservationEnvelope { origin: ACTIVITY, observation }))
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::input::codec;
 use crate::input::partition::partition_of;
 use crate::log::Log;
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{AppendError, Appended, CommandLog, Publication};
+use dataflows::ports::{AppendCallback, AppendError, CommandLog, Publication};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct CommandLogConfig {
     /// How many commands may wait to become durable; an append beyond that is `Overloaded`, unless nothing waits.
     pub commands_in_flight_max: usize,
 }
 
-impl Default for Config {
+impl Default for CommandLogConfig {
     fn default() -> Self {
-        Config { commands_in_flight_max: 50_000 }
+        CommandLogConfig { commands_in_flight_max: 50_000 }
     }
 }
 
@@ -30,12 +30,12 @@ pub struct LogCommands {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     in_flight: Arc<AtomicUsize>,
-    config: Config,
+    config: CommandLogConfig,
 }
 
 impl LogCommands {
     /// The clock gives the records' own timestamps, which decide nothing.
-    pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, config: Config) -> LogCommands {
+    pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, config: CommandLogConfig) -> LogCommands {
         LogCommands { log, clock, in_flight: Arc::default(), config }
     }
 
@@ -46,7 +46,7 @@ impl LogCommands {
 }
 
 impl CommandLog for LogCommands {
-    fn append(&self, commands: Vec<Publication>, done: Appended) {
+    fn append(&self, commands: Vec<Publication>, done: AppendCallback) {
         let count = commands.len();
         let before = self.in_flight.fetch_add(count, Ordering::Relaxed);
         if before > 0 && before + count > self.config.commands_in_flight_max {
@@ -60,7 +60,7 @@ impl CommandLog for LogCommands {
         };
         let records = commands.into_iter().map(place).collect();
         let in_flight = Arc::clone(&self.in_flight);
-        let landed: Appended = Box::new(move |result| {
+        let landed: AppendCallback = Box::new(move |result| {
             in_flight.fetch_sub(count, Ordering::Relaxed);
             done(result);
         });

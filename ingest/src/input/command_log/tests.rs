@@ -21,10 +21,10 @@ fn cancel(number: usize) -> Publication {
 fn commands_go_to_the_partition_of_their_key_and_are_read_as_they_were() {
     let disk = Arc::new(Disk::default());
     let partitions = Partitions::uniform(8);
-    let log: Arc<dyn Log> = Arc::new(Journal::open_on(disk, &partitions, journal::Config::default()).unwrap());
+    let log: Arc<dyn Log> = Arc::new(Journal::open_on(disk, &partitions, journal::JournalConfig::default()).unwrap());
     let clock = Arc::new(ManualClock::default());
     clock.set(1_700_000_000_123_456);
-    let commands = LogCommands::new(Arc::clone(&log), clock, Config::default());
+    let commands = LogCommands::new(Arc::clone(&log), clock, CommandLogConfig::default());
     let (done, landed) = mpsc::sync_channel(1);
     let sent: Vec<Publication> = (0..50).map(cancel).collect();
     commands.append(sent.clone(), Box::new(move |result| done.send(result).unwrap()));
@@ -47,7 +47,7 @@ fn commands_go_to_the_partition_of_their_key_and_are_read_as_they_were() {
 /// A log that keeps what it is asked to answer.
 struct Silent {
     partitions: Partitions,
-    waiting: Mutex<Vec<Appended>>,
+    waiting: Mutex<Vec<AppendCallback>>,
 }
 
 impl Log for Silent {
@@ -55,7 +55,7 @@ impl Log for Silent {
         &self.partitions
     }
 
-    fn append(&self, _: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, _: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         lock(&self.waiting).push(done);
     }
 
@@ -87,7 +87,7 @@ impl Log for Silent {
 #[test]
 fn what_would_wait_too_long_is_refused_and_room_comes_back() {
     let log = Arc::new(Silent { partitions: Partitions::uniform(1), waiting: Mutex::default() });
-    let config = Config { commands_in_flight_max: 10 };
+    let config = CommandLogConfig { commands_in_flight_max: 10 };
     let commands = LogCommands::new(Arc::clone(&log) as Arc<dyn Log>, Arc::new(ManualClock::default()), config);
     let (done, landed) = mpsc::sync_channel(100);
     let append = |count: usize| {
@@ -98,7 +98,7 @@ fn what_would_wait_too_long_is_refused_and_room_comes_back() {
     append(1);
     assert_eq!(landed.try_recv(), Ok(Err(AppendError::Overloaded)));
     assert_eq!(commands.in_flight(), 15);
-    let answers: Vec<Appended> = lock(&log.waiting).drain(..).collect();
+    let answers: Vec<AppendCallback> = lock(&log.waiting).drain(..).collect();
     answers.into_iter().for_each(|answer| answer(Err(AppendError::Unavailable("away".to_owned()))));
     assert_eq!(landed.try_recv(), Ok(Err(AppendError::Unavailable("away".to_owned()))));
     assert_eq!(commands.in_flight(), 0, "refused commands wait no more");

@@ -3,7 +3,7 @@
 
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::{Error, Signal};
-use dataflows::contract::epoch::{Cut, EpochRecord, Epochs, Ignored, RULES};
+use dataflows::contract::epoch::{Cut, EpochRecord, EpochRefusal, Epochs, RULES};
 use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::Waker;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// A place in the history: what the epoch records say so far, and the offset right after the last of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct LogPosition {
     /// What they say.
     pub epochs: Epochs,
     /// The next offset to read in `epochs`.
     pub offset: u64,
 }
 
-impl Place {
+impl LogPosition {
     /// The floor of a log in which nobody begins before this place.
     pub fn floor(&self) -> Cut {
         let mut floor = self.epochs.cut.clone();
@@ -35,35 +35,35 @@ impl Place {
 /// What was closed when the process started: read once, and checked. Every epoch in it is decided by rules that this
 /// build has, and the log still has everything that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
-    start: Place,
-    end: Place,
+pub struct SealedEpochs {
+    start: LogPosition,
+    end: LogPosition,
     backlog: Cut,
 }
 
-impl Sealed {
+impl SealedEpochs {
     /// Reads `epochs` from `start`, the place of a checkpoint or the beginning, to its end. [`Error::Deleted`] if the log
     /// no longer reaches back to that place in every partition.
-    pub fn read(log: &dyn Log, start: Place) -> Result<Sealed, Error> {
+    pub fn read(log: &dyn Log, start: LogPosition) -> Result<SealedEpochs, Error> {
         check_reaches_back(&start, &log.starts()?)?;
         let ends = log.ends()?;
         check_is_there(&start.epochs, start.offset, &ends)?;
-        let mut follower = Follower::new(log, start.clone())?;
+        let mut follower = EpochFollower::new(log, start.clone())?;
         let signal = Signal::default();
         follower.wake(signal.waker());
         follower.read_to(ends.get(TopicPartition::EPOCHS).unwrap_or(0), &signal, &mut |_| {})?;
         let end = follower.place;
         check_is_there(&end.epochs, end.offset, &ends)?;
-        Ok(Sealed { start, end, backlog: ends.without_epochs() })
+        Ok(SealedEpochs { start, end, backlog: ends.without_epochs() })
     }
 
     /// Where it was read from.
-    pub const fn start(&self) -> &Place {
+    pub const fn start(&self) -> &LogPosition {
         &self.start
     }
 
     /// Where it ended.
-    pub const fn end(&self) -> &Place {
+    pub const fn end(&self) -> &LogPosition {
         &self.end
     }
 
@@ -74,7 +74,7 @@ impl Sealed {
 }
 
 /// A partition that the place does not name is still to be read from its beginning.
-fn check_reaches_back(place: &Place, starts: &Cut) -> Result<(), Error> {
+fn check_reaches_back(place: &LogPosition, starts: &Cut) -> Result<(), Error> {
     let floor = place.floor();
     for (at, start) in starts.iter() {
         let asked = floor.get(at).unwrap_or(0);
@@ -98,18 +98,18 @@ fn check_is_there(epochs: &Epochs, offset: u64, ends: &Cut) -> Result<(), Error>
 }
 
 /// Follows `epochs`: takes the records that count.
-pub(crate) struct Follower {
+pub(crate) struct EpochFollower {
     reader: Box<dyn LogReader>,
-    place: Place,
+    place: LogPosition,
     records: Vec<LogRecord>,
 }
 
-impl Follower {
+impl EpochFollower {
     /// From a place on.
-    pub fn new(log: &dyn Log, from: Place) -> Result<Follower, Error> {
+    pub fn new(log: &dyn Log, from: LogPosition) -> Result<EpochFollower, Error> {
         let mut starts = Cut::default();
         starts.set(TopicPartition::EPOCHS, from.offset);
-        Ok(Follower { reader: log.reader(&starts)?, place: from, records: Vec::new() })
+        Ok(EpochFollower { reader: log.reader(&starts)?, place: from, records: Vec::new() })
     }
 
     /// Whom to wake when there is more.
@@ -118,7 +118,7 @@ impl Follower {
     }
 
     /// Where it is.
-    pub const fn place(&self) -> &Place {
+    pub const fn place(&self) -> &LogPosition {
         &self.place
     }
 
@@ -177,10 +177,10 @@ impl Follower {
 }
 
 /// Two sequencers that race leave records that do not count; anything else is worth a look.
-fn report(ignored: &Ignored, offset: u64) {
+fn report(ignored: &EpochRefusal, offset: u64) {
     match ignored {
-        Ignored::NotNext { .. } => tracing::debug!(offset, %ignored, "an epoch record does not count"),
-        Ignored::NotLater { .. } | Ignored::Uncovered { .. } | Ignored::Unreadable(_) => {
+        EpochRefusal::NotNext { .. } => tracing::debug!(offset, %ignored, "an epoch record does not count"),
+        EpochRefusal::NotLater { .. } | EpochRefusal::Uncovered { .. } | EpochRefusal::Unreadable(_) => {
             tracing::warn!(offset, %ignored, "an epoch record does not count");
         }
     }

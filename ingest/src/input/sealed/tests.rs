@@ -12,14 +12,14 @@ use dataflows::contract::time::Timestamp;
 use std::sync::Arc;
 
 fn open(disk: &Disk) -> Arc<dyn Log> {
-    let config = journal::Config { segment_bytes: 600, ..journal::Config::default() };
+    let config = journal::JournalConfig { segment_bytes: 600, ..journal::JournalConfig::default() };
     Arc::new(Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(2), config).unwrap())
 }
 
 /// Forty epochs of a few commands, and the place after each; first the beginning.
-fn history(log: &dyn Log, random: &mut Random) -> Vec<Place> {
+fn history(log: &dyn Log, random: &mut Random) -> Vec<LogPosition> {
     let commands: Vec<TopicPartition> = log.partitions().covered().collect();
-    let mut places = vec![Place::default()];
+    let mut places = vec![LogPosition::default()];
     let mut epochs = Epochs::default();
     for _ in 0..40 {
         for _ in 0..random.below(6) {
@@ -31,7 +31,7 @@ fn history(log: &dyn Log, random: &mut Random) -> Vec<Place> {
         epochs.accept(&record).unwrap();
         let record = text(&serde_json::to_string(&record).unwrap());
         let origin = append(log, vec![(TopicPartition::EPOCHS, record)]).unwrap()[0];
-        places.push(Place { epochs: epochs.clone(), offset: origin.offset + 1 });
+        places.push(LogPosition { epochs: epochs.clone(), offset: origin.offset + 1 });
     }
     places
 }
@@ -53,7 +53,7 @@ fn a_process_begins_at_any_place_that_the_log_still_reaches_back_to() {
             let floor = place.floor();
             let is_there = starts.iter().all(|(at, start)| floor.get(at).unwrap_or(0) >= start);
             assert!(is_there || number < kept, "the floor is kept");
-            match Sealed::read(&*log, place.clone()) {
+            match SealedEpochs::read(&*log, place.clone()) {
                 Ok(sealed) => {
                     assert!(is_there, "{number}");
                     assert_eq!((sealed.start(), sealed.end()), (place, places.last().unwrap()));
@@ -65,7 +65,7 @@ fn a_process_begins_at_any_place_that_the_log_still_reaches_back_to() {
                 Err(error) => panic!("{error}"),
             }
         }
-        let error = Sealed::read(&*log, Place::default()).unwrap_err();
+        let error = SealedEpochs::read(&*log, LogPosition::default()).unwrap_err();
         assert!(
             error.is_fatal() && error.to_string().contains("the log no longer reaches back to offset 0 of"),
             "{error}"
@@ -82,7 +82,7 @@ fn the_sequencer_goes_on_where_the_epochs_ended_before_the_deletion() {
     log.delete_before(&last.floor()).unwrap();
     drop(log);
     let log = open(&disk);
-    let sealed = Sealed::read(&*log, last.clone()).unwrap();
+    let sealed = SealedEpochs::read(&*log, last.clone()).unwrap();
     let report = Report {
         clock_behind: Arc::new(|_| {}),
         stalled: Arc::new(|why| assert_eq!(why, None)),
@@ -90,12 +90,16 @@ fn the_sequencer_goes_on_where_the_epochs_ended_before_the_deletion() {
     };
     let clock = Arc::new(ManualClock::default());
     clock.set(1_000_000);
-    let config = sequencer::Config { epoch_ms_min: 0, epoch_ms_max: 3_600_000, ..sequencer::Config::default() };
+    let config = sequencer::SequencerConfig {
+        epoch_ms_min: 0,
+        epoch_ms_max: 3_600_000,
+        ..sequencer::SequencerConfig::default()
+    };
     let sequencer = Sequencer::start(Arc::clone(&log), &sealed, clock, report, config).unwrap();
     let at = log.partitions().covered().next().unwrap();
     let origin = append(&*log, vec![(at, text("another command"))]).unwrap()[0];
     let bell = Bell::default();
-    let mut follower = Follower::new(&*log, last.clone()).unwrap();
+    let mut follower = EpochFollower::new(&*log, last.clone()).unwrap();
     follower.wake(bell.waker());
     let mut closed = Vec::new();
     bell.until(|| {
@@ -105,7 +109,7 @@ fn the_sequencer_goes_on_where_the_epochs_ended_before_the_deletion() {
     sequencer.stop();
     assert_eq!(closed[0].epoch, Epoch(41));
     // The next floor is one that the sequencer itself has closed.
-    let place = Place { epochs: follower.epochs().clone(), offset: follower.place.offset };
+    let place = LogPosition { epochs: follower.epochs().clone(), offset: follower.place.offset };
     log.delete_before(&place.floor()).unwrap();
-    assert_eq!(Sealed::read(&*log, place.clone()).unwrap().end(), &place);
+    assert_eq!(SealedEpochs::read(&*log, place.clone()).unwrap().end(), &place);
 }

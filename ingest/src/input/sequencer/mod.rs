@@ -6,7 +6,7 @@
 //! at most: when more waits, the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one
 //! follows at once.
 
-use crate::input::sealed::{Follower, STALL_MAX, Sealed};
+use crate::input::sealed::{EpochFollower, STALL_MAX, SealedEpochs};
 use crate::log::{CutLimit, Log, Record, Watch, lock};
 use crate::{Clock, Error, Fatal, Signal};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ const FOLLOWED_MAX: usize = 256;
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct SequencerConfig {
     /// The least time between two epochs, unless commands wait that an epoch had no room for.
     pub epoch_ms_min: u64,
     /// The most time between two epochs.
@@ -42,9 +42,9 @@ pub struct Config {
     pub acknowledge_ms_max: u64,
 }
 
-impl Default for Config {
+impl Default for SequencerConfig {
     fn default() -> Self {
-        Config {
+        SequencerConfig {
             epoch_ms_min: 5,
             epoch_ms_max: 1000,
             epoch_records_max: 10_000,
@@ -78,13 +78,13 @@ impl Sequencer {
     /// Starts closing epochs after those that are sealed.
     pub fn start(
         log: Arc<dyn Log>,
-        sealed: &Sealed,
+        sealed: &SealedEpochs,
         clock: Arc<dyn Clock>,
         report: Report,
-        config: Config,
+        config: SequencerConfig,
     ) -> Result<Sequencer, Error> {
         let signal = Signal::default();
-        let closer = Closer::new(log, sealed, clock, report.clone(), signal.clone(), config)?;
+        let closer = EpochSequencer::new(log, sealed, clock, report.clone(), signal.clone(), config)?;
         let run = {
             let signal = signal.clone();
             move || run(closer, &report, &signal)
@@ -118,7 +118,7 @@ impl Drop for Sequencer {
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// What became of an append.
-type Landed = Result<Vec<Origin>, AppendError>;
+type AppendResult = Result<Vec<Origin>, AppendError>;
 
 /// When the next step is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,23 +133,23 @@ pub enum Due {
 
 /// What there is to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
+enum PendingCut {
     Nothing,
     Some,
     MoreThanAnEpoch,
 }
 
-impl Config {
+impl SequencerConfig {
     /// The rule of the pace, from the time since the last epoch that was seen; none before any was.
-    fn due(&self, since_last: Option<Duration>, waiting: Waiting) -> Due {
+    fn due(&self, since_last: Option<Duration>, waiting: PendingCut) -> Due {
         let Some(since_last) = since_last else { return Due::Now };
         let left = |ms: u64| Duration::from_millis(ms).saturating_sub(since_last);
         match waiting {
-            Waiting::MoreThanAnEpoch => Due::Now,
-            Waiting::Some if left(self.epoch_ms_min).is_zero() => Due::Now,
-            Waiting::Some => Due::Pause(left(self.epoch_ms_min)),
-            Waiting::Nothing if left(self.epoch_ms_max).is_zero() => Due::Now,
-            Waiting::Nothing => Due::Idle(left(self.epoch_ms_max)),
+            PendingCut::MoreThanAnEpoch => Due::Now,
+            PendingCut::Some if left(self.epoch_ms_min).is_zero() => Due::Now,
+            PendingCut::Some => Due::Pause(left(self.epoch_ms_min)),
+            PendingCut::Nothing if left(self.epoch_ms_max).is_zero() => Due::Now,
+            PendingCut::Nothing => Due::Idle(left(self.epoch_ms_max)),
         }
     }
 }
@@ -163,7 +163,7 @@ fn next_now(epochs: &Epochs, wall: Timestamp, is_behind: bool) -> Timestamp {
 }
 
 /// Moves the closer until it is told to stop.
-fn run(mut closer: Closer, report: &Report, signal: &Signal) {
+fn run(mut closer: EpochSequencer, report: &Report, signal: &Signal) {
     let first = Duration::from_millis(closer.config.retry_ms_min);
     let longest = Duration::from_millis(closer.config.retry_ms_max);
     let (mut retry, mut is_stalled) = (first, false);
@@ -203,14 +203,14 @@ struct AppendedRecord {
     epoch: Epoch,
     /// The last epoch before it.
     before: Epoch,
-    landed: Arc<Mutex<Option<Landed>>>,
+    landed: Arc<Mutex<Option<AppendResult>>>,
     since: Instant,
 }
 
 /// Closes epochs, step by step. Never waits: for whoever moves it.
-pub struct Closer {
+pub struct EpochSequencer {
     log: Arc<dyn Log>,
-    follower: Follower,
+    follower: EpochFollower,
     clock: Arc<dyn Clock>,
     report: Report,
     signal: Signal,
@@ -227,23 +227,23 @@ pub struct Closer {
     clock_behind: Duration,
     /// Whether more waited than the last epoch had room for.
     is_hurried: bool,
-    config: Config,
+    config: SequencerConfig,
 }
 
-impl Closer {
+impl EpochSequencer {
     /// Goes on after the epochs that are sealed; the signal rings when a step may be due.
     pub fn new(
         log: Arc<dyn Log>,
-        sealed: &Sealed,
+        sealed: &SealedEpochs,
         clock: Arc<dyn Clock>,
         report: Report,
         signal: Signal,
-        config: Config,
-    ) -> Result<Closer, Error> {
+        config: SequencerConfig,
+    ) -> Result<EpochSequencer, Error> {
         let watch = log.watch(signal.waker());
-        let mut follower = Follower::new(&*log, sealed.end().clone())?;
+        let mut follower = EpochFollower::new(&*log, sealed.end().clone())?;
         follower.wake(signal.waker());
-        Ok(Closer {
+        Ok(EpochSequencer {
             backlog: Some(log.ends()?.without_epochs()),
             log,
             follower,
@@ -316,13 +316,13 @@ impl Closer {
         let limit = CutLimit { records_max: self.config.epoch_records_max, bytes_max: self.config.epoch_bytes_max };
         let cut = self.log.cut_after(&epochs.cut, limit)?.without_epochs();
         let waiting = if !epochs.cut.is_before(&cut) {
-            Waiting::Nothing
+            PendingCut::Nothing
         } else if cut.is_before(&ends) {
-            Waiting::MoreThanAnEpoch
+            PendingCut::MoreThanAnEpoch
         } else {
-            Waiting::Some
+            PendingCut::Some
         };
-        self.is_hurried = waiting == Waiting::MoreThanAnEpoch;
+        self.is_hurried = waiting == PendingCut::MoreThanAnEpoch;
         let due = self.config.due(self.closed.map(|closed| closed.elapsed()), waiting);
         if due == Due::Now {
             self.close(&cut)?;
@@ -337,7 +337,7 @@ impl Closer {
         let record = self.follower.epochs().next_record(cut, now);
         let value = serde_json::to_vec(&record).map_err(|error| Error::Unavailable(error.to_string()))?;
         let timestamp_ms = record.now.micros().div_euclid(1000);
-        let landed: Arc<Mutex<Option<Landed>>> = Arc::default();
+        let landed: Arc<Mutex<Option<AppendResult>>> = Arc::default();
         let (place, signal) = (Arc::clone(&landed), self.signal.clone());
         let done = Box::new(move |result| {
             *lock(&place) = Some(result);

@@ -1,11 +1,11 @@
 //! The pace and the clock as plain rules, and sequencers at work on a journal, alone and racing.
 
 use super::*;
-use crate::input::sealed::Place;
+use crate::input::sealed::LogPosition;
 use crate::log::journal::Journal;
 use crate::log::{Partitions, journal};
 use crate::testing::contract_tests::{append, beginning, text};
-use crate::testing::{Bell, Disk, Faults, ManualClock, PATIENCE};
+use crate::testing::{Bell, Disk, DiskFaults, ManualClock, PATIENCE};
 use dataflows::contract::epoch::{EpochRecord, RULES};
 use dataflows::contract::topic::Topic;
 use std::sync::mpsc;
@@ -25,7 +25,7 @@ struct TestEnv {
 }
 
 fn env_on(disk: Disk) -> TestEnv {
-    let journal = Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(2), journal::Config::default());
+    let journal = Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(2), journal::JournalConfig::default());
     let (say_behind, behind) = mpsc::sync_channel(100);
     let (say_stalled, stalled) = mpsc::sync_channel(100);
     let (say_fatal, fatal) = mpsc::sync_channel(100);
@@ -42,13 +42,19 @@ fn env() -> TestEnv {
 }
 
 /// Quick when there is something, and silent when there is not.
-fn quick() -> Config {
-    Config { epoch_ms_min: 0, epoch_ms_max: 3_600_000, retry_ms_min: 1, retry_ms_max: 5, ..Config::default() }
+fn quick() -> SequencerConfig {
+    SequencerConfig {
+        epoch_ms_min: 0,
+        epoch_ms_max: 3_600_000,
+        retry_ms_min: 1,
+        retry_ms_max: 5,
+        ..SequencerConfig::default()
+    }
 }
 
 impl TestEnv {
-    fn start(&self, config: Config) -> Sequencer {
-        let sealed = Sealed::read(&*self.log, Place::default()).unwrap();
+    fn start(&self, config: SequencerConfig) -> Sequencer {
+        let sealed = SealedEpochs::read(&*self.log, LogPosition::default()).unwrap();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         Sequencer::start(Arc::clone(&self.log), &sealed, clock, self.report.clone(), config).unwrap()
     }
@@ -56,7 +62,7 @@ impl TestEnv {
     /// The epochs that count, as any reader sees them, once the last of them ends there.
     fn epochs_to(&self, cut: &Cut) -> Vec<EpochRecord> {
         let bell = Bell::default();
-        let mut follower = Follower::new(&*self.log, Place::default()).unwrap();
+        let mut follower = EpochFollower::new(&*self.log, LogPosition::default()).unwrap();
         follower.wake(bell.waker());
         let mut all = Vec::new();
         bell.until(|| {
@@ -82,14 +88,14 @@ impl TestEnv {
 
 #[test]
 fn it_cuts_at_once_then_paced_and_at_least_every_second() {
-    let config = Config::default();
+    let config = SequencerConfig::default();
     let ms = Duration::from_millis;
-    assert_eq!(config.due(None, Waiting::Nothing), Due::Now);
-    assert_eq!(config.due(Some(ms(7)), Waiting::Some), Due::Now);
-    assert_eq!(config.due(Some(ms(2)), Waiting::Some), Due::Pause(ms(3)));
-    assert_eq!(config.due(Some(ms(2)), Waiting::MoreThanAnEpoch), Due::Now);
-    assert_eq!(config.due(Some(ms(2)), Waiting::Nothing), Due::Idle(ms(998)));
-    assert_eq!(config.due(Some(ms(1000)), Waiting::Nothing), Due::Now);
+    assert_eq!(config.due(None, PendingCut::Nothing), Due::Now);
+    assert_eq!(config.due(Some(ms(7)), PendingCut::Some), Due::Now);
+    assert_eq!(config.due(Some(ms(2)), PendingCut::Some), Due::Pause(ms(3)));
+    assert_eq!(config.due(Some(ms(2)), PendingCut::MoreThanAnEpoch), Due::Now);
+    assert_eq!(config.due(Some(ms(2)), PendingCut::Nothing), Due::Idle(ms(998)));
+    assert_eq!(config.due(Some(ms(1000)), PendingCut::Nothing), Due::Now);
 }
 
 #[test]
@@ -138,7 +144,7 @@ fn a_backlog_is_cut_into_small_epochs_while_time_creeps() {
     }
     // The process was away for an hour.
     env.clock.set(3_600_000_000);
-    let sequencer = env.start(Config { epoch_records_max: 20, ..quick() });
+    let sequencer = env.start(SequencerConfig { epoch_records_max: 20, ..quick() });
     let all = env.epochs_to(&env.ends());
     assert_eq!(all.len(), 26, "500 records by 20");
     for pair in all.windows(2) {
@@ -193,7 +199,7 @@ fn two_sequencers_on_one_log_make_one_history() {
     let numbers: Vec<u64> = all.iter().map(|record| record.epoch.0).collect();
     assert_eq!(numbers, (1..=all.len() as u64).collect::<Vec<_>>(), "none lost, none twice");
     assert!(all.windows(2).all(|pair| pair[0].now < pair[1].now));
-    let sealed = Sealed::read(&*env.log, Place::default()).unwrap();
+    let sealed = SealedEpochs::read(&*env.log, LogPosition::default()).unwrap();
     let cut = sealed.end().epochs.cut.clone().without_epochs();
     assert_eq!(cut, env.ends(), "every reader ends at the same cut");
     assert_eq!(env.epochs_to(&env.ends())[..all.len()], all[..], "and sees the same epochs");
@@ -208,14 +214,14 @@ fn it_goes_on_after_the_disk_was_full() {
     env.append(ORDERS, 5);
     env.epochs_to(&env.ends());
     let (refused, refusals) = mpsc::sync_channel(10_000);
-    env.disk.fail(Faults { room_bytes: Some(0), ..Faults::default() });
+    env.disk.fail(DiskFaults { room_bytes: Some(0), ..DiskFaults::default() });
     env.log.append(vec![(ORDERS, text("x"))], Box::new(move |result| drop(refused.send(result))));
     assert!(matches!(refusals.recv_timeout(PATIENCE).unwrap(), Err(AppendError::Full(_))));
     // Room for the command, and not for the record of its epoch, which is tried again and again.
-    env.disk.fail(Faults { room_bytes: Some(200), ..Faults::default() });
+    env.disk.fail(DiskFaults { room_bytes: Some(200), ..DiskFaults::default() });
     env.append(ORDERS, 1);
     assert!(env.stalled.recv_timeout(PATIENCE).unwrap().is_some_and(|why| why.contains("no room")));
-    env.disk.fail(Faults::default());
+    env.disk.fail(DiskFaults::default());
     assert_eq!(env.stalled.recv_timeout(PATIENCE).unwrap(), None);
     assert_eq!(env.epochs_to(&env.ends()).len(), 3);
     sequencer.stop();
@@ -228,7 +234,7 @@ fn epochs_of_other_rules_stop_it() {
     env.clock.set(1);
     let mut record = Epochs::default().next_record(&env.ends(), Timestamp::from_micros(1));
     record.rules = RULES + 1;
-    let sequencer = env.start(Config { epoch_ms_min: 3_600_000, ..quick() });
+    let sequencer = env.start(SequencerConfig { epoch_ms_min: 3_600_000, ..quick() });
     env.epochs_to(&env.ends());
     record.epoch = Epoch(2);
     record.now = Timestamp::from_micros(2);
@@ -237,7 +243,7 @@ fn epochs_of_other_rules_stop_it() {
     let is_rules = matches!(error, Error::Rules { epoch: Epoch(2), found, known: RULES } if found == RULES + 1);
     assert!(is_rules, "{error}");
     sequencer.stop();
-    let error = Sealed::read(&*env.log, Place::default()).unwrap_err();
+    let error = SealedEpochs::read(&*env.log, LogPosition::default()).unwrap_err();
     assert!(error.to_string().contains(&format!("rules {}, and this build has rules {RULES}", RULES + 1)), "{error}");
 }
 
@@ -247,13 +253,13 @@ fn a_cut_beyond_the_logs_end_stops_the_start() {
     let mut ends = env.ends();
     ends.set(ORDERS, 5);
     env.write(&Epochs::default().next_record(&ends, Timestamp::from_micros(1)));
-    let error = Sealed::read(&*env.log, Place::default()).unwrap_err();
+    let error = SealedEpochs::read(&*env.log, LogPosition::default()).unwrap_err();
     assert!(matches!(error, Error::LogTruncated { at: ORDERS, cut: 5, end: 0, .. }), "{error}");
     assert!(error.to_string().starts_with("log_truncated"), "{error}");
     env.append(ORDERS, 5);
-    assert_eq!(Sealed::read(&*env.log, Place::default()).unwrap().end().offset, 1);
-    let beyond = Place { offset: 9, ..Place::default() };
-    assert!(matches!(Sealed::read(&*env.log, beyond), Err(Error::LogTruncated { cut: 9, end: 1, .. })));
+    assert_eq!(SealedEpochs::read(&*env.log, LogPosition::default()).unwrap().end().offset, 1);
+    let beyond = LogPosition { offset: 9, ..LogPosition::default() };
+    assert!(matches!(SealedEpochs::read(&*env.log, beyond), Err(Error::LogTruncated { cut: 9, end: 1, .. })));
 }
 
 #[test]
@@ -266,5 +272,5 @@ fn what_does_not_count_is_passed_by() {
     assert_eq!(env.epochs_to(&env.ends())[0].epoch, Epoch(1));
     sequencer.stop();
     let env = env_on(env.disk.copy());
-    assert_eq!(Sealed::read(&*env.log, Place::default()).unwrap().end().offset, 3);
+    assert_eq!(SealedEpochs::read(&*env.log, LogPosition::default()).unwrap().end().offset, 3);
 }

@@ -6,13 +6,13 @@
 //! The reader of the share runs ahead of the cuts, so that a live epoch finds its records decoded, but only so far.
 
 use crate::input::codec;
-use crate::input::sealed::{Follower, Sealed};
+use crate::input::sealed::{EpochFollower, SealedEpochs};
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::{Error, Fatal};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
-use dataflows::contract::input::{Envelope, Input};
+use dataflows::contract::input::{CommandEnvelope, Input};
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{Polled, Source, Stride, Waker};
+use dataflows::ports::{Source, SourcePoll, Stride, Waker};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct SourceConfig {
     /// How many records that no sealed cut covers yet are held.
     pub uncovered_records_max: usize,
     /// How many bytes of decoded records all workers hold, about, before nothing more is read than sealed epochs need.
@@ -37,9 +37,9 @@ pub struct Config {
     pub read_bytes_max: usize,
 }
 
-impl Default for Config {
+impl Default for SourceConfig {
     fn default() -> Self {
-        Config {
+        SourceConfig {
             uncovered_records_max: 100_000,
             held_bytes_max: 64 << 20,
             unread_records_max: 64,
@@ -66,25 +66,25 @@ const UNREAD_EPOCHS_MAX: usize = 4;
 const DECODED_BYTES: usize = 4;
 
 /// A decoded record.
-struct Queued {
+struct QueuedRecord {
     offset: u64,
     /// What it takes in memory, about.
     bytes: usize,
     input: Input,
 }
 
-impl Queued {
-    fn of(LogRecord { origin, record }: &LogRecord) -> Queued {
-        let bytes = size_of::<Queued>() + size_of::<Envelope>() + DECODED_BYTES * record.bytes();
-        Queued { offset: origin.offset, bytes, input: codec::decode(*origin, record) }
+impl QueuedRecord {
+    fn of(LogRecord { origin, record }: &LogRecord) -> QueuedRecord {
+        let bytes = size_of::<QueuedRecord>() + size_of::<CommandEnvelope>() + DECODED_BYTES * record.bytes();
+        QueuedRecord { offset: origin.offset, bytes, input: codec::decode(*origin, record) }
     }
 }
 
 /// A partition of the share.
-struct Part {
+struct PartitionQueue {
     at: TopicPartition,
     /// Decoded records that are not given yet, in order of their offsets.
-    queue: VecDeque<Queued>,
+    queue: VecDeque<QueuedRecord>,
     /// Every record before it is in the queue or was given.
     position: u64,
     /// Where the last sealed epoch ends it.
@@ -93,7 +93,7 @@ struct Part {
     given: u64,
 }
 
-impl Part {
+impl PartitionQueue {
     /// How many of the queue stand before that offset.
     fn before(&self, offset: u64) -> usize {
         self.queue.partition_point(|queued| queued.offset < offset)
@@ -107,10 +107,10 @@ impl Part {
 /// A worker's source over any log.
 pub struct LogSource {
     log: Arc<dyn Log>,
-    follower: Follower,
+    follower: EpochFollower,
     reader: Box<dyn LogReader>,
     /// Sorted by partition.
-    parts: Vec<Part>,
+    parts: Vec<PartitionQueue>,
     /// Sealed epochs that are not given yet.
     sealed: VecDeque<Arc<EpochRecord>>,
     /// Whether the reader reads only partitions that are behind the cuts.
@@ -127,7 +127,7 @@ pub struct LogSource {
     records: Vec<LogRecord>,
     /// What all decoded records take.
     held_bytes: usize,
-    config: Config,
+    config: SourceConfig,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,21 +144,22 @@ impl LogSource {
     /// so far.
     pub fn open(
         log: Arc<dyn Log>,
-        sealed: &Sealed,
+        sealed: &SealedEpochs,
         worker: Worker,
         fatal: Fatal,
-        mut config: Config,
+        mut config: SourceConfig,
     ) -> Result<LogSource, Error> {
         config.held_bytes_max /= worker.peers.max(1);
         let start = sealed.start();
         let part = |at| {
             let from = start.epochs.cut.get(at).unwrap_or(0);
-            Part { at, queue: VecDeque::new(), position: from, sealed: from, given: from }
+            PartitionQueue { at, queue: VecDeque::new(), position: from, sealed: from, given: from }
         };
         let is_ours = |(number, at): (usize, _)| (number % worker.peers.max(1) == worker.index).then_some(at);
-        let mut parts: Vec<Part> = log.partitions().covered().enumerate().filter_map(is_ours).map(part).collect();
+        let mut parts: Vec<PartitionQueue> =
+            log.partitions().covered().enumerate().filter_map(is_ours).map(part).collect();
         parts.sort_by_key(|part| part.at);
-        let follower = Follower::new(&*log, start.clone())?;
+        let follower = EpochFollower::new(&*log, start.clone())?;
         let reader = log.reader(&starts(&parts, |_| true))?;
         Ok(LogSource {
             log,
@@ -193,7 +194,7 @@ impl LogSource {
     }
 
     /// Adds to the stride what there is. What was added stays right if there is an error after it.
-    fn fill(&mut self, stride: &mut Stride, (epochs_max, inputs_max, bytes_max): Room) -> Result<(), Error> {
+    fn fill(&mut self, stride: &mut Stride, (epochs_max, inputs_max, bytes_max): StrideRoom) -> Result<(), Error> {
         loop {
             self.take_in_epochs()?;
             while let Some(record) = self.sealed.front()
@@ -217,8 +218,9 @@ impl LogSource {
     /// Follows `epochs`, within the limits.
     fn take_in_epochs(&mut self) -> Result<(), Error> {
         let LogSource { follower, parts, sealed, config, last, refused, is_told, held_bytes, .. } = self;
-        let covered = |parts: &[Part]| parts.iter().map(|part| part.sealed - part.given).sum::<u64>();
-        let unread = |parts: &[Part]| parts.iter().map(|part| part.sealed.saturating_sub(part.position)).sum::<u64>();
+        let covered = |parts: &[PartitionQueue]| parts.iter().map(|part| part.sealed - part.given).sum::<u64>();
+        let unread =
+            |parts: &[PartitionQueue]| parts.iter().map(|part| part.sealed.saturating_sub(part.position)).sum::<u64>();
         // What is unread is not known by its bytes: of many records, only few epochs are.
         let mut unread_epochs = sealed.iter().rev().take_while(|record| !is_read(parts, record)).count();
         let is_held = *held_bytes >= config.held_bytes_max;
@@ -275,7 +277,7 @@ impl LogSource {
         for (number, next) in cut {
             let part = &mut self.parts[number];
             let count = part.before(next);
-            for Queued { offset: _, bytes, input } in part.queue.drain(..count) {
+            for QueuedRecord { offset: _, bytes, input } in part.queue.drain(..count) {
                 stride.bytes += bytes;
                 self.held_bytes -= bytes;
                 stride.inputs.push((record.epoch, input));
@@ -288,13 +290,13 @@ impl LogSource {
 
     /// Reads on in the share; false if there is nothing now, or no room before another epoch is sealed.
     fn read(&mut self) -> Result<bool, Error> {
-        let is_behind = self.parts.iter().any(Part::is_behind);
+        let is_behind = self.parts.iter().any(PartitionQueue::is_behind);
         let uncovered: usize = self.parts.iter().map(|part| part.queue.len() - part.before(part.sealed)).sum();
         if uncovered >= self.config.uncovered_records_max || self.held_bytes >= self.config.held_bytes_max {
             if !is_behind {
                 return Ok(false);
             }
-            let is_unread = |part: &Part| part.is_behind() && !self.is_read(part);
+            let is_unread = |part: &PartitionQueue| part.is_behind() && !self.is_read(part);
             if uncovered > 0 || self.parts.iter().any(is_unread) {
                 self.focus()?;
             }
@@ -314,7 +316,7 @@ impl LogSource {
         let polled = self.reader.poll(ReadLimit { records_max, bytes_max }, &mut records);
         for record in records.drain(..) {
             if let Ok(number) = self.parts.binary_search_by_key(&record.origin.topic_partition(), |part| part.at) {
-                let queued = Queued::of(&record);
+                let queued = QueuedRecord::of(&record);
                 self.held_bytes += queued.bytes;
                 self.parts[number].queue.push_back(queued);
             }
@@ -327,7 +329,7 @@ impl LogSource {
         Ok(self.parts.iter().map(|part| part.position).sum::<u64>() != before)
     }
 
-    fn is_read(&self, part: &Part) -> bool {
+    fn is_read(&self, part: &PartitionQueue) -> bool {
         self.reader.position(part.at).is_some()
     }
 
@@ -336,7 +338,7 @@ impl LogSource {
     fn focus(&mut self) -> Result<(), Error> {
         // What is let go of lies behind the cuts, so that what is behind them is known before. The new reader comes first:
         // without it, the old one would go on behind what was let go of.
-        self.reader = self.reader_of(Part::is_behind)?;
+        self.reader = self.reader_of(PartitionQueue::is_behind)?;
         self.is_focused = true;
         for part in &mut self.parts {
             let kept = part.before(part.sealed);
@@ -348,7 +350,7 @@ impl LogSource {
         Ok(())
     }
 
-    fn reader_of(&mut self, wanted: impl Fn(&Part) -> bool) -> Result<Box<dyn LogReader>, Error> {
+    fn reader_of(&mut self, wanted: impl Fn(&PartitionQueue) -> bool) -> Result<Box<dyn LogReader>, Error> {
         let mut reader = self.log.reader(&starts(&self.parts, wanted))?;
         if let Some(waker) = &self.waker {
             reader.wake(Arc::clone(waker));
@@ -359,20 +361,20 @@ impl LogSource {
 }
 
 /// How many epochs, inputs and bytes there is room for.
-type Room = (usize, usize, usize);
+type StrideRoom = (usize, usize, usize);
 
 /// The epoch's cut in these parts.
-fn cut<'a>(parts: &'a [Part], record: &'a EpochRecord) -> impl Iterator<Item = (usize, u64)> + 'a {
+fn cut<'a>(parts: &'a [PartitionQueue], record: &'a EpochRecord) -> impl Iterator<Item = (usize, u64)> + 'a {
     let number = |at| parts.binary_search_by_key(&at, |part| part.at).ok();
     record.cut.iter().filter_map(move |(at, next)| Some((number(at)?, next)))
 }
 
 /// Whether all of the epoch is read in these parts.
-fn is_read(parts: &[Part], record: &EpochRecord) -> bool {
+fn is_read(parts: &[PartitionQueue], record: &EpochRecord) -> bool {
     cut(parts, record).all(|(number, next)| parts[number].position >= next)
 }
 
-fn starts(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> Cut {
+fn starts(parts: &[PartitionQueue], wanted: impl Fn(&PartitionQueue) -> bool) -> Cut {
     let mut starts = Cut::default();
     for part in parts.iter().filter(|part| wanted(part)) {
         starts.set(part.at, part.position);
@@ -381,7 +383,7 @@ fn starts(parts: &[Part], wanted: impl Fn(&Part) -> bool) -> Cut {
 }
 
 /// Where the last sealed epoch ends.
-fn ends(parts: &[Part]) -> Cut {
+fn ends(parts: &[PartitionQueue]) -> Cut {
     let mut ends = Cut::default();
     parts.iter().for_each(|part| ends.set(part.at, part.sealed));
     ends
@@ -394,12 +396,12 @@ impl Source for LogSource {
         self.waker = Some(waker);
     }
 
-    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> Polled {
+    fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> SourcePoll {
         if self.state == State::Stopped {
-            return Polled::Pending;
+            return SourcePoll::Pending;
         }
         if self.last.is_some_and(|last| self.given >= last) {
-            return Polled::End;
+            return SourcePoll::End;
         }
         let mut stride = Stride::default();
         match self.fill(&mut stride, (epochs_max, inputs_max, bytes_max)) {
@@ -416,7 +418,7 @@ impl Source for LogSource {
             }
         }
         if !stride.epochs.is_empty() {
-            return Polled::Stride(stride);
+            return SourcePoll::Stride(stride);
         }
         if self.state != State::Stopped
             && self.sealed.is_empty()
@@ -425,7 +427,7 @@ impl Source for LogSource {
             self.state = State::Stopped;
             (self.fatal)(error);
         }
-        Polled::Pending
+        SourcePoll::Pending
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::input::codec::encode;
-use crate::input::sealed::Place;
+use crate::input::sealed::LogPosition;
 use crate::log::journal::Journal;
 use crate::log::{CutLimit, Partitions, Record, Watch, journal};
 use crate::testing::contract_tests::{append, read_to, text};
@@ -10,7 +10,7 @@ use crate::testing::{Bell, Disk, Random};
 use dataflows::contract::epoch::{Epochs, RULES};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic};
-use dataflows::ports::{Appended, Publication};
+use dataflows::ports::{AppendCallback, Publication};
 use dataflows::shop::command::Command;
 use dataflows::shop::orders::CancelOrder;
 use dataflows::shop::stock::{MoveReason, MoveStock};
@@ -23,12 +23,12 @@ type History = BTreeMap<TopicPartition, Vec<(Epoch, Input)>>;
 const ALONE: Worker = Worker { index: 0, peers: 1 };
 
 fn journal() -> Journal {
-    Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(2), journal::Config::default()).unwrap()
+    Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(2), journal::JournalConfig::default()).unwrap()
 }
 
 /// One whose front is deleted close to any floor.
 fn journal_of_small_segments() -> Journal {
-    let config = journal::Config { segment_bytes: 1000, ..journal::Config::default() };
+    let config = journal::JournalConfig { segment_bytes: 1000, ..journal::JournalConfig::default() };
     Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(2), config).unwrap()
 }
 
@@ -97,8 +97,8 @@ fn random_log(log: &dyn Log, random: &mut Random) -> (History, Vec<EpochRecord>)
     (history, records)
 }
 
-fn random_config(random: &mut Random) -> Config {
-    Config {
+fn random_config(random: &mut Random) -> SourceConfig {
+    SourceConfig {
         uncovered_records_max: 1 + random.below(30),
         held_bytes_max: 1 + random.below(50_000),
         unread_records_max: random.below(20) as u64,
@@ -121,9 +121,9 @@ fn read_all(mut source: LogSource, last: Epoch, random: &mut Random, seed: u64) 
             let (epochs_max, inputs_max) = (1 + random.below(8), 1 + random.below(40));
             let bytes_max = 1 + random.below(30_000);
             let stride = match source.poll(epochs_max, inputs_max, bytes_max) {
-                Polled::Stride(stride) => stride,
-                Polled::Pending => return None,
-                Polled::End => return Some(()),
+                SourcePoll::Stride(stride) => stride,
+                SourcePoll::Pending => return None,
+                SourcePoll::End => return Some(()),
             };
             assert!((1..=epochs_max).contains(&stride.epochs.len()), "seed {seed}");
             assert!(stride.inputs.len() <= inputs_max || stride.epochs.len() == 1, "seed {seed}");
@@ -144,7 +144,7 @@ fn check(log: Arc<dyn Log>, seed: u64) {
     let mut random = Random::new(seed);
     let (expected, records) = random_log(&*log, &mut random);
     let last = records.last().unwrap().epoch;
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
     for peers in [1, 2, 3, 20] {
         let mut found = History::new();
         for index in 0..peers {
@@ -179,16 +179,16 @@ fn a_log_with_holes_gives_the_same() {
 fn it_begins_after_a_checkpoint_as_if_it_had_never_stopped() {
     let log: Arc<dyn Log> = Arc::new(journal());
     let (expected, records) = random_log(&*log, &mut Random::new(5));
-    let sealed = Sealed::read(&*log, place_after(&*log, Epoch(10))).unwrap();
-    let source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), Config::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, place_after(&*log, Epoch(10))).unwrap();
+    let source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), SourceConfig::default()).unwrap();
     let (history, epochs) = read_all(source, records.last().unwrap().epoch, &mut Random::new(6), 6);
     assert_eq!(epochs, records[10..]);
     assert_eq!(history, after(expected, Epoch(10)));
 }
 
 /// The place where a checkpoint of that epoch stands.
-fn place_after(log: &dyn Log, epoch: Epoch) -> Place {
-    let (mut place, mut from) = (Place::default(), Cut::default());
+fn place_after(log: &dyn Log, epoch: Epoch) -> LogPosition {
+    let (mut place, mut from) = (LogPosition::default(), Cut::default());
     from.set(TopicPartition::EPOCHS, 0);
     for LogRecord { origin, record } in read_to(&mut *log.reader(&from).unwrap(), &log.ends().unwrap()) {
         if place.epochs.last < epoch {
@@ -217,7 +217,7 @@ fn it_begins_at_the_front_of_a_log_that_was_deleted_up_to_there() {
             let place = place_after(&*log, kept);
             log.delete_before(&place.floor()).unwrap();
             assert!(log.starts().unwrap().get(TopicPartition::EPOCHS) > Some(0), "seed {seed}");
-            let sealed = Sealed::read(&*log, place).unwrap();
+            let sealed = SealedEpochs::read(&*log, place).unwrap();
             let mut found = History::new();
             for index in 0..3 {
                 let worker = Worker { index, peers: 3 };
@@ -236,42 +236,43 @@ fn it_begins_at_the_front_of_a_log_that_was_deleted_up_to_there() {
 fn what_is_deleted_before_it_is_read_is_fatal() {
     let log: Arc<dyn Log> = Arc::new(journal_of_small_segments());
     let (_, records) = random_log(&*log, &mut Random::new(8));
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
     let (say, fatal) = mpsc::sync_channel(10);
     let hook: Fatal = Arc::new(move |error| say.send(error).unwrap());
-    let config = Config { read_records_max: 3, epochs_ahead_max: 1, covered_records_max: 1, ..Config::default() };
+    let config =
+        SourceConfig { read_records_max: 3, epochs_ahead_max: 1, covered_records_max: 1, ..SourceConfig::default() };
     let open = |fatal: Fatal| LogSource::open(Arc::clone(&log), &sealed, ALONE, fatal, config.clone());
     let mut source = open(hook).unwrap();
-    assert!(matches!(source.poll(1, 1, 1), Polled::Stride(_)));
+    assert!(matches!(source.poll(1, 1, 1), SourcePoll::Stride(_)));
     log.delete_before(&place_after(&*log, Epoch(20)).floor()).unwrap();
     let mut given = 1;
-    while let Polled::Stride(stride) = source.poll(1, 1, 1) {
+    while let SourcePoll::Stride(stride) = source.poll(1, 1, 1) {
         given += stride.epochs.len();
     }
     assert!(given < 20 && given < records.len(), "{given} epochs, of those that it still had");
     let errors: Vec<Error> = fatal.try_iter().collect();
     assert!(matches!(errors[..], [Error::Deleted { .. }]), "{errors:?}");
-    assert_eq!(source.poll(1, 1, 1), Polled::Pending, "and told once");
+    assert_eq!(source.poll(1, 1, 1), SourcePoll::Pending, "and told once");
     assert!(matches!(open(no_fatal()).err(), Some(Error::Deleted { asked: 0, .. })));
 }
 
 #[test]
 fn a_live_epoch_wakes_the_worker() {
     let log: Arc<dyn Log> = Arc::new(journal());
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
-    let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), Config::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
+    let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), SourceConfig::default()).unwrap();
     let bell = Bell::default();
     source.wake(bell.waker());
-    assert_eq!(source.poll(10, 10, usize::MAX), Polled::Pending);
+    assert_eq!(source.poll(10, 10, usize::MAX), SourcePoll::Pending);
     let at = TopicPartition::new(Topic::Orders, 1);
     let origins = append(&*log, vec![(at, order("o"))]).unwrap();
-    assert_eq!(source.poll(10, 10, usize::MAX), Polled::Pending, "no cut covers it");
+    assert_eq!(source.poll(10, 10, usize::MAX), SourcePoll::Pending, "no cut covers it");
     assert_eq!(source.held(), 1, "but it is decoded already");
     let record = seal(&*log, &mut Epochs::default(), &log.ends().unwrap());
     let stride = bell.until(|| match source.poll(10, 10, usize::MAX) {
-        Polled::Stride(stride) => Some(stride),
-        Polled::Pending => None,
-        Polled::End => panic!("a live source has no end"),
+        SourcePoll::Stride(stride) => Some(stride),
+        SourcePoll::Pending => None,
+        SourcePoll::End => panic!("a live source has no end"),
     });
     let input = codec::decode(origins[0], &order("o"));
     assert_eq!((stride.epochs, stride.inputs), (vec![Arc::new(record)], vec![(Epoch(1), input)]));
@@ -280,7 +281,7 @@ fn a_live_epoch_wakes_the_worker() {
 #[test]
 fn an_epoch_of_other_rules_is_fatal_after_those_before_it() {
     let log: Arc<dyn Log> = Arc::new(journal());
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
     let mut epochs = Epochs::default();
     seal(&*log, &mut epochs, &log.ends().unwrap());
     let mut other = epochs.next_record(&Cut::default(), Timestamp::from_micros(0));
@@ -288,9 +289,12 @@ fn an_epoch_of_other_rules_is_fatal_after_those_before_it() {
     append(&*log, vec![(TopicPartition::EPOCHS, text(&serde_json::to_string(&other).unwrap()))]).unwrap();
     let (say, fatal) = mpsc::sync_channel(10);
     let hook: Fatal = Arc::new(move |error| say.send(error).unwrap());
-    let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, hook, Config::default()).unwrap();
-    assert!(matches!(source.poll(10, 10, usize::MAX), Polled::Stride(Stride { epochs, .. }) if epochs.len() == 1));
-    assert_eq!([source.poll(10, 10, usize::MAX), source.poll(10, 10, usize::MAX)], [Polled::Pending, Polled::Pending]);
+    let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, hook, SourceConfig::default()).unwrap();
+    assert!(matches!(source.poll(10, 10, usize::MAX), SourcePoll::Stride(Stride { epochs, .. }) if epochs.len() == 1));
+    assert_eq!(
+        [source.poll(10, 10, usize::MAX), source.poll(10, 10, usize::MAX)],
+        [SourcePoll::Pending, SourcePoll::Pending]
+    );
     let errors: Vec<Error> = fatal.try_iter().collect();
     assert!(matches!(errors[..], [Error::Rules { epoch: Epoch(2), known: RULES, .. }]), "{errors:?}");
 }
@@ -306,11 +310,15 @@ fn large_records_are_held_by_their_bytes() {
         append(&*log, vec![(partitions[number % partitions.len()], large.clone())]).unwrap();
         seal(&*log, &mut epochs, &log.ends().unwrap());
     }
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
-    let config = Config { held_bytes_max: 10 * DECODED_BYTES * RECORD_BYTES, read_records_max: 2, ..Config::default() };
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
+    let config = SourceConfig {
+        held_bytes_max: 10 * DECODED_BYTES * RECORD_BYTES,
+        read_records_max: 2,
+        ..SourceConfig::default()
+    };
     let mut source = LogSource::open(Arc::clone(&log), &sealed, ALONE, no_fatal(), config).unwrap();
     let mut given = 0;
-    while let Polled::Stride(stride) = source.poll(100, 100, 5 * DECODED_BYTES * RECORD_BYTES) {
+    while let SourcePoll::Stride(stride) = source.poll(100, 100, 5 * DECODED_BYTES * RECORD_BYTES) {
         given += stride.epochs.len();
         assert!((1..=5).contains(&stride.inputs.len()), "{}", stride.inputs.len());
         assert!(source.held() <= 12, "{}", source.held());
@@ -334,7 +342,7 @@ impl Log for Holes {
         self.0.partitions()
     }
 
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         let spread = |origin: Origin| Origin { offset: origin.offset * 2, ..origin };
         self.0.append(records, Box::new(move |result| done(result.map(|all| all.into_iter().map(spread).collect()))));
     }

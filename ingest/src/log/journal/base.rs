@@ -6,10 +6,10 @@
 //! last record of each partition before the front is always there: who reads the base comes to the front. The file
 //! `front` says its format and how long it is.
 
-use super::commit::{self, Commit, Found, Segment, Window};
-use super::config::Config;
-use super::index::{Index, Mark};
-use super::meta::Layout;
+use super::commit::{self, Commit, CommitRead, Segment, Window};
+use super::config::JournalConfig;
+use super::index::{IndexEntry, PositionIndex};
+use super::meta::PartitionLayout;
 use crate::Error;
 use crate::log::storage::Storage;
 use dataflows::contract::epoch::Cut;
@@ -31,7 +31,7 @@ pub const fn is_compacted(topic: Topic) -> bool {
 
 /// What the front says of its base.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Said {
+pub struct PrefixRef {
     format: u32,
     bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub struct Removals {
 }
 
 /// A base that is open.
-pub struct Base {
+pub struct CompactedPrefix {
     /// How long its file is.
     pub bytes: u64,
     /// The next offset of every partition at the front that it belongs to.
@@ -59,10 +59,10 @@ pub struct Base {
     file: Segment,
     /// Its full name.
     shown: String,
-    index: Index,
+    index: PositionIndex,
 }
 
-impl Base {
+impl CompactedPrefix {
     /// The name of the file that belongs to a front.
     pub fn name(front: u64) -> String {
         format!("{front:020}{ENDING}")
@@ -74,19 +74,19 @@ impl Base {
     }
 
     /// What the front is to say of it.
-    pub fn said(&self) -> Said {
-        Said { format: FORMAT, bytes: self.bytes, removals: self.removals.clone() }
+    pub fn said(&self) -> PrefixRef {
+        PrefixRef { format: FORMAT, bytes: self.bytes, removals: self.removals.clone() }
     }
 
     /// Opens the one that the front speaks of.
     pub fn said_by(
-        front: &Mark,
-        Said { format, bytes, removals }: Said,
+        front: &IndexEntry,
+        PrefixRef { format, bytes, removals }: PrefixRef,
         storage: &dyn Storage,
-        layout: &Layout,
-        config: &Config,
-    ) -> Result<Base, Error> {
-        let base = Base::open(front, storage, layout, config)?.with_removals(removals);
+        layout: &PartitionLayout,
+        config: &JournalConfig,
+    ) -> Result<CompactedPrefix, Error> {
+        let base = CompactedPrefix::open(front, storage, layout, config)?.with_removals(removals);
         if format != FORMAT {
             return Err(base.damaged(0, &format!("its format is {format}, and this build reads {FORMAT}")));
         }
@@ -97,13 +97,18 @@ impl Base {
     }
 
     /// The same with what is known of its removals.
-    pub fn with_removals(self, removals: Option<Removals>) -> Base {
-        Base { removals, ..self }
+    pub fn with_removals(self, removals: Option<Removals>) -> CompactedPrefix {
+        CompactedPrefix { removals, ..self }
     }
 
     /// Opens the one that belongs to a front, and checks all of it; of its removals nothing is known.
-    pub fn open(front: &Mark, storage: &dyn Storage, layout: &Layout, config: &Config) -> Result<Base, Error> {
-        let name = Base::name(front.position);
+    pub fn open(
+        front: &IndexEntry,
+        storage: &dyn Storage,
+        layout: &PartitionLayout,
+        config: &JournalConfig,
+    ) -> Result<CompactedPrefix, Error> {
+        let name = CompactedPrefix::name(front.position);
         let shown = storage.describe(&name);
         let file = storage.open(&name).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -113,11 +118,11 @@ impl Base {
             _ => Error::io("opening", &shown)(error),
         })?;
         let bytes = file.size().map_err(Error::io("reading", &shown))?;
-        let begin = Mark { position: 0, ends: vec![0; layout.len()] };
+        let begin = IndexEntry { position: 0, ends: vec![0; layout.len()] };
         let mut reached = begin.ends.clone();
-        let index = Index::new(begin, config.index_distance_bytes, config.index_marks_max);
+        let index = PositionIndex::new(begin, config.index_distance_bytes, config.index_marks_max);
         let file = Segment { start: 0, offsets: Arc::default(), file };
-        let mut base = Base { bytes, ends: front.ends.clone(), removals: None, file, shown, index };
+        let mut base = CompactedPrefix { bytes, ends: front.ends.clone(), removals: None, file, shown, index };
         let (mut window, mut position) = (Window::new(config.read_window_bytes), 0);
         while let Some(commit) = base.commit(&mut window, position)? {
             base.index.note(position, &reached);
@@ -145,8 +150,8 @@ impl Base {
             return Ok(None);
         }
         match window.commit(&self.file, position, self.bytes).map_err(Error::io("reading", &self.shown))? {
-            Found::Commit(commit) => Ok(Some(commit)),
-            Found::Bad(why) => Err(self.damaged(position, why)),
+            CommitRead::Commit(commit) => Ok(Some(commit)),
+            CommitRead::Bad(why) => Err(self.damaged(position, why)),
         }
     }
 
@@ -157,7 +162,7 @@ impl Base {
 }
 
 /// Notes how far a commit brings the partitions; its records must be behind those before it.
-fn pass(commit: &Commit, layout: &Layout, reached: &mut [u64]) -> Result<(), &'static str> {
+fn pass(commit: &Commit, layout: &PartitionLayout, reached: &mut [u64]) -> Result<(), &'static str> {
     let mut entries = commit.entries.clone();
     while !entries.is_empty() {
         let (entry, rest) = commit::entry(&entries)?;

@@ -69,7 +69,7 @@ pub struct Entry {
 
 /// What stands at a position.
 #[derive(Debug)]
-pub enum Found {
+pub enum CommitRead {
     /// A commit.
     Commit(Commit),
     /// No commit, and why not.
@@ -120,26 +120,26 @@ impl Window {
     }
 
     /// What stands at `position` of the segment, whose readable part ends at `end` (both in the whole journal).
-    pub fn commit(&mut self, segment: &Segment, position: u64, end: u64) -> io::Result<Found> {
+    pub fn commit(&mut self, segment: &Segment, position: u64, end: u64) -> io::Result<CommitRead> {
         let Some(head) = self.bytes_at(segment, position, HEADER_BYTES, end)? else {
-            return Ok(Found::Bad("it is cut short"));
+            return Ok(CommitRead::Bad("it is cut short"));
         };
         if head[..4] != MAGIC {
-            return Ok(Found::Bad("no commit begins here"));
+            return Ok(CommitRead::Bad("no commit begins here"));
         }
         let own = u64::from(u32_at(&head, 12)) | u64::from(u32_at(&head, 16)) << 32;
         if own != position {
-            return Ok(Found::Bad("the commit belongs elsewhere"));
+            return Ok(CommitRead::Bad("the commit belongs elsewhere"));
         }
         let (length, found) = (u32_at(&head, 4), u32_at(&head, 8));
         let Some(all) = self.bytes_at(segment, position, HEADER_BYTES + length as usize, end)? else {
-            return Ok(Found::Bad("it is cut short"));
+            return Ok(CommitRead::Bad("it is cut short"));
         };
         if checksum(length, &all[12..]) != found {
-            return Ok(Found::Bad("the checksum is wrong"));
+            return Ok(CommitRead::Bad("the checksum is wrong"));
         }
         let next = position + all.len() as u64;
-        Ok(Found::Commit(Commit { position, next, entries: all.slice(HEADER_BYTES..) }))
+        Ok(CommitRead::Commit(Commit { position, next, entries: all.slice(HEADER_BYTES..) }))
     }
 
     /// The first place in `from..end` where a commit seems to begin; what stands there is still to be checked.

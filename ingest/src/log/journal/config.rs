@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The journal's limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct JournalConfig {
     /// A new segment is begun when the last one has grown to this.
     pub segment_bytes: u64,
     /// How much is written with one sync, unless one append is larger.
@@ -31,9 +31,9 @@ pub struct Config {
     pub index_marks_max: usize,
 }
 
-impl Default for Config {
+impl Default for JournalConfig {
     fn default() -> Self {
-        Config {
+        JournalConfig {
             segment_bytes: 256 << 20,
             commit_bytes_max: 4 << 20,
             append_bytes_max: 64 << 20,

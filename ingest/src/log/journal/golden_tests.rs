@@ -20,8 +20,8 @@ const FOLDER: [(&str, &[u8]); 6] = [
     ("meta", include_bytes!("golden/format_1/meta")),
 ];
 
-fn config() -> Config {
-    Config { segment_bytes: 600, ..Config::default() }
+fn config() -> JournalConfig {
+    JournalConfig { segment_bytes: 600, ..JournalConfig::default() }
 }
 
 fn open(disk: &Disk) -> Journal {

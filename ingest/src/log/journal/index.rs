@@ -3,7 +3,7 @@
 
 /// A place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct IndexEntry {
     /// Where a commit begins.
     pub position: u64,
     /// The next offset of every partition there.
@@ -12,25 +12,25 @@ pub struct Mark {
 
 /// Marks in order, at a distance that grows so that there are never more than the limit.
 #[derive(Debug)]
-pub struct Index {
-    marks: Vec<Mark>,
+pub struct PositionIndex {
+    marks: Vec<IndexEntry>,
     distance_bytes: u64,
     marks_max: usize,
 }
 
-impl Index {
+impl PositionIndex {
     /// An index with a mark about every so many bytes, and the first where the journal begins.
-    pub fn new(front: Mark, distance_bytes: u64, marks_max: usize) -> Index {
-        Index { marks: vec![front], distance_bytes, marks_max: marks_max.max(2) }
+    pub fn new(front: IndexEntry, distance_bytes: u64, marks_max: usize) -> PositionIndex {
+        PositionIndex { marks: vec![front], distance_bytes, marks_max: marks_max.max(2) }
     }
 
     /// Where the journal begins.
-    pub fn front(&self) -> &Mark {
+    pub fn front(&self) -> &IndexEntry {
         &self.marks[0]
     }
 
     /// Learns that the journal begins there now, and not before.
-    pub fn cut(&mut self, front: Mark) {
+    pub fn cut(&mut self, front: IndexEntry) {
         self.marks.retain(|mark| mark.position > front.position);
         self.marks.insert(0, front);
     }
@@ -49,13 +49,13 @@ impl Index {
             });
             self.distance_bytes *= 2;
         }
-        self.marks.push(Mark { position, ends: ends.to_vec() });
+        self.marks.push(IndexEntry { position, ends: ends.to_vec() });
     }
 
     /// The last mark that is not beyond any of the offsets, which are given by the partitions' numbers; the first if all
     /// are.
-    pub fn before(&self, starts: impl Iterator<Item = (usize, u64)> + Clone) -> &Mark {
-        let beyond = |mark: &Mark| starts.clone().any(|(slot, start)| mark.ends[slot] > start);
+    pub fn before(&self, starts: impl Iterator<Item = (usize, u64)> + Clone) -> &IndexEntry {
+        let beyond = |mark: &IndexEntry| starts.clone().any(|(slot, start)| mark.ends[slot] > start);
         // Ends only rise along the journal, so the marks that are not beyond come first.
         let count = self.marks.partition_point(|mark| !beyond(mark));
         &self.marks[count.saturating_sub(1)]
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_mark_before_an_offset_is_found_however_few_are_kept() {
-        let mut index = Index::new(Mark { position: 0, ends: vec![0, 0] }, 10, 8);
+        let mut index = PositionIndex::new(IndexEntry { position: 0, ends: vec![0, 0] }, 10, 8);
         for at in 1..1000 {
             index.note(at * 7, &[at, at / 2]);
             assert!(index.marks.len() <= 8);
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn a_cut_index_begins_at_the_front() {
-        let begin = |at: u64| Mark { position: at * 7, ends: vec![at, at / 2] };
+        let begin = |at: u64| IndexEntry { position: at * 7, ends: vec![at, at / 2] };
         for front in [1, 50, 400, 999, 2000] {
-            let mut index = Index::new(begin(0), 10, 8);
+            let mut index = PositionIndex::new(begin(0), 10, 8);
             (1..1000).for_each(|at| index.note(at * 7, &begin(at).ends));
             index.cut(begin(front));
             assert_eq!(index.front(), &begin(front));

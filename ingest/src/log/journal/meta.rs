@@ -25,21 +25,21 @@ struct MetaTopic {
 
 /// Which partitions there are, and their numbers.
 #[derive(Debug)]
-pub struct Layout {
+pub struct PartitionLayout {
     partitions: Partitions,
     /// In the order of the file, whose places are the topics' numbers in entries.
     topics: Vec<Topic>,
     slots: Vec<TopicPartition>,
 }
 
-impl Layout {
-    fn new(partitions: &Partitions, topics: Vec<Topic>) -> Layout {
+impl PartitionLayout {
+    fn new(partitions: &Partitions, topics: Vec<Topic>) -> PartitionLayout {
         let of = |topic: &Topic| {
             let topic = *topic;
             (0..partitions.count(topic)).map(move |partition| TopicPartition::new(topic, partition))
         };
         let slots = topics.iter().flat_map(of).collect();
-        Layout { partitions: partitions.clone(), topics, slots }
+        PartitionLayout { partitions: partitions.clone(), topics, slots }
     }
 
     /// How many partitions each topic has.
@@ -89,7 +89,7 @@ impl Layout {
 
 /// Reads the file and holds it against what is configured; makes it in an empty folder. A topic that this build has
 /// and the file lacks is added at its end.
-pub fn open(storage: &dyn Storage, partitions: &Partitions, is_new: bool) -> Result<Layout, Error> {
+pub fn open(storage: &dyn Storage, partitions: &Partitions, is_new: bool) -> Result<PartitionLayout, Error> {
     let file = storage.describe(NAME);
     let damaged = |why: String| Error::Damaged { file: file.clone(), offset: 0, why };
     let known = match storage.read(NAME) {
@@ -122,5 +122,5 @@ pub fn open(storage: &dyn Storage, partitions: &Partitions, is_new: bool) -> Res
         let bytes = serde_json::to_vec_pretty(&meta).map_err(|error| damaged(error.to_string()))?;
         storage.replace(NAME, &bytes).map_err(Error::io("writing", &file))?;
     }
-    Ok(Layout::new(partitions, topics))
+    Ok(PartitionLayout::new(partitions, topics))
 }

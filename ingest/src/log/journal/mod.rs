@@ -27,39 +27,43 @@ mod golden_tests;
 mod tests;
 
 pub use compact::Compaction;
-pub use config::Config;
+pub use config::JournalConfig;
 pub use writer::Writer;
 
 use crate::Error;
 use crate::log::storage::{Folder, Storage};
 use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
-use base::Base;
+use base::CompactedPrefix;
 use commit::Segment;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{AppendError, Appended, Waker};
-use shared::Shared;
+use dataflows::ports::{AppendCallback, AppendError, Waker};
+use shared::JournalShared;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// The embedded log. Dropping it writes what waits, and closes it.
 pub struct Journal {
-    shared: Arc<Shared>,
-    queue: Arc<writer::Queue>,
+    shared: Arc<JournalShared>,
+    queue: Arc<writer::AppendQueue>,
     writer: Option<JoinHandle<()>>,
     _lock: Box<dyn Send + Sync>,
 }
 
 impl Journal {
     /// Opens the journal in a folder, or makes it there.
-    pub fn open(folder: &Path, partitions: &Partitions, config: Config) -> Result<Journal, Error> {
+    pub fn open(folder: &Path, partitions: &Partitions, config: JournalConfig) -> Result<Journal, Error> {
         let storage = Folder::at(folder).map_err(Error::io("opening", &folder.display().to_string()))?;
         Journal::open_on(Arc::new(storage), partitions, config)
     }
 
     /// Opens the journal on any storage.
-    pub fn open_on(storage: Arc<dyn Storage>, partitions: &Partitions, config: Config) -> Result<Journal, Error> {
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        partitions: &Partitions,
+        config: JournalConfig,
+    ) -> Result<Journal, Error> {
         let (mut journal, writer) = Journal::open_stepped(storage, partitions, config)?;
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         let folder = journal.shared.storage.describe("");
@@ -71,7 +75,7 @@ impl Journal {
     pub fn open_stepped(
         storage: Arc<dyn Storage>,
         partitions: &Partitions,
-        config: Config,
+        config: JournalConfig,
     ) -> Result<(Journal, Writer), Error> {
         if config.append_bytes_max > 1 << 30 {
             return Err(Error::Config { name: "append_bytes_max", why: "at most 1 GiB".to_owned() });
@@ -86,19 +90,20 @@ impl Journal {
         let layout = meta::open(&*storage, partitions, starts.is_empty() && front.is_none())?;
         let (begin, base) = front::place(front, &*storage, &layout, &config)?;
         let (before, starts) = starts.split_at(starts.partition_point(|start| *start < begin.position));
-        let in_use = base.as_ref().map(|_| Base::name(begin.position));
+        let in_use = base.as_ref().map(|_| CompactedPrefix::name(begin.position));
         let mut leftovers: Vec<String> = before.iter().map(|start| Segment::name(*start)).collect();
         leftovers.extend(recovery::bases(&*storage)?.into_iter().filter(|name| Some(name) != in_use.as_ref()));
         let mut state = recovery::recover(&*storage, starts, begin, &layout, &config)?;
         state.base = base;
-        let mut leftovers = front::Leftovers::new(leftovers);
+        let mut leftovers = front::ObsoleteFiles::new(leftovers);
         if let Err(error) = leftovers.delete(&*storage) {
             // They are in nobody's way but the disk's, and the next deletion tries again.
             tracing::warn!(%error, "what is before the journal's front is not deleted yet");
         }
         let (state, leftovers) = (Mutex::new(state), Mutex::new(leftovers));
-        let shared = Arc::new(Shared { state, layout, config, storage, watchers: Watchers::default(), leftovers });
-        let queue = Arc::new(writer::Queue::default());
+        let shared =
+            Arc::new(JournalShared { state, layout, config, storage, watchers: Watchers::default(), leftovers });
+        let queue = Arc::new(writer::AppendQueue::default());
         let writer = Writer::new(Arc::clone(&shared), Arc::clone(&queue)).expect("a recovered journal has a segment");
         Ok((Journal { shared, queue, writer: None, _lock: held }, writer))
     }
@@ -130,7 +135,7 @@ impl Log for Journal {
         self.shared.layout.partitions()
     }
 
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         let (layout, config) = (&self.shared.layout, &self.shared.config);
         let bytes: usize = records.iter().map(|(_, record)| record.bytes()).sum();
         if bytes > config.append_bytes_max {
@@ -140,7 +145,7 @@ impl Log for Journal {
         if records.is_empty() {
             return done(Ok(Vec::new()));
         }
-        let waiting = writer::Waiting::encode(&records, layout, config, done);
+        let waiting = writer::PendingAppend::encode(&records, layout, config, done);
         if let Err((error, done)) = waiting.and_then(|waiting| self.queue.push(waiting, config)) {
             done(Err(error));
         }
@@ -169,7 +174,7 @@ impl Log for Journal {
     }
 
     fn reader(&self, starts: &Cut) -> Result<Box<dyn LogReader>, Error> {
-        Ok(Box::new(reader::Reader::new(&self.shared, starts)?))
+        Ok(Box::new(reader::JournalReader::new(&self.shared, starts)?))
     }
 
     fn delete_before(&self, floor: &Cut) -> Result<(), Error> {

@@ -4,10 +4,10 @@
 //! gone, it goes on at the journal's front if all that it wants is there, and fails if not. What it wants of compacted
 //! topics before the front it reads in the base first, to the end of that, whatever becomes of the front meanwhile.
 
-use super::base::Base;
+use super::base::CompactedPrefix;
 use super::batch::Records;
-use super::commit::{self, Commit, Entry, Found, Segment, Window};
-use super::shared::{Shared, State};
+use super::commit::{self, Commit, CommitRead, Entry, Segment, Window};
+use super::shared::{JournalShared, JournalState};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use dataflows::ports::Waker;
 use std::sync::Arc;
 
 /// What a scan comes to.
-pub enum Next {
+pub enum ScanStep {
     /// A commit.
     Commit(Commit),
     /// The durable end.
@@ -28,7 +28,7 @@ pub enum Next {
 
 /// Goes over the journal commit by commit.
 pub struct Scan {
-    shared: Arc<Shared>,
+    shared: Arc<JournalShared>,
     window: Window,
     segment: Option<(Segment, u64)>,
     position: u64,
@@ -37,7 +37,7 @@ pub struct Scan {
 
 impl Scan {
     /// From a place where a commit begins.
-    pub fn new(shared: Arc<Shared>, position: u64) -> Scan {
+    pub fn new(shared: Arc<JournalShared>, position: u64) -> Scan {
         let window = Window::new(shared.config.read_window_bytes);
         Scan { shared, window, segment: None, position, end: position }
     }
@@ -48,7 +48,7 @@ impl Scan {
     }
 
     /// The journal.
-    pub const fn shared(&self) -> &Arc<Shared> {
+    pub const fn shared(&self) -> &Arc<JournalShared> {
         &self.shared
     }
 
@@ -58,23 +58,23 @@ impl Scan {
     }
 
     /// The next commit, if there is a durable one.
-    pub fn next_commit(&mut self) -> Result<Next, Error> {
+    pub fn next_commit(&mut self) -> Result<ScanStep, Error> {
         if self.position == self.end {
             // A file that is kept open keeps its room on the disk even when it is deleted.
             self.segment = None;
             self.end = lock(&self.shared.state).position;
             if self.position == self.end {
-                return Ok(Next::End);
+                return Ok(ScanStep::End);
             }
         }
-        let Some((segment, end)) = self.segment() else { return Ok(Next::Deleted) };
+        let Some((segment, end)) = self.segment() else { return Ok(ScanStep::Deleted) };
         let name = self.shared.storage.describe(&Segment::name(segment.start));
         match self.window.commit(&segment, self.position, end).map_err(Error::io("reading", &name))? {
-            Found::Commit(commit) => {
+            CommitRead::Commit(commit) => {
                 self.position = commit.next;
-                Ok(Next::Commit(commit))
+                Ok(ScanStep::Commit(commit))
             }
-            Found::Bad(why) => Err(self.damaged(&segment, self.position, why)),
+            CommitRead::Bad(why) => Err(self.damaged(&segment, self.position, why)),
         }
     }
 
@@ -111,14 +111,14 @@ impl Scan {
 
 /// Goes over a base commit by commit.
 struct BaseScan {
-    base: Arc<Base>,
+    base: Arc<CompactedPrefix>,
     window: Window,
     position: u64,
 }
 
 /// Where to begin for these next offsets, given by the partitions' numbers: in the journal, but first in the base if that
 /// has some of it.
-fn place(shared: &Shared, state: &State, next: &[Option<u64>]) -> Result<(u64, Option<BaseScan>), Error> {
+fn place(shared: &JournalShared, state: &JournalState, next: &[Option<u64>]) -> Result<(u64, Option<BaseScan>), Error> {
     let wanted = next.iter().enumerate().filter_map(|(slot, next)| Some((slot, (*next)?)));
     let mut is_before = false;
     for (slot, asked) in wanted.clone() {
@@ -137,7 +137,7 @@ fn place(shared: &Shared, state: &State, next: &[Option<u64>]) -> Result<(u64, O
 }
 
 /// See [`LogReader`].
-pub struct Reader {
+pub struct JournalReader {
     scan: Scan,
     /// Read before the scan goes on.
     base: Option<BaseScan>,
@@ -149,9 +149,9 @@ pub struct Reader {
     watch: Option<Watch>,
 }
 
-impl Reader {
+impl JournalReader {
     /// A reader of the partitions that `starts` names.
-    pub fn new(shared: &Arc<Shared>, starts: &Cut) -> Result<Reader, Error> {
+    pub fn new(shared: &Arc<JournalShared>, starts: &Cut) -> Result<JournalReader, Error> {
         let mut next = vec![None; shared.layout.len()];
         let state = lock(&shared.state);
         for (at, asked) in starts.iter() {
@@ -165,7 +165,7 @@ impl Reader {
         let (position, base) = place(shared, &state, &next)?;
         drop(state);
         let scan = Scan::new(Arc::clone(shared), position);
-        Ok(Reader { scan, base, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
+        Ok(JournalReader { scan, base, next, commit: None, entries: Bytes::new(), batch: None, watch: None })
     }
 
     /// The next commit of the base, then of the journal; none at the durable end.
@@ -183,9 +183,9 @@ impl Reader {
                 continue;
             }
             match self.scan.next_commit()? {
-                Next::Commit(commit) => return Ok(Some(commit)),
-                Next::End => return Ok(None),
-                Next::Deleted => self.go_on()?,
+                ScanStep::Commit(commit) => return Ok(Some(commit)),
+                ScanStep::End => return Ok(None),
+                ScanStep::Deleted => self.go_on()?,
             }
         }
     }
@@ -244,7 +244,7 @@ impl Reader {
     }
 }
 
-impl LogReader for Reader {
+impl LogReader for JournalReader {
     fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error> {
         let (mut given, mut bytes) = (0, 0);
         while given < limit.records_max.max(1) && bytes < limit.bytes_max.max(1) {

@@ -1,12 +1,12 @@
 //! What a journal finds in its folder: every commit is checked, a torn last one is cut off, and any other damage stops
 //! the start. Not for what happens while it runs.
 
-use super::base::Base;
-use super::commit::{self, Commit, Found, Segment, Window};
-use super::config::Config;
-use super::index::{Index, Mark};
-use super::meta::Layout;
-use super::shared::State;
+use super::base::CompactedPrefix;
+use super::commit::{self, Commit, CommitRead, Segment, Window};
+use super::config::JournalConfig;
+use super::index::{IndexEntry, PositionIndex};
+use super::meta::PartitionLayout;
+use super::shared::JournalState;
 use crate::Error;
 use crate::log::storage::Storage;
 
@@ -22,21 +22,21 @@ pub fn segments(storage: &dyn Storage) -> Result<Vec<u64>, Error> {
 /// Names of bases that are there.
 pub fn bases(storage: &dyn Storage) -> Result<Vec<String>, Error> {
     let names = storage.list().map_err(Error::io("listing", &storage.describe("")))?;
-    Ok(names.into_iter().filter(|name| Base::is_name(name)).collect())
+    Ok(names.into_iter().filter(|name| CompactedPrefix::is_name(name)).collect())
 }
 
 /// Reads all segments from the place on where the journal begins.
 pub fn recover(
     storage: &dyn Storage,
     starts: &[u64],
-    begin: Mark,
-    layout: &Layout,
-    config: &Config,
-) -> Result<State, Error> {
-    let mut state = State {
+    begin: IndexEntry,
+    layout: &PartitionLayout,
+    config: &JournalConfig,
+) -> Result<JournalState, Error> {
+    let mut state = JournalState {
         position: begin.position,
         ends: begin.ends.clone(),
-        index: Index::new(begin, config.index_distance_bytes, config.index_marks_max),
+        index: PositionIndex::new(begin, config.index_distance_bytes, config.index_marks_max),
         segments: Vec::new(),
         base: None,
     };
@@ -76,9 +76,9 @@ fn read_segment(
     segment: &Segment,
     name: &str,
     is_last: bool,
-    state: &mut State,
-    layout: &Layout,
-    config: &Config,
+    state: &mut JournalState,
+    layout: &PartitionLayout,
+    config: &JournalConfig,
 ) -> Result<(), Error> {
     let size = segment.file.size().map_err(Error::io("reading", name))?;
     let end = segment.start + size;
@@ -87,8 +87,8 @@ fn read_segment(
         let offset = state.position - segment.start;
         let damaged = |why: String| Error::Damaged { file: name.to_owned(), offset, why };
         match window.commit(segment, state.position, end).map_err(Error::io("reading", name))? {
-            Found::Commit(commit) => take(&commit, state, layout).map_err(damaged)?,
-            Found::Bad(why) => {
+            CommitRead::Commit(commit) => take(&commit, state, layout).map_err(damaged)?,
+            CommitRead::Bad(why) => {
                 let torn = is_last && !is_commit_after(&mut window, segment, state.position, end, name)?;
                 if !torn {
                     return Err(damaged(why.to_owned()));
@@ -107,7 +107,7 @@ fn read_segment(
     Ok(())
 }
 
-fn take(commit: &Commit, state: &mut State, layout: &Layout) -> Result<(), String> {
+fn take(commit: &Commit, state: &mut JournalState, layout: &PartitionLayout) -> Result<(), String> {
     state.index.note(commit.position, &state.ends);
     let mut entries = commit.entries.clone();
     while !entries.is_empty() {
@@ -135,7 +135,7 @@ fn take(commit: &Commit, state: &mut State, layout: &Layout) -> Result<(), Strin
 fn is_commit_after(window: &mut Window, segment: &Segment, bad: u64, end: u64, name: &str) -> Result<bool, Error> {
     let mut from = bad + 1;
     while let Some(at) = window.find(segment, from, end).map_err(Error::io("reading", name))? {
-        if let Found::Commit(_) = window.commit(segment, at, end).map_err(Error::io("reading", name))? {
+        if let CommitRead::Commit(_) = window.commit(segment, at, end).map_err(Error::io("reading", name))? {
             return Ok(true);
         }
         from = at + 1;

@@ -1,40 +1,40 @@
 //! What is durable of a journal, and what its parts share.
 
-use super::base::{self, Base};
+use super::base::{self, CompactedPrefix};
 use super::commit::Segment;
-use super::config::Config;
-use super::front::Leftovers;
-use super::index::Index;
-use super::meta::Layout;
+use super::config::JournalConfig;
+use super::front::ObsoleteFiles;
+use super::index::PositionIndex;
+use super::meta::PartitionLayout;
 use crate::log::Watchers;
 use crate::log::storage::Storage;
 use std::sync::{Arc, Mutex};
 
 /// What is durable.
-pub struct State {
+pub struct JournalState {
     pub position: u64,
     pub ends: Vec<u64>,
-    pub index: Index,
+    pub index: PositionIndex,
     /// Each is held open.
     pub segments: Vec<Segment>,
     /// What is left of compacted topics before the front, if it has moved.
-    pub base: Option<Arc<Base>>,
+    pub base: Option<Arc<CompactedPrefix>>,
 }
 
-impl State {
+impl JournalState {
     /// Whether what is left of that partition before the front is in the base.
-    pub fn is_in_base(&self, layout: &Layout, slot: usize) -> bool {
+    pub fn is_in_base(&self, layout: &PartitionLayout, slot: usize) -> bool {
         self.base.is_some() && base::is_compacted(layout.at(slot).topic)
     }
 }
 
 /// What the parts of one journal share.
-pub struct Shared {
-    pub state: Mutex<State>,
-    pub layout: Layout,
-    pub config: Config,
+pub struct JournalShared {
+    pub state: Mutex<JournalState>,
+    pub layout: PartitionLayout,
+    pub config: JournalConfig,
     pub storage: Arc<dyn Storage>,
     pub watchers: Watchers,
     /// Locked by who deletes.
-    pub leftovers: Mutex<Leftovers>,
+    pub leftovers: Mutex<ObsoleteFiles>,
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::log::LogRecord;
 use crate::testing::contract_tests::{append, beginning, by_partition, read_to, text};
-use crate::testing::{Disk, Faults, Random, contract_tests};
+use crate::testing::{Disk, DiskFaults, Random, contract_tests};
 use dataflows::contract::topic::Topic;
 use dataflows::ports::AppendError;
 use std::sync::mpsc;
@@ -12,17 +12,17 @@ const SEGMENT: &str = "00000000000000000000.journal";
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::Stock, 1);
 
-fn open(disk: &Disk, config: &Config) -> Result<Journal, Error> {
+fn open(disk: &Disk, config: &JournalConfig) -> Result<Journal, Error> {
     Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(contract_tests::PARTITIONS), config.clone())
 }
 
 fn opened(disk: &Disk) -> Journal {
-    open(disk, &Config::default()).unwrap()
+    open(disk, &JournalConfig::default()).unwrap()
 }
 
 /// Small enough that everything happens: many segments, windows that end inside a commit, few marks.
-fn tight() -> Config {
-    Config {
+fn tight() -> JournalConfig {
+    JournalConfig {
         segment_bytes: 700,
         commit_bytes_max: 500,
         batch_bytes_max: 200,
@@ -30,7 +30,7 @@ fn tight() -> Config {
         read_window_bytes: 64,
         index_distance_bytes: 100,
         index_marks_max: 5,
-        ..Config::default()
+        ..JournalConfig::default()
     }
 }
 
@@ -45,13 +45,13 @@ fn values(journal: &Journal) -> Vec<String> {
 
 #[test]
 fn it_keeps_the_contract_in_memory_and_on_a_disk() {
-    contract_tests::run_all(|| Arc::new(open(&Disk::default(), &Config::default()).unwrap()));
+    contract_tests::run_all(|| Arc::new(open(&Disk::default(), &JournalConfig::default()).unwrap()));
     contract_tests::run_all(|| Arc::new(open(&Disk::default(), &tight()).unwrap()));
-    let packed = Config { is_packed: true, ..tight() };
+    let packed = JournalConfig { is_packed: true, ..tight() };
     contract_tests::run_all(|| Arc::new(open(&Disk::default(), &packed).unwrap()));
     let mut folders = Vec::new();
     // Every new segment waits for the disk, so there are not quite so many.
-    let config = Config { segment_bytes: 4096, ..Config::default() };
+    let config = JournalConfig { segment_bytes: 4096, ..JournalConfig::default() };
     contract_tests::run_all(|| {
         let folder = tempfile::tempdir().unwrap();
         let partitions = Partitions::uniform(contract_tests::PARTITIONS);
@@ -64,7 +64,7 @@ fn it_keeps_the_contract_in_memory_and_on_a_disk() {
 #[test]
 fn a_folder_is_for_one_process() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Journal::open(folder.path(), &Partitions::uniform(2), Config::default());
+    let open = || Journal::open(folder.path(), &Partitions::uniform(2), JournalConfig::default());
     let first = open().unwrap();
     assert!(matches!(open(), Err(Error::Locked { .. })));
     append(&first, vec![(ORDERS, text("kept"))]).unwrap();
@@ -76,7 +76,7 @@ fn a_folder_is_for_one_process() {
 fn partition_counts_are_fixed_at_creation() {
     let disk = Disk::default();
     drop(opened(&disk));
-    let other = Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(4), Config::default());
+    let other = Journal::open_on(Arc::new(disk.clone()), &Partitions::uniform(4), JournalConfig::default());
     let error = other.err().unwrap();
     assert!(matches!(error, Error::Partitions { found: Some(3), asked: Some(4), .. }), "{error}");
     let meta = String::from_utf8(disk.bytes("meta")).unwrap();
@@ -209,10 +209,10 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
         let disk = Disk::default();
         let journal = opened(&disk);
         append(&journal, vec![(ORDERS, text("before"))]).unwrap();
-        disk.fail(Faults { room_bytes: Some(room), write_bytes_max: Some(37), ..Faults::default() });
+        disk.fail(DiskFaults { room_bytes: Some(room), write_bytes_max: Some(37), ..DiskFaults::default() });
         let long = vec![(ORDERS, text(&"x".repeat(250)))];
         assert!(matches!(append(&journal, long), Err(AppendError::Full(_))), "room {room}");
-        disk.fail(Faults { write_bytes_max: Some(10), ..Faults::default() });
+        disk.fail(DiskFaults { write_bytes_max: Some(10), ..DiskFaults::default() });
         append(&journal, vec![(ORDERS, text("after"))]).unwrap();
         assert_eq!(values(&journal), ["before", "after"], "room {room}");
         drop(journal);
@@ -223,11 +223,11 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
 #[test]
 fn nothing_wrong_is_acknowledged_when_the_disk_fails() {
     let faults = [
-        Faults { write_fails: true, ..Faults::default() },
-        Faults { sync_fails: true, ..Faults::default() },
-        Faults { sync_fails: true, truncate_fails: true, ..Faults::default() },
-        Faults { room_bytes: Some(50), truncate_fails: true, ..Faults::default() },
-        Faults { create_fails: true, ..Faults::default() },
+        DiskFaults { write_fails: true, ..DiskFaults::default() },
+        DiskFaults { sync_fails: true, ..DiskFaults::default() },
+        DiskFaults { sync_fails: true, truncate_fails: true, ..DiskFaults::default() },
+        DiskFaults { room_bytes: Some(50), truncate_fails: true, ..DiskFaults::default() },
+        DiskFaults { create_fails: true, ..DiskFaults::default() },
     ];
     for seed in 0..200 {
         let mut random = Random::new(seed);
@@ -238,7 +238,7 @@ fn nothing_wrong_is_acknowledged_when_the_disk_fails() {
             if random.below(4) == 0 {
                 disk.fail(faults[random.below(faults.len())].clone());
             } else if random.below(2) == 0 {
-                disk.fail(Faults::default());
+                disk.fail(DiskFaults::default());
             }
             let value = format!("value {number} {}", "x".repeat(random.below(100)));
             let ends = journal.ends().unwrap();
@@ -258,7 +258,7 @@ fn nothing_wrong_is_acknowledged_when_the_disk_fails() {
             let found = values(&open(&lost, &tight()).unwrap());
             assert!(found.starts_with(&kept), "seed {seed}, {part}: {found:?} is not {kept:?} and perhaps more");
         }
-        disk.fail(Faults::default());
+        disk.fail(DiskFaults::default());
         append(&journal, vec![(ORDERS, text("last"))]).unwrap();
         kept.push("last".to_owned());
         drop(journal);
@@ -312,7 +312,7 @@ fn any_history_is_read_the_same_from_anywhere_and_after_any_restart() {
 
 #[test]
 fn what_waits_is_limited_and_written_before_the_end() {
-    let config = Config { waiting_appends_max: 4, append_bytes_max: 2000, ..Config::default() };
+    let config = JournalConfig { waiting_appends_max: 4, append_bytes_max: 2000, ..JournalConfig::default() };
     let disk = Disk::default();
     let journal = open(&disk, &config).unwrap();
     assert!(matches!(append(&journal, vec![(ORDERS, text(&"x".repeat(2000)))]), Err(AppendError::Unavailable(_))));

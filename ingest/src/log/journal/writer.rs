@@ -6,47 +6,47 @@
 
 use super::batch;
 use super::commit::{self, ENTRY_BYTES, HEADER_BYTES, Segment};
-use super::config::Config;
-use super::meta::Layout;
-use super::shared::Shared;
+use super::config::JournalConfig;
+use super::meta::PartitionLayout;
+use super::shared::JournalShared;
 use crate::log::storage::write_all;
 use crate::log::{Record, lock};
 use dataflows::contract::topic::{Origin, TopicPartition};
-use dataflows::ports::{AppendError, Appended};
+use dataflows::ports::{AppendCallback, AppendError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// An append, encoded but for its offsets.
-pub struct Waiting {
+pub struct PendingAppend {
     entries: Vec<u8>,
     /// In which order its records stand there.
     order: Vec<usize>,
-    batches: Vec<Placed>,
-    done: Appended,
+    batches: Vec<BatchSpan>,
+    done: AppendCallback,
 }
 
 /// A batch within the entries.
-struct Placed {
+struct BatchSpan {
     slot: usize,
     at: usize,
     count: u32,
 }
 
-impl Waiting {
+impl PendingAppend {
     /// Encodes the records: consecutive ones of a partition share a batch, within the limits of one. Where they are packed,
     /// those of a partition are made consecutive: earlier topics first, as snapshots have it.
     pub fn encode(
         records: &[(TopicPartition, Record)],
-        layout: &Layout,
-        config: &Config,
-        done: Appended,
-    ) -> Result<Waiting, (AppendError, Appended)> {
+        layout: &PartitionLayout,
+        config: &JournalConfig,
+        done: AppendCallback,
+    ) -> Result<PendingAppend, (AppendError, AppendCallback)> {
         let mut order: Vec<usize> = (0..records.len()).collect();
         if config.is_packed {
             order.sort_by_key(|number| records[*number].0);
         }
-        let mut waiting = Waiting { entries: Vec::new(), order: Vec::new(), batches: Vec::new(), done };
+        let mut waiting = PendingAppend { entries: Vec::new(), order: Vec::new(), batches: Vec::new(), done };
         let mut compressor = config.is_packed.then(batch::compressor);
         let mut rest = &order[..];
         while let Some(first) = rest.first() {
@@ -66,7 +66,7 @@ impl Waiting {
             waiting.entries.extend_from_slice(&layout.topic_number(at.topic).to_le_bytes());
             waiting.entries.extend_from_slice(&at.partition.to_le_bytes());
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            waiting.batches.push(Placed { slot, at: waiting.entries.len(), count });
+            waiting.batches.push(BatchSpan { slot, at: waiting.entries.len(), count });
             let now = now.iter().map(|number| &records[*number].1);
             batch::encode((0..).zip(now), compressor.as_mut(), &mut waiting.entries);
             rest = later;
@@ -79,21 +79,21 @@ impl Waiting {
 
 /// What waits for the writer.
 #[derive(Default)]
-pub struct Queue {
+pub struct AppendQueue {
     inner: Mutex<Inner>,
     more: Condvar,
 }
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingAppend>,
     bytes: usize,
     closed: bool,
 }
 
-impl Queue {
+impl AppendQueue {
     /// Lets an append wait, or hands it back because there is no room.
-    pub fn push(&self, waiting: Waiting, config: &Config) -> Result<(), (AppendError, Appended)> {
+    pub fn push(&self, waiting: PendingAppend, config: &JournalConfig) -> Result<(), (AppendError, AppendCallback)> {
         let mut inner = lock(&self.inner);
         let is_full = inner.waiting.len() >= config.waiting_appends_max
             || (!inner.waiting.is_empty() && inner.bytes + waiting.entries.len() > config.waiting_bytes_max);
@@ -114,7 +114,7 @@ impl Queue {
     }
 
     /// Everything that waits, up to about that many bytes; none when closed and empty.
-    fn take(&self, bytes_max: usize) -> Option<Vec<Waiting>> {
+    fn take(&self, bytes_max: usize) -> Option<Vec<PendingAppend>> {
         let mut inner = lock(&self.inner);
         while inner.waiting.is_empty() {
             if inner.closed {
@@ -126,13 +126,13 @@ impl Queue {
     }
 
     /// The same without waiting; empty if nothing waits.
-    fn take_now(&self, bytes_max: usize) -> Vec<Waiting> {
+    fn take_now(&self, bytes_max: usize) -> Vec<PendingAppend> {
         lock(&self.inner).take(bytes_max)
     }
 }
 
 impl Inner {
-    fn take(&mut self, bytes_max: usize) -> Vec<Waiting> {
+    fn take(&mut self, bytes_max: usize) -> Vec<PendingAppend> {
         let (mut group, mut bytes) = (Vec::new(), 0);
         while let Some(next) = self.waiting.front() {
             let size = next.entries.len();
@@ -149,8 +149,8 @@ impl Inner {
 
 /// Writes what waits, one commit a step.
 pub struct Writer {
-    shared: Arc<Shared>,
-    queue: Arc<Queue>,
+    shared: Arc<JournalShared>,
+    queue: Arc<AppendQueue>,
     /// The durable state, which only this thread changes.
     position: u64,
     ends: Vec<u64>,
@@ -162,7 +162,7 @@ pub struct Writer {
 
 impl Writer {
     /// A writer that goes on where the journal ends.
-    pub(super) fn new(shared: Arc<Shared>, queue: Arc<Queue>) -> Option<Writer> {
+    pub(super) fn new(shared: Arc<JournalShared>, queue: Arc<AppendQueue>) -> Option<Writer> {
         let state = lock(&shared.state);
         let (position, ends) = (state.position, state.ends.clone());
         let segment = state.segments.last().cloned()?;
@@ -187,7 +187,7 @@ impl Writer {
         is_any
     }
 
-    fn commit(&mut self, group: Vec<Waiting>) {
+    fn commit(&mut self, group: Vec<PendingAppend>) {
         let bases = self.place(&group);
         match self.write() {
             Ok(()) => self.publish(group, &bases),
@@ -201,14 +201,14 @@ impl Writer {
     }
 
     /// Lays out the commit and gives every batch its offset.
-    fn place(&mut self, group: &[Waiting]) -> Vec<u64> {
+    fn place(&mut self, group: &[PendingAppend]) -> Vec<u64> {
         self.commit.clear();
         self.commit.resize(HEADER_BYTES, 0);
         let mut bases = Vec::new();
         for waiting in group {
             let start = self.commit.len();
             self.commit.extend_from_slice(&waiting.entries);
-            for Placed { slot, at, count } in &waiting.batches {
+            for BatchSpan { slot, at, count } in &waiting.batches {
                 let base = self.ends[*slot];
                 batch::place(&mut self.commit[start + at..], base);
                 bases.push(base);
@@ -261,7 +261,7 @@ impl Writer {
     }
 
     /// First the ends, then whoever waits: an acknowledged record is in every later snapshot.
-    fn publish(&self, group: Vec<Waiting>, bases: &[u64]) {
+    fn publish(&self, group: Vec<PendingAppend>, bases: &[u64]) {
         {
             let state = &mut *lock(&self.shared.state);
             state.index.note(state.position, &state.ends);
@@ -272,7 +272,7 @@ impl Writer {
         let mut bases = bases.iter();
         for waiting in group {
             let mut places = Vec::new();
-            for (Placed { slot, count, .. }, base) in waiting.batches.iter().zip(&mut bases) {
+            for (BatchSpan { slot, count, .. }, base) in waiting.batches.iter().zip(&mut bases) {
                 let TopicPartition { topic, partition } = self.shared.layout.at(*slot);
                 places.extend((*base..base + u64::from(*count)).map(|offset| Origin { topic, partition, offset }));
             }

@@ -1,7 +1,7 @@
 //! Clients of a cluster: their settings, the names of the topics there, what they log. Not for what goes through them.
 
 use super::away;
-use super::config::{BATCH_BYTES_MAX, Config, Security};
+use super::config::{BATCH_BYTES_MAX, KafkaConfig, Security};
 use crate::Error;
 use crate::log::lock;
 use dataflows::contract::epoch::Cut;
@@ -106,7 +106,7 @@ pub fn offset(next: u64) -> Offset {
 }
 
 /// What clients have in common.
-fn base(config: &Config) -> Result<ClientConfig, Error> {
+fn base(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", &config.bootstrap);
     client.set("client.id", "tradewind");
@@ -123,7 +123,7 @@ fn base(config: &Config) -> Result<ClientConfig, Error> {
 }
 
 /// The settings of a producer: nothing doubled, nothing out of order, acknowledged by all replicas in sync.
-pub fn producer(config: &Config) -> Result<ClientConfig, Error> {
+pub fn producer(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = base(config)?;
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
@@ -148,7 +148,7 @@ const FETCH_BYTES_MIN: usize = 64 << 10;
 const FETCH_BYTES_MAX: usize = 1 << 20;
 
 /// The settings of a consumer that reads from given places, in a thread of its own.
-pub fn reader(config: &Config, partitions: usize) -> Result<ClientConfig, Error> {
+pub fn reader(config: &KafkaConfig, partitions: usize) -> Result<ClientConfig, Error> {
     let mut client = asker(config)?;
     // Needed for an assignment; no group is ever joined, no offset committed.
     client.set("group.id", "tradewind");
@@ -173,7 +173,7 @@ pub fn reader(config: &Config, partitions: usize) -> Result<ClientConfig, Error>
 }
 
 /// The settings of a client that asks for places: its ends are last stable offsets.
-pub fn asker(config: &Config) -> Result<ClientConfig, Error> {
+pub fn asker(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = base(config)?;
     client.set("isolation.level", "read_committed");
     Ok(client)
@@ -194,18 +194,18 @@ pub fn create<T: FromClientConfigAndContext<Context>>(client: &ClientConfig) -> 
 pub type Admin = AdminClient<Context>;
 
 /// A new one.
-pub fn admin(config: &Config) -> Result<Admin, Error> {
+pub fn admin(config: &KafkaConfig) -> Result<Admin, Error> {
     create(&base(config)?)
 }
 
 /// How long an administrative request may take.
-pub fn patience(config: &Config) -> AdminOptions {
+pub fn patience(config: &KafkaConfig) -> AdminOptions {
     let longest = Some(Duration::from_millis(config.answer_ms_max));
     AdminOptions::new().request_timeout(longest).operation_timeout(longest)
 }
 
 /// Deletes every record before these places.
-pub fn delete_records(admin: &Admin, names: &Names, config: &Config, floor: &Cut) -> Result<(), Error> {
+pub fn delete_records(admin: &Admin, names: &Names, config: &KafkaConfig, floor: &Cut) -> Result<(), Error> {
     const DOING: &str = "deleting records";
     let list = names.list(floor.iter().map(|(at, next)| (at, offset(next))))?;
     let deleted = block_on(admin.delete_records(&list, &patience(config)));

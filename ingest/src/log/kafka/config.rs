@@ -2,7 +2,7 @@
 
 /// Where the brokers are, and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct KafkaConfig {
     /// Brokers to begin with: `HOST:PORT`, separated by commas.
     pub bootstrap: String,
     /// What the names of all topics begin with.
@@ -32,9 +32,9 @@ pub struct Config {
     pub watch_ms: u64,
 }
 
-impl Default for Config {
+impl Default for KafkaConfig {
     fn default() -> Self {
-        Config {
+        KafkaConfig {
             bootstrap: "127.0.0.1:9092".to_owned(),
             topic_prefix: "tradewind.".to_owned(),
             security: Security::default(),

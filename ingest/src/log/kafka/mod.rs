@@ -24,25 +24,25 @@ pub mod topics;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Security};
+pub use config::{KafkaConfig, Security};
 
 use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
 use crate::{Error, Signal};
 use client::Names;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
-use dataflows::ports::{Appended, Waker};
-use places::Places;
-use publisher::Publisher;
-use shared::Shared;
+use dataflows::ports::{AppendCallback, Waker};
+use places::OffsetClient;
+use publisher::RecordPublisher;
+use shared::KafkaShared;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Apache Kafka as a log. Dropping it waits for what is on its way.
 pub struct KafkaLog {
-    shared: Arc<Shared>,
-    publisher: Publisher,
+    shared: Arc<KafkaShared>,
+    publisher: RecordPublisher,
     admin: Mutex<Option<Arc<client::Admin>>>,
     signal: Signal,
     watching: Option<JoinHandle<()>>,
@@ -50,14 +50,14 @@ pub struct KafkaLog {
 
 impl KafkaLog {
     /// Opens the log that the topics hold, which must be there with these numbers of partitions.
-    pub fn open(config: Config, partitions: &Partitions) -> Result<KafkaLog, Error> {
+    pub fn open(config: KafkaConfig, partitions: &Partitions) -> Result<KafkaLog, Error> {
         let names = Names::new(&config.topic_prefix)?;
-        let places = Places::open(&config, names.clone())?;
+        let places = OffsetClient::open(&config, names.clone())?;
         topics::check_partitions(&places, &names, partitions)?;
         let watchers = Watchers::default();
-        let publisher = Publisher::new(config.clone(), names.clone(), watchers.clone());
+        let publisher = RecordPublisher::new(config.clone(), names.clone(), watchers.clone());
         let seen = Mutex::default();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(KafkaShared {
             config,
             names,
             partitions: partitions.clone(),
@@ -112,7 +112,7 @@ impl KafkaLog {
 }
 
 /// Readers notice what comes; this is for records that nobody reads yet.
-fn watch(shared: &Shared, stop: &Signal) {
+fn watch(shared: &KafkaShared, stop: &Signal) {
     let mut last = None;
     while !stop.is_stopped() {
         // While the brokers are away there is nothing to tell, and who asks them is told so.
@@ -141,7 +141,7 @@ impl Log for KafkaLog {
         &self.shared.partitions
     }
 
-    fn append(&self, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         self.publisher.append(&self.shared.partitions, records, done);
     }
 
@@ -177,7 +177,7 @@ impl Log for KafkaLog {
             }
         }
         self.check(starts, &self.shared.ends()?)?;
-        Ok(Box::new(reader::Reader::start(&self.shared, starts)?))
+        Ok(Box::new(reader::KafkaReader::start(&self.shared, starts)?))
     }
 
     fn delete_before(&self, floor: &Cut) -> Result<(), Error> {

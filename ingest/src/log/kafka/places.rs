@@ -19,7 +19,7 @@
 
 use super::away;
 use super::client::{self, Context, Names};
-use super::config::Config;
+use super::config::KafkaConfig;
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::epoch::Cut;
@@ -35,17 +35,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 const SAYINGS_MAX: usize = 64;
 
 /// Asks the brokers for places.
-pub struct Places {
+pub struct OffsetClient {
     consumer: BaseConsumer<Context>,
     names: Names,
     longest: Duration,
 }
 
-impl Places {
+impl OffsetClient {
     /// Who asks these brokers.
-    pub fn open(config: &Config, names: Names) -> Result<Places, Error> {
+    pub fn open(config: &KafkaConfig, names: Names) -> Result<OffsetClient, Error> {
         let consumer = client::create(&client::asker(config)?)?;
-        Ok(Places { consumer, names, longest: Duration::from_millis(config.answer_ms_max) })
+        Ok(OffsetClient { consumer, names, longest: Duration::from_millis(config.answer_ms_max) })
     }
 
     /// The first offset of each partition that can still be read.

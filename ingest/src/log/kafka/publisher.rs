@@ -16,11 +16,11 @@
 
 use super::away;
 use super::client::{self, Context, Names, number};
-use super::config::Config;
+use super::config::KafkaConfig;
 use crate::Error;
 use crate::log::{Partitions, Record, Watchers, lock};
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
-use dataflows::ports::{AppendError, Appended};
+use dataflows::ports::{AppendCallback, AppendError};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 /// What waits for its acknowledgement.
 #[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
+struct UnacknowledgedSize {
     records: usize,
     bytes: usize,
 }
@@ -41,36 +41,41 @@ struct Waiting {
 /// An append that is under way.
 struct Append {
     inner: Arc<Inner>,
-    size: Waiting,
+    size: UnacknowledgedSize,
     /// Whether it has records of more than one topic.
     is_staged: bool,
     state: Mutex<State>,
 }
 
 /// Records of one topic, each with its number in the append.
-type Stage = Vec<(usize, TopicPartition, Record)>;
+type TopicBatch = Vec<(usize, TopicPartition, Record)>;
 
 struct State {
     /// What is not sent yet, in the order of the topics.
-    stages: VecDeque<Stage>,
+    stages: VecDeque<TopicBatch>,
     /// How many records of the last stage have no report yet.
     left: usize,
     /// Whether other appends wait for it.
     holds_gate: bool,
     origins: Vec<Origin>,
     error: Option<AppendError>,
-    done: Option<Appended>,
+    done: Option<AppendCallback>,
 }
 
 impl Append {
-    fn new(inner: Arc<Inner>, records: Vec<(TopicPartition, Record)>, size: Waiting, done: Appended) -> Append {
+    fn new(
+        inner: Arc<Inner>,
+        records: Vec<(TopicPartition, Record)>,
+        size: UnacknowledgedSize,
+        done: AppendCallback,
+    ) -> Append {
         let origin = |at: &TopicPartition| Origin { topic: at.topic, partition: at.partition, offset: 0 };
         let origins = records.iter().map(|(at, _)| origin(at)).collect();
-        let mut by_topic: BTreeMap<Topic, Stage> = BTreeMap::new();
+        let mut by_topic: BTreeMap<Topic, TopicBatch> = BTreeMap::new();
         for (number, (at, record)) in records.into_iter().enumerate() {
             by_topic.entry(stage_of(at.topic)).or_default().push((number, at, record));
         }
-        let stages: VecDeque<Stage> = by_topic.into_values().collect();
+        let stages: VecDeque<TopicBatch> = by_topic.into_values().collect();
         let is_staged = stages.len() > 1;
         let state = State { stages, left: 0, holds_gate: is_staged, origins, error: None, done: Some(done) };
         Append { inner, size, is_staged, state: Mutex::new(state) }
@@ -87,7 +92,7 @@ fn stage_of(topic: Topic) -> Topic {
 
 /// Holds appends back while the records of one of them are on their way a topic after the other, so that none overtakes.
 #[derive(Default)]
-struct Gate {
+struct TopicOrderGate {
     is_held: bool,
     is_emptied: bool,
     waiting: VecDeque<Arc<Append>>,
@@ -102,16 +107,16 @@ struct Reports {
     context: Context,
     /// Whether the producer can never go on.
     is_broken: AtomicBool,
-    unplaced: Unplaced,
+    unplaced: UnknownOffsets,
 }
 
 /// Records that the broker has, and of which it does not say where. It answers so for a whole batch that it has already
 /// (`DUPLICATE_SEQUENCE_NUMBER`), with an offset below 0 for the batch; librdkafka counts on from there, so that the
 /// records behind the first would seem to have places.
 #[derive(Default)]
-struct Unplaced(Mutex<BTreeMap<(String, i32), i64>>);
+struct UnknownOffsets(Mutex<BTreeMap<(String, i32), i64>>);
 
-impl Unplaced {
+impl UnknownOffsets {
     /// The offset of a record that was delivered; none if the broker does not say. Records of a partition come in order.
     fn place(&self, topic: &str, partition: i32, offset: i64) -> Option<u64> {
         let mut next = lock(&self.0);
@@ -169,30 +174,30 @@ impl ProducerContext for Reports {
     }
 }
 
-type Connection = ThreadedProducer<Reports>;
+type ProducerClient = ThreadedProducer<Reports>;
 
 /// Publishes records.
-pub struct Publisher(Arc<Inner>);
+pub struct RecordPublisher(Arc<Inner>);
 
 struct Inner {
-    config: Config,
+    config: KafkaConfig,
     names: Names,
     watchers: Watchers,
-    waiting: Mutex<Waiting>,
-    gate: Mutex<Gate>,
-    connection: Mutex<Option<Arc<Connection>>>,
+    waiting: Mutex<UnacknowledgedSize>,
+    gate: Mutex<TopicOrderGate>,
+    connection: Mutex<Option<Arc<ProducerClient>>>,
     is_closed: AtomicBool,
 }
 
-impl Publisher {
+impl RecordPublisher {
     /// One that connects when there is something to append.
-    pub fn new(config: Config, names: Names, watchers: Watchers) -> Publisher {
+    pub fn new(config: KafkaConfig, names: Names, watchers: Watchers) -> RecordPublisher {
         let (waiting, gate, connection, is_closed) = Default::default();
-        Publisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection, is_closed }))
+        RecordPublisher(Arc::new(Inner { config, names, watchers, waiting, gate, connection, is_closed }))
     }
 
     /// See [`crate::log::Log::append`].
-    pub fn append(&self, partitions: &Partitions, records: Vec<(TopicPartition, Record)>, done: Appended) {
+    pub fn append(&self, partitions: &Partitions, records: Vec<(TopicPartition, Record)>, done: AppendCallback) {
         if let Some((at, _)) = records.iter().find(|(at, _)| !partitions.contains(*at)) {
             return done(Err(AppendError::Unavailable(format!("the log has no partition {at}"))));
         }
@@ -200,7 +205,7 @@ impl Publisher {
             return done(Ok(Vec::new()));
         }
         let bytes = records.iter().map(|(_, record)| record.bytes()).sum();
-        let size = Waiting { records: records.len(), bytes };
+        let size = UnacknowledgedSize { records: records.len(), bytes };
         match self.0.admit(size) {
             Err(error) => done(Err(error)),
             Ok(()) => self.0.enter(Arc::new(Append::new(Arc::clone(&self.0), records, size, done))),
@@ -210,8 +215,8 @@ impl Publisher {
 
 impl Inner {
     /// Counts it among what waits, if there is room.
-    fn admit(&self, size: Waiting) -> Result<(), AppendError> {
-        let Config { append_bytes_max, waiting_records_max, waiting_bytes_max, .. } = &self.config;
+    fn admit(&self, size: UnacknowledgedSize) -> Result<(), AppendError> {
+        let KafkaConfig { append_bytes_max, waiting_records_max, waiting_bytes_max, .. } = &self.config;
         if size.bytes > *append_bytes_max {
             let why = format!("an append of {} bytes is over append_bytes_max, {append_bytes_max}", size.bytes);
             return Err(AppendError::Unavailable(why));
@@ -311,7 +316,7 @@ impl Inner {
     }
 
     /// Hands records to the producer. What it does not take has its report at once.
-    fn send(self: &Arc<Inner>, append: &Arc<Append>, stage: Stage) {
+    fn send(self: &Arc<Inner>, append: &Arc<Append>, stage: TopicBatch) {
         let count = stage.len();
         let connection = match self.connection() {
             Ok(connection) => connection,
@@ -343,7 +348,7 @@ impl Inner {
     }
 
     /// The producer; another if the last one can never go on.
-    fn connection(&self) -> Result<Arc<Connection>, Error> {
+    fn connection(&self) -> Result<Arc<ProducerClient>, Error> {
         let mut current = lock(&self.connection);
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(Error::Unavailable("it is closed".to_owned()));
@@ -359,14 +364,14 @@ impl Inner {
             std::thread::spawn(move || drop(broken));
         }
         let settings = client::producer(&self.config)?;
-        let made = Connection::from_config_and_context(&settings, Reports::default());
+        let made = ProducerClient::from_config_and_context(&settings, Reports::default());
         let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
         Ok(Arc::clone(current.insert(Arc::new(made))))
     }
 }
 
 #[cfg(test)]
-impl Publisher {
+impl RecordPublisher {
     /// Lets its producer fail as if it could never go on.
     pub fn break_down(&self) {
         use rdkafka::bindings::{rd_kafka_resp_err_t as Code, rd_kafka_test_fatal_error};
@@ -380,7 +385,7 @@ impl Publisher {
     }
 }
 
-impl Drop for Publisher {
+impl Drop for RecordPublisher {
     fn drop(&mut self) {
         let inner = &self.0;
         let deadline = Instant::now() + Duration::from_millis(inner.config.append_ms_max);
@@ -409,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_batch_without_a_place_gives_none_of_its_records_one() {
-        let unplaced = Unplaced::default();
+        let unplaced = UnknownOffsets::default();
         let places = |topic: &str, offsets: &[i64]| -> Vec<Option<u64>> {
             offsets.iter().map(|offset| unplaced.place(topic, 0, *offset)).collect()
         };

@@ -9,7 +9,7 @@
 
 use super::client::{self, Context, Names};
 use super::headers;
-use super::shared::{Shared, Sizes};
+use super::shared::{KafkaShared, Sizes};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Record, Watchers, lock};
 use bytes::{Bytes, BytesMut};
@@ -72,25 +72,25 @@ struct Ahead {
 }
 
 #[derive(Default)]
-struct Queue {
+struct ReadAheadQueue {
     ahead: Mutex<Ahead>,
     /// Rung when there is room, something to take, something wanted, or no reader any more.
     moved: Condvar,
 }
 
 /// See [`LogReader`].
-pub struct Reader {
-    queue: Arc<Queue>,
+pub struct KafkaReader {
+    queue: Arc<ReadAheadQueue>,
     positions: BTreeMap<TopicPartition, u64>,
     sizes: Arc<Sizes>,
 }
 
-impl Reader {
+impl KafkaReader {
     /// Starts reading from these places.
-    pub fn start(shared: &Arc<Shared>, starts: &Cut) -> Result<Reader, Error> {
+    pub fn start(shared: &Arc<KafkaShared>, starts: &Cut) -> Result<KafkaReader, Error> {
         let positions: BTreeMap<TopicPartition, u64> = starts.iter().collect();
         let consumer: BaseConsumer<Context> = client::create(&client::reader(&shared.config, positions.len())?)?;
-        let (consumer, queue) = (Arc::new(consumer), Arc::new(Queue::default()));
+        let (consumer, queue) = (Arc::new(consumer), Arc::new(ReadAheadQueue::default()));
         let mut parts = Vec::with_capacity(positions.len());
         // Before anything is assigned, so that nothing comes by another way.
         for (slot, (at, next)) in positions.iter().enumerate() {
@@ -98,7 +98,7 @@ impl Reader {
             let mut messages = split.ok_or_else(|| Error::Unavailable(format!("{at} cannot be read by itself")))?;
             let of_slot = Arc::clone(&queue);
             messages.set_nonempty_callback(move || of_slot.is_ready(slot));
-            parts.push(Part { at: *at, next: *next, messages });
+            parts.push(PartitionState { at: *at, next: *next, messages });
         }
         {
             let mut ahead = lock(&queue.ahead);
@@ -120,11 +120,11 @@ impl Reader {
         // Nobody waits for its end: it sees soon that the reader is gone, and then only lets go of its client.
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread.spawn(move || run.run()).map_err(Error::io("starting", "kafka-reader"))?;
-        Ok(Reader { queue, positions, sizes: Arc::clone(&shared.sizes) })
+        Ok(KafkaReader { queue, positions, sizes: Arc::clone(&shared.sizes) })
     }
 }
 
-impl Queue {
+impl ReadAheadQueue {
     fn is_ready(&self, slot: usize) {
         if let Some(ready) = lock(&self.ahead).ready.get_mut(slot) {
             *ready = true;
@@ -134,21 +134,21 @@ impl Queue {
 }
 
 #[cfg(test)]
-impl Reader {
+impl KafkaReader {
     /// How many records were handed on and not asked for yet.
     pub fn held(&self) -> usize {
         lock(&self.queue.ahead).items.len()
     }
 }
 
-impl Drop for Reader {
+impl Drop for KafkaReader {
     fn drop(&mut self) {
         lock(&self.queue.ahead).is_over = true;
         self.queue.moved.notify_all();
     }
 }
 
-impl LogReader for Reader {
+impl LogReader for KafkaReader {
     fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error> {
         let mut ahead = lock(&self.queue.ahead);
         let (mut given, mut bytes) = (0, 0);
@@ -189,7 +189,7 @@ impl LogReader for Reader {
 }
 
 /// A partition.
-struct Part {
+struct PartitionState {
     at: TopicPartition,
     /// Where it is handed on up to.
     next: u64,
@@ -199,11 +199,11 @@ struct Part {
 /// What the thread has.
 struct Run {
     /// In their order.
-    parts: Vec<Part>,
+    parts: Vec<PartitionState>,
     consumer: Arc<BaseConsumer<Context>>,
     names: Names,
     watchers: Watchers,
-    queue: Arc<Queue>,
+    queue: Arc<ReadAheadQueue>,
     /// Whose turn it is.
     turn: usize,
     records_max: usize,
@@ -213,7 +213,7 @@ struct Run {
 
 /// What a look at the client gave.
 #[derive(Default)]
-struct Taken {
+struct PolledItems {
     items: Vec<Item>,
     bytes: usize,
     /// A partition is read to its end.
@@ -229,7 +229,7 @@ impl Run {
             if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
                 tracing::debug!(%error, "a client cannot read now");
             }
-            let mut taken = Taken::default();
+            let mut taken = PolledItems::default();
             for (slot, wanted) in slots {
                 self.take(slot, wanted, &mut taken);
                 if taken.items.len() >= AT_ONCE || taken.bytes >= self.bytes_max {
@@ -291,7 +291,7 @@ impl Run {
     }
 
     /// Takes some of what a partition has there already.
-    fn take(&mut self, slot: usize, wanted: u64, taken: &mut Taken) {
+    fn take(&mut self, slot: usize, wanted: u64, taken: &mut PolledItems) {
         let part = &mut self.parts[slot];
         for _ in 0..OF_ONE {
             if part.next >= wanted || taken.bytes >= self.bytes_max {
@@ -357,7 +357,7 @@ impl Run {
                 _ => None,
             }
         };
-        for Part { at, next: asked, messages: _ } in &self.parts {
+        for PartitionState { at, next: asked, messages: _ } in &self.parts {
             let (at, asked) = (*at, *asked);
             if let Some(start) = place(&starts, at).filter(|start| asked < *start) {
                 return Some(Failure::Deleted { at, asked, start });
@@ -373,7 +373,7 @@ impl Run {
         None
     }
 
-    fn hand_on(&self, taken: Taken, failure: Option<Failure>) {
+    fn hand_on(&self, taken: PolledItems, failure: Option<Failure>) {
         let mut ahead = lock(&self.queue.ahead);
         ahead.items.extend(taken.items);
         ahead.bytes += taken.bytes;

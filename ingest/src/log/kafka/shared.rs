@@ -1,8 +1,8 @@
 //! What the parts of one log share.
 
 use super::client::Names;
-use super::config::Config;
-use super::places::Places;
+use super::config::KafkaConfig;
+use super::places::OffsetClient;
 use crate::Error;
 use crate::log::{Partitions, Watchers, lock};
 use dataflows::contract::epoch::Cut;
@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What the parts of one log share.
-pub struct Shared {
-    pub config: Config,
+pub struct KafkaShared {
+    pub config: KafkaConfig,
     pub names: Names,
     pub partitions: Partitions,
     pub watchers: Watchers,
-    pub places: Places,
+    pub places: OffsetClient,
     /// The ends as they were last seen.
     pub seen: Mutex<Cut>,
     pub sizes: Arc<Sizes>,
@@ -40,7 +40,7 @@ impl Sizes {
     }
 }
 
-impl Shared {
+impl KafkaShared {
     /// The ends of now, as [`Log::ends`] has them.
     pub fn ends(&self) -> Result<Cut, Error> {
         let ends = self.places.ends(&self.partitions)?;

@@ -3,8 +3,8 @@
 
 use super::away;
 use super::client::{self, Admin, Names};
-use super::config::{BATCH_BYTES_MAX, Config};
-use super::places::Places;
+use super::config::{BATCH_BYTES_MAX, KafkaConfig};
+use super::places::OffsetClient;
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::topic::Topic;
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What an operator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct TopicLayout {
     /// Partitions of each topic but those that have one.
     pub partitions: u32,
     /// Replicas of each partition.
@@ -31,7 +31,7 @@ pub struct Layout {
 
 /// How a topic should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct TopicSpec {
     /// Its name in the cluster.
     pub name: String,
     /// How many partitions.
@@ -50,8 +50,8 @@ const OUTPUT_BYTES_MAX: usize = 16 << 20;
 const UNBOUNDED: &str = "-1";
 
 /// Every topic of the contract.
-pub fn wanted(prefix: &str, layout: Layout) -> Result<Vec<Wanted>, Error> {
-    let Layout { partitions, replication, min_insync_replicas } = layout;
+pub fn wanted(prefix: &str, layout: TopicLayout) -> Result<Vec<TopicSpec>, Error> {
+    let TopicLayout { partitions, replication, min_insync_replicas } = layout;
     if min_insync_replicas > replication {
         let why = format!("at most kafka.replication, {replication}");
         return Err(Error::Config { name: "kafka.min_insync_replicas", why });
@@ -67,7 +67,7 @@ pub fn wanted(prefix: &str, layout: Layout) -> Result<Vec<Wanted>, Error> {
             ("message.timestamp.before.max.ms", i64::MAX.to_string()),
             ("message.timestamp.after.max.ms", i64::MAX.to_string()),
         ];
-        Wanted { name, partitions, replication, settings: common.into_iter().chain(kept).collect() }
+        TopicSpec { name, partitions, replication, settings: common.into_iter().chain(kept).collect() }
     };
     let kept = |policy: &str, ms: String, bytes_max: usize| {
         vec![
@@ -124,17 +124,17 @@ impl fmt::Display for Difference {
 
 /// Who makes and checks topics.
 pub struct Topics {
-    config: Config,
-    wanted: Vec<Wanted>,
-    places: Places,
+    config: KafkaConfig,
+    wanted: Vec<TopicSpec>,
+    places: OffsetClient,
     admin: Admin,
 }
 
 impl Topics {
     /// For the topics of the contract in this cluster.
-    pub fn open(config: &Config, layout: Layout) -> Result<Topics, Error> {
+    pub fn open(config: &KafkaConfig, layout: TopicLayout) -> Result<Topics, Error> {
         let wanted = wanted(&config.topic_prefix, layout)?;
-        let places = Places::open(config, Names::new(&config.topic_prefix)?)?;
+        let places = OffsetClient::open(config, Names::new(&config.topic_prefix)?)?;
         Ok(Topics { config: config.clone(), wanted, places, admin: client::admin(config)? })
     }
 
@@ -190,7 +190,7 @@ impl Topics {
                 wanted: wanted_value,
                 found,
             };
-            let Some(Found { partitions, replication }) = found(&self.places, &wanted.name)? else {
+            let Some(TopicProperties { partitions, replication }) = found(&self.places, &wanted.name)? else {
                 differences.push(differs("topic", "a topic".to_owned(), None));
                 continue;
             };
@@ -206,7 +206,7 @@ impl Topics {
         Ok(differences)
     }
 
-    fn check_settings(&self, there: &[&Wanted], differences: &mut Vec<Difference>) -> Result<(), Error> {
+    fn check_settings(&self, there: &[&TopicSpec], differences: &mut Vec<Difference>) -> Result<(), Error> {
         let asked: Vec<ResourceSpecifier<'_>> =
             there.iter().map(|wanted| ResourceSpecifier::Topic(&wanted.name)).collect();
         if asked.is_empty() {
@@ -234,7 +234,7 @@ impl Topics {
     }
 }
 
-fn new_topic(wanted: &Wanted) -> NewTopic<'_> {
+fn new_topic(wanted: &TopicSpec) -> NewTopic<'_> {
     let replication = TopicReplication::Fixed(client::number(wanted.replication));
     let mut new = NewTopic::new(&wanted.name, client::number(wanted.partitions), replication);
     for (name, value) in &wanted.settings {
@@ -244,13 +244,13 @@ fn new_topic(wanted: &Wanted) -> NewTopic<'_> {
 }
 
 /// How a topic is.
-struct Found {
+struct TopicProperties {
     partitions: u32,
     replication: u32,
 }
 
 /// None if there is no such topic.
-fn found(places: &Places, name: &str) -> Result<Option<Found>, Error> {
+fn found(places: &OffsetClient, name: &str) -> Result<Option<TopicProperties>, Error> {
     let metadata = places.metadata(name)?;
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(None) };
     match topic.error() {
@@ -266,20 +266,20 @@ fn found(places: &Places, name: &str) -> Result<Option<Found>, Error> {
     }
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let replication = topic.partitions().iter().map(|partition| count(partition.replicas().len())).min();
-    Ok(Some(Found { partitions: count(topic.partitions().len()), replication: replication.unwrap_or(0) }))
+    Ok(Some(TopicProperties { partitions: count(topic.partitions().len()), replication: replication.unwrap_or(0) }))
 }
 
 /// A log whose topics are missing or divided otherwise is not opened.
-pub(super) fn check_partitions(places: &Places, names: &Names, partitions: &Partitions) -> Result<(), Error> {
+pub(super) fn check_partitions(places: &OffsetClient, names: &Names, partitions: &Partitions) -> Result<(), Error> {
     let mut wrong = Vec::new();
     for topic in partitions.topics() {
         let (name, asked) = (names.of(topic), partitions.count(topic));
         match found(places, name)? {
             None => wrong.push(format!("{name} is missing")),
-            Some(Found { partitions: found, replication: _ }) if found != asked => {
+            Some(TopicProperties { partitions: found, replication: _ }) if found != asked => {
                 wrong.push(format!("{name} has {found} partitions, and {asked} are wanted"));
             }
-            Some(Found { .. }) => {}
+            Some(TopicProperties { .. }) => {}
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(Error::Topics(wrong.join("; "))) }

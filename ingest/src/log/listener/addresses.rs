@@ -12,7 +12,7 @@ pub struct Addresses {
 }
 
 /// The place of a connection among those of its address, until it is dropped.
-pub struct Share(Arc<Addresses>, IpAddr);
+pub struct ConnectionSlot(Arc<Addresses>, IpAddr);
 
 impl Addresses {
     pub fn new(each_max: usize) -> Addresses {
@@ -20,7 +20,7 @@ impl Addresses {
     }
 
     /// A place, if there is one. 127.0.0.1 and ::1, where everybody on the machine is, have as many as there are.
-    pub fn enter(self: &Arc<Addresses>, address: IpAddr) -> Option<Share> {
+    pub fn enter(self: &Arc<Addresses>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let is_machine = address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST);
         let mut open = lock(&self.open);
@@ -29,11 +29,11 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Share(Arc::clone(self), address))
+        Some(ConnectionSlot(Arc::clone(self), address))
     }
 }
 
-impl Drop for Share {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = lock(&self.0.open);
         if let Some(count) = open.get_mut(&self.1) {

@@ -3,7 +3,7 @@
 use super::apis::{Access, Api};
 use super::batches::NO_TRANSACTIONS;
 use super::code;
-use super::shared::Shared;
+use super::shared::ListenerShared;
 use super::topics::{CLUSTER, NODE, as_i64, failed};
 use crate::Error;
 use crate::log::RECORD_BYTES_MAX;
@@ -146,7 +146,7 @@ pub const DEFAULT: i8 = 5;
 /// Settings that are what Kafka's brokers have by default.
 const DEFAULTS: [&str; 3] = ["message.timestamp.type", "min.insync.replicas", "retention.bytes"];
 
-impl Shared {
+impl ListenerShared {
     pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
         let mut results = Vec::new();
         let mut named = BTreeSet::new();

@@ -37,11 +37,11 @@ pub struct Api {
 struct Field {
     since: i16,
     until: i16,
-    kind: Kind,
+    kind: FieldKind,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum FieldKind {
     /// That many bytes.
     Fixed(usize),
     /// Characters with their length, which may be none.
@@ -49,33 +49,33 @@ enum Kind {
     /// Bytes with their length, which may be none.
     Bytes,
     /// Items of a simple kind.
-    Plain(&'static Kind),
+    Plain(&'static FieldKind),
     /// Items with fields of their own.
     List(&'static [Field]),
 }
 
-const fn all(kind: Kind) -> Field {
+const fn all(kind: FieldKind) -> Field {
     Field { since: 0, until: i16::MAX, kind }
 }
 
-const fn since(since: i16, kind: Kind) -> Field {
+const fn since(since: i16, kind: FieldKind) -> Field {
     Field { since, until: i16::MAX, kind }
 }
 
-const fn until(until: i16, kind: Kind) -> Field {
+const fn until(until: i16, kind: FieldKind) -> Field {
     Field { since: 0, until, kind }
 }
 
-const fn between(since: i16, until: i16, kind: Kind) -> Field {
+const fn between(since: i16, until: i16, kind: FieldKind) -> Field {
     Field { since, until, kind }
 }
 
-const I8: Kind = Kind::Fixed(1);
-const I16: Kind = Kind::Fixed(2);
-const I32: Kind = Kind::Fixed(4);
-const I64: Kind = Kind::Fixed(8);
-const UUID: Kind = Kind::Fixed(16);
-const TEXT: Kind = Kind::Text;
+const I8: FieldKind = FieldKind::Fixed(1);
+const I16: FieldKind = FieldKind::Fixed(2);
+const I32: FieldKind = FieldKind::Fixed(4);
+const I64: FieldKind = FieldKind::Fixed(8);
+const UUID: FieldKind = FieldKind::Fixed(16);
+const TEXT: FieldKind = FieldKind::Text;
 
 const fn api(
     key: ApiKey,
@@ -101,30 +101,30 @@ pub const ALL: [Api; 26] = [
     api(ApiKey::Metadata, (0, 12), 0, 9, METADATA),
     api(ApiKey::OffsetCommit, (1, 9), 1, 8, OFFSET_COMMIT),
     api(ApiKey::OffsetFetch, (1, 9), 1, 6, OFFSET_FETCH),
-    api(ApiKey::FindCoordinator, (0, 4), 0, 3, &[until(3, TEXT), since(1, I8), since(4, Kind::Plain(&TEXT))]),
+    api(ApiKey::FindCoordinator, (0, 4), 0, 3, &[until(3, TEXT), since(1, I8), since(4, FieldKind::Plain(&TEXT))]),
     api(ApiKey::JoinGroup, (0, 9), 0, 6, JOIN_GROUP),
     api(ApiKey::Heartbeat, (0, 4), 0, 4, &[all(TEXT), all(I32), all(TEXT), since(3, TEXT)]),
-    api(ApiKey::LeaveGroup, (0, 5), 0, 4, &[all(TEXT), until(2, TEXT), since(3, Kind::List(LEAVING))]),
+    api(ApiKey::LeaveGroup, (0, 5), 0, 4, &[all(TEXT), until(2, TEXT), since(3, FieldKind::List(LEAVING))]),
     api(ApiKey::SyncGroup, (0, 5), 0, 4, SYNC_GROUP),
-    api(ApiKey::DescribeGroups, (0, 5), 0, 5, &[all(Kind::Plain(&TEXT)), since(3, I8)]),
-    api(ApiKey::ListGroups, (0, 5), 0, 3, &[since(4, Kind::Plain(&TEXT)), since(5, Kind::Plain(&TEXT))]),
+    api(ApiKey::DescribeGroups, (0, 5), 0, 5, &[all(FieldKind::Plain(&TEXT)), since(3, I8)]),
+    api(ApiKey::ListGroups, (0, 5), 0, 3, &[since(4, FieldKind::Plain(&TEXT)), since(5, FieldKind::Plain(&TEXT))]),
     api(ApiKey::ApiVersions, (0, 4), 0, 3, &[since(3, TEXT), since(3, TEXT)]),
-    api(ApiKey::CreateTopics, (0, 7), 0, 5, &[all(Kind::List(CREATE_TOPIC)), all(I32), since(1, I8)]),
-    api(ApiKey::DeleteRecords, (0, 2), 0, 2, &[all(Kind::List(DELETE_TOPIC)), all(I32)]),
+    api(ApiKey::CreateTopics, (0, 7), 0, 5, &[all(FieldKind::List(CREATE_TOPIC)), all(I32), since(1, I8)]),
+    api(ApiKey::DeleteRecords, (0, 2), 0, 2, &[all(FieldKind::List(DELETE_TOPIC)), all(I32)]),
     api(ApiKey::InitProducerId, (0, 4), 0, 2, &[all(TEXT), all(I32), since(3, I64), since(3, I16)]),
-    api(ApiKey::AddPartitionsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(Kind::List(PARTITIONS))]),
+    api(ApiKey::AddPartitionsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(FieldKind::List(PARTITIONS))]),
     api(ApiKey::AddOffsetsToTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(TEXT)]),
     api(ApiKey::EndTxn, (0, 3), 0, 3, &[all(TEXT), all(I64), all(I16), all(I8)]),
     api(ApiKey::TxnOffsetCommit, (0, 3), 0, 3, TXN_OFFSET_COMMIT),
     api(ApiKey::DescribeConfigs, (0, 4), 0, 4, DESCRIBE_CONFIGS),
-    api(ApiKey::DescribeLogDirs, (0, 4), 0, 2, &[all(Kind::List(PARTITIONS))]),
-    api(ApiKey::DeleteGroups, (0, 2), 0, 2, &[all(Kind::Plain(&TEXT))]),
-    api(ApiKey::OffsetDelete, (0, 0), 0, NEVER, &[all(TEXT), all(Kind::List(OFFSET_DELETE_TOPIC))]),
+    api(ApiKey::DescribeLogDirs, (0, 4), 0, 2, &[all(FieldKind::List(PARTITIONS))]),
+    api(ApiKey::DeleteGroups, (0, 2), 0, 2, &[all(FieldKind::Plain(&TEXT))]),
+    api(ApiKey::OffsetDelete, (0, 0), 0, NEVER, &[all(TEXT), all(FieldKind::List(OFFSET_DELETE_TOPIC))]),
     api(ApiKey::DescribeCluster, (0, 1), 0, 0, &[all(I8), since(1, I8)]),
 ];
 
-const PRODUCE: &[Field] = &[since(3, TEXT), all(I16), all(I32), all(Kind::List(PRODUCE_TOPIC))];
-const PRODUCE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(Kind::Bytes)]))];
+const PRODUCE: &[Field] = &[since(3, TEXT), all(I16), all(I32), all(FieldKind::List(PRODUCE_TOPIC))];
+const PRODUCE_TOPIC: &[Field] = &[all(TEXT), all(FieldKind::List(&[all(I32), all(FieldKind::Bytes)]))];
 const FETCH: &[Field] = &[
     all(I32),
     all(I32),
@@ -132,33 +132,34 @@ const FETCH: &[Field] = &[
     all(I32),
     all(I8),
     since(7, I64),
-    all(Kind::List(FETCH_TOPIC)),
-    since(7, Kind::List(&[all(TEXT), all(Kind::Plain(&I32))])),
+    all(FieldKind::List(FETCH_TOPIC)),
+    since(7, FieldKind::List(&[all(TEXT), all(FieldKind::Plain(&I32))])),
     since(11, TEXT),
 ];
-const FETCH_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(FETCH_PARTITION))];
+const FETCH_TOPIC: &[Field] = &[all(TEXT), all(FieldKind::List(FETCH_PARTITION))];
 const FETCH_PARTITION: &[Field] = &[all(I32), since(9, I32), all(I64), since(12, I32), since(5, I64), all(I32)];
-const LIST_OFFSETS: &[Field] = &[all(I32), since(2, I8), all(Kind::List(LIST_OFFSETS_TOPIC))];
-const LIST_OFFSETS_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), since(4, I32), all(I64), until(0, I32)]))];
+const LIST_OFFSETS: &[Field] = &[all(I32), since(2, I8), all(FieldKind::List(LIST_OFFSETS_TOPIC))];
+const LIST_OFFSETS_TOPIC: &[Field] =
+    &[all(TEXT), all(FieldKind::List(&[all(I32), since(4, I32), all(I64), until(0, I32)]))];
 const METADATA: &[Field] =
-    &[all(Kind::List(&[since(10, UUID), all(TEXT)])), since(4, I8), between(8, 10, I8), since(8, I8)];
+    &[all(FieldKind::List(&[since(10, UUID), all(TEXT)])), since(4, I8), between(8, 10, I8), since(8, I8)];
 const OFFSET_COMMIT: &[Field] = &[
     all(TEXT),
     all(I32),
     all(TEXT),
     since(7, TEXT),
     between(2, 4, I64),
-    all(Kind::List(&[all(TEXT), all(Kind::List(OFFSET_COMMIT_PARTITION))])),
+    all(FieldKind::List(&[all(TEXT), all(FieldKind::List(OFFSET_COMMIT_PARTITION))])),
 ];
 const OFFSET_COMMIT_PARTITION: &[Field] = &[all(I32), all(I64), until(1, I64), since(6, I32), all(TEXT)];
 const OFFSET_FETCH: &[Field] = &[
     until(7, TEXT),
-    until(7, Kind::List(PARTITIONS)),
-    since(8, Kind::List(&[all(TEXT), since(9, TEXT), since(9, I32), all(Kind::List(PARTITIONS))])),
+    until(7, FieldKind::List(PARTITIONS)),
+    since(8, FieldKind::List(&[all(TEXT), since(9, TEXT), since(9, I32), all(FieldKind::List(PARTITIONS))])),
     since(7, I8),
 ];
 /// Partitions of a topic.
-const PARTITIONS: &[Field] = &[all(TEXT), all(Kind::Plain(&I32))];
+const PARTITIONS: &[Field] = &[all(TEXT), all(FieldKind::Plain(&I32))];
 const JOIN_GROUP: &[Field] = &[
     all(TEXT),
     all(I32),
@@ -166,7 +167,7 @@ const JOIN_GROUP: &[Field] = &[
     all(TEXT),
     since(5, TEXT),
     all(TEXT),
-    all(Kind::List(&[all(TEXT), all(Kind::Bytes)])),
+    all(FieldKind::List(&[all(TEXT), all(FieldKind::Bytes)])),
     since(8, TEXT),
 ];
 const LEAVING: &[Field] = &[all(TEXT), all(TEXT), since(5, TEXT)];
@@ -177,14 +178,14 @@ const SYNC_GROUP: &[Field] = &[
     since(3, TEXT),
     since(5, TEXT),
     since(5, TEXT),
-    all(Kind::List(&[all(TEXT), all(Kind::Bytes)])),
+    all(FieldKind::List(&[all(TEXT), all(FieldKind::Bytes)])),
 ];
 const CREATE_TOPIC: &[Field] = &[
     all(TEXT),
     all(I32),
     all(I16),
-    all(Kind::List(&[all(I32), all(Kind::Plain(&I32))])),
-    all(Kind::List(&[all(TEXT), all(TEXT)])),
+    all(FieldKind::List(&[all(I32), all(FieldKind::Plain(&I32))])),
+    all(FieldKind::List(&[all(TEXT), all(TEXT)])),
 ];
 const TXN_OFFSET_COMMIT: &[Field] = &[
     all(TEXT),
@@ -194,12 +195,12 @@ const TXN_OFFSET_COMMIT: &[Field] = &[
     since(3, I32),
     since(3, TEXT),
     since(3, TEXT),
-    all(Kind::List(&[all(TEXT), all(Kind::List(&[all(I32), all(I64), since(2, I32), all(TEXT)]))])),
+    all(FieldKind::List(&[all(TEXT), all(FieldKind::List(&[all(I32), all(I64), since(2, I32), all(TEXT)]))])),
 ];
-const OFFSET_DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32)]))];
-const DELETE_TOPIC: &[Field] = &[all(TEXT), all(Kind::List(&[all(I32), all(I64)]))];
+const OFFSET_DELETE_TOPIC: &[Field] = &[all(TEXT), all(FieldKind::List(&[all(I32)]))];
+const DELETE_TOPIC: &[Field] = &[all(TEXT), all(FieldKind::List(&[all(I32), all(I64)]))];
 const DESCRIBE_CONFIGS: &[Field] =
-    &[all(Kind::List(&[all(I8), all(TEXT), all(Kind::Plain(&TEXT))])), since(1, I8), since(3, I8)];
+    &[all(FieldKind::List(&[all(I8), all(TEXT), all(FieldKind::Plain(&TEXT))])), since(1, I8), since(3, I8)];
 
 impl Api {
     /// The kind of request of that number, if it is answered to such a client.
@@ -257,16 +258,16 @@ impl<'a> Walk<'a> {
         if self.is_flexible { self.tags() } else { Some(()) }
     }
 
-    fn kind(&mut self, kind: &Kind, version: i16) -> Option<()> {
+    fn kind(&mut self, kind: &FieldKind, version: i16) -> Option<()> {
         match kind {
-            Kind::Fixed(length) => self.take(*length).map(drop),
-            Kind::Text => self.text(),
-            Kind::Bytes => {
+            FieldKind::Fixed(length) => self.take(*length).map(drop),
+            FieldKind::Text => self.text(),
+            FieldKind::Bytes => {
                 let length = self.length(4)?.unwrap_or(0);
                 self.take(length).map(drop)
             }
-            Kind::Plain(item) => self.items(|walk| walk.kind(item, version)),
-            Kind::List(fields) => self.items(|walk| walk.fields(fields, version)),
+            FieldKind::Plain(item) => self.items(|walk| walk.kind(item, version)),
+            FieldKind::List(fields) => self.items(|walk| walk.fields(fields, version)),
         }
     }
 

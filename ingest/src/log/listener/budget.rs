@@ -19,22 +19,22 @@ pub struct Budget {
 
 /// Some bytes of a budget.
 #[derive(Debug)]
-pub struct Held {
+pub struct BudgetReservation {
     permit: OwnedSemaphorePermit,
     units: u32,
 }
 
 /// Counts one who waits, for as long as it does.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaiterCount<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Waiting<'a> {
+impl<'a> WaiterCount<'a> {
+    fn new(count: &'a AtomicUsize) -> WaiterCount<'a> {
         count.fetch_add(1, Ordering::Relaxed);
-        Waiting(count)
+        WaiterCount(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaiterCount<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -48,18 +48,18 @@ impl Budget {
     }
 
     /// So many bytes, if they are free.
-    pub fn try_hold(&self, bytes: usize) -> Option<Held> {
+    pub fn try_hold(&self, bytes: usize) -> Option<BudgetReservation> {
         let units = units(bytes);
         let permit = Arc::clone(&self.places).try_acquire_many_owned(units).ok()?;
-        Some(Held { permit, units })
+        Some(BudgetReservation { permit, units })
     }
 
     /// Waits until so many bytes are free; for all of them if it is more.
-    pub async fn hold(&self, bytes: usize) -> Held {
+    pub async fn hold(&self, bytes: usize) -> BudgetReservation {
         let units = units(bytes).min(self.units);
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = WaiterCount::new(&self.waiting);
         let permit = Arc::clone(&self.places).acquire_many_owned(units).await;
-        Held { permit: permit.expect("a budget is never closed"), units }
+        BudgetReservation { permit: permit.expect("a budget is never closed"), units }
     }
 
     /// Whether somebody waits for bytes.
@@ -72,7 +72,7 @@ fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
 }
 
-impl Held {
+impl BudgetReservation {
     /// Gives back what is over that many bytes.
     pub fn shrink(&mut self, bytes: usize) {
         let units = units(bytes);

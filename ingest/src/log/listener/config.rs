@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The listener's limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct ListenerConfig {
     /// How many connections may be open; a further one waits to be accepted.
     pub connections_max: usize,
     /// A larger request ends its connection.
@@ -74,9 +74,9 @@ pub struct Config {
     pub connections_per_ip_max: usize,
 }
 
-impl Default for Config {
+impl Default for ListenerConfig {
     fn default() -> Self {
-        Config {
+        ListenerConfig {
             connections_max: 256,
             request_bytes_max: 8 << 20,
             request_items_max: 50_000,

@@ -1,10 +1,10 @@
 //! One client's connection: requests in, answers out, one after the other. Not for what the answers are.
 
 use super::apis::{Api, Walk};
-use super::budget::Held;
-use super::fetch::Reading;
-use super::shared::Shared;
-use super::socket::{self, Answer, Ended, LARGE_BYTES, broken};
+use super::budget::BudgetReservation;
+use super::fetch::FetchSession;
+use super::shared::ListenerShared;
+use super::socket::{self, Disconnect, EncodedResponse, LARGE_BYTES, broken};
 use super::{admin, code, fetch, old, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 /// What a request's front says.
-struct Front {
+struct RequestHeader {
     api: &'static Api,
     version: i16,
     correlation: i32,
@@ -36,18 +36,18 @@ macro_rules! answer {
 }
 
 /// A client.
-pub struct Connection {
-    pub(super) shared: Arc<Shared>,
+pub struct ClientConnection {
+    pub(super) shared: Arc<ListenerShared>,
     peer: SocketAddr,
     /// Where the client has found us.
     pub(super) address: SocketAddr,
-    pub(super) reading: Reading,
+    pub(super) reading: FetchSession,
 }
 
-impl Connection {
+impl ClientConnection {
     /// A client at that address.
-    pub fn new(shared: Arc<Shared>, peer: SocketAddr) -> Connection {
-        Connection { shared, peer, address: peer, reading: Reading::default() }
+    pub fn new(shared: Arc<ListenerShared>, peer: SocketAddr) -> ClientConnection {
+        ClientConnection { shared, peer, address: peer, reading: FetchSession::default() }
     }
 
     /// Answers until the client goes, or has to.
@@ -58,15 +58,15 @@ impl Connection {
             tracing::debug!(%error, "answers to a Kafka client may be late");
         }
         match self.converse(&mut stream).await {
-            Ended::Gone => {}
-            Ended::Broken(why) => tracing::info!(peer = %self.peer, why, "a Kafka client was sent away"),
-            ended @ (Ended::Late(_) | Ended::Io(_)) => {
+            Disconnect::Gone => {}
+            Disconnect::Broken(why) => tracing::info!(peer = %self.peer, why, "a Kafka client was sent away"),
+            ended @ (Disconnect::Late(_) | Disconnect::Io(_)) => {
                 tracing::debug!(peer = %self.peer, %ended, "a Kafka client left")
             }
         }
     }
 
-    async fn converse(&mut self, stream: &mut TcpStream) -> Ended {
+    async fn converse(&mut self, stream: &mut TcpStream) -> Disconnect {
         loop {
             if let Err(ended) = self.turn(stream).await {
                 return ended;
@@ -74,11 +74,11 @@ impl Connection {
         }
     }
 
-    async fn turn(&mut self, stream: &mut TcpStream) -> Result<(), Ended> {
+    async fn turn(&mut self, stream: &mut TcpStream) -> Result<(), Disconnect> {
         let (request, held) = socket::request(&self.shared, stream).await?;
         let answer = tokio::select! {
             answer = self.answer(request) => answer?,
-            () = socket::gone(stream) => return Err(Ended::Gone),
+            () = socket::gone(stream) => return Err(Disconnect::Gone),
         };
         drop(held);
         match answer {
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// The answer; none where the client wants none.
-    async fn answer(&mut self, request: Bytes) -> Result<Option<Answer>, Ended> {
+    async fn answer(&mut self, request: Bytes) -> Result<Option<EncodedResponse>, Disconnect> {
         let (number, version, correlation) = numbers(&request).ok_or_else(|| broken("a request is too short"))?;
         let api = Api::find(number, self.shared.access)
             .ok_or_else(|| broken(format!("requests of the kind {number} are not answered")))?;
@@ -103,10 +103,10 @@ impl Connection {
         let (client, body) = front(api, version, &request, self.shared.config.request_items_max)
             .ok_or_else(|| broken(format!("a request {:?} is not whole", api.key)))?;
         let body = request.slice(request.len() - body..);
-        self.dispatch(Front { api, version, correlation, client }, body).await
+        self.dispatch(RequestHeader { api, version, correlation, client }, body).await
     }
 
-    async fn dispatch(&mut self, front: Front, body: Bytes) -> Result<Option<Answer>, Ended> {
+    async fn dispatch(&mut self, front: RequestHeader, body: Bytes) -> Result<Option<EncodedResponse>, Disconnect> {
         let shared = Arc::clone(&self.shared);
         let at = self.address;
         let answer = match front.api.key {
@@ -144,7 +144,7 @@ impl Connection {
                 encoded(&shared, front.correlation, front.version, &admin::cluster(at), None).await?
             }
             ApiKey::DescribeLogDirs => {
-                let front = Front { version: front.version.max(old::DESCRIBE_LOG_DIRS), ..front };
+                let front = RequestHeader { version: front.version.max(old::DESCRIBE_LOG_DIRS), ..front };
                 answer!(shared, front, body, DescribeLogDirsRequest, asked => shared.describe_log_dirs(asked))
             }
             ApiKey::DeleteRecords => {
@@ -159,7 +159,7 @@ impl Connection {
         Ok(Some(answer))
     }
 
-    async fn dispatch_of_groups(&mut self, front: Front, body: Bytes) -> Result<Answer, Ended> {
+    async fn dispatch_of_groups(&mut self, front: RequestHeader, body: Bytes) -> Result<EncodedResponse, Disconnect> {
         let shared = &self.shared;
         let version = front.version;
         Ok(match front.api.key {
@@ -208,7 +208,11 @@ impl Connection {
 }
 
 /// Refuses to make topics, in the words of any version.
-async fn created_topics(shared: &Shared, front: &Front, body: Bytes) -> Result<Answer, Ended> {
+async fn created_topics(
+    shared: &ListenerShared,
+    front: &RequestHeader,
+    body: Bytes,
+) -> Result<EncodedResponse, Disconnect> {
     if front.version < old::CREATE_TOPICS {
         let asked = old::create_topics(body).ok_or_else(|| unreadable(front))?;
         return Ok(written(front.correlation, &old::created_topics(&admin::no_topics(asked), front.version)));
@@ -217,7 +221,11 @@ async fn created_topics(shared: &Shared, front: &Front, body: Bytes) -> Result<A
 }
 
 /// Refuses what belongs to a transaction.
-async fn dispatch_of_transactions(shared: &Shared, front: &Front, body: Bytes) -> Result<Answer, Ended> {
+async fn dispatch_of_transactions(
+    shared: &ListenerShared,
+    front: &RequestHeader,
+    body: Bytes,
+) -> Result<EncodedResponse, Disconnect> {
     let refused = code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     Ok(match front.api.key {
         ApiKey::AddPartitionsToTxn => {
@@ -233,19 +241,23 @@ async fn dispatch_of_transactions(shared: &Shared, front: &Front, body: Bytes) -
     })
 }
 
-fn unreadable(front: &Front) -> Ended {
+fn unreadable(front: &RequestHeader) -> Disconnect {
     broken(format!("a request {:?} cannot be read", front.api.key))
 }
 
 /// An answer whose body is written already, in a version that has nothing in its header but the number.
-fn written(correlation: i32, body: &[u8]) -> Answer {
+fn written(correlation: i32, body: &[u8]) -> EncodedResponse {
     let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX);
     let bytes = [&length.to_be_bytes()[..], &correlation.to_be_bytes(), body].concat();
-    Answer { bytes: Bytes::from(bytes), held: None }
+    EncodedResponse { bytes: Bytes::from(bytes), held: None }
 }
 
 /// Appends; who wants no answer gets none, and learns of an error by the end of the connection.
-async fn produced(shared: &Arc<Shared>, front: &Front, body: Bytes) -> Result<Option<Answer>, Ended> {
+async fn produced(
+    shared: &Arc<ListenerShared>,
+    front: &RequestHeader,
+    body: Bytes,
+) -> Result<Option<EncodedResponse>, Disconnect> {
     let request: ProduceRequest = decoded(front.api, front.version, body)?;
     let acks = request.acks;
     // A task of its own: when the client goes meanwhile, what becomes of its batches is noted all the same.
@@ -287,18 +299,18 @@ fn front(api: &Api, version: i16, request: &[u8], items_max: usize) -> Option<(S
     Some((name, walk.rest.len()))
 }
 
-fn decoded<T: Decodable>(api: &Api, version: i16, mut body: Bytes) -> Result<T, Ended> {
+fn decoded<T: Decodable>(api: &Api, version: i16, mut body: Bytes) -> Result<T, Disconnect> {
     T::decode(&mut body, version).map_err(|error| broken(format!("a request {:?} cannot be read: {error}", api.key)))
 }
 
 /// An answer in bytes. A large one waits until it has its share of the budget of answers, if it does not hold it already.
 async fn encoded<T: Encodable + HeaderVersion>(
-    shared: &Shared,
+    shared: &ListenerShared,
     correlation: i32,
     version: i16,
     answer: &T,
-    held: Option<Held>,
-) -> Result<Answer, Ended> {
+    held: Option<BudgetReservation>,
+) -> Result<EncodedResponse, Disconnect> {
     let unsayable = |error| broken(format!("an answer cannot be written: {error}"));
     let header = ResponseHeader::default().with_correlation_id(correlation);
     let header_version = T::header_version(version);
@@ -322,5 +334,5 @@ async fn encoded<T: Encodable + HeaderVersion>(
     if let Some(held) = &mut held {
         held.shrink(to.len());
     }
-    Ok(Answer { bytes: to.freeze(), held })
+    Ok(EncodedResponse { bytes: to.freeze(), held })
 }

@@ -1,8 +1,8 @@
 //! Gives clients the records that are durable, or waits until there are some. Not for keeping sessions: each request says
 //! all that it wants.
 
-use super::budget::Held;
-use super::shared::Shared;
+use super::budget::BudgetReservation;
+use super::shared::ListenerShared;
 use super::topics::{as_i64, failed};
 use super::{batches, code};
 use crate::Error;
@@ -28,13 +28,13 @@ const LOGS_MAX: usize = 2;
 
 /// The readers of one connection: who goes on where the last answer ended goes on with the same one.
 #[derive(Default)]
-pub struct Reading {
+pub struct FetchSession {
     /// By the number of the log: where the next record of each partition is, and who reads it.
     readers: BTreeMap<usize, (Cut, Box<dyn LogReader>)>,
 }
 
 /// What a request wants of one partition.
-struct Wanted {
+struct PartitionFetch {
     /// None if there is no such partition.
     at: Option<(TopicPartition, usize)>,
     offset: i64,
@@ -43,22 +43,26 @@ struct Wanted {
 
 /// How a partition is.
 #[derive(Clone, Copy)]
-struct Found {
+struct PartitionBounds {
     start: u64,
     end: u64,
     error: i16,
 }
 
 /// What is known so far.
-struct Answer {
-    wanted: Vec<Wanted>,
-    found: Vec<Found>,
+struct FetchProgress {
+    wanted: Vec<PartitionFetch>,
+    found: Vec<PartitionBounds>,
     records: BTreeMap<TopicPartition, Vec<LogRecord>>,
     bytes: usize,
 }
 
 /// Answers a request; with what its records hold of the budget of answers.
-pub async fn fetch(shared: &Shared, reading: &mut Reading, mut request: FetchRequest) -> (FetchResponse, Option<Held>) {
+pub async fn fetch(
+    shared: &ListenerShared,
+    reading: &mut FetchSession,
+    mut request: FetchRequest,
+) -> (FetchResponse, Option<BudgetReservation>) {
     if request.session_id != 0 {
         return (FetchResponse::default().with_error_code(code::FETCH_SESSION_ID_NOT_FOUND), None);
     }
@@ -69,7 +73,7 @@ pub async fn fetch(shared: &Shared, reading: &mut Reading, mut request: FetchReq
     let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(shared.config.fetch_wait_ms_max);
     let deadline = Instant::now() + Duration::from_millis(wait_ms);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
-    let mut answer = Answer::to(shared, &request);
+    let mut answer = FetchProgress::to(shared, &request);
     let limit = answer.limit(shared, request.max_bytes);
     let mut held = None;
     let mut moved = shared.moved.subscribe();
@@ -91,7 +95,7 @@ pub async fn fetch(shared: &Shared, reading: &mut Reading, mut request: FetchReq
 
 /// Waits until there may be more; false if it is not to be waited for any longer: the time is over, or others wait for
 /// the bytes that are held.
-async fn more_comes(shared: &Shared, moved: &mut watch::Receiver<u64>, deadline: Instant, holds: bool) -> bool {
+async fn more_comes(shared: &ListenerShared, moved: &mut watch::Receiver<u64>, deadline: Instant, holds: bool) -> bool {
     loop {
         let look = if holds { deadline.min(Instant::now() + LOOK) } else { deadline };
         match timeout_at(look, moved.changed()).await {
@@ -102,8 +106,8 @@ async fn more_comes(shared: &Shared, moved: &mut watch::Receiver<u64>, deadline:
     }
 }
 
-impl Answer {
-    fn to(shared: &Shared, request: &FetchRequest) -> Answer {
+impl FetchProgress {
+    fn to(shared: &ListenerShared, request: &FetchRequest) -> FetchProgress {
         let mut wanted = Vec::new();
         for topic in &request.topics {
             for asked in &topic.partitions {
@@ -111,14 +115,14 @@ impl Answer {
                     let is_input = shared.inputs.partitions().count(at.topic) > 0;
                     (at, usize::from(!is_input))
                 });
-                wanted.push(Wanted { at, offset: asked.fetch_offset, bytes_max: asked.partition_max_bytes });
+                wanted.push(PartitionFetch { at, offset: asked.fetch_offset, bytes_max: asked.partition_max_bytes });
             }
         }
-        Answer { wanted, found: Vec::new(), records: BTreeMap::new(), bytes: 0 }
+        FetchProgress { wanted, found: Vec::new(), records: BTreeMap::new(), bytes: 0 }
     }
 
     /// How much is read: no more than any one partition may have, so that all can be given.
-    fn limit(&self, shared: &Shared, bytes_max: i32) -> ReadLimit {
+    fn limit(&self, shared: &ListenerShared, bytes_max: i32) -> ReadLimit {
         let bounds = self.wanted.iter().map(|wanted| wanted.bytes_max).chain([bytes_max]);
         let asked = bounds.min().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
         let config = &shared.config;
@@ -128,18 +132,18 @@ impl Answer {
     }
 
     /// Looks where the partitions begin and end now.
-    fn look(&mut self, shared: &Shared) {
+    fn look(&mut self, shared: &ListenerShared) {
         let bounds: Vec<Option<(Cut, Cut)>> =
             shared.logs().map(|log| Some((log.starts().ok()?, log.ends().ok()?))).collect();
-        let found = |wanted: &Wanted| {
-            let missing = |error| Found { start: 0, end: 0, error };
+        let found = |wanted: &PartitionFetch| {
+            let missing = |error| PartitionBounds { start: 0, end: 0, error };
             let Some((at, log)) = wanted.at else { return missing(code::UNKNOWN_TOPIC_OR_PARTITION) };
             let Some((starts, ends)) = bounds.get(log).and_then(Option::as_ref) else {
                 return missing(code::KAFKA_STORAGE_ERROR);
             };
             let (start, end) = (starts.get(at).unwrap_or(0), ends.get(at).unwrap_or(0));
             let is_there = u64::try_from(wanted.offset).is_ok_and(|offset| (start..=end).contains(&offset));
-            Found { start, end, error: if is_there { code::NONE } else { code::OFFSET_OUT_OF_RANGE } }
+            PartitionBounds { start, end, error: if is_there { code::NONE } else { code::OFFSET_OUT_OF_RANGE } }
         };
         // What was read before may be deleted since; it is given all the same.
         self.found = self.wanted.iter().map(found).collect();
@@ -168,7 +172,7 @@ impl Answer {
     }
 
     /// Reads what there is, up to the limit.
-    async fn read(&mut self, shared: &Shared, reading: &mut Reading, limit: ReadLimit) {
+    async fn read(&mut self, shared: &ListenerShared, reading: &mut FetchSession, limit: ReadLimit) {
         let logs: Vec<Arc<dyn Log>> = shared.logs().map(Arc::clone).collect();
         for (number, log) in logs.into_iter().enumerate() {
             let (next, has_more) = self.next(number);

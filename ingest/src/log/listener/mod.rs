@@ -32,19 +32,19 @@ mod topics;
 mod tests;
 
 pub use apis::Access;
-pub use config::Config;
+pub use config::ListenerConfig;
 
 use crate::Error;
 use crate::log::storage::Storage;
 use crate::log::{Log, Watch};
 use addresses::Addresses;
 use budget::Budget;
-use connection::Connection;
+use connection::ClientConnection;
 use dataflows::engine::budget::Budget as InFlight;
 use groups::Groups;
 use offsets::Offsets;
 use producers::Producers;
-use shared::Shared;
+use shared::ListenerShared;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// What is served.
-pub struct Parts {
+pub struct ListenerParts {
     /// The inputs.
     pub inputs: Arc<dyn Log>,
     /// The outputs, if they are published. Nobody may append to them.
@@ -75,21 +75,21 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener whose parts are open.
 pub struct Listener {
-    shared: Arc<Shared>,
+    shared: Arc<ListenerShared>,
     _watches: Vec<Watch>,
 }
 
 impl Listener {
     /// Reads what was kept of groups.
-    pub fn open(parts: Parts, config: Config) -> Result<Listener, Error> {
-        let Parts { inputs, outputs, topic_prefix, access, storage, bytes } = parts;
+    pub fn open(parts: ListenerParts, config: ListenerConfig) -> Result<Listener, Error> {
+        let ListenerParts { inputs, outputs, topic_prefix, access, storage, bytes } = parts;
         let (moved, _) = watch::channel(0_u64);
         let watch = |log: &Arc<dyn Log>| {
             let moved = moved.clone();
             log.watch(Arc::new(move || moved.send_modify(|count| *count = count.wrapping_add(1))))
         };
         let watches = [Some(&inputs), outputs.as_ref()].into_iter().flatten().map(watch).collect();
-        let shared = Shared {
+        let shared = ListenerShared {
             moved: moved.clone(),
             // No number of an earlier run comes again.
             producers: Producers::new((random() >> 2).cast_signed(), config.producers_max),
@@ -127,7 +127,7 @@ impl Listener {
                         tracing::info!(%peer, "a Kafka client was sent away: its address has too many connections");
                         continue;
                     };
-                    let connection = Connection::new(Arc::clone(&self.shared), peer);
+                    let connection = ClientConnection::new(Arc::clone(&self.shared), peer);
                     connections.spawn(async move {
                         connection.run(stream).await;
                         drop((place, share));

@@ -2,16 +2,16 @@
 //! becomes a dead letter later, as from any log.
 
 use super::apis::Access;
-use super::batches::{self, Batch, NO_TRANSACTIONS, Refused, Room, Stamp, Unread};
-use super::budget::Held as Memory;
+use super::batches::{self, BatchBudget, BatchError, ClientBatch, NO_TRANSACTIONS, Stamp, Unread};
+use super::budget::BudgetReservation as Memory;
 use super::code;
 use super::producers::{Producer, Verdict};
-use super::shared::Shared;
+use super::shared::ListenerShared;
 use super::topics::as_i64;
 use crate::log::Record;
 use bytes::Bytes;
 use dataflows::contract::topic::{Origin, TopicPartition};
-use dataflows::engine::budget::Held;
+use dataflows::engine::budget::Reservation;
 use dataflows::ports::AppendError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
@@ -23,10 +23,10 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 /// What is sent for one partition: where it goes, and its bytes; or why it is not taken.
-type Sent = Result<(TopicPartition, Bytes), Refused>;
+type PartitionBytes = Result<(TopicPartition, Bytes), BatchError>;
 
 /// The same when it is read.
-type Part = Result<Ready, Refused>;
+type PartitionRecords = Result<Ready, BatchError>;
 
 struct Ready {
     at: TopicPartition,
@@ -35,7 +35,7 @@ struct Ready {
 }
 
 /// The offset of the first record, or why there is none.
-type Answered = Result<u64, Refused>;
+type FirstOffset = Result<u64, BatchError>;
 
 /// A request that most likely takes no more than this is read where it came in.
 const INLINE_BYTES: usize = 1 << 20;
@@ -45,11 +45,11 @@ const LOOK: Duration = Duration::from_millis(20);
 const OWN_HEADERS: &str = "tw_";
 
 /// Appends what the request has.
-pub async fn produce(shared: Arc<Shared>, request: ProduceRequest) -> ProduceResponse {
+pub async fn produce(shared: Arc<ListenerShared>, request: ProduceRequest) -> ProduceResponse {
     let refused = match request.acks {
         -1..=1 if request.transactional_id.is_none() => None,
-        -1..=1 => Some(Refused(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS)),
-        _ => Some(Refused(code::INVALID_REQUIRED_ACKS, "acks is 0, 1 or all")),
+        -1..=1 => Some(BatchError(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS)),
+        _ => Some(BatchError(code::INVALID_REQUIRED_ACKS, "acks is 0, 1 or all")),
     };
     let (mut named, mut sent) = (BTreeSet::new(), Vec::new());
     for topic in &request.topic_data {
@@ -66,7 +66,7 @@ pub async fn produce(shared: Arc<Shared>, request: ProduceRequest) -> ProduceRes
     let mut responses = Vec::new();
     for topic in request.topic_data {
         let partitions = topic.partition_data.iter().map(|data| {
-            let answer = answers.next().unwrap_or(Err(Refused(code::KAFKA_STORAGE_ERROR, "")));
+            let answer = answers.next().unwrap_or(Err(BatchError(code::KAFKA_STORAGE_ERROR, "")));
             described(&shared, &topic.name, data.index, answer)
         });
         let partition_responses = partitions.collect();
@@ -78,38 +78,39 @@ pub async fn produce(shared: Arc<Shared>, request: ProduceRequest) -> ProduceRes
 
 /// Where it goes, if the client may append there.
 fn place(
-    shared: &Shared,
+    shared: &ListenerShared,
     name: &str,
     index: i32,
     records: Option<&Bytes>,
     named: &mut BTreeSet<TopicPartition>,
-) -> Sent {
-    let unknown = Refused(code::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition, and topics are not made here");
+) -> PartitionBytes {
+    let unknown =
+        BatchError(code::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition, and topics are not made here");
     let (at, _) = shared.partition(name, index).ok_or(unknown)?;
     if !shared.is_writable(at.topic) {
-        return Err(Refused(code::TOPIC_AUTHORIZATION_FAILED, "clients may append to topics of commands only"));
+        return Err(BatchError(code::TOPIC_AUTHORIZATION_FAILED, "clients may append to topics of commands only"));
     }
     // Two batches would have to be judged one after the other; no client does it.
     if !named.insert(at) {
-        return Err(Refused(code::INVALID_REQUEST, "a partition is named twice"));
+        return Err(BatchError(code::INVALID_REQUEST, "a partition is named twice"));
     }
-    let records = records.ok_or(Refused(code::INVALID_RECORD, "there are no records"))?;
+    let records = records.ok_or(BatchError(code::INVALID_RECORD, "there are no records"))?;
     Ok((at, records.clone()))
 }
 
 /// What a request has of the budgets of memory and of bytes under way, until it is appended.
-type Share = (Memory, Held);
+type RequestReservations = (Memory, Reservation);
 
 /// Reads all batches within what the request may take and what all requests may take together. What is most likely
 /// enough is tried first, so that many small requests are read at once.
-async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Share) {
-    const FULL: Refused = Refused(
+async fn read(shared: &Arc<ListenerShared>, sent: Vec<PartitionBytes>) -> (Vec<PartitionRecords>, RequestReservations) {
+    const FULL: BatchError = BatchError(
         code::MESSAGE_TOO_LARGE,
         "the records of the request are too large together when they are decompressed: nothing is appended",
     );
-    let most = Room { bytes: shared.config.records_bytes_max, memory: shared.config.records_memory_max };
-    let likely: usize = sent.iter().flatten().map(|(_, bytes)| Room::likely(bytes)).sum();
-    let mut room = Room { bytes: likely.min(most.bytes), memory: likely.min(most.memory) };
+    let most = BatchBudget { bytes: shared.config.records_bytes_max, memory: shared.config.records_memory_max };
+    let likely: usize = sent.iter().flatten().map(|(_, bytes)| BatchBudget::likely(bytes)).sum();
+    let mut room = BatchBudget { bytes: likely.min(most.bytes), memory: likely.min(most.memory) };
     let sent = Arc::new(sent);
     loop {
         let (mut memory, mut bytes) = share(shared, room).await;
@@ -138,7 +139,7 @@ async fn read(shared: &Arc<Shared>, sent: Vec<Sent>) -> (Vec<Part>, Share) {
 
 /// Waits until there is so much of both; for all there is if it is more. Meanwhile nothing is read from the connection, and
 /// nothing is held: what waits for the node's other doors holds up no smaller request.
-async fn share(shared: &Shared, room: Room) -> Share {
+async fn share(shared: &ListenerShared, room: BatchBudget) -> RequestReservations {
     loop {
         let memory = shared.records.hold(room.memory).await;
         if let Some(bytes) = shared.bytes.take(room.bytes.min(shared.bytes.one_most())) {
@@ -150,13 +151,17 @@ async fn share(shared: &Shared, room: Room) -> Share {
 }
 
 /// The parts, and what is left of the room; none if it does not suffice.
-fn read_within(shared: &Shared, sent: &[Sent], mut room: Room) -> Option<(Vec<Part>, Room)> {
+fn read_within(
+    shared: &ListenerShared,
+    sent: &[PartitionBytes],
+    mut room: BatchBudget,
+) -> Option<(Vec<PartitionRecords>, BatchBudget)> {
     let mut parts = Vec::with_capacity(sent.len());
     for one in sent {
         parts.push(match one {
             Err(refused) => Err(*refused),
             Ok((at, bytes)) => match batches::read(bytes, shared.config.batch_bytes_max, &mut room) {
-                Ok(Batch { producer, mut records }) => {
+                Ok(ClientBatch { producer, mut records }) => {
                     if shared.access == Access::Client {
                         records
                             .iter_mut()
@@ -172,22 +177,22 @@ fn read_within(shared: &Shared, sent: &[Sent], mut room: Room) -> Option<(Vec<Pa
     Some((parts, room))
 }
 
-fn described(shared: &Shared, name: &str, index: i32, answer: Answered) -> PartitionProduceResponse {
+fn described(shared: &ListenerShared, name: &str, index: i32, answer: FirstOffset) -> PartitionProduceResponse {
     // With an error too: clients tell by it whether what they sent before may be deleted already.
     let start = shared.partition(name, index).and_then(|(at, log)| log.starts().ok()?.get(at));
     let response =
         PartitionProduceResponse::default().with_index(index).with_log_start_offset(start.map_or(-1, as_i64));
     match answer {
         Ok(offset) => response.with_base_offset(as_i64(offset)),
-        Err(Refused(code, why)) => {
+        Err(BatchError(code, why)) => {
             response.with_error_code(code).with_base_offset(-1).with_error_message(Some(StrBytes::from_static_str(why)))
         }
     }
 }
 
 /// Appends all parts of each producer together, after what the producer sent before.
-async fn append_all(shared: &Shared, parts: Vec<Part>) -> Vec<Answered> {
-    let mut answers: Vec<Option<Answered>> = Vec::with_capacity(parts.len());
+async fn append_all(shared: &ListenerShared, parts: Vec<PartitionRecords>) -> Vec<FirstOffset> {
+    let mut answers: Vec<Option<FirstOffset>> = Vec::with_capacity(parts.len());
     let mut by_producer: BTreeMap<Option<i64>, Vec<(usize, Ready)>> = BTreeMap::new();
     for (number, part) in parts.into_iter().enumerate() {
         match part {
@@ -212,16 +217,16 @@ async fn append_all(shared: &Shared, parts: Vec<Part>) -> Vec<Answered> {
             answers[number] = Some(answer);
         }
     }
-    let missing = || Err(Refused(code::KAFKA_STORAGE_ERROR, "it was not appended"));
+    let missing = || Err(BatchError(code::KAFKA_STORAGE_ERROR, "it was not appended"));
     answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
 }
 
 /// Appends parts of one producer, or of nobody in particular, with one sync.
 async fn append(
-    shared: &Shared,
+    shared: &ListenerShared,
     mut producer: Option<&mut Producer>,
     parts: Vec<(usize, Ready)>,
-) -> Vec<(usize, Answered)> {
+) -> Vec<(usize, FirstOffset)> {
     let (mut answers, mut records, mut sent) = (Vec::new(), Vec::new(), Vec::new());
     for (number, Ready { at, producer: stamp, records: batch }) in parts {
         let verdict = match (&producer, stamp) {
@@ -234,7 +239,7 @@ async fn append(
                 records.extend(batch.into_iter().map(|record| (at, record)));
             }
             Verdict::Known(offset) => answers.push((number, Ok(offset))),
-            Verdict::Refused(code) => answers.push((number, Err(Refused(code, "the sequence is not the next one")))),
+            Verdict::Refused(code) => answers.push((number, Err(BatchError(code, "the sequence is not the next one")))),
         }
     }
     if sent.is_empty() {
@@ -250,10 +255,10 @@ async fn append(
             }
         }
         let answer = match origin {
-            Ok(offset) => offset.ok_or(Refused(code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
-            Err(AppendError::Overloaded) => Err(Refused(code::NOT_ENOUGH_REPLICAS, "too many appends are waiting")),
-            Err(AppendError::Full(_)) => Err(Refused(code::KAFKA_STORAGE_ERROR, "there is no room for the log")),
-            Err(AppendError::Unavailable(_)) => Err(Refused(code::KAFKA_STORAGE_ERROR, "the log is not available")),
+            Ok(offset) => offset.ok_or(BatchError(code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
+            Err(AppendError::Overloaded) => Err(BatchError(code::NOT_ENOUGH_REPLICAS, "too many appends are waiting")),
+            Err(AppendError::Full(_)) => Err(BatchError(code::KAFKA_STORAGE_ERROR, "there is no room for the log")),
+            Err(AppendError::Unavailable(_)) => Err(BatchError(code::KAFKA_STORAGE_ERROR, "the log is not available")),
         };
         answers.push((number, answer));
     }
@@ -261,7 +266,7 @@ async fn append(
 }
 
 /// Waits until the records are durable.
-async fn to_log(shared: &Shared, records: Vec<(TopicPartition, Record)>) -> Result<Vec<Origin>, AppendError> {
+async fn to_log(shared: &ListenerShared, records: Vec<(TopicPartition, Record)>) -> Result<Vec<Origin>, AppendError> {
     let (done, durable) = oneshot::channel();
     // Who waits no longer does not want to know.
     shared.inputs.append(records, Box::new(move |result| drop(done.send(result))));

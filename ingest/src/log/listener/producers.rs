@@ -19,13 +19,13 @@ const BATCHES_MAX: usize = 5;
 
 /// The producers that are known: those that have published something.
 pub struct Producers {
-    known: Mutex<Known>,
+    known: Mutex<ProducerState>,
     next_id: AtomicI64,
     producers_max: usize,
 }
 
 #[derive(Default)]
-struct Known {
+struct ProducerState {
     /// How many appends there were, so that it can be said who published longest ago.
     appends: u64,
     producers: BTreeMap<i64, (u64, Arc<tokio::sync::Mutex<Producer>>)>,
@@ -90,7 +90,7 @@ impl Producers {
     }
 }
 
-impl Known {
+impl ProducerState {
     fn entry(&mut self, id: i64, producers_max: usize) -> Arc<tokio::sync::Mutex<Producer>> {
         if !self.producers.contains_key(&id) {
             if self.producers.len() >= producers_max {

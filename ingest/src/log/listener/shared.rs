@@ -2,7 +2,7 @@
 
 use super::apis::Access;
 use super::budget::Budget;
-use super::config::Config;
+use super::config::ListenerConfig;
 use super::groups::Groups;
 use super::offsets::Offsets;
 use super::producers::Producers;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 /// What all connections share.
-pub struct Shared {
-    pub config: Config,
+pub struct ListenerShared {
+    pub config: ListenerConfig,
     pub inputs: Arc<dyn Log>,
     pub outputs: Option<Arc<dyn Log>>,
     pub topic_prefix: String,

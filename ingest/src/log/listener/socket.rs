@@ -3,8 +3,8 @@
 //! Large requests and answers count in budgets that all connections share. Whoever holds bytes of one and makes others
 //! wait by its slowness is sent away.
 
-use super::budget::{Budget, Held};
-use super::shared::Shared;
+use super::budget::{Budget, BudgetReservation};
+use super::shared::ListenerShared;
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -22,7 +22,7 @@ const PACE_BYTES: usize = 1 << 20;
 
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub enum Disconnect {
     /// The client has closed it.
     #[error("the client is gone")]
     Gone,
@@ -38,26 +38,29 @@ pub enum Ended {
 }
 
 /// The client breaks the protocol.
-pub fn broken(why: impl Into<String>) -> Ended {
-    Ended::Broken(why.into())
+pub fn broken(why: impl Into<String>) -> Disconnect {
+    Disconnect::Broken(why.into())
 }
 
 /// An answer in bytes, with what it holds of the budget of answers if it is a large one.
-pub struct Answer {
+pub struct EncodedResponse {
     /// With its length before it.
     pub bytes: Bytes,
     /// What it holds.
-    pub held: Option<Held>,
+    pub held: Option<BudgetReservation>,
 }
 
 /// The next request, and what it holds of the budget of requests if it is a large one.
-pub async fn request(shared: &Shared, stream: &mut TcpStream) -> Result<(Bytes, Option<Held>), Ended> {
+pub async fn request(
+    shared: &ListenerShared,
+    stream: &mut TcpStream,
+) -> Result<(Bytes, Option<BudgetReservation>), Disconnect> {
     let config = &shared.config;
     let mut length = [0; 4];
     let begun = timeout(Duration::from_millis(config.idle_ms_max), stream.read(&mut length)).await;
-    let begun = begun.map_err(|_| Ended::Late("the next request"))??;
+    let begun = begun.map_err(|_| Disconnect::Late("the next request"))??;
     if begun == 0 {
-        return Err(Ended::Gone);
+        return Err(Disconnect::Gone);
     }
     let read = async {
         stream.read_exact(&mut length[begun..]).await?;
@@ -81,24 +84,24 @@ pub async fn request(shared: &Shared, stream: &mut TcpStream) -> Result<(Bytes, 
         Ok((request.freeze(), held))
     };
     let read = timeout(Duration::from_millis(config.request_ms_max), read).await;
-    read.map_err(|_| Ended::Late("a request"))?
+    read.map_err(|_| Disconnect::Late("a request"))?
 }
 
 /// Sends an answer.
-pub async fn write(shared: &Shared, stream: &mut TcpStream, answer: Answer) -> Result<(), Ended> {
-    let Answer { bytes, held } = answer;
+pub async fn write(shared: &ListenerShared, stream: &mut TcpStream, answer: EncodedResponse) -> Result<(), Disconnect> {
+    let EncodedResponse { bytes, held } = answer;
     let since = Instant::now();
     let mut written = 0;
     while written < bytes.len() {
         let step = timeout(LOOK, stream.write(&bytes[written..])).await;
         match step {
-            Ok(Ok(0)) => return Err(Ended::Gone),
+            Ok(Ok(0)) => return Err(Disconnect::Gone),
             Ok(step) => written += step?,
             Err(_) => {}
         }
         let is_slow = held.is_some() && is_in_the_way(&shared.answers, since, written);
         if is_slow || since.elapsed() > Duration::from_millis(shared.config.write_ms_max) {
-            return Err(Ended::Late("taking an answer"));
+            return Err(Disconnect::Late("taking an answer"));
         }
     }
     Ok(())
@@ -109,11 +112,11 @@ async fn read_step(
     stream: &mut TcpStream,
     mut buffer: &mut [u8],
     pace: Option<(&Budget, Instant, usize)>,
-) -> Result<(), Ended> {
+) -> Result<(), Disconnect> {
     let mut filled = 0;
     while !buffer.is_empty() {
         match timeout(LOOK, stream.read(buffer)).await {
-            Ok(Ok(0)) => return Err(Ended::Gone),
+            Ok(Ok(0)) => return Err(Disconnect::Gone),
             Ok(read) => {
                 let read = read?;
                 filled += read;
@@ -122,7 +125,7 @@ async fn read_step(
             Err(_) => {}
         }
         if pace.is_some_and(|(budget, since, before)| is_in_the_way(budget, since, before + filled)) {
-            return Err(Ended::Late("a large request"));
+            return Err(Disconnect::Late("a large request"));
         }
     }
     Ok(())

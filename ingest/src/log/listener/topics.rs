@@ -2,7 +2,7 @@
 
 use super::apis::Access;
 use super::code;
-use super::shared::Shared;
+use super::shared::ListenerShared;
 use crate::Error;
 use crate::log::{Log, LogRecord, ReadLimit};
 use dataflows::contract::epoch::Cut;
@@ -36,7 +36,7 @@ const EARLIEST_HERE: i64 = -4;
 /// How much is read at once when a time is looked for.
 const LOOKUP: ReadLimit = ReadLimit { records_max: 1_000, bytes_max: 1 << 20 };
 
-impl Shared {
+impl ListenerShared {
     /// Every log.
     pub fn logs(&self) -> impl Iterator<Item = &Arc<dyn Log>> {
         [Some(&self.inputs), self.outputs.as_ref()].into_iter().flatten()

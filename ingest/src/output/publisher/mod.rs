@@ -9,7 +9,7 @@ mod records;
 
 pub use records::{EpochRecords, Progress, header, place};
 
-use crate::checkpoint::Durable;
+use crate::checkpoint::FlushBeforeCheckpoint;
 use crate::input::sealed::STALL_MAX;
 use crate::input::sequencer::Due;
 use crate::log::{Log, ReadLimit, Record, lock};
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub struct PublisherConfig {
     /// How many epochs may wait; the core waits when there are more.
     pub epochs_waiting_max: usize,
     /// How many bytes of them, about, unless one epoch has more.
@@ -48,9 +48,9 @@ pub struct Config {
     pub durable_ms_max: u64,
 }
 
-impl Default for Config {
+impl Default for PublisherConfig {
     fn default() -> Self {
-        Config {
+        PublisherConfig {
             epochs_waiting_max: 4_096,
             bytes_waiting_max: 64 << 20,
             append_bytes_max: 4 << 20,
@@ -66,17 +66,17 @@ impl Default for Config {
 /// What waits to be published. Clones are the same.
 #[derive(Clone)]
 pub struct Outbox {
-    shared: Arc<Shared>,
+    shared: Arc<PublisherState>,
 }
 
-struct Shared {
+struct PublisherState {
     state: Mutex<State>,
     /// Rung when something was published, or it is over.
     moved: Condvar,
     signal: Signal,
     /// Since something was published last.
     faults: Faults,
-    config: Config,
+    config: PublisherConfig,
 }
 
 #[derive(Default)]
@@ -130,10 +130,10 @@ fn last_between(log: &dyn Log, at: TopicPartition, from: u64, end: u64) -> Resul
 
 impl Outbox {
     /// An empty one; `published` is where the publishers before have come.
-    pub fn new(published: Epoch, config: Config) -> Outbox {
+    pub fn new(published: Epoch, config: PublisherConfig) -> Outbox {
         let state = Mutex::new(State { published, ..State::default() });
         let (moved, signal, faults) = (Condvar::new(), Signal::default(), Faults::default());
-        Outbox { shared: Arc::new(Shared { state, moved, signal, faults, config }) }
+        Outbox { shared: Arc::new(PublisherState { state, moved, signal, faults, config }) }
     }
 
     /// The last epoch that is complete in the topics.
@@ -172,7 +172,7 @@ impl Outbox {
 
 impl Sink for Outbox {
     fn apply(&mut self, changes: &Arc<Changes>) {
-        let Shared { state, moved, signal, faults: _, config } = &*self.shared;
+        let PublisherState { state, moved, signal, faults: _, config } = &*self.shared;
         let mut state = lock(state);
         let epoch = changes.epoch();
         let last = state.waiting.back().map_or(state.published, |(last, _)| last.epoch().max(state.published));
@@ -196,9 +196,9 @@ impl Sink for Outbox {
     }
 }
 
-impl Durable for Outbox {
+impl FlushBeforeCheckpoint for Outbox {
     fn make_durable(&self, upto: Epoch) -> Result<(), Error> {
-        let Shared { state, moved, config, .. } = &*self.shared;
+        let PublisherState { state, moved, config, .. } = &*self.shared;
         let longest = Duration::from_millis(config.durable_ms_max);
         let is_behind = |state: &mut State| state.published < upto && !state.is_over && !state.waiting.is_empty();
         let (state, _) =
@@ -211,10 +211,10 @@ impl Durable for Outbox {
     }
 }
 
-type Landed = Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>>;
+type AckSlot = Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>>;
 
 /// What is being published.
-struct Batch {
+struct PublishBatch {
     epochs: VecDeque<Arc<Changes>>,
     /// The records of the first epoch whose records were not all appended.
     records: Option<EpochRecords>,
@@ -224,22 +224,22 @@ struct Batch {
     progress: Vec<(TopicPartition, Record)>,
     /// The last epoch of the batch.
     last: Epoch,
-    landed: Option<(Landed, Instant)>,
+    landed: Option<(AckSlot, Instant)>,
 }
 
 /// Publishes, step by step. Never waits: for whoever moves it.
-pub struct Publisher {
+pub struct OutputPublisher {
     log: Arc<dyn Log>,
     outbox: Outbox,
-    batch: Option<Batch>,
+    batch: Option<PublishBatch>,
     /// Which partitions of events and views moved since the last progress, and to where; none if that is not known.
     moved: Option<Cut>,
 }
 
-impl Publisher {
+impl OutputPublisher {
     /// Publishes what is in the outbox.
-    pub fn new(log: Arc<dyn Log>, outbox: Outbox) -> Publisher {
-        Publisher { log, outbox, batch: None, moved: None }
+    pub fn new(log: Arc<dyn Log>, outbox: Outbox) -> OutputPublisher {
+        OutputPublisher { log, outbox, batch: None, moved: None }
     }
 
     /// Goes on as far as it can now.
@@ -268,8 +268,14 @@ impl Publisher {
             if self.moved.is_none() {
                 self.moved = Some(self.log.ends()?);
             }
-            self.batch =
-                Some(Batch { epochs, records: None, ends: Vec::new(), progress: Vec::new(), last, landed: None });
+            self.batch = Some(PublishBatch {
+                epochs,
+                records: None,
+                ends: Vec::new(),
+                progress: Vec::new(),
+                last,
+                landed: None,
+            });
             return Ok(Due::Now);
         };
         if let Some((landed, since)) = batch.landed.take() {
@@ -295,7 +301,7 @@ impl Publisher {
             self.finish(batch.last);
             return Ok(Due::Now);
         }
-        let landed = Landed::default();
+        let landed = AckSlot::default();
         batch.landed = Some((Arc::clone(&landed), Instant::now()));
         self.batch = Some(batch);
         if records.is_empty() {
@@ -313,7 +319,7 @@ impl Publisher {
     }
 
     /// The records of the next append, and where in it epochs end.
-    fn next(&self, batch: &mut Batch) -> Vec<(TopicPartition, Record)> {
+    fn next(&self, batch: &mut PublishBatch) -> Vec<(TopicPartition, Record)> {
         let (partitions, bytes_max) = (self.log.partitions(), self.outbox.shared.config.append_bytes_max);
         let (mut out, mut bytes) = (Vec::new(), 0);
         while let Some(changes) = batch.epochs.get(batch.ends.len()) {
@@ -333,7 +339,7 @@ impl Publisher {
     }
 
     /// Notes where the acknowledged records stand, and which epochs are complete by that.
-    fn acknowledge(&mut self, batch: &mut Batch, origins: &[Origin]) {
+    fn acknowledge(&mut self, batch: &mut PublishBatch, origins: &[Origin]) {
         let mut ended = 0;
         for end in std::mem::take(&mut batch.ends) {
             let Some(changes) = batch.epochs.pop_front() else { break };
@@ -368,22 +374,22 @@ impl Publisher {
 const IDLE: Duration = Duration::from_secs(60);
 
 /// A publisher that runs. Dropping it ends that; what is not published is published again after the next start.
-pub struct Publishing {
+pub struct PublisherTask {
     outbox: Outbox,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Publishing {
+impl PublisherTask {
     /// Starts it.
-    pub fn start(publisher: Publisher) -> Result<Publishing, Error> {
+    pub fn start(publisher: OutputPublisher) -> Result<PublisherTask, Error> {
         let outbox = publisher.outbox.clone();
         let thread = std::thread::Builder::new().name("publisher".to_owned()).spawn(move || run(publisher));
         let thread = thread.map_err(Error::io("starting", "publisher"))?;
-        Ok(Publishing { outbox, thread: Some(thread) })
+        Ok(PublisherTask { outbox, thread: Some(thread) })
     }
 }
 
-impl Drop for Publishing {
+impl Drop for PublisherTask {
     fn drop(&mut self) {
         self.outbox.end();
         if let Some(thread) = self.thread.take() {
@@ -393,9 +399,9 @@ impl Drop for Publishing {
     }
 }
 
-fn run(mut publisher: Publisher) {
+fn run(mut publisher: OutputPublisher) {
     let outbox = publisher.outbox.clone();
-    let Shared { signal, config, .. } = &*outbox.shared;
+    let PublisherState { signal, config, .. } = &*outbox.shared;
     let (first, longest) = (Duration::from_millis(config.retry_ms_min), Duration::from_millis(config.retry_ms_max));
     let mut retry = first;
     while !signal.is_stopped() {

@@ -6,7 +6,7 @@ use crate::input::codec::SOURCE;
 use crate::input::partition::partition_of;
 use crate::log::{Partitions, Record};
 use bytes::Bytes;
-use dataflows::contract::changes::{Changes, Standings, digest_text};
+use dataflows::contract::changes::{Changes, ViewDigests, digest_text};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::event::Event;
 use dataflows::contract::input::{DeadLetter, RawRecord};
@@ -25,9 +25,9 @@ pub struct EpochRecords {
     at: usize,
 }
 
-type Header = (SmolStr, Option<Bytes>);
+type RecordHeader = (SmolStr, Option<Bytes>);
 
-fn named(name: &'static str, value: impl Into<Bytes>) -> Header {
+fn named(name: &'static str, value: impl Into<Bytes>) -> RecordHeader {
     (SmolStr::new_static(name), Some(value.into()))
 }
 
@@ -70,11 +70,11 @@ impl EpochRecords {
     }
 
     /// The place in the epoch, from which a reader knows what it has.
-    fn place(&self, n: u64) -> [Header; 2] {
+    fn place(&self, n: u64) -> [RecordHeader; 2] {
         [named("tw_epoch", self.changes.epoch().to_string()), named("tw_n", n.to_string())]
     }
 
-    fn record(&self, key: Bytes, value: Option<Vec<u8>>, headers: Vec<Header>) -> Record {
+    fn record(&self, key: Bytes, value: Option<Vec<u8>>, headers: Vec<RecordHeader>) -> Record {
         let timestamp_ms = self.changes.record.now.micros().div_euclid(1000);
         Record { key: Some(key), value: value.map(Bytes::from), headers, timestamp_ms }
     }
@@ -105,7 +105,8 @@ impl EpochRecords {
         let DeadLetter { origin, code, detail, record } = letter;
         let RawRecord { key, value, headers, timestamp_ms } = &**record;
         let optional = |bytes: &Option<Vec<u8>>| bytes.clone().map(Bytes::from);
-        let mut headers: Vec<Header> = headers.iter().map(|(name, value)| (name.clone(), optional(value))).collect();
+        let mut headers: Vec<RecordHeader> =
+            headers.iter().map(|(name, value)| (name.clone(), optional(value))).collect();
         headers.extend([
             named("tw_dlq_topic", origin.topic.name().as_bytes()),
             named("tw_dlq_partition", origin.partition.to_string()),
@@ -136,7 +137,7 @@ pub struct Progress {
 
 impl Progress {
     /// The progress of an epoch.
-    pub fn of(epoch: Epoch, standings: &Standings, moved: &Cut) -> Progress {
+    pub fn of(epoch: Epoch, standings: &ViewDigests, moved: &Cut) -> Progress {
         let mut offsets: BTreeMap<String, BTreeMap<u32, u64>> = BTreeMap::new();
         let mut events = Cut::default();
         for (at, next) in moved.iter() {

@@ -5,12 +5,12 @@ use super::*;
 use crate::log::storage::Storage;
 use crate::log::{Partitions, Record, journal};
 use crate::output::published;
-use crate::output::published::{Published, Step, WholeEpoch};
+use crate::output::published::{EpochBatch, OutputReader, Step};
 use crate::output::publisher::published as published_epoch;
 use crate::testing::contract_tests::append;
 use crate::testing::{Disk, ManualClock, Random};
 use bytes::Bytes;
-use dataflows::contract::changes::Standings;
+use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::domain::Domain;
 use dataflows::shop::row::View;
 use smol_str::SmolStr;
@@ -33,7 +33,8 @@ fn retention(journal: &Arc<Journal>, clock: &Arc<ManualClock>) -> Retention {
 }
 
 fn open(disk: &Disk) -> Arc<Journal> {
-    let config = journal::Config { segment_bytes: 2_000, index_distance_bytes: 500, ..journal::Config::default() };
+    let config =
+        journal::JournalConfig { segment_bytes: 2_000, index_distance_bytes: 500, ..journal::JournalConfig::default() };
     Arc::new(Journal::open_on(Arc::new(disk.clone()), &Partitions::outputs(2), config).unwrap())
 }
 
@@ -67,7 +68,7 @@ impl TestEnv {
                 moved.set(at, origin.offset + 1);
             }
         }
-        let progress = Progress::of(self.last(), &Standings::default(), &moved);
+        let progress = Progress::of(self.last(), &ViewDigests::default(), &moved);
         append(&*self.journal, vec![progress.record(now_ms)]).unwrap();
     }
 
@@ -102,8 +103,9 @@ impl TestEnv {
     }
 
     /// What a follower gets who goes on behind that epoch.
-    fn behind(&self, epoch: Epoch) -> Vec<WholeEpoch> {
-        let mut published = Published::open(&*self.journal, epoch.next(), published::Config::default()).unwrap();
+    fn behind(&self, epoch: Epoch) -> Vec<EpochBatch> {
+        let mut published =
+            OutputReader::open(&*self.journal, epoch.next(), published::OutputReaderConfig::default()).unwrap();
         let mut all = Vec::new();
         loop {
             match published.step().unwrap() {

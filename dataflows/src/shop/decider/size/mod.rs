@@ -1,15 +1,15 @@
 //! How large the rows and events of a decision are, as JSON: what would be too large is not written. An upper estimate
 //! comes first; it is near the limit for few rows only, and only those are measured. Not for the bounds of single values.
 
-use super::Told;
+use super::EventContext;
 use super::writes::{Decision, Writes};
-use crate::contract::code::{Code, Refusal};
+use crate::contract::code::{Code, Rejection};
 use crate::contract::event::Event;
 use crate::contract::money::Currency;
 use crate::shop::bounds::ROW_BYTES_MAX;
 use crate::shop::catalogue::Product;
 use crate::shop::credits::Credit;
-use crate::shop::event::Fact;
+use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -31,7 +31,7 @@ const LINES_SMALL: usize = 190;
 ///
 /// The other rows and events are within the limit as their values are: no list of theirs is long enough. A SKU has stock
 /// at 1001 locations at most, a return 5000 entries, a refusal 100 errors.
-pub fn check(decision: &Decision, first: &Told<'_>) -> Result<(), Refusal> {
+pub fn check(decision: &Decision, first: &EventContext<'_>) -> Result<(), Rejection> {
     let Decision { writes, facts } = decision;
     let Writes { product, stock: _, order, credit, adjustment: _, policy: _ } = writes;
     if let Some(product) = product {
@@ -49,7 +49,7 @@ pub fn check(decision: &Decision, first: &Told<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refuse_above(most: impl Fn() -> usize, measured: impl Fn() -> usize, what: &str) -> Result<(), Refusal> {
+fn refuse_above(most: impl Fn() -> usize, measured: impl Fn() -> usize, what: &str) -> Result<(), Rejection> {
     if most() <= ROW_BYTES_MAX {
         return Ok(());
     }
@@ -58,59 +58,61 @@ fn refuse_above(most: impl Fn() -> usize, measured: impl Fn() -> usize, what: &s
         return Ok(());
     }
     let detail = format!("{what} would have {bytes} bytes; at most {ROW_BYTES_MAX} are allowed");
-    Err(Refusal::new(Code::TooLarge, "", detail))
+    Err(Rejection::new(Code::TooLarge, "", detail))
 }
 
-fn fact_most(fact: &Fact) -> usize {
+fn fact_most(fact: &EventPayload) -> usize {
     match fact {
-        Fact::ProductChanged(product) => product_most(product),
-        Fact::OrderCreated(order) | Fact::OrderUpdated { order, .. } | Fact::OrderCancelled { order, .. } => {
-            order_most(order)
-        }
-        Fact::CreditRecorded(credit) => credit_most(credit),
-        Fact::PriceChanged { .. }
-        | Fact::StockUpdated(_)
-        | Fact::InventoryReserved(_)
-        | Fact::InventoryReleased(_)
-        | Fact::LowStock { .. }
-        | Fact::OrderRejected { .. }
-        | Fact::ItemsReturned { .. }
-        | Fact::AdjustmentRecorded(_)
-        | Fact::PaymentRequested { .. }
-        | Fact::PaymentProcessed(_)
-        | Fact::PaymentFailed(_)
-        | Fact::RefundIssued(..) => 0,
+        EventPayload::ProductChanged(product) => product_most(product),
+        EventPayload::OrderCreated(order)
+        | EventPayload::OrderUpdated { order, .. }
+        | EventPayload::OrderCancelled { order, .. } => order_most(order),
+        EventPayload::CreditRecorded(credit) => credit_most(credit),
+        EventPayload::PriceChanged { .. }
+        | EventPayload::StockUpdated(_)
+        | EventPayload::InventoryReserved(_)
+        | EventPayload::InventoryReleased(_)
+        | EventPayload::LowStock { .. }
+        | EventPayload::OrderRejected { .. }
+        | EventPayload::ItemsReturned { .. }
+        | EventPayload::AdjustmentRecorded(_)
+        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentProcessed(_)
+        | EventPayload::PaymentFailed(_)
+        | EventPayload::RefundIssued(..) => 0,
     }
 }
 
 /// The bytes of an event. Lines of documents are counted apart from it, since there may be many.
-fn event_bytes(fact: &Fact, n: u64, first: &Told<'_>) -> usize {
+fn event_bytes(fact: &EventPayload, n: u64, first: &EventContext<'_>) -> usize {
     let (fact, lines) = match fact {
-        Fact::OrderCreated(order) => (Fact::OrderCreated(headed(order)), order_lines(order)),
-        Fact::OrderUpdated { order, from, reason } => {
-            let fact = Fact::OrderUpdated { order: headed(order), from: *from, reason: reason.clone() };
+        EventPayload::OrderCreated(order) => (EventPayload::OrderCreated(headed(order)), order_lines(order)),
+        EventPayload::OrderUpdated { order, from, reason } => {
+            let fact = EventPayload::OrderUpdated { order: headed(order), from: *from, reason: reason.clone() };
             (fact, order_lines(order))
         }
-        Fact::OrderCancelled { order, from, reason, refunds: _ } => {
+        EventPayload::OrderCancelled { order, from, reason, refunds: _ } => {
             let (order, lines) = (headed(order), order_lines(order));
-            (Fact::OrderCancelled { order, from: *from, reason: reason.clone(), refunds: Vec::new() }, lines)
+            (EventPayload::OrderCancelled { order, from: *from, reason: reason.clone(), refunds: Vec::new() }, lines)
         }
-        Fact::CreditRecorded(credit) => (Fact::CreditRecorded(Arc::new(credit.without_lines())), credit_lines(credit)),
-        Fact::ProductChanged(_)
-        | Fact::PriceChanged { .. }
-        | Fact::StockUpdated(_)
-        | Fact::InventoryReserved(_)
-        | Fact::InventoryReleased(_)
-        | Fact::LowStock { .. }
-        | Fact::OrderRejected { .. }
-        | Fact::ItemsReturned { .. }
-        | Fact::AdjustmentRecorded(_)
-        | Fact::PaymentRequested { .. }
-        | Fact::PaymentProcessed(_)
-        | Fact::PaymentFailed(_)
-        | Fact::RefundIssued(..) => (fact.clone(), 0),
+        EventPayload::CreditRecorded(credit) => {
+            (EventPayload::CreditRecorded(Arc::new(credit.without_lines())), credit_lines(credit))
+        }
+        EventPayload::ProductChanged(_)
+        | EventPayload::PriceChanged { .. }
+        | EventPayload::StockUpdated(_)
+        | EventPayload::InventoryReserved(_)
+        | EventPayload::InventoryReleased(_)
+        | EventPayload::LowStock { .. }
+        | EventPayload::OrderRejected { .. }
+        | EventPayload::ItemsReturned { .. }
+        | EventPayload::AdjustmentRecorded(_)
+        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentProcessed(_)
+        | EventPayload::PaymentFailed(_)
+        | EventPayload::RefundIssued(..) => (fact.clone(), 0),
     };
-    let Told { epoch, n: _, cause, at, occurred_at } = *first;
+    let EventContext { epoch, n: _, cause, at, occurred_at } = *first;
     json_bytes(&Event { epoch, n, cause: cause.clone(), at, occurred_at, fact }) + lines
 }
 

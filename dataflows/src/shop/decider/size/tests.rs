@@ -74,14 +74,19 @@ fn an_event_is_as_long_as_it_is_written() {
     order.lines = (0..250).map(line).collect();
     let (order, from, reason) = (Arc::new(order), row.status, Some(SmolStr::new("why\nnot")));
     let context = Context { epoch: row.history[0].epoch, now: row.placed_at, occurred_at: row.placed_at };
-    let first =
-        Told { epoch: context.epoch, n: 9, cause: &SmolStr::new("c"), at: context.now, occurred_at: context.now };
+    let first = EventContext {
+        epoch: context.epoch,
+        n: 9,
+        cause: &SmolStr::new("c"),
+        at: context.now,
+        occurred_at: context.now,
+    };
     for fact in [
-        Fact::OrderCreated(Arc::clone(&order)),
-        Fact::OrderUpdated { order: Arc::clone(&order), from, reason: reason.clone() },
-        Fact::OrderCancelled { order: Arc::clone(&order), from, reason, refunds: vec![1] },
+        EventPayload::OrderCreated(Arc::clone(&order)),
+        EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: reason.clone() },
+        EventPayload::OrderCancelled { order: Arc::clone(&order), from, reason, refunds: vec![1] },
     ] {
-        let Told { epoch, n, cause, at, occurred_at } = first;
+        let EventContext { epoch, n, cause, at, occurred_at } = first;
         let event = Event { epoch, n, cause: cause.clone(), at, occurred_at, fact };
         let written = serde_json::to_vec(&event).unwrap().len();
         assert_eq!(event_bytes(&event.fact, event.n, &first), written);

@@ -9,7 +9,7 @@ mod stock;
 
 use super::Decider;
 use crate::contract::epoch::{Cut, Epoch, EpochRecord};
-use crate::contract::input::Envelope;
+use crate::contract::input::CommandEnvelope;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
 use crate::shop::command::{Command, CommandType};
@@ -74,7 +74,7 @@ impl TestEnv {
     pub fn when_id(&mut self, command_id: &str, name: &str, data: Value) -> Then {
         let command_type = CommandType::from_name(name).unwrap();
         let command = Command::read(command_type, command_id, data.to_string().as_bytes()).unwrap();
-        let envelope = Envelope {
+        let envelope = CommandEnvelope {
             origin: Origin { topic: command_type.topic(), partition: 0, offset: self.epoch },
             command_id: SmolStr::new(command_id),
             fingerprint: command.fingerprint(command.key().as_bytes()),
@@ -94,7 +94,7 @@ impl TestEnv {
         self.epoch_of(Vec::new())
     }
 
-    fn epoch_of(&mut self, commands: Vec<Envelope>) -> Vec<Value> {
+    fn epoch_of(&mut self, commands: Vec<CommandEnvelope>) -> Vec<Value> {
         self.epoch += 1;
         self.now = self.now.plus_s(1);
         let record = EpochRecord { v: 1, epoch: Epoch(self.epoch), now: self.now, rules: 1, cut: Cut::default() };

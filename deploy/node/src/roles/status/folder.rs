@@ -11,7 +11,7 @@ use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
 use ingest::checkpoint::{self, Manifest};
 use ingest::dead_letters::DeadLetters;
-use ingest::input::sealed::{Place, Sealed};
+use ingest::input::sealed::{LogPosition, SealedEpochs};
 use ingest::log::storage::Folder;
 use ingest::{Clock, WallClock};
 use serde::Serialize;
@@ -77,21 +77,21 @@ pub fn look(config: &Config) -> Result<Standing> {
 
 impl Standing {
     /// Returns the place of the newest checkpoint, or the beginning.
-    fn look_at_checkpoints(&mut self, data: &Path) -> Result<Place> {
+    fn look_at_checkpoints(&mut self, data: &Path) -> Result<LogPosition> {
         let folder = data.join("checkpoints");
         let all = if folder.is_dir() { checkpoint::list(&Folder::new(folder))? } else { Vec::new() };
         let whole: Vec<Manifest> = all.into_iter().filter_map(|(_, manifest)| manifest.ok()).collect();
         self.checkpoints = whole.len();
-        let Some(newest) = whole.first() else { return Ok(Place::default()) };
+        let Some(newest) = whole.first() else { return Ok(LogPosition::default()) };
         let age_us = WallClock.now().micros().saturating_sub(newest.now.micros());
         self.checkpoint_epoch = Some(newest.epoch);
         self.checkpoint_age_seconds = Some(age_us.max(0).unsigned_abs() / 1_000_000);
         Ok(newest.place())
     }
 
-    fn look_at_log(&mut self, config: &Config, from: Place) -> Result<()> {
+    fn look_at_log(&mut self, config: &Config, from: LogPosition) -> Result<()> {
         let opened = log::open(config)?;
-        let sealed = Sealed::read(&*opened.log, from)?;
+        let sealed = SealedEpochs::read(&*opened.log, from)?;
         let epochs = &sealed.end().epochs;
         self.epoch = epochs.last;
         self.now = (epochs.last > Epoch(0)).then_some(epochs.now);

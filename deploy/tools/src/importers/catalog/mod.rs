@@ -10,7 +10,7 @@ use crate::importers::parquet_file::{ParquetFile, TextId, Texts};
 use crate::importers::report::{progress, report};
 use crate::importers::sender::{HttpNode, Sender};
 use anyhow::{Context, Result, ensure};
-use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, MoneyInput};
 use dataflows::shop::bounds;
 use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
 use dataflows::shop::command::Command;
@@ -96,7 +96,7 @@ fn read_group(file: &ParquetFile, group: usize, texts: &mut Texts, products: &mu
             variants: vec![PutVariant {
                 sku: id,
                 title: None,
-                price: GivenMoney { amount: Amount(price), currency: SmolStr::new(CURRENCY) },
+                price: MoneyInput { amount: Amount(price), currency: SmolStr::new(CURRENCY) },
                 inventory_policy: InventoryPolicy::default(),
                 low_stock_at: None,
             }],

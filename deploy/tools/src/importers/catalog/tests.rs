@@ -24,7 +24,7 @@ fn the_real_file_is_read_whole() {
     assert_eq!(paper.title, "HP Q6542A printing paper A4 (210x297 mm) Gloss 200 sheets White");
     assert_eq!(paper.brand.as_deref(), Some("HP"));
     assert_eq!(paper.variants[0].sku, "100158");
-    assert_eq!(paper.variants[0].price, GivenMoney { amount: Amount(289_500), currency: "EUR".into() });
+    assert_eq!(paper.variants[0].price, MoneyInput { amount: Amount(289_500), currency: "EUR".into() });
     assert_eq!(paper.attributes["ean"], "0829160166896");
     assert_eq!(paper.attributes["date_released"], "2006-07-01T00:00:00Z");
     assert_eq!(paper.attributes["n_media_weight"], "120");

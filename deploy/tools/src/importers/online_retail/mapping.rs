@@ -4,11 +4,11 @@
 use super::rows::{Line, Rows};
 use crate::importers::parquet_file::TextId;
 use anyhow::{Context, Result, ensure};
-use dataflows::contract::money::{Amount, GivenMoney};
+use dataflows::contract::money::{Amount, MoneyInput};
 use dataflows::shop::adjustments::RecordAdjustment;
 use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
 use dataflows::shop::command::Command;
-use dataflows::shop::credits::{GivenCreditLine, RecordCredit};
+use dataflows::shop::credits::{CreditLineInput, RecordCredit};
 use dataflows::shop::fulfilment::ShipOrder;
 use dataflows::shop::orders::{PlaceLine, PlaceOrder, PlacePayment};
 use dataflows::shop::payments::PaymentMethod;
@@ -150,7 +150,7 @@ impl<'a> Mapping<'a> {
         let mut credited = Vec::with_capacity(lines.len());
         for line in lines {
             ensure!(line.quantity < 0, "line {} of credit note {number} has a quantity above 0", line.seq);
-            credited.push(GivenCreditLine {
+            credited.push(CreditLineInput {
                 sku: self.text(line.code).into(),
                 quantity: -line.quantity,
                 unit_price: pounds(line.unit_price),
@@ -210,8 +210,8 @@ impl Iterator for Mapping<'_> {
     }
 }
 
-fn pounds(ten_thousandths: i64) -> GivenMoney {
-    GivenMoney { amount: Amount(ten_thousandths), currency: "GBP".into() }
+fn pounds(ten_thousandths: i64) -> MoneyInput {
+    MoneyInput { amount: Amount(ten_thousandths), currency: "GBP".into() }
 }
 
 fn customer(line: &Line) -> Option<String> {

@@ -7,14 +7,14 @@
 //! Publishers repeat records after a crash, and readers pass repeated ones by. So they are passed by here too: an old row
 //! that came once more is not the last one of its key.
 
-use super::base::{Base, Removals, is_compacted};
+use super::base::{CompactedPrefix, Removals, is_compacted};
 use super::batch::{self, Records};
 use super::commit::{self, Commit, HEADER_BYTES, Window};
-use super::config::Config;
-use super::index::Mark;
-use super::meta::Layout;
-use super::reader::{Next, Scan};
-use super::shared::Shared;
+use super::config::JournalConfig;
+use super::index::IndexEntry;
+use super::meta::PartitionLayout;
+use super::reader::{Scan, ScanStep};
+use super::shared::JournalShared;
 use crate::log::storage::{StorageFile, write_all};
 use crate::log::{Record, lock};
 use crate::output::publisher;
@@ -53,7 +53,7 @@ impl Compaction {
     }
 
     /// What is known of the removals of a base from now on, which it has up to that front.
-    fn removals(&self, layout: &Layout, to: &Mark) -> Removals {
+    fn removals(&self, layout: &PartitionLayout, to: &IndexEntry) -> Removals {
         let is_compacted = |(slot, _): &(usize, &u64)| is_compacted(layout.at(*slot).topic);
         let mut ends = Cut::default();
         let slots = to.ends.iter().enumerate().filter(is_compacted);
@@ -64,7 +64,7 @@ impl Compaction {
 
 /// Makes the base of the front that is to be, durably. The last record of a partition is never left out. The file has no
 /// meaning until the front speaks of it.
-pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result<Base, Error> {
+pub fn write(shared: &Arc<JournalShared>, to: &IndexEntry, compaction: &Compaction) -> Result<CompactedPrefix, Error> {
     let signal = &compaction.signal;
     let before = lock(&shared.state).base.clone();
     let before = before.as_ref().and_then(|base| base.removals.as_ref());
@@ -72,11 +72,11 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
     let forgotten_before: Vec<u64> = (0..shared.layout.len())
         .map(|slot| forgotten.as_ref().and_then(|ends| ends.get(shared.layout.at(slot))).unwrap_or(0))
         .collect();
-    let name = Base::name(to.position);
+    let name = CompactedPrefix::name(to.position);
     let shown = shared.storage.describe(&name);
     let last = last_offsets(shared, to, signal)?;
     let file = shared.storage.create(&name).map_err(Error::io("making", &shown))?;
-    let mut writing = Writing::new(shared, &*file);
+    let mut writing = PrefixWriter::new(shared, &*file);
     each(shared, to, signal, &mut |slot, offset, record| {
         let is_forgotten = record.value.is_none() && offset < forgotten_before[slot];
         let is_last = last.get(&key(slot, record)) == Some(&offset);
@@ -87,7 +87,7 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
     })?;
     writing.flush().and_then(|()| file.sync()).map_err(Error::io("writing", &shown))?;
     // What it holds is seen before anything else of it is deleted.
-    let base = Base::open(to, &*shared.storage, &shared.layout, &shared.config)?;
+    let base = CompactedPrefix::open(to, &*shared.storage, &shared.layout, &shared.config)?;
     // Readers are at the base before until now.
     let removals = match before.filter(|_| forgotten.is_none()) {
         Some(before) => before.clone(),
@@ -97,7 +97,11 @@ pub fn write(shared: &Arc<Shared>, to: &Mark, compaction: &Compaction) -> Result
 }
 
 /// Where the last record of each key stands.
-fn last_offsets(shared: &Arc<Shared>, to: &Mark, signal: &Signal) -> Result<HashMap<[u64; 2], u64>, Error> {
+fn last_offsets(
+    shared: &Arc<JournalShared>,
+    to: &IndexEntry,
+    signal: &Signal,
+) -> Result<HashMap<[u64; 2], u64>, Error> {
     let mut last = HashMap::new();
     let mut places = vec![None; shared.layout.len()];
     each(shared, to, signal, &mut |slot, offset, record| {
@@ -120,7 +124,7 @@ fn key(slot: usize, record: &Record) -> [u64; 2] {
 type Take<'a> = &'a mut dyn FnMut(usize, u64, &Record) -> Result<(), Error>;
 
 /// Hands over every record of the compacted topics before that front, with its partition's number and its offset.
-fn each(shared: &Arc<Shared>, to: &Mark, signal: &Signal, take: Take<'_>) -> Result<(), Error> {
+fn each(shared: &Arc<JournalShared>, to: &IndexEntry, signal: &Signal, take: Take<'_>) -> Result<(), Error> {
     let (base, from) = {
         let state = lock(&shared.state);
         (state.base.clone(), state.index.front().position)
@@ -136,7 +140,7 @@ fn each(shared: &Arc<Shared>, to: &Mark, signal: &Signal, take: Take<'_>) -> Res
     let mut scan = Scan::new(Arc::clone(shared), from);
     while scan.position() < to.position {
         // Nobody else deletes, so that it is there; if not, the base that is made will not be whole.
-        let Next::Commit(commit) = scan.next_commit()? else { break };
+        let ScanStep::Commit(commit) = scan.next_commit()? else { break };
         go_on(signal)?;
         of_commit(shared, &commit, take, |why| scan.damaged_entry(&commit, why))?;
     }
@@ -148,7 +152,7 @@ fn go_on(signal: &Signal) -> Result<(), Error> {
 }
 
 fn of_commit(
-    shared: &Shared,
+    shared: &JournalShared,
     commit: &Commit,
     take: Take<'_>,
     damaged: impl Fn(&'static str) -> Error,
@@ -170,8 +174,8 @@ fn of_commit(
 }
 
 /// Writes records as commits, each of about as much as one write may have.
-struct Writing<'a> {
-    shared: &'a Shared,
+struct PrefixWriter<'a> {
+    shared: &'a JournalShared,
     file: &'a dyn StorageFile,
     at: u64,
     /// By the partitions' numbers.
@@ -180,11 +184,11 @@ struct Writing<'a> {
     compressor: Option<Compressor<'static>>,
 }
 
-impl<'a> Writing<'a> {
-    fn new(shared: &'a Shared, file: &'a dyn StorageFile) -> Writing<'a> {
+impl<'a> PrefixWriter<'a> {
+    fn new(shared: &'a JournalShared, file: &'a dyn StorageFile) -> PrefixWriter<'a> {
         let pending = vec![Vec::new(); shared.layout.len()];
         let compressor = shared.config.is_packed.then(batch::compressor);
-        Writing { shared, file, at: 0, pending, bytes: 0, compressor }
+        PrefixWriter { shared, file, at: 0, pending, bytes: 0, compressor }
     }
 
     fn take(&mut self, slot: usize, offset: u64, record: &Record) -> std::io::Result<()> {
@@ -195,7 +199,7 @@ impl<'a> Writing<'a> {
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        let Shared { layout, config, .. } = self.shared;
+        let JournalShared { layout, config, .. } = self.shared;
         let mut commit = vec![0; HEADER_BYTES];
         for (slot, records) in self.pending.iter_mut().enumerate() {
             let at = layout.at(slot);
@@ -221,7 +225,7 @@ impl<'a> Writing<'a> {
 }
 
 /// How many of the records the next batch has; at least one.
-fn batch_length(records: &[(u64, Record)], config: &Config) -> usize {
+fn batch_length(records: &[(u64, Record)], config: &JournalConfig) -> usize {
     let (mut bytes, first) = (0, records.first().map_or(0, |(offset, _)| *offset));
     let fits = |(offset, record): &&(u64, Record)| {
         bytes += record.bytes();

@@ -6,8 +6,8 @@
 
 use super::batch::{BadBatch, Records};
 use super::commit::{self, Commit, Entry};
-use super::reader::{Next, Scan};
-use super::shared::Shared;
+use super::reader::{Scan, ScanStep};
+use super::shared::JournalShared;
 use crate::Error;
 use crate::log::{CutLimit, lock};
 use dataflows::contract::epoch::Cut;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const AHEAD: u64 = 8;
 
 /// See [`Log::cut_after`](crate::log::Log::cut_after); none if what has to be read for it was deleted meanwhile.
-pub fn cut_after(shared: &Arc<Shared>, from: &Cut, limit: CutLimit) -> Result<Option<Cut>, Error> {
+pub fn cut_after(shared: &Arc<JournalShared>, from: &Cut, limit: CutLimit) -> Result<Option<Cut>, Error> {
     let layout = &shared.layout;
     let inputs = || (0..layout.len()).filter(|slot| layout.at(*slot).topic != Topic::Epochs);
     let from: Vec<u64> = (0..layout.len()).map(|slot| from.get(layout.at(slot)).unwrap_or(0)).collect();
@@ -41,9 +41,9 @@ pub fn cut_after(shared: &Arc<Shared>, from: &Cut, limit: CutLimit) -> Result<Op
     let (mut has_begun, mut last) = (false, end);
     while shares.open > 0 && scan.position() < last {
         match scan.next_commit()? {
-            Next::Commit(commit) => take(&mut shares, &scan, &commit, &ends)?,
-            Next::End => break,
-            Next::Deleted => return Ok(None),
+            ScanStep::Commit(commit) => take(&mut shares, &scan, &commit, &ends)?,
+            ScanStep::End => break,
+            ScanStep::Deleted => return Ok(None),
         }
         if !has_begun && shares.has_any() {
             has_begun = true;

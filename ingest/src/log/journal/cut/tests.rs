@@ -1,6 +1,6 @@
 //! Cuts of a backlog against what a cut promises.
 
-use crate::log::journal::{Config, Journal};
+use crate::log::journal::{Journal, JournalConfig};
 use crate::log::{CutLimit, Log, Partitions, Record};
 use crate::testing::contract_tests::{append, beginning};
 use crate::testing::{Disk, Random};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
 
-fn journal(config: Config) -> Journal {
+fn journal(config: JournalConfig) -> Journal {
     Journal::open_on(Arc::new(Disk::default()), &Partitions::uniform(3), config).unwrap()
 }
 
@@ -21,9 +21,9 @@ fn sized(bytes: usize) -> Record {
 }
 
 /// What stands in the journal, in its order.
-type Kept = Vec<(Origin, u64)>;
+type JournalContent = Vec<(Origin, u64)>;
 
-fn fill(journal: &Journal, random: &mut Random, kept: &mut Kept) {
+fn fill(journal: &Journal, random: &mut Random, kept: &mut JournalContent) {
     // One partition has most of what waits.
     let flooded = TopicPartition::new(Topic::COVERED[random.below(5)], 0);
     for _ in 0..40 {
@@ -42,7 +42,7 @@ fn fill(journal: &Journal, random: &mut Random, kept: &mut Kept) {
 }
 
 /// The records that a cut brings, by partition: how many, and their bytes.
-fn brought(kept: &Kept, from: &Cut, to: &Cut) -> BTreeMap<TopicPartition, (u64, u64)> {
+fn brought(kept: &JournalContent, from: &Cut, to: &Cut) -> BTreeMap<TopicPartition, (u64, u64)> {
     let mut brought = BTreeMap::<_, (u64, u64)>::new();
     for (origin, size) in kept.iter().filter(|(origin, _)| to.covers(*origin) && !from.covers(*origin)) {
         let of = brought.entry(origin.topic_partition()).or_default();
@@ -51,7 +51,7 @@ fn brought(kept: &Kept, from: &Cut, to: &Cut) -> BTreeMap<TopicPartition, (u64, 
     brought
 }
 
-fn check(kept: &Kept, from: &Cut, to: &Cut, limit: CutLimit, seed: u64) {
+fn check(kept: &JournalContent, from: &Cut, to: &Cut, limit: CutLimit, seed: u64) {
     assert!(from.without_epochs_iter().all(|(at, next)| to.get(at) >= Some(next)), "seed {seed}: never back");
     let mut left_out: Option<Topic> = None;
     for (origin, _) in kept {
@@ -98,9 +98,9 @@ impl Inputs for Cut {
 fn every_cut_is_consistent_and_no_partition_gives_more_than_its_share() {
     for seed in 0..60 {
         let mut random = Random::new(seed);
-        let tight = Config { index_distance_bytes: 300, index_marks_max: 20, ..Config::default() };
-        let journal = journal(if seed % 2 == 0 { tight } else { Config::default() });
-        let (mut kept, mut from, mut cuts) = (Kept::new(), beginning(&journal), 0);
+        let tight = JournalConfig { index_distance_bytes: 300, index_marks_max: 20, ..JournalConfig::default() };
+        let journal = journal(if seed % 2 == 0 { tight } else { JournalConfig::default() });
+        let (mut kept, mut from, mut cuts) = (JournalContent::new(), beginning(&journal), 0);
         fill(&journal, &mut random, &mut kept);
         while from.is_before(&journal.ends().unwrap().without_epochs()) {
             let limit =
@@ -118,7 +118,7 @@ fn every_cut_is_consistent_and_no_partition_gives_more_than_its_share() {
 
 #[test]
 fn what_fits_is_cut_at_once() {
-    let journal = journal(Config::default());
+    let journal = journal(JournalConfig::default());
     append(&journal, vec![(ORDERS, sized(1_000)), (ORDERS, sized(1_000))]).unwrap();
     let limit = CutLimit { records_max: 2, bytes_max: 4 << 20 };
     assert_eq!(journal.cut_after(&Cut::default(), limit).unwrap(), journal.ends().unwrap());
@@ -126,7 +126,7 @@ fn what_fits_is_cut_at_once() {
 
 #[test]
 fn another_client_does_not_wait_for_a_flood() {
-    let journal = journal(Config::default());
+    let journal = journal(JournalConfig::default());
     let innocent = TopicPartition::new(Topic::Orders, 1);
     (0..50).for_each(|_| drop(append(&journal, vec![(ORDERS, sized(1_000)); 20]).unwrap()));
     append(&journal, vec![(innocent, sized(10))]).unwrap();
@@ -138,7 +138,7 @@ fn another_client_does_not_wait_for_a_flood() {
 
 #[test]
 fn a_record_that_is_larger_than_an_epoch_is_one() {
-    let journal = journal(Config::default());
+    let journal = journal(JournalConfig::default());
     append(&journal, vec![(ORDERS, sized(5_000)), (ORDERS, sized(10))]).unwrap();
     let limit = CutLimit { records_max: 100, bytes_max: 1_000 };
     let first = journal.cut_after(&Cut::default(), limit).unwrap();

@@ -5,17 +5,17 @@ use crate::log::storage::Storage;
 
 /// What is of no use any more.
 #[derive(Default)]
-pub struct Leftovers {
+pub struct ObsoleteFiles {
     /// Names of files that are still to be deleted.
     pub(super) names: Vec<String>,
     /// The name of a base of which nobody knows whether the durable front speaks of it.
     pub(super) in_doubt: Option<String>,
 }
 
-impl Leftovers {
+impl ObsoleteFiles {
     /// What stands in the folder without being of use.
-    pub fn new(names: Vec<String>) -> Leftovers {
-        Leftovers { names, in_doubt: None }
+    pub fn new(names: Vec<String>) -> ObsoleteFiles {
+        ObsoleteFiles { names, in_doubt: None }
     }
 
     /// Deletes the files, the oldest first, each kept in mind until it is gone.

@@ -17,15 +17,15 @@
 
 mod leftovers;
 
-pub use leftovers::Leftovers;
+pub use leftovers::ObsoleteFiles;
 
-use super::base::{self, Base, is_compacted};
+use super::base::{self, CompactedPrefix, is_compacted};
 use super::commit::Segment;
 use super::compact::{self, Compaction};
-use super::config::Config;
-use super::index::Mark;
-use super::meta::Layout;
-use super::shared::Shared;
+use super::config::JournalConfig;
+use super::index::IndexEntry;
+use super::meta::PartitionLayout;
+use super::shared::JournalShared;
 use crate::Error;
 use crate::log::lock;
 use crate::log::storage::Storage;
@@ -40,16 +40,16 @@ const FORMAT_WITH_BASE: u32 = 2;
 
 /// What the file says.
 #[derive(Serialize, Deserialize)]
-pub struct Front {
+pub struct LogStart {
     format: u32,
     position: u64,
     offsets: Cut,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    base: Option<base::Said>,
+    base: Option<base::PrefixRef>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Checked {
+struct ChecksummedStart {
     front: Box<RawValue>,
     crc32c: u32,
 }
@@ -60,18 +60,18 @@ fn damaged(storage: &dyn Storage, why: String) -> Error {
 }
 
 /// Reads the file, if there is one.
-pub fn read(storage: &dyn Storage) -> Result<Option<Front>, Error> {
+pub fn read(storage: &dyn Storage) -> Result<Option<LogStart>, Error> {
     let bytes = match storage.read(NAME) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("reading", &storage.describe(NAME))(error)),
     };
     let bad = |why: String| damaged(storage, why);
-    let Checked { front, crc32c } = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    let ChecksummedStart { front, crc32c } = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     if crc32c::crc32c(front.get().as_bytes()) != crc32c {
         return Err(bad("the checksum is wrong".to_owned()));
     }
-    let front: Front = serde_json::from_str(front.get()).map_err(|error| bad(error.to_string()))?;
+    let front: LogStart = serde_json::from_str(front.get()).map_err(|error| bad(error.to_string()))?;
     if ![FORMAT, FORMAT_WITH_BASE].contains(&front.format) {
         return Err(bad(format!("its format is {}, and this build reads {FORMAT_WITH_BASE}", front.format)));
     }
@@ -80,30 +80,35 @@ pub fn read(storage: &dyn Storage) -> Result<Option<Front>, Error> {
 
 /// The place where the journal begins, and its base.
 pub fn place(
-    front: Option<Front>,
+    front: Option<LogStart>,
     storage: &dyn Storage,
-    layout: &Layout,
-    config: &Config,
-) -> Result<(Mark, Option<Arc<Base>>), Error> {
-    let mut begin = Mark { position: 0, ends: vec![0; layout.len()] };
-    let Some(Front { format: _, position, offsets, base }) = front else { return Ok((begin, None)) };
+    layout: &PartitionLayout,
+    config: &JournalConfig,
+) -> Result<(IndexEntry, Option<Arc<CompactedPrefix>>), Error> {
+    let mut begin = IndexEntry { position: 0, ends: vec![0; layout.len()] };
+    let Some(LogStart { format: _, position, offsets, base }) = front else { return Ok((begin, None)) };
     begin.position = position;
     for (at, offset) in offsets.iter() {
         let slot = layout.slot(at).ok_or_else(|| damaged(storage, format!("there is no partition {at}")))?;
         begin.ends[slot] = offset;
     }
-    let base = base.map(|said| Base::said_by(&begin, said, storage, layout, config)).transpose()?;
+    let base = base.map(|said| CompactedPrefix::said_by(&begin, said, storage, layout, config)).transpose()?;
     Ok((begin, base.map(Arc::new)))
 }
 
-fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Base>) -> Result<(), Error> {
+fn write(
+    storage: &dyn Storage,
+    layout: &PartitionLayout,
+    begin: &IndexEntry,
+    base: Option<&CompactedPrefix>,
+) -> Result<(), Error> {
     let format = if base.is_some() { FORMAT_WITH_BASE } else { FORMAT };
     let offsets = layout.cut(&begin.ends);
-    let front = Front { format, position: begin.position, offsets, base: base.map(Base::said) };
+    let front = LogStart { format, position: begin.position, offsets, base: base.map(CompactedPrefix::said) };
     let encode = || {
         let front = serde_json::value::to_raw_value(&front)?;
         let crc32c = crc32c::crc32c(front.get().as_bytes());
-        serde_json::to_vec(&Checked { front, crc32c })
+        serde_json::to_vec(&ChecksummedStart { front, crc32c })
     };
     let file = storage.describe(NAME);
     let bytes = encode().map_err(|error| Error::io("encoding", &file)(error.into()))?;
@@ -112,7 +117,7 @@ fn write(storage: &dyn Storage, layout: &Layout, begin: &Mark, base: Option<&Bas
 
 /// Moves the front up to the floor, as far as whole segments go, and deletes what is before it. Of compacted topics the
 /// base keeps the last record of each key, if that has a value or has not been there for long.
-pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
+pub fn delete_before(shared: &Arc<JournalShared>, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
     // Held to the end, so that there is one at a time.
     let leftovers = &mut *lock(&shared.leftovers);
     if let Some(begin) = next_front(shared, floor)? {
@@ -121,14 +126,14 @@ pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction)
         leftovers.delete(&*shared.storage)?;
         let base = base(shared, leftovers, &begin, compaction)?;
         if let Err(error) = write(&*shared.storage, &shared.layout, &begin, base.as_ref()) {
-            leftovers.in_doubt = base.map(|_| Base::name(begin.position));
+            leftovers.in_doubt = base.map(|_| CompactedPrefix::name(begin.position));
             return Err(error);
         }
         let state = &mut *lock(&shared.state);
         let count = state.segments.partition_point(|segment| segment.start < begin.position);
         leftovers.names.extend(state.segments.drain(..count).map(|segment| Segment::name(segment.start)));
         if state.base.is_some() {
-            leftovers.names.push(Base::name(state.index.front().position));
+            leftovers.names.push(CompactedPrefix::name(state.index.front().position));
         }
         state.base = base.map(Arc::new);
         state.index.cut(begin);
@@ -137,7 +142,7 @@ pub fn delete_before(shared: &Arc<Shared>, floor: &Cut, compaction: &Compaction)
 }
 
 /// After a front that may be durable or not, makes the one durable that is known to be right.
-fn settle(shared: &Shared, leftovers: &mut Leftovers) -> Result<(), Error> {
+fn settle(shared: &JournalShared, leftovers: &mut ObsoleteFiles) -> Result<(), Error> {
     if leftovers.in_doubt.is_some() {
         let (begin, base) = {
             let state = lock(&shared.state);
@@ -151,25 +156,25 @@ fn settle(shared: &Shared, leftovers: &mut Leftovers) -> Result<(), Error> {
 
 /// The base of a front that is to be; none if no topic is compacted.
 fn base(
-    shared: &Arc<Shared>,
-    leftovers: &mut Leftovers,
-    begin: &Mark,
+    shared: &Arc<JournalShared>,
+    leftovers: &mut ObsoleteFiles,
+    begin: &IndexEntry,
     compaction: &Compaction,
-) -> Result<Option<Base>, Error> {
+) -> Result<Option<CompactedPrefix>, Error> {
     if !shared.layout.partitions().topics().any(is_compacted) {
         return Ok(None);
     }
     let written = compact::write(shared, begin, compaction);
     if written.is_err() {
         // At once, so that a full disk has its room back.
-        leftovers.names.push(Base::name(begin.position));
+        leftovers.names.push(CompactedPrefix::name(begin.position));
         leftovers.delete(&*shared.storage)?;
     }
     written.map(Some)
 }
 
 /// Where the last segment begins before which nothing is needed, if the journal begins before it.
-fn next_front(shared: &Shared, floor: &Cut) -> Result<Option<Mark>, Error> {
+fn next_front(shared: &JournalShared, floor: &Cut) -> Result<Option<IndexEntry>, Error> {
     let state = lock(&shared.state);
     let mut needed = state.index.front().ends.clone();
     for (at, asked) in floor.iter() {
@@ -187,7 +192,7 @@ fn next_front(shared: &Shared, floor: &Cut) -> Result<Option<Mark>, Error> {
     let base_bytes = state.base.as_ref().map_or(0, |base| base.bytes);
     let is_worth_it = |free: u64| free > 0 && free >= base_bytes;
     let begin = last.filter(|segment| is_worth_it(segment.start - state.index.front().position));
-    Ok(begin.map(|segment| Mark { position: segment.start, ends: segment.offsets.to_vec() }))
+    Ok(begin.map(|segment| IndexEntry { position: segment.start, ends: segment.offsets.to_vec() }))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const PROGRESS: TopicPartition = TopicPartition::new(Topic::Progress, 0);
 fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     let Some(broker) = Broker::start() else { return };
     let config =
-        Config { append_ms_max: 4_000, answer_ms_max: 2_000, waiting_records_max: 50, ..super::config(&broker) };
+        KafkaConfig { append_ms_max: 4_000, answer_ms_max: 2_000, waiting_records_max: 50, ..super::config(&broker) };
     Topics::open(&config, LAYOUT).unwrap().create().unwrap();
     // A broker that has only just started takes its time.
     let log = until("the log", || opened(&config).ok());
@@ -23,7 +23,7 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     let mut reader = log.reader(&beginning(&log)).unwrap();
     reader.wake(bell.waker());
     let outputs = Partitions::outputs(contract_tests::PARTITIONS);
-    let waits = KafkaLog::open(Config { gives_up: false, ..config.clone() }, &outputs).unwrap();
+    let waits = KafkaLog::open(KafkaConfig { gives_up: false, ..config.clone() }, &outputs).unwrap();
     let mut acknowledged = BTreeMap::new();
     for number in 0..20 {
         let value = number.to_string();
@@ -77,7 +77,7 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
 #[test]
 fn no_acknowledged_record_is_lost_or_doubled_when_the_broker_dies() {
     let Some(broker) = Broker::start() else { return };
-    let config = Config { append_ms_max: 120_000, ..super::config(&broker) };
+    let config = KafkaConfig { append_ms_max: 120_000, ..super::config(&broker) };
     let log = Arc::new(made(&config));
     let mut random = Random::new(5);
     let (tell, told) = mpsc::sync_channel(100_000);

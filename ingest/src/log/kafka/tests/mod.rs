@@ -4,7 +4,7 @@
 mod away;
 mod transactions;
 
-use super::topics::{Layout, Topics};
+use super::topics::{TopicLayout, Topics};
 use super::*;
 use crate::testing::broker::{Broker, until};
 use crate::testing::contract_tests;
@@ -17,29 +17,30 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
-const LAYOUT: Layout = Layout { partitions: contract_tests::PARTITIONS, replication: 1, min_insync_replicas: 1 };
+const LAYOUT: TopicLayout =
+    TopicLayout { partitions: contract_tests::PARTITIONS, replication: 1, min_insync_replicas: 1 };
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// A configuration for topics that no other test has.
-fn config(broker: &Broker) -> Config {
+fn config(broker: &Broker) -> KafkaConfig {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let topic_prefix = format!("test-{}-{number}.", std::process::id());
-    Config { bootstrap: broker.address().to_owned(), topic_prefix, ..Config::default() }
+    KafkaConfig { bootstrap: broker.address().to_owned(), topic_prefix, ..KafkaConfig::default() }
 }
 
-fn opened(config: &Config) -> Result<KafkaLog, Error> {
+fn opened(config: &KafkaConfig) -> Result<KafkaLog, Error> {
     KafkaLog::open(config.clone(), &Partitions::uniform(contract_tests::PARTITIONS))
 }
 
 /// Makes the topics of a configuration, and opens them.
-fn made(config: &Config) -> KafkaLog {
+fn made(config: &KafkaConfig) -> KafkaLog {
     Topics::open(config, LAYOUT).unwrap().create().unwrap();
     opened(config).unwrap()
 }
 
 /// A client that is none of ours.
-fn stranger(config: &Config, settings: &[(&str, &str)]) -> BaseProducer {
+fn stranger(config: &KafkaConfig, settings: &[(&str, &str)]) -> BaseProducer {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", &config.bootstrap);
     for (name, value) in settings {
@@ -49,7 +50,7 @@ fn stranger(config: &Config, settings: &[(&str, &str)]) -> BaseProducer {
 }
 
 /// Appends as a stranger does, to the first partition of a topic.
-fn publish(producer: &BaseProducer, config: &Config, topic: Topic, values: &[&str]) {
+fn publish(producer: &BaseProducer, config: &KafkaConfig, topic: Topic, values: &[&str]) {
     let name = format!("{}{}", config.topic_prefix, topic.name());
     for value in values {
         let record = BaseRecord::<[u8], [u8]>::to(&name).partition(0).payload(value.as_bytes()).timestamp(1);
@@ -115,13 +116,17 @@ fn a_log_without_its_topics_is_not_opened_and_none_is_made() {
 
 #[test]
 fn settings_that_cannot_be_are_refused() {
-    let odd = Config { topic_prefix: "a b".to_owned(), ..Config::default() };
+    let odd = KafkaConfig { topic_prefix: "a b".to_owned(), ..KafkaConfig::default() };
     assert!(matches!(opened(&odd), Err(Error::Config { name: "kafka.topic_prefix", .. })));
-    let layout = Layout { min_insync_replicas: 2, ..LAYOUT };
+    let layout = TopicLayout { min_insync_replicas: 2, ..LAYOUT };
     assert!(matches!(topics::wanted("", layout), Err(Error::Config { name: "kafka.min_insync_replicas", .. })));
     let security = Security { protocol: "sasl_ssl".to_owned(), ..Security::default() };
-    let refused =
-        opened(&Config { security, answer_ms_max: 10, bootstrap: "127.0.0.1:1".to_owned(), ..Config::default() });
+    let refused = opened(&KafkaConfig {
+        security,
+        answer_ms_max: 10,
+        bootstrap: "127.0.0.1:1".to_owned(),
+        ..KafkaConfig::default()
+    });
     assert_eq!(matches!(refused, Err(Error::Config { name: "kafka.security", .. })), !cfg!(feature = "kafka-tls"));
 }
 
@@ -164,11 +169,11 @@ fn a_header_whose_name_is_no_text_does_no_harm() {
 #[test]
 fn what_a_reader_holds_is_bounded() {
     let Some(broker) = Broker::shared() else { return };
-    let config = Config { read_ahead_records_max: 100, ..config(broker) };
+    let config = KafkaConfig { read_ahead_records_max: 100, ..config(broker) };
     let log = made(&config);
     let records: Vec<_> = (0..5_000).map(|number| (ORDERS, text(&format!("{number}")))).collect();
     append(&log, records).unwrap();
-    let mut reader = reader::Reader::start(&log.shared, &beginning(&log)).unwrap();
+    let mut reader = reader::KafkaReader::start(&log.shared, &beginning(&log)).unwrap();
     until("a full queue", || (reader.held() >= 100).then_some(()));
     let mut found = Vec::new();
     while found.len() < 5_000 {
@@ -182,7 +187,7 @@ fn what_a_reader_holds_is_bounded() {
 #[test]
 fn a_record_as_large_as_topics_take_comes_back() {
     let Some(broker) = Broker::shared() else { return };
-    let config = Config { read_ahead_bytes_max: 1 << 20, ..config(broker) };
+    let config = KafkaConfig { read_ahead_bytes_max: 1 << 20, ..config(broker) };
     let log = made(&config);
     // Random letters, so that compressing does not help.
     let mut random = crate::testing::Random::new(9);

@@ -2,17 +2,17 @@
 //! holes that they leave stop nobody.
 
 use super::*;
-use crate::input::sealed::{Place, Sealed};
+use crate::input::sealed::{LogPosition, SealedEpochs};
 use crate::input::sequencer::{Report, Sequencer};
 use crate::input::source::{LogSource, Worker};
 use crate::input::{codec, sequencer, source};
 use crate::testing::Bell;
 use crate::{Fatal, WallClock};
 use dataflows::contract::input::Input;
-use dataflows::ports::{Polled, Publication, Source};
+use dataflows::ports::{Publication, Source, SourcePoll};
 
 /// A producer in a transaction.
-fn in_transaction(config: &Config, id: &str) -> BaseProducer {
+fn in_transaction(config: &KafkaConfig, id: &str) -> BaseProducer {
     let producer = stranger(config, &[("transactional.id", &format!("{}{id}", config.topic_prefix))]);
     producer.init_transactions(LONGEST).unwrap();
     producer.begin_transaction().unwrap();
@@ -77,7 +77,7 @@ fn command(id: &str) -> Record {
 }
 
 /// Sends a command as a transactional stranger would.
-fn send(producer: &BaseProducer, config: &Config, id: &str) {
+fn send(producer: &BaseProducer, config: &KafkaConfig, id: &str) {
     let Record { key, value, headers, timestamp_ms } = command(id);
     let name = format!("{}orders.commands", config.topic_prefix);
     let mut record = BaseRecord::<[u8], [u8]>::to(&name).partition(0).timestamp(timestamp_ms);
@@ -95,20 +95,21 @@ fn cuts_do_not_stall_at_transactions() {
     let Some(broker) = Broker::shared() else { return };
     let config = config(broker);
     let log: Arc<dyn Log> = Arc::new(made(&config));
-    let sealed = Sealed::read(&*log, Place::default()).unwrap();
+    let sealed = SealedEpochs::read(&*log, LogPosition::default()).unwrap();
     let fatal: Fatal = Arc::new(|error| panic!("{error}"));
     let report = Report { clock_behind: Arc::new(|_| {}), stalled: Arc::new(|_| {}), fatal: Arc::clone(&fatal) };
-    let sequencing = sequencer::Config { epoch_records_max: 3, ..sequencer::Config::default() };
+    let sequencing = sequencer::SequencerConfig { epoch_records_max: 3, ..sequencer::SequencerConfig::default() };
     let sequencer = Sequencer::start(Arc::clone(&log), &sealed, Arc::new(WallClock), report, sequencing).unwrap();
     let worker = Worker { index: 0, peers: 1 };
-    let mut source = LogSource::open(Arc::clone(&log), &sealed, worker, fatal, source::Config::default()).unwrap();
+    let mut source =
+        LogSource::open(Arc::clone(&log), &sealed, worker, fatal, source::SourceConfig::default()).unwrap();
     let bell = Bell::default();
     source.wake(bell.waker());
     let (mut decided, mut epochs) = (Vec::new(), 0);
     let mut until_decided = |expected: &[&str], epochs_more: usize| {
         let epochs_min = epochs + epochs_more;
         bell.until(|| {
-            if let Polled::Stride(stride) = source.poll(100, 100, usize::MAX) {
+            if let SourcePoll::Stride(stride) = source.poll(100, 100, usize::MAX) {
                 epochs += stride.epochs.len();
                 decided.extend(stride.inputs.into_iter().map(|(_, input)| match input {
                     Input::Command(envelope) => envelope.command_id.to_string(),

@@ -12,7 +12,7 @@ use std::io::{Cursor, Read};
 
 /// A batch that a client has sent.
 #[derive(Debug)]
-pub struct Batch {
+pub struct ClientBatch {
     /// Who made it, if sequences are to be kept.
     pub producer: Option<Stamp>,
     /// Its records; at least one.
@@ -34,26 +34,26 @@ pub struct Stamp {
 
 /// A code of the protocol, and words for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(pub i16, pub &'static str);
+pub struct BatchError(pub i16, pub &'static str);
 
 /// Why a batch is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// It is not taken, whatever else the request has.
-    Refused(Refused),
+    Refused(BatchError),
     /// There is no room for it beside what the request had before it.
     Full,
 }
 
-impl From<Refused> for Unread {
-    fn from(refused: Refused) -> Unread {
+impl From<BatchError> for Unread {
+    fn from(refused: BatchError) -> Unread {
         Unread::Refused(refused)
     }
 }
 
 /// What may still be made of the batches of a request, all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct BatchBudget {
     /// How many bytes they may have when they are decompressed.
     pub bytes: usize,
     /// How much memory they may take when they are read: those bytes, and a frame for each record and each header.
@@ -65,7 +65,7 @@ const RECORD_FRAME: usize = size_of::<(TopicPartition, Record)>();
 /// The memory of a header beside its bytes.
 const HEADER_FRAME: usize = size_of::<(SmolStr, Option<Bytes>)>();
 
-impl Room {
+impl BatchBudget {
     /// What a batch of these bytes most likely takes: that of records that compress well and have some headers.
     pub fn likely(bytes: &[u8]) -> usize {
         const EXPANSION: usize = 8;
@@ -97,8 +97,8 @@ const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 
 /// Reads what a client sends for one partition: one batch, as the protocol has it since version 3.
-pub fn read(bytes: &Bytes, bytes_max: usize, room: &mut Room) -> Result<Batch, Unread> {
-    const TORN: Unread = Unread::Refused(Refused(code::CORRUPT_MESSAGE, "the batch is not whole"));
+pub fn read(bytes: &Bytes, bytes_max: usize, room: &mut BatchBudget) -> Result<ClientBatch, Unread> {
+    const TORN: Unread = Unread::Refused(BatchError(code::CORRUPT_MESSAGE, "the batch is not whole"));
     if bytes.len() > bytes_max {
         return Err(refused(code::MESSAGE_TOO_LARGE, "the batch is too large"));
     }
@@ -133,11 +133,11 @@ pub fn read(bytes: &Bytes, bytes_max: usize, room: &mut Room) -> Result<Batch, U
     let body = decompressed(attributes & CODEC, bytes.slice(HEADER_BYTES..), room.bytes.min(room.memory))?;
     room.take(body.len())?;
     let records = records(body, count.unsigned_abs(), i64_at(27), room)?;
-    Ok(Batch { producer, records })
+    Ok(ClientBatch { producer, records })
 }
 
 fn refused(code: i16, why: &'static str) -> Unread {
-    Unread::Refused(Refused(code, why))
+    Unread::Refused(BatchError(code, why))
 }
 
 /// The number that many records later; after the largest comes 0.
@@ -146,9 +146,9 @@ pub fn after(sequence: i32, records: i32) -> i32 {
     i32::try_from(wrapped).unwrap_or(0)
 }
 
-fn records(body: Bytes, count: u32, base_timestamp_ms: i64, room: &mut Room) -> Result<Vec<Record>, Unread> {
-    const BAD: Unread = Unread::Refused(Refused(code::INVALID_RECORD, "a record is not well formed"));
-    const LARGE: Unread = Unread::Refused(Refused(
+fn records(body: Bytes, count: u32, base_timestamp_ms: i64, room: &mut BatchBudget) -> Result<Vec<Record>, Unread> {
+    const BAD: Unread = Unread::Refused(BatchError(code::INVALID_RECORD, "a record is not well formed"));
+    const LARGE: Unread = Unread::Refused(BatchError(
         code::MESSAGE_TOO_LARGE,
         "a record is over 1 MiB (1048576 bytes), the most for its key, value and headers together",
     ));
@@ -185,7 +185,7 @@ fn decompressed(codec: i16, bytes: Bytes, bytes_max: usize) -> Result<Bytes, Unr
     }
 }
 
-const UNPACKED: Unread = Unread::Refused(Refused(code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
+const UNPACKED: Unread = Unread::Refused(BatchError(code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
 /// No window is wanted that is larger than what may be made: 2^25 bytes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 

@@ -8,13 +8,13 @@ fn record(value: &str) -> Record {
 }
 
 /// So many bytes, and more memory than is needed.
-fn room(bytes: usize) -> Room {
-    Room { bytes, memory: 1 << 30 }
+fn room(bytes: usize) -> BatchBudget {
+    BatchBudget { bytes, memory: 1 << 30 }
 }
 
-fn code_of(read: Result<Batch, Unread>) -> i16 {
+fn code_of(read: Result<ClientBatch, Unread>) -> i16 {
     match read.map(drop).unwrap_err() {
-        Unread::Refused(Refused(code, _)) => code,
+        Unread::Refused(BatchError(code, _)) => code,
         Unread::Full => panic!("there was room"),
     }
 }
@@ -91,16 +91,16 @@ fn records_and_headers_count_with_their_frames() {
     let mut records = vec![record("a"); 100];
     records[0].headers = vec![(SmolStr::new_static("h"), None); 50];
     let batch = compressed(&records, 0, CODECS[0].1);
-    let most = Room { bytes: 1 << 20, memory: 1 << 20 };
+    let most = BatchBudget { bytes: 1 << 20, memory: 1 << 20 };
     let mut left = most;
     read(&batch, 1 << 20, &mut left).unwrap();
     let bytes = batch.len() - HEADER_BYTES;
     let memory = bytes + 100 * RECORD_FRAME + 50 * HEADER_FRAME;
     assert_eq!((most.bytes - left.bytes, most.memory - left.memory), (bytes, memory));
-    assert!(read(&batch, 1 << 20, &mut Room { bytes, memory }).is_ok());
-    assert_eq!(read(&batch, 1 << 20, &mut Room { bytes, memory: memory - 1 }).map(drop), Err(Unread::Full));
-    assert_eq!(read(&batch, 1 << 20, &mut Room { bytes: bytes - 1, memory }).map(drop), Err(Unread::Full));
-    assert!(Room::likely(&batch) >= memory, "that of usual records is guessed right at first");
+    assert!(read(&batch, 1 << 20, &mut BatchBudget { bytes, memory }).is_ok());
+    assert_eq!(read(&batch, 1 << 20, &mut BatchBudget { bytes, memory: memory - 1 }).map(drop), Err(Unread::Full));
+    assert_eq!(read(&batch, 1 << 20, &mut BatchBudget { bytes: bytes - 1, memory }).map(drop), Err(Unread::Full));
+    assert!(BatchBudget::likely(&batch) >= memory, "that of usual records is guessed right at first");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Group, Groups, Phase};
 use crate::log::listener::offsets::subscribed;
-use crate::log::listener::{Shared, code};
+use crate::log::listener::{ListenerShared, code};
 use crate::log::lock;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -83,7 +83,7 @@ impl Groups {
     }
 }
 
-impl Shared {
+impl ListenerShared {
     pub(in crate::log::listener) fn describe_groups(&self, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
         let described = |id: GroupId| {
             self.groups.described(&id).unwrap_or_else(|| {

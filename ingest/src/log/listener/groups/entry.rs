@@ -17,7 +17,7 @@ const NAMED_FIRST: i16 = 4;
 /// The first version in which a leader can be told that the shares are dealt out.
 const SKIPS_SHARES: i16 = 9;
 
-type Answer = oneshot::Sender<JoinGroupResponse>;
+type JoinReply = oneshot::Sender<JoinGroupResponse>;
 
 impl Groups {
     /// Whether the member is in and will be answered; else why not, and its name.
@@ -26,7 +26,7 @@ impl Groups {
         request: &JoinGroupRequest,
         mut member: Member,
         version: i16,
-        answer: Answer,
+        answer: JoinReply,
         offsets: &Offsets,
     ) -> Result<(), (i16, StrBytes)> {
         let now = Instant::now();

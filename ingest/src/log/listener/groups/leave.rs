@@ -1,7 +1,7 @@
 //! How members go by themselves, or are sent away by whoever looks after them. Not for those that are silent.
 
 use super::{Group, Groups};
-use crate::log::listener::{Config, code};
+use crate::log::listener::{ListenerConfig, code};
 use crate::log::lock;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
@@ -43,7 +43,7 @@ impl Groups {
 }
 
 impl Group {
-    fn leave(&mut self, id: &StrBytes, instance: Option<&StrBytes>, now: Instant, config: &Config) -> i16 {
+    fn leave(&mut self, id: &StrBytes, instance: Option<&StrBytes>, now: Instant, config: &ListenerConfig) -> i16 {
         // Whoever sends a static member away need not know the name that it was given.
         let id = match instance.map(|instance| self.holder(instance)) {
             Some(None) => return code::UNKNOWN_MEMBER_ID,

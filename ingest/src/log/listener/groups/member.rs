@@ -1,8 +1,8 @@
 //! One member of a group. Not for what becomes of the group.
 
-use crate::log::listener::budget::Held;
+use crate::log::listener::budget::BudgetReservation;
 use crate::log::listener::code;
-use crate::log::listener::config::Config;
+use crate::log::listener::config::ListenerConfig;
 use bytes::Bytes;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -27,7 +27,7 @@ pub struct Member {
     /// How many bytes these have.
     pub bytes: usize,
     /// What they hold of the budget of members.
-    pub held: Option<Held>,
+    pub held: Option<BudgetReservation>,
     /// Its share.
     pub assignment: Bytes,
     /// When it was last heard of.
@@ -43,7 +43,12 @@ const CLIENT_CHARS_MAX: usize = 255;
 
 impl Member {
     /// The member that asks to join, or why it may not.
-    pub fn of(request: &JoinGroupRequest, client: String, host: String, config: &Config) -> Result<Member, i16> {
+    pub fn of(
+        request: &JoinGroupRequest,
+        client: String,
+        host: String,
+        config: &ListenerConfig,
+    ) -> Result<Member, i16> {
         let client: String = client.chars().take(CLIENT_CHARS_MAX).collect();
         let session_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
         if !(config.session_ms_min..=config.session_ms_max).contains(&session_ms) {

@@ -7,9 +7,9 @@ mod entry;
 mod leave;
 mod member;
 
-use super::budget::{Budget, Held};
+use super::budget::{Budget, BudgetReservation};
 use super::code;
-use super::config::Config;
+use super::config::ListenerConfig;
 use super::offsets::Offsets;
 use crate::log::lock;
 use kafka_protocol::messages::{
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 /// All groups.
 pub struct Groups {
-    config: Config,
+    config: ListenerConfig,
     state: Mutex<State>,
     /// The bytes that members say of themselves and are told.
     bytes: Budget,
@@ -59,14 +59,14 @@ struct Group {
     leader: String,
     members: BTreeMap<String, Member>,
     /// What the shares hold of the budget of members.
-    shares: Option<Held>,
+    shares: Option<BudgetReservation>,
     /// Names that were given to who must join once more with it, and until when they are good.
     promised: BTreeMap<String, Instant>,
 }
 
 impl Groups {
     /// No groups.
-    pub fn new(config: Config) -> Groups {
+    pub fn new(config: ListenerConfig) -> Groups {
         let bytes = Budget::new(config.members_bytes_max);
         Groups { config, state: Mutex::default(), bytes }
     }
@@ -282,7 +282,7 @@ impl Group {
     }
 
     /// Everybody joins again.
-    fn begin(&mut self, now: Instant, config: &Config) {
+    fn begin(&mut self, now: Instant, config: &ListenerConfig) {
         if matches!(self.phase, Phase::Joining { .. }) {
             return;
         }
@@ -294,7 +294,7 @@ impl Group {
     }
 
     /// Somebody has gone, or nobody.
-    fn lost(&mut self, is_lost: bool, now: Instant, config: &Config) {
+    fn lost(&mut self, is_lost: bool, now: Instant, config: &ListenerConfig) {
         if !is_lost {
             return;
         }

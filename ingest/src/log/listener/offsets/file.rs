@@ -1,7 +1,7 @@
 //! The file of committed offsets. A line is what was written with one sync: a checksum and a list of changes as JSON. What a
 //! crash leaves half written is the last line, which nobody was told of, and is cut off. Not for when it is written.
 
-use super::places::{Committed, Groups, Places};
+use super::places::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use crate::log::storage::{Storage, StorageFile, write_all};
 use crate::{Error, lines};
 use serde::{Deserialize, Serialize};
@@ -17,12 +17,12 @@ pub struct Change {
     /// The group.
     pub group: String,
     /// Its new places by topic and partition, and those that are forgotten; none if the whole group is forgotten.
-    pub places: Option<Vec<(String, u32, Option<Committed>)>>,
+    pub places: Option<Vec<(String, u32, Option<CommittedOffset>)>>,
 }
 
 impl Change {
     /// Does it.
-    pub fn apply(self, groups: &mut Groups) {
+    pub fn apply(self, groups: &mut GroupOffsets) {
         let Change { group, places } = self;
         let Some(places) = places else {
             groups.remove(&group);
@@ -44,7 +44,7 @@ impl Change {
 }
 
 /// The file.
-pub struct File {
+pub struct OffsetsFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
     /// Where the next line goes.
@@ -54,9 +54,9 @@ pub struct File {
     rewrite_bytes_min: u64,
 }
 
-impl File {
+impl OffsetsFile {
     /// Opens the file, or makes it, and reads what it holds.
-    pub fn open(storage: Arc<dyn Storage>, rewrite_bytes_min: u64) -> Result<(File, Groups), Error> {
+    pub fn open(storage: Arc<dyn Storage>, rewrite_bytes_min: u64) -> Result<(OffsetsFile, GroupOffsets), Error> {
         let name = storage.describe(NAME);
         let failed = |error| Error::io("opening", &name)(error);
         let file = match storage.open(NAME).and_then(|file| Ok((file.size()?, file))) {
@@ -69,7 +69,7 @@ impl File {
         let (groups, end) = read(&*storage)?;
         // Also what is whole may have been written by a process that did not live to sync it.
         file.truncate(end).and_then(|()| file.sync()).map_err(Error::io("cutting", &name))?;
-        let mut opened = File { storage, file, end, least: 0, rewrite_bytes_min };
+        let mut opened = OffsetsFile { storage, file, end, least: 0, rewrite_bytes_min };
         opened.least = opened.encoded(&whole(&groups))?.len() as u64;
         Ok((opened, groups))
     }
@@ -108,8 +108,8 @@ impl File {
 }
 
 /// All that counts.
-pub fn whole(groups: &Groups) -> Vec<Change> {
-    let change = |(group, topics): (&String, &Places)| {
+pub fn whole(groups: &GroupOffsets) -> Vec<Change> {
+    let change = |(group, topics): (&String, &CommittedOffsets)| {
         let places = topics.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(|(partition, one)| (topic.clone(), *partition, Some(one.clone())))
         });
@@ -119,10 +119,10 @@ pub fn whole(groups: &Groups) -> Vec<Change> {
 }
 
 /// What the file holds, and where its last whole line ends.
-fn read(storage: &dyn Storage) -> Result<(Groups, u64), Error> {
+fn read(storage: &dyn Storage) -> Result<(GroupOffsets, u64), Error> {
     let name = storage.describe(NAME);
     let bytes = storage.read(NAME).map_err(Error::io("reading", &name))?;
-    let (mut groups, mut end, mut rest) = (Groups::new(), 0, &bytes[..]);
+    let (mut groups, mut end, mut rest) = (GroupOffsets::new(), 0, &bytes[..]);
     while let Some(length) = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1) {
         let (line, after) = rest.split_at(length);
         match lines::entries::<Change>(line) {

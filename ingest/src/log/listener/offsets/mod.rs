@@ -8,7 +8,7 @@ mod places;
 pub use kept::Offsets;
 
 use super::code;
-use super::shared::Shared;
+use super::shared::ListenerShared;
 use super::topics::failed;
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
@@ -24,13 +24,13 @@ use kafka_protocol::messages::{
     delete_groups_response::DeletableGroupResult,
 };
 use kafka_protocol::protocol::StrBytes;
-use places::Committed;
+use places::CommittedOffset;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first version that asks for several groups.
 const SEVERAL: i16 = 8;
 
-impl Shared {
+impl ListenerShared {
     pub(super) async fn commit_offsets(&self, request: OffsetCommitRequest) -> OffsetCommitResponse {
         let group = request.group_id.as_str();
         let instance = request.group_instance_id.as_deref();
@@ -49,7 +49,7 @@ impl Shared {
                     None => code::UNKNOWN_TOPIC_OR_PARTITION,
                     Some(partition) => {
                         let metadata = asked.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
-                        let committed = Committed { offset: asked.committed_offset, metadata };
+                        let committed = CommittedOffset { offset: asked.committed_offset, metadata };
                         places.push((topic.name.to_string(), partition, committed));
                         code::NONE
                     }
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// Keeps places durably: a code for each.
-    async fn commit(&self, group: &str, places: Vec<(String, u32, Committed)>) -> Vec<i16> {
+    async fn commit(&self, group: &str, places: Vec<(String, u32, CommittedOffset)>) -> Vec<i16> {
         if places.is_empty() {
             return Vec::new();
         }
@@ -125,9 +125,13 @@ impl Shared {
     }
 
     /// What a group has committed for partitions, each once, or for all that it has.
-    fn committed(&self, group: &GroupId, asked: Option<Vec<(TopicName, Vec<i32>)>>) -> Vec<(TopicName, Vec<Found>)> {
-        let found = |number: i32, committed: Option<Committed>| match committed {
-            Some(Committed { offset, metadata }) => (number, offset, StrBytes::from_string(metadata)),
+    fn committed(
+        &self,
+        group: &GroupId,
+        asked: Option<Vec<(TopicName, Vec<i32>)>>,
+    ) -> Vec<(TopicName, Vec<OffsetEntry>)> {
+        let found = |number: i32, committed: Option<CommittedOffset>| match committed {
+            Some(CommittedOffset { offset, metadata }) => (number, offset, StrBytes::from_string(metadata)),
             None => (number, -1, StrBytes::default()),
         };
         let Some(asked) = asked else {
@@ -211,7 +215,7 @@ impl Shared {
 }
 
 /// A partition, its offset, and what is kept beside it.
-type Found = (i32, i64, StrBytes);
+type OffsetEntry = (i32, i64, StrBytes);
 
 /// The topics that a member says it reads, in the form that consumers have for it: a version, then names.
 pub fn subscribed(mut metadata: Bytes) -> Option<Vec<String>> {

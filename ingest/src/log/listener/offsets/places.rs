@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// A place up to which a group has read, or whatever else it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Committed {
+pub struct CommittedOffset {
     /// The offset.
     pub offset: i64,
     /// What the group keeps beside it.
@@ -14,7 +14,7 @@ pub struct Committed {
 }
 
 /// The places of one group, by topic and partition.
-pub type Places = BTreeMap<String, BTreeMap<u32, Committed>>;
+pub type CommittedOffsets = BTreeMap<String, BTreeMap<u32, CommittedOffset>>;
 
 /// Those of all groups.
-pub type Groups = BTreeMap<String, Places>;
+pub type GroupOffsets = BTreeMap<String, CommittedOffsets>;

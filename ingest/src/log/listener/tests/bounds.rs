@@ -40,13 +40,13 @@ fn codes(client: &mut Client, request: &m::ProduceRequest) -> Vec<i16> {
     client.ask(9, request).responses[0].partition_responses.iter().map(|partition| partition.error_code).collect()
 }
 
-fn appended(served: &Served) -> u64 {
+fn appended(served: &TestListener) -> u64 {
     served.inputs.ends().unwrap().iter().map(|(_, end)| end).sum()
 }
 
 #[test]
 fn a_record_above_its_bound_is_refused_when_it_is_published() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for is_compressed in [false, true] {
         let [most, more, far] = [0, 1, 500_000].map(|over| of_bytes(RECORD_BYTES_MAX + over, is_compressed));
@@ -72,8 +72,9 @@ fn bomb(value_bytes: usize, count: usize) -> Bytes {
 
 #[test]
 fn a_request_that_expands_to_more_than_it_may_is_refused_as_a_whole() {
-    let config = Config { records_bytes_max: 1_000_000, records_memory_max: 2_000_000, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config =
+        ListenerConfig { records_bytes_max: 1_000_000, records_memory_max: 2_000_000, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     let mut client = Client::of(&served);
     let all_refused = [code::MESSAGE_TOO_LARGE; 3];
     assert_eq!(codes(&mut client, &of_batches((0..3).map(|_| bomb(20_000, 20)))), all_refused, "1.2 MB in all");
@@ -87,7 +88,10 @@ fn a_request_that_expands_to_more_than_it_may_is_refused_as_a_whole() {
 /// Bodies over HTTP and records of Kafka clients have one budget.
 #[test]
 fn a_request_waits_unread_while_other_doors_have_the_bytes_that_it_expands_to() {
-    let served = Served::start(Access::Client, Config { records_bytes_max: 1_000_000, ..Config::default() });
+    let served = TestListener::start(
+        Access::Client,
+        ListenerConfig { records_bytes_max: 1_000_000, ..ListenerConfig::default() },
+    );
     let mut client = Client::of(&served);
     let large = of_batches((0..2).map(|_| bomb(20_000, 20)));
     let small = of_batches([of_bytes(100, false)]);
@@ -111,7 +115,7 @@ fn a_request_waits_unread_while_other_doors_have_the_bytes_that_it_expands_to() 
 
 #[test]
 fn a_partition_is_named_once_when_something_is_published() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let mut request = of_batches([batch(&["a"], (-1, -1, -1)), batch(&["b"], (-1, -1, -1))]);
     request.topic_data[0].partition_data[1].index = 0;
@@ -121,7 +125,7 @@ fn a_partition_is_named_once_when_something_is_published() {
 
 #[test]
 fn what_only_nodes_write_is_not_taken_from_clients() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let headers = ["tw_actor", "ce_id", "tw_epoch", "two"].map(|name| (SmolStr::new_static(name), None));
     let record = Record { headers: headers.to_vec(), ..Record::default() };
     let mut to = Vec::new();
@@ -138,7 +142,7 @@ fn what_only_nodes_write_is_not_taken_from_clients() {
 
 #[test]
 fn what_is_named_many_times_is_answered_once() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     const TIMES: usize = 500;
     let group = m::GroupId(StrBytes::from_static_str("g"));
@@ -175,8 +179,8 @@ fn what_is_named_many_times_is_answered_once() {
 
 #[test]
 fn no_answer_is_larger_than_it_may_be() {
-    let config = Config { fetch_bytes_max: 4 << 20, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config = ListenerConfig { fetch_bytes_max: 4 << 20, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     let mut client = Client::of(&served);
     for _ in 0..8 {
         assert_eq!(codes(&mut client, &of_batches([of_bytes(RECORD_BYTES_MAX, false)])), [code::NONE]);
@@ -198,7 +202,7 @@ fn no_answer_is_larger_than_it_may_be() {
 /// What librdkafka sends for the metadata of all topics: three bytes more than the request has.
 #[test]
 fn bytes_that_are_left_over_in_a_request_are_passed_by() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for version in [9_u8, 12] {
         let head = [0, 3, 0, version, 0, 0, 0, 77, 0, 7, b'r', b'd', b'k', b'a', b'f', b'k', b'a', 0];
@@ -217,7 +221,7 @@ fn bytes_that_are_left_over_in_a_request_are_passed_by() {
 }
 
 /// A client that comes from that address of this machine.
-fn from(served: &Served, address: &str) -> Client {
+fn from(served: &TestListener, address: &str) -> Client {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -237,7 +241,8 @@ fn is_served(client: &mut Client) -> bool {
 
 #[test]
 fn an_address_has_only_so_many_connections_and_takes_none_from_others() {
-    let served = Served::start(Access::Client, Config { connections_per_ip_max: 2, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { connections_per_ip_max: 2, ..ListenerConfig::default() });
     let mut of_one: Vec<Client> = (0..2).map(|_| from(&served, "127.0.0.2")).collect();
     assert!(of_one.iter_mut().all(is_served));
     assert!(!is_served(&mut from(&served, "127.0.0.2")), "a third of the same address");

@@ -2,7 +2,7 @@
 
 use super::protocol::{Client, framed, topic};
 use super::*;
-use crate::testing::Faults;
+use crate::testing::DiskFaults;
 use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -92,7 +92,7 @@ fn committed(client: &mut Client) -> i64 {
 
 #[test]
 fn members_share_until_one_is_silent() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let (mut one, mut two) = (Client::of(&served), Client::of(&served));
     // The first is alone, and leads.
     let first = name(&mut one);
@@ -133,7 +133,10 @@ fn members_share_until_one_is_silent() {
 
 #[test]
 fn a_group_has_its_limits() {
-    let served = Served::start(Access::Client, Config { members_max: 1, member_bytes_max: 100, ..Config::default() });
+    let served = TestListener::start(
+        Access::Client,
+        ListenerConfig { members_max: 1, member_bytes_max: 100, ..ListenerConfig::default() },
+    );
     let (mut one, mut two) = (Client::of(&served), Client::of(&served));
     let first = name(&mut one);
     assert_eq!(one.ask(4, &joining(&first)).error_code, 0);
@@ -155,17 +158,17 @@ fn keep(client: &mut Client, offset: i64) -> i16 {
 /// What another listener finds that begins on what the disk has without its power.
 fn kept(disk: &Disk) -> i64 {
     let disk = disk.after_power_loss(|synced, _| synced.to_vec());
-    let served = Served::start_on(&disk, Access::Client, Config::default());
+    let served = TestListener::start_on(&disk, Access::Client, ListenerConfig::default());
     committed(&mut Client::of(&served))
 }
 
 #[test]
 fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
     let disk = Disk::default();
-    let served = Served::start_on(&disk, Access::Client, Config::default());
+    let served = TestListener::start_on(&disk, Access::Client, ListenerConfig::default());
     let (mut client, mut other) = (Client::of(&served), Client::of(&served));
     assert_eq!(keep(&mut client, 5), code::NONE);
-    disk.fail(Faults { steps_left: Some(0), ..Faults::default() });
+    disk.fail(DiskFaults { steps_left: Some(0), ..DiskFaults::default() });
     for _ in 0..3 {
         assert_eq!(keep(&mut client, 6), code::COORDINATOR_NOT_AVAILABLE, "Kafka's clients try again by themselves");
         assert_eq!(kept(&disk), 5);
@@ -175,7 +178,7 @@ fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
     assert_eq!(other.ask(4, &joining(&member)).error_code, code::NONE);
     let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(member);
     assert_eq!(other.ask(2, &leave).error_code, code::NONE);
-    disk.fail(Faults::default());
+    disk.fail(DiskFaults::default());
     assert_eq!(keep(&mut client, 7), code::NONE);
     assert_eq!(kept(&disk), 7);
 }

@@ -25,7 +25,7 @@ fn cut(at: TopicPartition, offset: u64) -> Cut {
 
 #[test]
 fn a_compacted_view_is_read_from_any_offset_as_the_journal_has_it() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     for number in 0..400 {
         // Some rows are rarely written, so that their records are far apart.
         let key = if number % 50 == 0 { number / 50 % KEYS } else { number % 3 };
@@ -58,7 +58,8 @@ fn settings(client: &mut Client, name: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn clients_are_told_how_topics_are_kept() {
-    let served = Served::start(Access::Client, Config { outputs_kept_ms: 5_000, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { outputs_kept_ms: 5_000, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let mut told = |topic: &str, names: [&str; 4]| {
         let settings = settings(&mut client, topic);

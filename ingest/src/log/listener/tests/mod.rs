@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 const PREFIX: &str = "test.";
 
 /// A listener before journals of its own, with a thread of its own. Offsets are on a disk in memory.
-struct Served {
+struct TestListener {
     address: SocketAddr,
     inputs: Arc<dyn Log>,
     outputs: Arc<dyn Log>,
@@ -35,27 +35,34 @@ struct Served {
     folder: Arc<TempDir>,
 }
 
-impl Served {
-    fn start(access: Access, config: Config) -> Served {
-        Served::start_on(&Disk::default(), access, config)
+impl TestListener {
+    fn start(access: Access, config: ListenerConfig) -> TestListener {
+        TestListener::start_on(&Disk::default(), access, config)
     }
 
-    fn start_on(disk: &Disk, access: Access, config: Config) -> Served {
+    fn start_on(disk: &Disk, access: Access, config: ListenerConfig) -> TestListener {
         let folder = tempfile::tempdir().unwrap();
         let open = |name: &str, partitions: &Partitions| -> Arc<dyn Log> {
             // Segments so small that deleting has something to delete.
-            let config = journal::Config { segment_bytes: 20_000, ..journal::Config::default() };
+            let config = journal::JournalConfig { segment_bytes: 20_000, ..journal::JournalConfig::default() };
             Arc::new(Journal::open(&folder.path().join(name), partitions, config).unwrap())
         };
         let inputs = open("inputs", &Partitions::uniform(PARTITIONS));
         let outputs = open("outputs", &Partitions::outputs(PARTITIONS));
-        Served::before(inputs, outputs, Arc::new(folder), disk, access, config)
+        TestListener::before(inputs, outputs, Arc::new(folder), disk, access, config)
     }
 
     /// Another listener before the same logs, as after a restart: it knows nothing but what is durable.
-    fn again(&self) -> Served {
+    fn again(&self) -> TestListener {
         let (inputs, outputs) = (Arc::clone(&self.inputs), Arc::clone(&self.outputs));
-        Served::before(inputs, outputs, Arc::clone(&self.folder), &Disk::default(), Access::Client, Config::default())
+        TestListener::before(
+            inputs,
+            outputs,
+            Arc::clone(&self.folder),
+            &Disk::default(),
+            Access::Client,
+            ListenerConfig::default(),
+        )
     }
 
     fn before(
@@ -64,12 +71,12 @@ impl Served {
         folder: Arc<TempDir>,
         disk: &Disk,
         access: Access,
-        config: Config,
-    ) -> Served {
+        config: ListenerConfig,
+    ) -> TestListener {
         // What large ones may have of it is as much as all records of a request may have, so that one that most likely has
         // less can be seen to ask for them.
         let bytes = InFlight::new(config.records_bytes_max.div_ceil(7) * 8);
-        let parts = Parts {
+        let parts = ListenerParts {
             inputs: Arc::clone(&inputs),
             outputs: Some(Arc::clone(&outputs)),
             topic_prefix: PREFIX.to_owned(),
@@ -87,7 +94,7 @@ impl Served {
                 let _ = stopped.await;
             }));
         });
-        Served { address, inputs, outputs, bytes, stop: Some(stop), thread: Some(thread), folder }
+        TestListener { address, inputs, outputs, bytes, stop: Some(stop), thread: Some(thread), folder }
     }
 
     /// The log that it serves, as a client sees it.
@@ -97,16 +104,16 @@ impl Served {
 
     /// The log of these topics.
     fn client_of(&self, partitions: &Partitions) -> KafkaLog {
-        let config = crate::log::kafka::Config {
+        let config = crate::log::kafka::KafkaConfig {
             bootstrap: self.address.to_string(),
             topic_prefix: PREFIX.to_owned(),
-            ..crate::log::kafka::Config::default()
+            ..crate::log::kafka::KafkaConfig::default()
         };
         KafkaLog::open(config, partitions).unwrap()
     }
 }
 
-impl Drop for Served {
+impl Drop for TestListener {
     fn drop(&mut self) {
         drop(self.stop.take());
         drop(self.thread.take().map(std::thread::JoinHandle::join));
@@ -117,7 +124,7 @@ impl Drop for Served {
 fn it_keeps_the_contract_of_every_log() {
     let mut served = Vec::new();
     contract_tests::run_all(|| {
-        served.push(Served::start(Access::Owner, Config::default()));
+        served.push(TestListener::start(Access::Owner, ListenerConfig::default()));
         Arc::new(served.last().unwrap().client())
     });
 }

@@ -15,7 +15,7 @@ fn number(client: &mut Client) -> i64 {
 
 #[test]
 fn a_producer_continues_after_a_restart_with_any_sequence() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let id = number(&mut client);
     assert_eq!(produced(&mut client, &produce(NAME, 1, batch(&["a", "b"], (id, 0, 0)))), (0, 0));
@@ -33,7 +33,7 @@ fn a_producer_continues_after_a_restart_with_any_sequence() {
 
 #[test]
 fn an_error_says_where_the_partition_begins() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     for _ in 0..40 {
         append(&*served.inputs, vec![(ORDERS, text(&"x".repeat(1_000)))]).unwrap();
     }
@@ -54,7 +54,7 @@ fn an_error_says_where_the_partition_begins() {
 
 #[test]
 fn asking_for_numbers_forgets_nobody() {
-    let served = Served::start(Access::Client, Config { producers_max: 2, ..Config::default() });
+    let served = TestListener::start(Access::Client, ListenerConfig { producers_max: 2, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let id = number(&mut client);
     assert_eq!(produced(&mut client, &produce(NAME, 1, batch(&["a"], (id, 0, 0)))), (0, 0));

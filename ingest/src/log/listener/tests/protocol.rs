@@ -22,7 +22,7 @@ pub const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 1);
 pub struct Client(pub TcpStream);
 
 impl Client {
-    pub fn of(served: &Served) -> Client {
+    pub fn of(served: &TestListener) -> Client {
         let stream = TcpStream::connect(served.address).unwrap();
         stream.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
         Client(stream)
@@ -112,7 +112,7 @@ pub fn fetched(client: &mut Client, request: &FetchRequest) -> (i16, i64, Bytes)
 
 #[test]
 fn what_is_answered_is_announced_whatever_version_asks() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for version in 0..=4 {
         let request = ApiVersionsRequest::default();
@@ -138,7 +138,7 @@ fn what_is_answered_is_announced_whatever_version_asks() {
 /// The bytes of a request and its answer, as they are on the wire.
 #[test]
 fn an_answer_is_the_protocol_s_byte_for_byte() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     // Metadata 0 of a topic that is not there, by client "c", number 5.
     client.send(b"\0\0\0\x12\0\x03\0\0\0\0\0\x05\0\x01c\0\0\0\x01\0\x01x");
@@ -151,7 +151,7 @@ fn an_answer_is_the_protocol_s_byte_for_byte() {
 
 #[test]
 fn records_are_appended_and_read_back_as_batches() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let name = "test.orders.commands";
     assert_eq!(produced(&mut client, &produce(name, 1, batch(&["a", "b"], (-1, -1, -1)))), (0, 0));
@@ -170,7 +170,7 @@ fn records_are_appended_and_read_back_as_batches() {
 
 #[test]
 fn who_waits_for_records_has_them_when_they_come() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     client.send(&framed(12, &fetch("test.orders.commands", 1, 0, 20_000)));
     let outputs = TopicPartition::new(Topic::Progress, 0);
@@ -186,7 +186,7 @@ fn who_waits_for_records_has_them_when_they_come() {
 
 #[test]
 fn nobody_appends_to_what_the_engine_writes() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let one = || batch(&["a"], (-1, -1, -1));
     for name in ["test.epochs", "test.orders.events", "test.views.orders", "test.dead-letters"] {
@@ -203,7 +203,7 @@ fn nobody_appends_to_what_the_engine_writes() {
 
 #[test]
 fn a_batch_that_is_sent_twice_is_in_the_log_once() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let id = client.ask(4, &InitProducerIdRequest::default().with_transactional_id(None)).producer_id.0;
     let name = "test.orders.commands";
@@ -218,7 +218,8 @@ fn a_batch_that_is_sent_twice_is_in_the_log_once() {
 
 #[test]
 fn a_batch_that_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
-    let served = Served::start(Access::Client, Config { batch_bytes_max: 1_000, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { batch_bytes_max: 1_000, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let good = batch(&["abcdefgh"], (-1, -1, -1));
     let mut random = Random::new(11);
@@ -241,7 +242,8 @@ fn a_batch_that_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
 /// Whatever comes, only who sent it is sent away, and the others are answered as before.
 #[test]
 fn bytes_that_are_no_requests_harm_nobody_else() {
-    let served = Served::start(Access::Client, Config { request_ms_max: 200, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { request_ms_max: 200, ..ListenerConfig::default() });
     let mut other = Client::of(&served);
     let good = framed(9, &produce("test.orders.commands", 1, batch(&["a"], (-1, -1, -1))));
     let mut random = Random::new(5);
@@ -285,8 +287,8 @@ fn bytes_that_are_no_requests_harm_nobody_else() {
 fn who_takes_no_answers_holds_up_nobody_else() {
     const ASKED: usize = 80;
     const BYTES: usize = 1 << 20;
-    let config = Config { connections_max: 2, write_ms_max: 500, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config = ListenerConfig { connections_max: 2, write_ms_max: 500, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     let (mut slow, mut other) = (Client::of(&served), Client::of(&served));
     let large = "x".repeat(BYTES - 1_000);
     let one = produce("test.orders.commands", 1, batch(&[large.as_str()], (-1, -1, -1)));

@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 
 /// The versions of each kind that were looked at.
 #[derive(Default)]
-struct Checked(BTreeSet<(i16, i16)>);
+struct VersionSet(BTreeSet<(i16, i16)>);
 
-impl Checked {
+impl VersionSet {
     fn check<R: Request + Default>(&mut self, request: &R) {
         let api = Api::find(R::KEY, Access::Owner).unwrap();
         for version in api.least..=api.most {
@@ -38,7 +38,7 @@ fn text() -> StrBytes {
     StrBytes::from_static_str("some text")
 }
 
-fn groups(checked: &mut Checked) {
+fn groups(checked: &mut VersionSet) {
     let group = || m::GroupId(text());
     let partition = m::offset_commit_request::OffsetCommitRequestPartition::default();
     let one = m::offset_commit_request::OffsetCommitRequestTopic::default().with_partitions(vec![partition]);
@@ -73,7 +73,7 @@ fn groups(checked: &mut Checked) {
     checked.check(&m::OffsetDeleteRequest::default().with_topics(vec![one]));
 }
 
-fn transactions(checked: &mut Checked) {
+fn transactions(checked: &mut VersionSet) {
     let one = m::add_partitions_to_txn_request::AddPartitionsToTxnTopic::default().with_partitions(vec![1, 2]);
     checked.check(&m::AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![one]));
     checked.check(&m::AddOffsetsToTxnRequest::default().with_group_id(m::GroupId(text())));
@@ -83,7 +83,7 @@ fn transactions(checked: &mut Checked) {
     checked.check(&m::TxnOffsetCommitRequest::default().with_topics(vec![one]));
 }
 
-fn topics(checked: &mut Checked) {
+fn topics(checked: &mut VersionSet) {
     let name = || topic("t");
     let partition = m::list_offsets_request::ListOffsetsPartition::default();
     let one = m::list_offsets_request::ListOffsetsTopic::default().with_name(name()).with_partitions(vec![partition]);
@@ -106,7 +106,7 @@ fn topics(checked: &mut Checked) {
 
 #[test]
 fn shapes_are_those_of_the_requests() {
-    let mut checked = Checked::default();
+    let mut checked = VersionSet::default();
     checked.check(&produce("test.orders.commands", 1, batch(&["a"], (-1, -1, -1))));
     checked.check(&fetch("test.orders.commands", 1, 0, 0));
     groups(&mut checked);

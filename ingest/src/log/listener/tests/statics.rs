@@ -40,7 +40,7 @@ fn heartbeat(client: &mut Client, instance: &'static str, generation: i32, id: &
 
 #[test]
 fn a_static_member_has_its_share_again_after_its_restart() {
-    let served = Served::start(Access::Client, Config { first_join_ms: 0, ..Config::default() });
+    let served = TestListener::start(Access::Client, ListenerConfig { first_join_ms: 0, ..ListenerConfig::default() });
     let (mut one, mut two) = (Client::of(&served), Client::of(&served));
     let none = StrBytes::default();
     let first = one.ask(5, &joining_as("one", &none));
@@ -95,7 +95,10 @@ fn a_static_member_has_its_share_again_after_its_restart() {
 
 #[test]
 fn groups_beyond_their_number_are_refused_and_none_leaves() {
-    let served = Served::start(Access::Client, Config { groups_max: 3, first_join_ms: 0, ..Config::default() });
+    let served = TestListener::start(
+        Access::Client,
+        ListenerConfig { groups_max: 3, first_join_ms: 0, ..ListenerConfig::default() },
+    );
     let mut client = Client::of(&served);
     let commit = |client: &mut Client, name: &'static str| {
         let partition = m::offset_commit_request::OffsetCommitRequestPartition::default().with_committed_offset(5);
@@ -129,7 +132,7 @@ fn groups_beyond_their_number_are_refused_and_none_leaves() {
 fn offsets_are_taken_away_but_of_topics_that_are_read() {
     const READ: &str = "test.orders.events";
     const OTHER: &str = "test.stock.events";
-    let served = Served::start(Access::Client, Config { first_join_ms: 0, ..Config::default() });
+    let served = TestListener::start(Access::Client, ListenerConfig { first_join_ms: 0, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let mut metadata = Vec::new();
     metadata.put_slice(b"\0\x01\0\0\0\x01");

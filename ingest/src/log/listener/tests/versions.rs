@@ -15,7 +15,7 @@ const VIEW: &str = "test.views.orders";
 
 #[test]
 fn groups_work_in_every_version() {
-    let served = Served::start(Access::Client, Config { first_join_ms: 0, ..Config::default() });
+    let served = TestListener::start(Access::Client, ListenerConfig { first_join_ms: 0, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let mut member = StrBytes::default();
     for (generation, version) in (1..).zip(0..=9) {
@@ -77,7 +77,7 @@ fn groups_work_in_every_version() {
 
 #[test]
 fn offsets_work_in_every_version() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for version in 2..=9 {
         let offset = i64::from(version) - 5;
@@ -106,7 +106,7 @@ fn offsets_work_in_every_version() {
 
 #[test]
 fn topics_are_told_in_every_version() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     append(&*served.inputs, vec![(ORDERS, text("a")), (ORDERS, text("b"))]).unwrap();
     for version in 0..=12 {
@@ -135,7 +135,7 @@ fn topics_are_told_in_every_version() {
 
 #[test]
 fn the_record_with_the_latest_time_is_found() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     let at = |timestamp_ms| (ORDERS, crate::log::Record { timestamp_ms, ..text("x") });
     append(&*served.inputs, vec![at(50), at(90), at(70), at(90), at(10)]).unwrap();
@@ -168,7 +168,7 @@ fn put_text(text: &str, to: &mut Vec<u8>) {
 
 #[test]
 fn versions_of_old_clients_are_answered_byte_for_byte() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     append(&*served.inputs, vec![(ORDERS, text("a")), (ORDERS, text("b"))]).unwrap();
     let mut ask = |key, version, body: &[u8]| {
@@ -236,7 +236,7 @@ fn versions_of_old_clients_are_answered_byte_for_byte() {
 
 #[test]
 fn nobody_makes_topics_and_transactions_are_refused_in_every_version() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for version in 2..=7 {
         let one = m::create_topics_request::CreatableTopic::default().with_name(topic("t"));
@@ -279,7 +279,8 @@ fn nobody_makes_topics_and_transactions_are_refused_in_every_version() {
 /// A setting that differs from a broker's default is the topic's own: tools show no others.
 #[test]
 fn settings_say_in_every_version_whose_they_are() {
-    let served = Served::start(Access::Client, Config { outputs_kept_ms: 1_234, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { outputs_kept_ms: 1_234, ..ListenerConfig::default() });
     let mut client = Client::of(&served);
     let (of_topic, default) = (1, 5);
     for version in 1..=4 {
@@ -308,7 +309,7 @@ fn settings_say_in_every_version_whose_they_are() {
 
 #[test]
 fn the_log_says_how_large_topics_are() {
-    let served = Served::start(Access::Client, Config::default());
+    let served = TestListener::start(Access::Client, ListenerConfig::default());
     let mut client = Client::of(&served);
     for _ in 0..10 {
         append(&*served.inputs, vec![(ORDERS, text(&"x".repeat(1_000)))]).unwrap();

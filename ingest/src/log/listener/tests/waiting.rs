@@ -10,7 +10,7 @@ const NAME: &str = "test.orders.commands";
 const LONG_MS: i32 = 60_000;
 
 /// Somebody who comes now is answered, although all places were taken.
-fn assert_served(served: &Served) {
+fn assert_served(served: &TestListener) {
     let begun = Instant::now();
     let mut other = Client::of(served);
     assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, code::NONE);
@@ -19,7 +19,8 @@ fn assert_served(served: &Served) {
 
 #[test]
 fn a_client_that_is_gone_while_it_waits_for_its_group_gives_its_place_free() {
-    let served = Served::start(Access::Client, Config { connections_max: 4, ..Config::default() });
+    let served =
+        TestListener::start(Access::Client, ListenerConfig { connections_max: 4, ..ListenerConfig::default() });
     let mut leader = Client::of(&served);
     let first = name(&mut leader);
     assert_eq!(leader.ask(4, &joining(&first)).error_code, code::NONE);
@@ -36,8 +37,8 @@ fn a_client_that_is_gone_while_it_waits_for_its_group_gives_its_place_free() {
 
 #[test]
 fn a_client_that_is_gone_while_it_waits_for_records_gives_its_place_free() {
-    let config = Config { connections_max: 2, fetch_wait_ms_max: 600_000, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config = ListenerConfig { connections_max: 2, fetch_wait_ms_max: 600_000, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     for _ in 0..2 {
         Client::of(&served).send(&framed(12, &fetch(NAME, 1, 0, 600_000)));
     }
@@ -46,8 +47,8 @@ fn a_client_that_is_gone_while_it_waits_for_records_gives_its_place_free() {
 
 #[test]
 fn a_large_request_that_does_not_come_holds_up_nobody_else() {
-    let config = Config { requests_bytes_max: 300_000, request_ms_max: 600_000, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config = ListenerConfig { requests_bytes_max: 300_000, request_ms_max: 600_000, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     let large = "x".repeat(250_000);
     let good = framed(9, &produce(NAME, 1, batch(&[large.as_str()], (-1, -1, -1))));
     let mut slow: Vec<Client> = (0..3).map(|_| Client::of(&served)).collect();
@@ -66,8 +67,8 @@ fn a_large_request_that_does_not_come_holds_up_nobody_else() {
 
 #[test]
 fn a_client_that_does_not_take_its_answer_holds_up_nobody_else() {
-    let config = Config { answers_bytes_max: 2_500_000, write_ms_max: 600_000, ..Config::default() };
-    let served = Served::start(Access::Client, config);
+    let config = ListenerConfig { answers_bytes_max: 2_500_000, write_ms_max: 600_000, ..ListenerConfig::default() };
+    let served = TestListener::start(Access::Client, config);
     let mut other = Client::of(&served);
     let large = "x".repeat(1_000_000);
     for offset in 0..8 {

@@ -4,8 +4,8 @@
 use super::{ORDERS, TestEnv, history, open, record};
 use crate::Error;
 use crate::log::Log;
-use crate::log::journal::base::Base;
-use crate::testing::{Disk, Faults};
+use crate::log::journal::base::CompactedPrefix;
+use crate::testing::{Disk, DiskFaults};
 
 /// What a crash left is before or after the move, whole; the same move again leads to what comes after.
 struct Outcomes {
@@ -43,9 +43,9 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_move() {
     let base = env.disk.copy();
     let mut outcomes = Outcomes { before: env, after, seen: [0, 0] };
     let attempt = |env: &TestEnv, steps: usize| {
-        env.disk.fail(Faults { steps_left: Some(steps), ..Faults::default() });
+        env.disk.fail(DiskFaults { steps_left: Some(steps), ..DiskFaults::default() });
         let result = env.journal.delete_before(&floor);
-        env.disk.fail(Faults::default());
+        env.disk.fail(DiskFaults::default());
         result.is_ok()
     };
     let left_by = |env: &TestEnv| [env.disk.copy(), env.disk.after_power_loss(|synced, _| synced.to_vec())];
@@ -58,7 +58,7 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_move() {
             for further in [0, 1, 3] {
                 // The start that cleans up may end early too, or be refused by the disk.
                 let disk = disk.copy();
-                disk.fail(Faults { steps_left: Some(further), ..Faults::default() });
+                disk.fail(DiskFaults { steps_left: Some(further), ..DiskFaults::default() });
                 drop(open(&disk));
                 outcomes.check(&disk.copy(), &floor, &format!("step {steps}, then {further} of the start"));
             }
@@ -84,7 +84,7 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_move() {
 fn a_base_that_is_not_what_was_written_is_refused_by_name() {
     let (mut env, floor) = history();
     env.compact(&floor, i64::MAX);
-    let name = Base::name(env.front().1);
+    let name = CompactedPrefix::name(env.front().1);
     let bytes = env.disk.bytes(&name);
     let refused = |disk: &Disk, named: &str| {
         let names = disk.names();

@@ -8,7 +8,7 @@ use super::*;
 use crate::log::journal::Journal;
 use crate::log::{Log, LogReader, Partitions, ReadLimit};
 use crate::testing::contract_tests::{LIMIT, append, by_partition, read_to};
-use crate::testing::{Disk, Faults, Random};
+use crate::testing::{Disk, DiskFaults, Random};
 use bytes::Bytes;
 use dataflows::contract::domain::Domain;
 use dataflows::contract::epoch::Cut;
@@ -29,15 +29,15 @@ type Model = BTreeMap<TopicPartition, BTreeMap<u64, Record>>;
 type Rows = BTreeMap<(TopicPartition, Bytes), Bytes>;
 
 /// Many segments, and commits of a few records.
-fn config() -> Config {
-    Config {
+fn config() -> JournalConfig {
+    JournalConfig {
         segment_bytes: 400,
         commit_bytes_max: 300,
         batch_records_max: 3,
         read_window_bytes: 64,
         index_distance_bytes: 100,
         index_marks_max: 5,
-        ..Config::default()
+        ..JournalConfig::default()
     }
 }
 
@@ -45,7 +45,7 @@ fn open(disk: &Disk) -> Result<Journal, Error> {
     open_as(disk, config())
 }
 
-fn open_as(disk: &Disk, config: Config) -> Result<Journal, Error> {
+fn open_as(disk: &Disk, config: JournalConfig) -> Result<Journal, Error> {
     Journal::open_on(Arc::new(disk.clone()), &Partitions::outputs(2), config)
 }
 
@@ -201,8 +201,8 @@ impl TestEnv {
         let (_, front) = self.front();
         let files: Vec<String> =
             self.disk.names().into_iter().filter(|name| !["front", "meta"].contains(&&**name)).collect();
-        let bases: Vec<&String> = files.iter().filter(|name| Base::is_name(name)).collect();
-        let expected: Vec<String> = (front > 0).then(|| Base::name(front)).into_iter().collect();
+        let bases: Vec<&String> = files.iter().filter(|name| CompactedPrefix::is_name(name)).collect();
+        let expected: Vec<String> = (front > 0).then(|| CompactedPrefix::name(front)).into_iter().collect();
         assert_eq!(bases, expected.iter().collect::<Vec<_>>());
         let bytes: usize = files.iter().map(|name| self.disk.bytes(name).len()).sum();
         assert_eq!(bytes as u64, self.journal.bytes(), "{files:?}");
@@ -219,19 +219,19 @@ fn any_floor(env: &TestEnv, random: &mut Random) -> Cut {
 }
 
 /// A reader of views that lives on while the front moves, and the rows that it has.
-struct Following {
+struct ViewReader {
     since_ms: i64,
     reader: Box<dyn LogReader>,
     rows: Rows,
     next: BTreeMap<TopicPartition, u64>,
 }
 
-impl Following {
-    fn new(env: &TestEnv) -> Following {
+impl ViewReader {
+    fn new(env: &TestEnv) -> ViewReader {
         let mut from = Cut::default();
         [ORDERS, STOCK].into_iter().for_each(|at| from.set(at, 0));
         let reader = env.journal.reader(&from).unwrap();
-        Following { since_ms: env.now_ms, reader, rows: Rows::new(), next: BTreeMap::new() }
+        ViewReader { since_ms: env.now_ms, reader, rows: Rows::new(), next: BTreeMap::new() }
     }
 
     /// Reads on by some records; says whether that was all.
@@ -269,7 +269,7 @@ fn any_history_is_as_the_model_says_and_readers_under_way_come_to_its_rows() {
         println!("seed {seed}");
         let random = &mut Random::new(seed);
         let mut env = TestEnv::new();
-        let mut readers: Vec<Following> = Vec::new();
+        let mut readers: Vec<ViewReader> = Vec::new();
         for _ in 0..200 {
             match random.below(12) {
                 0 => {
@@ -285,10 +285,10 @@ fn any_history_is_as_the_model_says_and_readers_under_way_come_to_its_rows() {
                     let disk = env.disk.clone();
                     drop(std::mem::replace(&mut env.journal, open(&Disk::default()).unwrap()));
                     let is_packed = random.below(2) == 0;
-                    env.journal = open_as(&disk, Config { is_packed, ..config() }).unwrap();
+                    env.journal = open_as(&disk, JournalConfig { is_packed, ..config() }).unwrap();
                     env.check();
                 }
-                2 => readers.push(Following::new(&env)),
+                2 => readers.push(ViewReader::new(&env)),
                 3 | 4 => {
                     for reader in &mut readers {
                         reader.goes_on(&env, 1 + random.below(10));
@@ -388,7 +388,7 @@ fn a_disk_without_room_loses_nothing_and_has_its_room_back() {
     let names = env.disk.names();
     let mut room = 0;
     loop {
-        env.disk.fail(Faults { room_bytes: Some(room), ..Faults::default() });
+        env.disk.fail(DiskFaults { room_bytes: Some(room), ..DiskFaults::default() });
         match env.journal.delete_before(&floor) {
             Ok(()) => break,
             Err(Error::Io { source, .. }) => assert_eq!(source.kind(), std::io::ErrorKind::StorageFull),

@@ -5,7 +5,7 @@ use super::{ORDERS, TestEnv, history, on, open};
 use crate::Error;
 use crate::log::Log;
 use crate::testing::contract_tests::text;
-use crate::testing::{Disk, Faults, Random};
+use crate::testing::{Disk, DiskFaults, Random};
 
 #[test]
 fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_deletion() {
@@ -33,7 +33,7 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_deletion() {
     let mut outcomes = [0, 0];
     loop {
         let env = on(&base.copy(), &env.model);
-        env.disk.fail(Faults { steps_left: Some(steps), ..Faults::default() });
+        env.disk.fail(DiskFaults { steps_left: Some(steps), ..DiskFaults::default() });
         let result = env.journal.delete_before(&floor);
         let lost = env.disk.after_power_loss(|synced, _| synced.to_vec());
         for (disk, what) in [(env.disk.copy(), "killed"), (lost, "power lost")] {
@@ -42,14 +42,14 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_deletion() {
             for further in 0..6 {
                 // The start that cleans up may end early too, or be refused by the disk.
                 let disk = disk.copy();
-                disk.fail(Faults { steps_left: Some(further), ..Faults::default() });
+                disk.fail(DiskFaults { steps_left: Some(further), ..DiskFaults::default() });
                 drop(open(&disk));
                 check(on(&disk.copy(), &env.model), &format!("{what} at step {steps}, then at {further}"));
             }
         }
         // Nor does it harm the process if it lives on: it reads, and the next deletion does the rest.
         env.check();
-        env.disk.fail(Faults::default());
+        env.disk.fail(DiskFaults::default());
         env.journal.delete_before(&floor).unwrap();
         env.check();
         assert_eq!((env.names(), env.starts()), (after.clone(), starts.clone()));

@@ -3,7 +3,7 @@
 mod crash;
 
 use super::*;
-use crate::log::journal::{Config, Journal};
+use crate::log::journal::{Journal, JournalConfig};
 use crate::log::{CutLimit, Log, LogReader, Partitions, ReadLimit, Record};
 use crate::testing::contract_tests::{LIMIT, append, by_partition, read_to, text};
 use crate::testing::{Bell, Disk, Random, contract_tests};
@@ -18,14 +18,14 @@ const STOCK: TopicPartition = TopicPartition::new(Topic::Stock, 1);
 type Model = BTreeMap<TopicPartition, BTreeMap<u64, Record>>;
 
 /// Many segments, each of a few commits.
-fn config() -> Config {
-    Config {
+fn config() -> JournalConfig {
+    JournalConfig {
         segment_bytes: 500,
         batch_records_max: 3,
         read_window_bytes: 64,
         index_distance_bytes: 100,
         index_marks_max: 5,
-        ..Config::default()
+        ..JournalConfig::default()
     }
 }
 
@@ -125,13 +125,13 @@ fn end(records: &BTreeMap<u64, Record>) -> u64 {
 }
 
 /// A reader that lives on while the front moves, and what it must give next.
-struct Following {
+struct LivingReader {
     reader: Box<dyn LogReader>,
     next: BTreeMap<TopicPartition, u64>,
 }
 
-impl Following {
-    fn any(env: &TestEnv, random: &mut Random) -> Following {
+impl LivingReader {
+    fn any(env: &TestEnv, random: &mut Random) -> LivingReader {
         let (mut from, mut next) = (Cut::default(), BTreeMap::new());
         for (at, start) in env.starts().iter() {
             let end = env.model.get(&at).map_or(0, end);
@@ -141,7 +141,7 @@ impl Following {
                 next.insert(at, asked);
             }
         }
-        Following { reader: env.journal.reader(&from).unwrap(), next }
+        LivingReader { reader: env.journal.reader(&from).unwrap(), next }
     }
 
     /// Reads on; false if what is next is deleted.
@@ -180,7 +180,7 @@ fn any_history_of_appends_floors_and_restarts_is_as_the_model_says() {
         println!("seed {seed}");
         let random = &mut Random::new(seed);
         let mut env = TestEnv::new();
-        let mut readers: Vec<Following> = Vec::new();
+        let mut readers: Vec<LivingReader> = Vec::new();
         let mut highest = env.journal.ends().unwrap();
         for _ in 0..120 {
             match random.below(10) {
@@ -200,7 +200,7 @@ fn any_history_of_appends_floors_and_restarts_is_as_the_model_says() {
                     assert_eq!(env.starts(), starts);
                     env.check();
                 }
-                2 | 3 => readers.push(Following::any(&env, random)),
+                2 | 3 => readers.push(LivingReader::any(&env, random)),
                 4 | 5 => readers.retain_mut(|reader| reader.goes_on(&env, random)),
                 _ => env.append_any(random),
             }

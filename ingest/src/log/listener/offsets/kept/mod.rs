@@ -1,11 +1,11 @@
 //! What consumer groups have committed, in memory and in a file that grows by what is committed and is written again when
 //! most of it does not count any more. Not for what clients are answered.
 
-use super::file::{Change, File, whole};
-use super::places::{Committed, Groups, Places};
+use super::file::{Change, OffsetsFile, whole};
+use super::places::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use crate::Error;
 use crate::log::listener::code;
-use crate::log::listener::config::Config;
+use crate::log::listener::config::ListenerConfig;
 use crate::log::lock;
 use crate::log::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +21,14 @@ struct Unwritten {
 
 #[derive(Default)]
 struct State {
-    groups: Groups,
+    groups: GroupOffsets,
     unwritten: BTreeMap<String, Unwritten>,
     /// How many changes there were.
     changes: u64,
 }
 
-struct Writing {
-    file: File,
+struct FileState {
+    file: OffsetsFile,
     /// Up to which change the file is.
     written: u64,
     /// Whether the file may lack changes, so that it has to be written as a whole.
@@ -42,14 +42,14 @@ pub struct Offsets {
     group_metadata_bytes_max: usize,
     state: Mutex<State>,
     /// Held while the file is written, so that many changes wait for one write.
-    writing: Arc<tokio::sync::Mutex<Writing>>,
+    writing: Arc<tokio::sync::Mutex<FileState>>,
 }
 
 impl Offsets {
     /// Reads the file, if there is one.
-    pub fn open(storage: Arc<dyn Storage>, config: &Config) -> Result<Offsets, Error> {
-        let (file, groups) = File::open(storage, config.offsets_rewrite_bytes_min)?;
-        let writing = Writing { file, written: 0, is_behind: false };
+    pub fn open(storage: Arc<dyn Storage>, config: &ListenerConfig) -> Result<Offsets, Error> {
+        let (file, groups) = OffsetsFile::open(storage, config.offsets_rewrite_bytes_min)?;
+        let writing = FileState { file, written: 0, is_behind: false };
         Ok(Offsets {
             groups_max: config.groups_max.max(1),
             metadata_bytes_max: config.offset_metadata_bytes_max,
@@ -79,7 +79,7 @@ impl Offsets {
     pub fn put(
         &self,
         group: &str,
-        places: Vec<(String, u32, Committed)>,
+        places: Vec<(String, u32, CommittedOffset)>,
         others: &mut dyn Iterator<Item = &String>,
     ) -> (Vec<i16>, u64) {
         let mut state = lock(&self.state);
@@ -88,7 +88,7 @@ impl Offsets {
         }
         let mut codes = Vec::with_capacity(places.len());
         let kept = state.groups.get(group);
-        let metadata = |kept: &Places| {
+        let metadata = |kept: &CommittedOffsets| {
             kept.values().flat_map(BTreeMap::values).map(|committed| committed.metadata.len()).sum::<usize>()
         };
         let mut bytes = kept.map_or(0, metadata);
@@ -156,13 +156,13 @@ impl Offsets {
     }
 
     /// What a group has committed for a partition.
-    pub fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
+    pub fn get(&self, group: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
         let partition = u32::try_from(partition).ok()?;
         lock(&self.state).groups.get(group)?.get(topic)?.get(&partition).cloned()
     }
 
     /// All that a group has committed.
-    pub fn all(&self, group: &str) -> Places {
+    pub fn all(&self, group: &str) -> CommittedOffsets {
         lock(&self.state).groups.get(group).cloned().unwrap_or_default()
     }
 }

@@ -1,14 +1,14 @@
 //! Places that are committed, forgotten, and read back; a disk that fails, and a machine that stops at every step.
 
 use super::*;
-use crate::testing::{Disk, Faults, Stop};
+use crate::testing::{Disk, DiskFaults, Stop};
 
-fn open(disk: &Disk, config: &Config) -> Offsets {
+fn open(disk: &Disk, config: &ListenerConfig) -> Offsets {
     Offsets::open(Arc::new(disk.clone()), config).unwrap()
 }
 
-fn place(partition: u32, offset: i64, metadata: &str) -> (String, u32, Committed) {
-    ("orders.events".to_owned(), partition, Committed { offset, metadata: metadata.to_owned() })
+fn place(partition: u32, offset: i64, metadata: &str) -> (String, u32, CommittedOffset) {
+    ("orders.events".to_owned(), partition, CommittedOffset { offset, metadata: metadata.to_owned() })
 }
 
 /// Commits an offset of a group for partition 1, and waits.
@@ -31,7 +31,7 @@ fn after_power_loss(disk: &Disk) -> Disk {
 
 #[test]
 fn places_are_there_after_a_restart() {
-    let (disk, config) = (Disk::default(), Config::default());
+    let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     for (group, offset) in [("a", 5), ("b", 6), ("a", -7), ("c", i64::MAX)] {
         assert_eq!(commit(&offsets, group, offset).unwrap(), code::NONE);
@@ -53,7 +53,7 @@ fn places_are_there_after_a_restart() {
 
 #[test]
 fn a_group_whose_last_place_is_forgotten_is_forgotten() {
-    let (disk, config) = (Disk::default(), Config::default());
+    let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     commit(&offsets, "a", 1).unwrap();
     commit(&offsets, "b", 1).unwrap();
@@ -64,7 +64,7 @@ fn a_group_whose_last_place_is_forgotten_is_forgotten() {
 
 #[test]
 fn no_group_leaves_for_another() {
-    let (disk, config) = (Disk::default(), Config { groups_max: 3, ..Config::default() });
+    let (disk, config) = (Disk::default(), ListenerConfig { groups_max: 3, ..ListenerConfig::default() });
     let offsets = open(&disk, &config);
     commit(&offsets, "a", 1).unwrap();
     commit(&offsets, "b", 1).unwrap();
@@ -81,7 +81,8 @@ fn no_group_leaves_for_another() {
 
 #[test]
 fn what_a_group_keeps_beside_its_places_is_bounded() {
-    let config = Config { offset_metadata_bytes_max: 10, group_metadata_bytes_max: 25, ..Config::default() };
+    let config =
+        ListenerConfig { offset_metadata_bytes_max: 10, group_metadata_bytes_max: 25, ..ListenerConfig::default() };
     let offsets = open(&Disk::default(), &config);
     let put = |partition, bytes: usize| {
         offsets.put("a", vec![place(partition, 1, &"m".repeat(bytes))], &mut std::iter::empty()).0[0]
@@ -93,7 +94,8 @@ fn what_a_group_keeps_beside_its_places_is_bounded() {
 
 #[test]
 fn the_file_does_not_grow_beyond_what_counts() {
-    let (disk, config) = (Disk::default(), Config { offsets_rewrite_bytes_min: 1_000, ..Config::default() });
+    let (disk, config) =
+        (Disk::default(), ListenerConfig { offsets_rewrite_bytes_min: 1_000, ..ListenerConfig::default() });
     let offsets = open(&disk, &config);
     for offset in 0..500 {
         commit(&offsets, "a", offset).unwrap();
@@ -105,7 +107,7 @@ fn the_file_does_not_grow_beyond_what_counts() {
 
 #[test]
 fn a_line_is_what_it_was() {
-    let (disk, config) = (Disk::default(), Config::default());
+    let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     commit(&offsets, "g", 5).unwrap();
     run(offsets.written(offsets.forget("g").unwrap())).unwrap();
@@ -117,7 +119,7 @@ fn a_line_is_what_it_was() {
 
 #[test]
 fn a_file_that_is_cut_anywhere_holds_what_was_whole() {
-    let (disk, config) = (Disk::default(), Config::default());
+    let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     let mut ends = vec![0];
     for offset in 0..3 {
@@ -153,7 +155,7 @@ fn commit_until_it_fails(offsets: &Offsets) -> (i64, Option<i64>) {
 
 #[test]
 fn what_was_acknowledged_is_there_wherever_the_machine_stops() {
-    let config = Config { offsets_rewrite_bytes_min: 300, ..Config::default() };
+    let config = ListenerConfig { offsets_rewrite_bytes_min: 300, ..ListenerConfig::default() };
     let tried = Disk::default();
     assert_eq!(commit_until_it_fails(&open(&tried, &config)), (29, None));
     let points = tried.points();
@@ -161,7 +163,7 @@ fn what_was_acknowledged_is_there_wherever_the_machine_stops() {
     for (point, count) in points {
         for hit in [1, count.div_ceil(2), count] {
             let disk = Disk::default();
-            disk.fail(Faults { stop: Some(Stop { point: point.clone(), hit }), ..Faults::default() });
+            disk.fail(DiskFaults { stop: Some(Stop { point: point.clone(), hit }), ..DiskFaults::default() });
             let (acknowledged, attempted) = match Offsets::open(Arc::new(disk.clone()), &config) {
                 Ok(offsets) => commit_until_it_fails(&offsets),
                 Err(_) => (0, None),
@@ -177,14 +179,14 @@ fn what_was_acknowledged_is_there_wherever_the_machine_stops() {
 
 #[test]
 fn a_disk_that_fails_for_a_while_loses_nothing() {
-    let (disk, config) = (Disk::default(), Config::default());
+    let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     commit(&offsets, "a", 5).unwrap();
     commit(&offsets, "b", 5).unwrap();
-    disk.fail(Faults { steps_left: Some(0), ..Faults::default() });
+    disk.fail(DiskFaults { steps_left: Some(0), ..DiskFaults::default() });
     assert!(commit(&offsets, "a", 6).is_err() && commit(&offsets, "a", 7).is_err());
     assert_eq!(committed(&open(&after_power_loss(&disk), &config), "a"), Some(5));
-    disk.fail(Faults::default());
+    disk.fail(DiskFaults::default());
     commit(&offsets, "c", 8).unwrap();
     let again = open(&after_power_loss(&disk), &config);
     assert_eq!(["a", "b", "c"].map(|group| committed(&again, group)), [Some(7), Some(5), Some(8)]);
