@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tools::numbers::Numbers;
+use tools::numbers::SplitMix64;
 
 /// How many transfers and orders there are, unless the environment says.
 const COMMANDS: u64 = 12_000;
@@ -129,7 +129,7 @@ fn open(wire: &mut Wire) -> u64 {
 /// What one writer does: transfers and orders by the seed, until all have done enough.
 struct Writer {
     n: u64,
-    numbers: Numbers,
+    numbers: SplitMix64,
     sent: u64,
     orders: Vec<String>,
 }
@@ -188,13 +188,13 @@ impl Writer {
 
 /// What readers counted.
 #[derive(Default)]
-struct Seen {
+struct ReaderCounts {
     totals: u64,
     wrong: Vec<String>,
     epochs: BTreeSet<u64>,
 }
 
-impl Seen {
+impl ReaderCounts {
     fn total(&mut self, seen: i64, right: i64, what: &str) {
         self.totals += 1;
         if seen != right {
@@ -277,8 +277,8 @@ impl Seen {
         self.stock(&rows, &format!("epoch {at}, /stock since {epoch}"));
     }
 
-    fn read(mut self, n: u64, address: SocketAddr, first: u64, done: &AtomicBool) -> Seen {
-        let (mut wire, mut numbers) = (Wire::to(address), Numbers::new(n));
+    fn read(mut self, n: u64, address: SocketAddr, first: u64, done: &AtomicBool) -> ReaderCounts {
+        let (mut wire, mut numbers) = (Wire::to(address), SplitMix64::new(n));
         // Once more when the writers are done, so that the last state is read too.
         loop {
             let was_done = done.load(Ordering::Acquire);
@@ -332,8 +332,8 @@ impl Events {
 }
 
 /// Follows the stock, and adds up at each epoch that is complete.
-fn follow(address: SocketAddr, done: &AtomicBool) -> Seen {
-    let (mut seen, mut numbers, mut wire) = (Seen::default(), Numbers::new(7), Wire::to(address));
+fn follow(address: SocketAddr, done: &AtomicBool) -> ReaderCounts {
+    let (mut seen, mut numbers, mut wire) = (ReaderCounts::default(), SplitMix64::new(7), Wire::to(address));
     let (mut rows, mut open, mut last) = (BTreeMap::new(), Vec::new(), None);
     let mut events = Events::open(address, last);
     loop {
@@ -381,15 +381,15 @@ fn bank() {
     let (left, done) = (AtomicU64::new(commands), AtomicBool::new(false));
     let started = Instant::now();
     let address = node.address;
-    let (mut seen, mut sent, mut taken) = (Seen::default(), 0, 0);
+    let (mut seen, mut sent, mut taken) = (ReaderCounts::default(), 0, 0);
     std::thread::scope(|scope| {
         let done_now = &done;
-        let read = |n| scope.spawn(move || Seen::default().read(n, address, first, done_now));
+        let read = |n| scope.spawn(move || ReaderCounts::default().read(n, address, first, done_now));
         let mut readers: Vec<_> = (0..READERS).map(read).collect();
         readers.push(scope.spawn(move || follow(address, done_now)));
         let writers: Vec<_> = (0..WRITERS)
             .map(|n| {
-                let (left, numbers) = (&left, Numbers::new(100 + n));
+                let (left, numbers) = (&left, SplitMix64::new(100 + n));
                 scope.spawn(move || Writer { n, numbers, sent: 0, orders: Vec::new() }.run(address, left))
             })
             .collect();
@@ -399,7 +399,7 @@ fn bank() {
         }
         done.store(true, Ordering::Release);
         for reader in readers {
-            let Seen { totals, wrong, epochs } = reader.join().expect("a panic ends the test");
+            let ReaderCounts { totals, wrong, epochs } = reader.join().expect("a panic ends the test");
             seen.totals += totals;
             seen.wrong.extend(wrong);
             seen.epochs.extend(epochs);

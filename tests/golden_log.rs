@@ -47,7 +47,7 @@ struct LogRecord {
 
 /// What the core makes of the log up to an epoch.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Made {
+struct CoreOutput {
     epoch: u64,
     /// Of all views, and of each.
     digest: String,
@@ -110,7 +110,7 @@ fn read(text: &str) -> Arc<SealedLog> {
     Arc::new(log)
 }
 
-fn made(left: &[Arc<Changes>]) -> Vec<Made> {
+fn made(left: &[Arc<Changes>]) -> Vec<CoreOutput> {
     let (mut events, mut outputs) = (Xxh3::new(), BTreeMap::<String, Xxh3>::new());
     let partitions = Partitions::outputs(PARTITIONS);
     let mut made = Vec::new();
@@ -130,7 +130,7 @@ fn made(left: &[Arc<Changes>]) -> Vec<Made> {
         }
         if changes.epoch().0.is_multiple_of(EVERY) || number + 1 == left.len() {
             let views = View::ALL.iter();
-            made.push(Made {
+            made.push(CoreOutput {
                 epoch: changes.epoch().0,
                 digest: digest_text(changes.standings.digest()),
                 views: views

@@ -24,15 +24,15 @@ fn number(record: &Record, name: &str) -> u64 {
     text.parse().expect("a place is a number")
 }
 
-type Taken = BTreeMap<TopicPartition, Vec<(u64, Record)>>;
+type TakenRecords = BTreeMap<TopicPartition, Vec<(u64, Record)>>;
 
 /// What a reader takes of each partition, with its offset: only what is beyond the last that it took.
-fn taken(log: &dyn Log) -> Taken {
+fn taken(log: &dyn Log) -> TakenRecords {
     let mut records: Vec<LogRecord> = Vec::new();
     let limit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX };
     log.reader(&log.starts().unwrap()).unwrap().poll(limit, &mut records).unwrap();
     let mut last: BTreeMap<TopicPartition, (u64, u64)> = BTreeMap::new();
-    let mut taken = Taken::new();
+    let mut taken = TakenRecords::new();
     for LogRecord { origin, record } in records {
         let (at, place) = (origin.topic_partition(), (number(&record, "tw_epoch"), number(&record, "tw_n")));
         if last.get(&at).is_none_or(|last| place > *last) {
@@ -68,7 +68,7 @@ pub fn check(log: &dyn Log, epochs: &[Arc<Changes>]) {
 }
 
 /// Before the offsets of an epoch's progress, a reader finds everything of each view up to that epoch.
-fn check_offsets(found: &Taken, progress: &[Progress]) {
+fn check_offsets(found: &TakenRecords, progress: &[Progress]) {
     for Progress { epoch, digest: _, offsets, events: _ } in progress {
         for (view, partitions) in offsets {
             let view = View::from_name(view).expect("a view");
@@ -112,16 +112,16 @@ fn whole(changes: &Arc<Changes>, partitions: &Partitions) -> EpochBatch {
 }
 
 /// Follows the topics as whole epochs, and begins again at times.
-struct Following {
+struct EpochReader {
     published: OutputReader,
     next: usize,
 }
 
-impl Following {
-    fn new(log: &dyn Log, next: usize) -> Following {
+impl EpochReader {
+    fn new(log: &dyn Log, next: usize) -> EpochReader {
         let config =
             published::OutputReaderConfig { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
-        Following { published: OutputReader::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
+        EpochReader { published: OutputReader::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
     }
 
     /// Goes on as far as it can now.
@@ -178,7 +178,7 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
         let mut nodes = [Node::start(&journal, &mut random), Node::start(&journal, &mut random)];
         let last = Epoch(all.len() as u64);
         faults.set(Some((random.clone(), 12)));
-        let mut following = Following::new(&*journal, 0);
+        let mut following = EpochReader::new(&*journal, 0);
         let mut steps = 0;
         while nodes.iter().all(|node| node.outbox.published() < last) {
             steps += 1;
@@ -199,7 +199,7 @@ fn publishers_that_stop_repeat_and_race_never_contradict() {
                 following.step(&*journal, &all);
             }
             if random.below(400) == 0 {
-                following = Following::new(&*journal, following.next);
+                following = EpochReader::new(&*journal, following.next);
             }
             if random.below(200) == 0 {
                 faults.set(None);

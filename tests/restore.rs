@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 /// The tables as they are kept: rows by key, as bytes.
 #[derive(Default)]
-pub struct Kept {
+pub struct StoredTables {
     tables: BTreeMap<Table, BTreeMap<SmolStr, Vec<u8>>>,
     cut: Cut,
 }
 
-impl Kept {
+impl StoredTables {
     pub fn apply(&mut self, changes: &Changes) {
         let ViewChanges {
             products,
@@ -93,7 +93,7 @@ impl Kept {
 
 /// The tables held at an epoch, as a store holds them.
 struct HeldTables<'a> {
-    kept: &'a Kept,
+    kept: &'a StoredTables,
     epoch: Epoch,
     standings: ViewDigests,
 }
@@ -142,7 +142,7 @@ fn golden() -> PathBuf {
 fn a_checkpoint_of_every_old_form_is_read() {
     let log = sealed(&workload(GOLDEN_SEED));
     let all = run(&log, Way { workers: 1, stride: 1, in_flight: 1 });
-    let mut kept = Kept::default();
+    let mut kept = StoredTables::default();
     all[..GOLDEN_EPOCH].iter().for_each(|changes| kept.apply(changes));
     let at = &all[GOLDEN_EPOCH - 1];
     let newest = golden().join(format!("format-{}", checkpoint::FORMAT));
@@ -171,7 +171,7 @@ fn a_state_that_was_kept_goes_on_as_the_one_that_never_stopped() {
         let log = sealed(&workload(seed));
         let way = |workers, stride| Way { workers, stride, in_flight: 8 };
         let all = run(&log, way(2, 3));
-        let mut kept = Kept::default();
+        let mut kept = StoredTables::default();
         for (at, changes) in all.iter().enumerate() {
             kept.apply(changes);
             if (at as u64 + seed) % 29 != 3 {

@@ -1,7 +1,7 @@
 //! The view of searches against its plain recomputation from the records: whatever the number of workers, however the
 //! log is read, and from whatever epoch on it is restored. Observations come double, late, early and wrong.
 
-use crate::restore::Kept;
+use crate::restore::StoredTables;
 use crate::rule_s;
 use crate::support::views::Views;
 use crate::support::{SealedLog, Way, for_each_seed, run, run_from, seeds};
@@ -23,7 +23,7 @@ const BEGIN_US: i64 = 1_767_300_000_000_000;
 
 /// An observation as its publisher knows it; none for one that nobody can read.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ObservationRecord {
     partition: u32,
     offset: u64,
     type_name: &'static str,
@@ -31,7 +31,7 @@ pub struct Told {
     is_readable: bool,
 }
 
-pub type Epochs = Vec<(Timestamp, Vec<Told>)>;
+pub type Epochs = Vec<(Timestamp, Vec<ObservationRecord>)>;
 
 fn pick<'a>(random: &mut Random, of: &[&'a str]) -> &'a str {
     of[random.below(of.len())]
@@ -70,14 +70,14 @@ pub fn workload(seed: u64) -> Epochs {
         let told = (0..random.below(9)).map(|_| {
             let (partition, (type_name, data, is_readable)) = (random.below(3), any(&mut random, now, ids));
             ends[partition] += 1;
-            Told { partition: partition as u32, offset: ends[partition] - 1, type_name, data, is_readable }
+            ObservationRecord { partition: partition as u32, offset: ends[partition] - 1, type_name, data, is_readable }
         });
         (Timestamp::from_micros(now), told.collect())
     };
     (0..EPOCHS).map(epoch).collect()
 }
 
-pub fn record_of(told: &Told) -> (Origin, Record) {
+pub fn record_of(told: &ObservationRecord) -> (Origin, Record) {
     let header = |name: &str, value: String| (SmolStr::new(name), Some(Bytes::from(value)));
     let record = Record {
         key: Some(Bytes::from_static(b"anyone")),
@@ -107,7 +107,7 @@ fn sealed(epochs: &Epochs, beside: &rule_s::Epochs) -> Arc<SealedLog> {
 
 /// What a search came to, as far as it is remembered.
 #[derive(Default)]
-struct Known {
+struct SearchState {
     since: i64,
     search: Option<(String, String, bool)>,
     opened: BTreeSet<String>,
@@ -116,13 +116,13 @@ struct Known {
 /// The sums, counted one observation after another from the description alone.
 #[derive(Default)]
 struct Plain {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, SearchState>,
     minute: Option<i64>,
     rows: BTreeMap<(String, String), [i64; 4]>,
 }
 
 impl Plain {
-    fn epoch(&mut self, now: i64, mut told: Vec<Told>) {
+    fn epoch(&mut self, now: i64, mut told: Vec<ObservationRecord>) {
         told.retain(|told| told.is_readable);
         told.sort_by_key(|told| (told.partition, told.offset));
         for told in told {
@@ -134,9 +134,9 @@ impl Plain {
         }
     }
 
-    fn take(&mut self, now: i64, told: &Told) {
+    fn take(&mut self, now: i64, told: &ObservationRecord) {
         let text = |name: &str| told.data[name].as_str().expect("a text").to_owned();
-        let new = || Known { since: now.div_euclid(MINUTE_US), ..Known::default() };
+        let new = || SearchState { since: now.div_euclid(MINUTE_US), ..SearchState::default() };
         let known = self.known.entry(text("search_id")).or_insert_with(new);
         let given = told.data["occurred_at"].as_str().map(|at| Timestamp::parse(at).expect("a time"));
         let at = given.filter(|at| at.micros() <= now + 5 * MINUTE_US).unwrap_or(Timestamp::from_micros(now));
@@ -229,7 +229,7 @@ fn searches_that_were_kept_go_on_as_those_that_never_stopped() {
         let (epochs, beside) = (workload(seed), rule_s::workload(seed));
         let log = sealed(&epochs, &beside);
         let all = run(&log, Way { workers: 2, stride: 3, in_flight: 8 });
-        let mut kept = Kept::default();
+        let mut kept = StoredTables::default();
         for (at, changes) in all.iter().enumerate() {
             kept.apply(changes);
             if (at as u64 + seed) % 23 != 3 {

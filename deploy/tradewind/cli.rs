@@ -19,7 +19,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs everything in one process
-    Up(roles::up::Args),
+    Up(roles::up::UpArgs),
     /// Replays a data file as commands
     #[command(subcommand)]
     Import(Import),
@@ -28,16 +28,16 @@ enum Command {
     /// Shows one screen about a running node, or about the folder of one
     Status(PlaceFlags),
     /// Takes, lists, checks and copies checkpoints
-    Checkpoint(roles::checkpoint::Args),
+    Checkpoint(roles::checkpoint::CheckpointArgs),
     /// Shows records that could not be read, publishes them again, or throws them away
-    Dlq(roles::dlq::Args),
+    Dlq(roles::dlq::DlqArgs),
     /// Checks and tidies the tables for analysts
-    Export(roles::export::Args),
+    Export(roles::export::ExportArgs),
     /// Makes and checks the topics of a Kafka cluster
-    Topics(roles::topics::Args),
+    Topics(roles::topics::TopicsArgs),
     /// Shows the configuration
     #[command(subcommand)]
-    Config(roles::config_show::Command),
+    Config(roles::config_show::ConfigCommand),
     /// Prints the version
     Version,
     /// Measures, and prints what was measured on what

@@ -33,7 +33,7 @@ pub struct Config {
     /// What stands for what.
     pub synonyms: Synonyms,
     /// What counts how much.
-    pub ranking: Ranking,
+    pub ranking: RankingWeights,
 }
 
 /// What counts how much.
@@ -56,7 +56,7 @@ pub struct Config {
 /// words that are found anyway, and Porter's stemmer in place of plurals. Popularity and availability cannot be
 /// measured there, since nothing was sold; they are kept small, so that they order what fits alike.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ranking {
+pub struct RankingWeights {
     /// A find in the title.
     pub title: f64,
     /// In the brand.
@@ -85,9 +85,9 @@ pub struct Ranking {
     pub sold_out: f64,
 }
 
-impl Default for Ranking {
+impl Default for RankingWeights {
     fn default() -> Self {
-        Ranking {
+        RankingWeights {
             title: 1.0,
             brand: 0.3,
             category: 0.3,
@@ -144,7 +144,7 @@ impl Default for Config {
             facet_bytes_max: 128 << 20,
             query: Limits::default(),
             synonyms: Synonyms::default(),
-            ranking: Ranking::default(),
+            ranking: RankingWeights::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ mod text;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, Limits, Ranking};
+pub use config::{Config, Limits, RankingWeights};
 pub use error::Error;
 pub use index::IndexSink;
 pub use query::ProductIndex;

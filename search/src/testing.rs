@@ -36,8 +36,8 @@ impl Random {
 
 /// Runs a test for each seed, and names the one that fails.
 pub fn for_each_seed(count: u64, run: impl Fn(u64)) {
-    struct Named(u64);
-    impl Drop for Named {
+    struct SeedReport(u64);
+    impl Drop for SeedReport {
         fn drop(&mut self) {
             println!("seed {} fails; again: TRADEWIND_TEST_SEED={} cargo test -p search", self.0, self.0);
         }
@@ -47,7 +47,7 @@ pub fn for_each_seed(count: u64, run: impl Fn(u64)) {
         Err(_) => (1..=count).collect(),
     };
     for seed in seeds {
-        let named = Named(seed);
+        let named = SeedReport(seed);
         run(seed);
         std::mem::forget(named);
     }

@@ -1,15 +1,15 @@
 //! What every handler has at hand.
 
 use crate::activity::{Activity, Allowance};
-use crate::commands::flights::Flights;
+use crate::commands::flights::InFlightCommands;
 use crate::config::Config;
 use crate::exports::Exports;
-use crate::http::traffic::{Refusals, Traffic};
-use crate::keeper::Keeper;
-use crate::letters::Letters;
+use crate::http::traffic::{Refusals, RouteMetrics};
+use crate::keeper::CheckpointAdmin;
+use crate::letters::DeadLetterAdmin;
 use crate::progress::Progress;
-use crate::shop::{Readiness, Shop};
-use crate::vitals::{Vitals, VitalsSource};
+use crate::shop::{Readiness, ViewStore};
+use crate::vitals::{NodeStatus, VitalsSource};
 use access::root::Signer;
 use dataflows::engine::budget::Budget;
 use dataflows::ports::CommandLog;
@@ -26,17 +26,17 @@ pub struct App {
     /// The limits.
     pub config: Config,
     /// What is read.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// Where commands go.
     pub log: Arc<dyn CommandLog>,
     /// The commands on their way.
-    pub flights: Arc<Flights>,
+    pub flights: Arc<InFlightCommands>,
     /// What the rest of the process says.
     pub vitals: VitalsSource,
     /// What keeps the state.
-    pub keeper: Arc<dyn Keeper>,
+    pub keeper: Arc<dyn CheckpointAdmin>,
     /// What keeps dead letters.
-    pub letters: Arc<dyn Letters>,
+    pub letters: Arc<dyn DeadLetterAdmin>,
     /// What writes the tables for analysts.
     pub exports: Arc<dyn Exports>,
     /// What finds products.
@@ -54,7 +54,7 @@ pub struct App {
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.
-    pub traffic: Vec<(&'static str, &'static str, Arc<Traffic>)>,
+    pub traffic: Vec<(&'static str, &'static str, Arc<RouteMetrics>)>,
     /// What was refused before any route.
     pub refusals: Refusals,
     /// The document of the routes, as it is served.
@@ -70,7 +70,7 @@ pub struct App {
 impl App {
     /// Whether the node may be asked, and why not: a word of the contract and a sentence. A node that starts or stops says
     /// so first; one that serves, but cannot decide, or whose log can no longer be let go of, is not ready either.
-    pub fn readiness(&self, vitals: &Vitals) -> Readiness {
+    pub fn readiness(&self, vitals: &NodeStatus) -> Readiness {
         let told = self.shop.readiness();
         let why = if !told.ready {
             let progress = Progress::of(&self.shop, vitals).map(|progress| format!("starting: {progress}"));

@@ -14,7 +14,8 @@ const RULE: &str = "A record may come again: take it only if (`tw_epoch`, `tw_n`
 
 /// The document.
 pub fn document() -> Value {
-    let events: Events = serde_json::from_str(include_str!("asyncapi/events.json")).expect("a test reads the file");
+    let events: EventProperties =
+        serde_json::from_str(include_str!("asyncapi/events.json")).expect("a test reads the file");
     let mut schemas: Map<String, Value> =
         serde_json::from_str(include_str!("asyncapi/schemas.json")).expect("a test reads the file");
     if let Value::Object(of_rest) = openapi::schemas() {
@@ -51,7 +52,7 @@ pub fn document() -> Value {
 }
 
 /// The properties of events beside those that all have, by topic and name.
-type Events = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
+type EventProperties = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
 
 /// Whether the shop reads or writes it, and what for.
 const fn traffic(topic: Topic) -> (&'static str, &'static str) {
@@ -73,7 +74,7 @@ const fn traffic(topic: Topic) -> (&'static str, &'static str) {
     }
 }
 
-fn channel(topic: Topic, about: &str, events: &Events) -> Value {
+fn channel(topic: Topic, about: &str, events: &EventProperties) -> Value {
     let messages: Map<String, Value> = match topic {
         Topic::Policy | Topic::Catalog | Topic::Stock | Topic::Orders => {
             let of_topic = CommandType::ALL.iter().filter(|command_type| command_type.topic() == topic);

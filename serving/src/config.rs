@@ -2,7 +2,7 @@
 
 use crate::http::places::{self, Network};
 use crate::http::wire::{self, pace::Pace};
-use crate::store::Limits;
+use crate::store::HistoryLimits;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How much history `as_of` and cursors can reach.
-    pub history: Limits,
+    pub history: HistoryLimits,
     /// The hosts that requests may be for; empty: the address of the listener, and this machine's own names.
     pub hosts: Vec<String>,
     /// Origins whose pages may send what changes something, beside the node's own.
@@ -138,7 +138,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            history: Limits::default(),
+            history: HistoryLimits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
             cors_origins: Vec::new(),
@@ -206,8 +206,8 @@ impl Default for Config {
 
 impl Config {
     /// The limits of a connection.
-    pub fn wire(&self) -> wire::Limits {
-        wire::Limits {
+    pub fn wire(&self) -> wire::WireLimits {
+        wire::WireLimits {
             head_bytes_max: self.head_bytes_max,
             fields_max: self.head_fields_max,
             target_bytes_max: self.target_bytes_max,
@@ -222,14 +222,14 @@ impl Config {
     }
 
     /// The limits of a connection beyond the places: who is let in there asks at once.
-    pub fn spare_wire(&self, wire: &wire::Limits) -> wire::Limits {
+    pub fn spare_wire(&self, wire: &wire::WireLimits) -> wire::WireLimits {
         let head = Duration::from_millis(self.spare_head_ms_max);
-        wire::Limits { head, idle: head, body_grace: head, linger: head, ..wire.clone() }
+        wire::WireLimits { head, idle: head, body_grace: head, linger: head, ..wire.clone() }
     }
 
     /// The places of the shop's listener.
-    pub fn places(&self) -> places::Limits {
-        places::Limits {
+    pub fn places(&self) -> places::ConnectionLimits {
+        places::ConnectionLimits {
             all: self.connections_max,
             of_an_address: Some(self.connections_per_ip),
             spare: self.connections_spare,
@@ -239,8 +239,8 @@ impl Config {
     }
 
     /// The places of the operators' listener.
-    pub fn operators_places(&self) -> places::Limits {
-        places::Limits { all: self.operators_connections_max, of_an_address: None, ..self.places() }
+    pub fn operators_places(&self) -> places::ConnectionLimits {
+        places::ConnectionLimits { all: self.operators_connections_max, of_an_address: None, ..self.places() }
     }
 }
 

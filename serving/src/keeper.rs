@@ -22,7 +22,7 @@ pub struct CheckpointJson {
 /// For a shop that nobody keeps.
 pub struct NoKeeper;
 
-impl Keeper for NoKeeper {
+impl CheckpointAdmin for NoKeeper {
     fn take(&self) -> Result<CheckpointJson, String> {
         Err("this node keeps none".to_owned())
     }
@@ -33,7 +33,7 @@ impl Keeper for NoKeeper {
 }
 
 /// What takes checkpoints. Its functions may block.
-pub trait Keeper: Send + Sync {
+pub trait CheckpointAdmin: Send + Sync {
     /// Takes one now, or says why it cannot.
     fn take(&self) -> Result<CheckpointJson, String>;
 

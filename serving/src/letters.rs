@@ -66,7 +66,7 @@ pub struct EditJson {
 
 /// Which letters are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct LetterQuery {
     /// Only those that nobody has looked at.
     pub is_open: bool,
     /// Only those behind this place.
@@ -87,9 +87,9 @@ pub enum LetterError {
 }
 
 /// What keeps dead letters. Its functions may block.
-pub trait Letters: Send + Sync {
+pub trait DeadLetterAdmin: Send + Sync {
     /// Some of them, by origin.
-    fn list(&self, wanted: Wanted) -> Result<Vec<LetterJson>, LetterError>;
+    fn list(&self, wanted: LetterQuery) -> Result<Vec<LetterJson>, LetterError>;
 
     /// One, with its record.
     fn show(&self, origin: Origin) -> Result<LetterJson, LetterError>;
@@ -104,8 +104,8 @@ pub trait Letters: Send + Sync {
 /// For a shop that keeps none.
 pub struct NoLetters;
 
-impl Letters for NoLetters {
-    fn list(&self, _: Wanted) -> Result<Vec<LetterJson>, LetterError> {
+impl DeadLetterAdmin for NoLetters {
+    fn list(&self, _: LetterQuery) -> Result<Vec<LetterJson>, LetterError> {
         Ok(Vec::new())
     }
 

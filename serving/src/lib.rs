@@ -40,8 +40,8 @@ pub use exports::{
 };
 pub use http::empty::serve_empty;
 pub use http::server::{Parts, os_entropy, serve, service};
-pub use keeper::{CheckpointJson, Keeper, NoKeeper};
-pub use letters::{BytesJson, EditJson, LetterError, LetterJson, Letters, NoLetters, RecordJson, Wanted};
+pub use keeper::{CheckpointAdmin, CheckpointJson, NoKeeper};
+pub use letters::{BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery, NoLetters, RecordJson};
 pub use no_finder::NoFinder;
-pub use shop::Shop;
-pub use vitals::{Gauge, Histogram, OutputsFloor, SINKS, Standstill, Vitals, VitalsSource};
+pub use shop::ViewStore;
+pub use vitals::{Gauge, Histogram, NodeStatus, OutputsFloor, SINKS, Standstill, VitalsSource};

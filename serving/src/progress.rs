@@ -1,8 +1,8 @@
 //! How far a node is that takes in what the log held: which epoch of how many, how fast, how long still. Not for a node
 //! that is through with that.
 
-use crate::shop::{Rates, Shop};
-use crate::vitals::Vitals;
+use crate::shop::{Rates, ViewStore};
+use crate::vitals::NodeStatus;
 use dataflows::contract::epoch::Epoch;
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Progress {
 
 impl Progress {
     /// How far the node is; none before it has anything, and once it is through.
-    pub fn of(shop: &Shop, vitals: &Vitals) -> Option<Progress> {
+    pub fn of(shop: &ViewStore, vitals: &NodeStatus) -> Option<Progress> {
         let (epoch, to_epoch, rates) = (shop.applied(), vitals.replay_to?, shop.rates());
         if epoch == Epoch(0) || !shop.is_replaying() {
             return None;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Figures that this room cannot know by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Vitals {
+pub struct NodeStatus {
     /// Where the log's partitions end now.
     pub ends: Cut,
     /// The bytes that the log takes.
@@ -116,9 +116,9 @@ pub struct Gauge {
 }
 
 /// Asks for the figures; quick, and callable from any thread.
-pub type VitalsSource = Arc<dyn Fn() -> Vitals + Send + Sync>;
+pub type VitalsSource = Arc<dyn Fn() -> NodeStatus + Send + Sync>;
 
-impl Vitals {
+impl NodeStatus {
     /// The sink that has held the log for longest, if that is longer than `longest`.
     pub fn holding(&self, longest: Duration) -> Option<(&Standstill, Duration)> {
         let held = self.standstills.iter().filter_map(|standstill| Some((standstill, standstill.holds_log?)));

@@ -2,7 +2,7 @@
 
 use super::{Shot, mutation, share, shots};
 use crate::model::workload::Random;
-use crate::restore::Kept;
+use crate::restore::StoredTables;
 use crate::rule_s::record_of;
 use crate::support::views::Views;
 use crate::support::{SealedLog, Way, for_each_seed, run, run_from, seeds};
@@ -88,7 +88,7 @@ fn mutated_commands_are_answered_and_replayed_alike() {
         let left = run(&log, way(1));
         assert_eq!(left.len(), log.epochs.len(), "seed {seed}: every epoch is decided");
         assert_answered(&log, &left, seed);
-        let (mut views, mut kept) = (Views::default(), Kept::default());
+        let (mut views, mut kept) = (Views::default(), StoredTables::default());
         let middle = left.len() / 2;
         let mut base = None;
         for (number, changes) in left.iter().enumerate() {

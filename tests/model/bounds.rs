@@ -17,7 +17,7 @@ const EARLY_MAX: i64 = 5 * MINUTE;
 
 /// The pointer of the first value outside its bounds.
 pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String> {
-    let mut found = Found(None);
+    let mut found = FirstFault(None);
     match &command.body {
         Body::PutPolicy(body) => check_policy(&mut found, body),
         Body::PutProduct(body) => check_product(&mut found, body),
@@ -84,7 +84,7 @@ pub fn violation(command: &Command, policy: &Policy, now: i64) -> Option<String>
     found.0
 }
 
-fn check_policy(found: &mut Found, body: &PutPolicy) {
+fn check_policy(found: &mut FirstFault, body: &PutPolicy) {
     let values = [
         ("/payment_timeout_s", body.payment_timeout_s),
         ("/payment_timeout_external_s", body.payment_timeout_external_s),
@@ -98,7 +98,7 @@ fn check_policy(found: &mut Found, body: &PutPolicy) {
     found.require("/order_lines_max", body.order_lines_max.unwrap_or(1) <= ORDER_LINES_MAX);
 }
 
-fn check_product(found: &mut Found, body: &PutProduct) {
+fn check_product(found: &mut FirstFault, body: &PutProduct) {
     found.id("/product_id", &body.product_id);
     found.name("/title", &Some(body.title.clone()));
     found.note("/description", &body.description);
@@ -127,7 +127,7 @@ fn check_product(found: &mut Found, body: &PutProduct) {
     }
 }
 
-fn check_price(found: &mut Found, body: &SetPrice) {
+fn check_price(found: &mut FirstFault, body: &SetPrice) {
     found.id("/product_id", &body.product_id);
     found.id("/sku", &body.sku);
     found.money("/price", &body.price, 0);
@@ -136,7 +136,7 @@ fn check_price(found: &mut Found, body: &SetPrice) {
     }
 }
 
-fn check_lines(found: &mut Found, lines: &[AskedLine], policy: &Policy) {
+fn check_lines(found: &mut FirstFault, lines: &[AskedLine], policy: &Policy) {
     found.require("/lines", !lines.is_empty() && lines.len() as i64 <= policy.order_lines_max);
     for (place, line) in lines.iter().enumerate() {
         found.id(&format!("/lines/{place}/sku"), &line.sku);
@@ -147,7 +147,7 @@ fn check_lines(found: &mut Found, lines: &[AskedLine], policy: &Policy) {
     }
 }
 
-fn check_return(found: &mut Found, body: &ReturnItems) {
+fn check_return(found: &mut FirstFault, body: &ReturnItems) {
     found.id("/order_id", &body.order_id);
     found.id("/return_id", &body.return_id);
     found.require("/lines", !body.lines.is_empty() && body.lines.len() as i64 <= ORDER_LINES_MAX);
@@ -157,9 +157,9 @@ fn check_return(found: &mut Found, body: &ReturnItems) {
 }
 
 /// The first pointer that failed so far.
-struct Found(Option<String>);
+struct FirstFault(Option<String>);
 
-impl Found {
+impl FirstFault {
     fn require(&mut self, pointer: &str, holds: bool) {
         if !holds && self.0.is_none() {
             self.0 = Some(pointer.to_string());

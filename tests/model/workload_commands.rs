@@ -19,7 +19,7 @@ const MONEY_MAX: i64 = i64::MAX;
 
 /// What the workload believes about an order.
 #[derive(Debug, Clone)]
-struct Placed {
+struct PlacedOrder {
     order_id: String,
     currency: String,
     total: i64,
@@ -41,7 +41,7 @@ pub struct World {
     made: u64,
     /// The catalogue's prices as last set, windows apart.
     pub prices: BTreeMap<String, i64>,
-    recent: Vec<Placed>,
+    recent: Vec<PlacedOrder>,
 }
 
 impl World {
@@ -132,7 +132,7 @@ impl World {
                 json!({"sku": sku, "quantity": quantity,
                     "unit_price": {"amount": price, "currency": "GBP"}})
             });
-            self.remember(Placed {
+            self.remember(PlacedOrder {
                 order_id: order_id.clone(),
                 currency: "GBP".to_string(),
                 total: 40_000 * quantity,
@@ -191,7 +191,7 @@ impl World {
         }
         let step = if method == "settled" || total == 0 { Step::Shipment } else { Step::Payment };
         let (id, currency) = (order_id.clone(), currency.to_string());
-        self.remember(Placed { order_id: id, currency, total, quantities, step });
+        self.remember(PlacedOrder { order_id: id, currency, total, quantities, step });
         Draft { type_name: "PlaceOrder", key, data }
     }
 
@@ -201,7 +201,7 @@ impl World {
         let lines = vec![json!({"sku": WIDE_SKU, "quantity": 1}); random.between(880, 920) as usize];
         let data = json!({"order_id": order_id, "currency": "GBP", "country": "GB", "lines": lines,
             "payment": {"method": "settled"}});
-        self.remember(Placed {
+        self.remember(PlacedOrder {
             order_id: order_id.clone(),
             currency: "GBP".to_string(),
             total: 10_000 * lines.len() as i64,
@@ -211,7 +211,7 @@ impl World {
         about("PlaceOrder", &order_id, data)
     }
 
-    fn return_items(&mut self, random: &mut Random, order: &Placed) -> Draft {
+    fn return_items(&mut self, random: &mut Random, order: &PlacedOrder) -> Draft {
         let return_id = match random.below(20) {
             0 => "late_capture".to_string(),
             1..=3 => "r-1".to_string(),
@@ -236,7 +236,7 @@ impl World {
         about("ReturnItems", &order.order_id, data)
     }
 
-    fn refund(&mut self, random: &mut Random, order: &Placed) -> Draft {
+    fn refund(&mut self, random: &mut Random, order: &PlacedOrder) -> Draft {
         let refund_id = match random.below(20) {
             0 => "cancelled".to_string(),
             1..=3 => "r-1".to_string(),
@@ -283,16 +283,16 @@ impl World {
         format!("{letter}-{}", self.made)
     }
 
-    fn remember(&mut self, placed: Placed) {
+    fn remember(&mut self, placed: PlacedOrder) {
         self.recent.push(placed);
         if self.recent.len() > ORDERS_RECENT {
             self.recent.remove(0);
         }
     }
 
-    fn some_order(&mut self, random: &mut Random) -> Placed {
+    fn some_order(&mut self, random: &mut Random) -> PlacedOrder {
         if self.recent.is_empty() || random.percent(2) {
-            return Placed {
+            return PlacedOrder {
                 order_id: "o-none".to_string(),
                 currency: "GBP".to_string(),
                 total: 10_000,
@@ -304,7 +304,7 @@ impl World {
     }
 }
 
-fn payment_result(random: &mut Random, order: &Placed, status: &str) -> Draft {
+fn payment_result(random: &mut Random, order: &PlacedOrder, status: &str) -> Draft {
     let mut units = order.total;
     if status == "charged_back" || random.percent(8) {
         units = random.between(1, 60_000);
@@ -319,7 +319,7 @@ fn payment_result(random: &mut Random, order: &Placed, status: &str) -> Draft {
     about("RecordPaymentResult", &order.order_id, data)
 }
 
-fn ship(random: &mut Random, order: &Placed) -> Draft {
+fn ship(random: &mut Random, order: &PlacedOrder) -> Draft {
     let mut data = json!({"order_id": order.order_id});
     if random.percent(50) {
         data["carrier"] = json!("DHL");

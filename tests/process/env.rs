@@ -1,6 +1,6 @@
 //! A node on a folder of its own: started, asked, killed, started again.
 
-use super::{Api, Ended, Program};
+use super::{Api, Program, ProgramExit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -75,12 +75,12 @@ impl TestEnv {
     }
 
     /// Waits until it has ended by itself.
-    pub fn ended(&mut self) -> Ended {
+    pub fn ended(&mut self) -> ProgramExit {
         self.program.end()
     }
 
     /// Tells it to stop, and waits until it has; it must say that all is well.
-    pub fn stop(&mut self) -> Ended {
+    pub fn stop(&mut self) -> ProgramExit {
         self.program.signal("TERM");
         let ended = self.program.end();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);

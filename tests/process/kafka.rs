@@ -2,7 +2,7 @@
 //! that goes. `restart` has the kills.
 
 use super::restart::outlives;
-use super::{Api, Ended, Program, TestEnv, Way, shop, warehouse};
+use super::{Api, Program, ProgramExit, TestEnv, Way, shop, warehouse};
 use crate::support::{for_each_seed, seeds, test_data};
 use ingest::testing::broker::Broker;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn without_topics(broker: &Broker) -> Way {
     Way { variables, ..Way::workers(2) }
 }
 
-fn topics(what: &str, way: &Way) -> Ended {
+fn topics(what: &str, way: &Way) -> ProgramExit {
     Program::start(&["topics", what, "--json"], &way.variables).end()
 }
 

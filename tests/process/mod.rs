@@ -26,4 +26,4 @@ mod warehouse;
 
 pub use env::{TestEnv, Way};
 pub use http::{Answer, Api, at_once};
-pub use program::{Ended, Program};
+pub use program::{Program, ProgramExit};

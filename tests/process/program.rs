@@ -11,13 +11,13 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 /// A running program.
 pub struct Program {
     child: Child,
-    stdout: Arc<Printed>,
-    stderr: Arc<Printed>,
+    stdout: Arc<PrintedOutput>,
+    stderr: Arc<PrintedOutput>,
 }
 
 /// A program that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct ProgramExit {
     /// Its exit code; none if a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
@@ -48,25 +48,25 @@ impl Program {
         command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be started");
-        let stdout = Printed::of(child.stdout.take().expect("it was asked for"));
-        let stderr = Printed::of(child.stderr.take().expect("it was asked for"));
+        let stdout = PrintedOutput::of(child.stdout.take().expect("it was asked for"));
+        let stderr = PrintedOutput::of(child.stderr.take().expect("it was asked for"));
         Program { child, stdout, stderr }
     }
 
     /// Runs the binary to its end.
-    pub fn run(arguments: &[&str]) -> Ended {
+    pub fn run(arguments: &[&str]) -> ProgramExit {
         Program::start(arguments, &[]).end()
     }
 
     /// Waits until it has ended by itself.
-    pub fn end(&mut self) -> Ended {
+    pub fn end(&mut self) -> ProgramExit {
         for printed in [&self.stdout, &self.stderr] {
             if printed.wait_for(|text| text.has_ended.then_some(())).is_none() {
                 panic!("the program does not end; it said:\n{}", self.stderr.text());
             }
         }
         let status = self.child.wait().expect("a program that closed its outputs ends");
-        Ended { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
+        ProgramExit { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
     /// Waits for the end of a line on standard error that begins somewhere with `start`.
@@ -119,7 +119,7 @@ impl Drop for Program {
 
 /// What a program writes to one of its outputs, as it comes.
 #[derive(Default)]
-struct Printed {
+struct PrintedOutput {
     text: Mutex<Text>,
     more: Condvar,
 }
@@ -140,9 +140,9 @@ impl Text {
     }
 }
 
-impl Printed {
-    fn of(mut pipe: impl Read + Send + 'static) -> Arc<Printed> {
-        let printed = Arc::new(Printed::default());
+impl PrintedOutput {
+    fn of(mut pipe: impl Read + Send + 'static) -> Arc<PrintedOutput> {
+        let printed = Arc::new(PrintedOutput::default());
         let ours = Arc::clone(&printed);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];

@@ -150,18 +150,18 @@ const PAUSE: Duration = Duration::from_millis(20);
 struct Publisher {
     thread: u64,
     /// What each command was answered with.
-    told: Vec<Told>,
+    told: Vec<Acknowledgement>,
 }
 
 /// An acknowledgement.
-struct Told {
-    command: Sent,
+struct Acknowledgement {
+    command: SentCommand,
     status: u16,
     code: Option<String>,
 }
 
 /// A command that follows from who sends it, and its place.
-struct Sent {
+struct SentCommand {
     id: String,
     kind: Kind,
     path: String,
@@ -178,8 +178,8 @@ enum Kind {
     Credit,
 }
 
-impl Sent {
-    fn of(thread: u64, n: u64) -> Sent {
+impl SentCommand {
+    fn of(thread: u64, n: u64) -> SentCommand {
         let id = format!("{thread}-{n}");
         let (kind, path, body) = match n % 5 {
             0 => (Kind::Scarce, "orders".to_owned(), shop::order("SCARCE", 1)),
@@ -190,14 +190,14 @@ impl Sent {
             _ => (Kind::Credit, "credits".to_owned(), shop::credit(&format!("credit-{id}"), "PLENTY", 5)),
         };
         // The orders that are cancelled later, and the next ones not.
-        Sent { id, kind, path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
+        SentCommand { id, kind, path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
     }
 }
 
 impl Publisher {
     /// Sends the next command; nothing if it was not acknowledged.
     fn publish(&mut self, api: &Api) -> Option<()> {
-        let command = Sent::of(self.thread, self.told.len() as u64);
+        let command = SentCommand::of(self.thread, self.told.len() as u64);
         let mut headers = vec![("idempotency-key", command.id.as_str()), ("content-type", "application/json")];
         // While its broker is gone, a node keeps whoever waits for a decision.
         headers.push(("prefer", if command.is_async { "respond-async" } else { "wait=10" }));
@@ -209,7 +209,7 @@ impl Publisher {
             503 => return None,
             _ => panic!("{} is answered with {answer:?}", command.id),
         };
-        self.told.push(Told { status: answer.status, code, command });
+        self.told.push(Acknowledgement { status: answer.status, code, command });
         Some(())
     }
 }
@@ -220,10 +220,10 @@ fn check(env: &TestEnv, publishers: &[Publisher]) {
     let (rows, _) = env.rows("/api/v1/views/operations?limit=1000");
     let operations: BTreeMap<&str, &Value> =
         rows.iter().map(|row| (row["key"].as_str().expect("keys are text"), &row["value"])).collect();
-    let told: Vec<&Told> = publishers.iter().flat_map(|publisher| &publisher.told).collect();
+    let told: Vec<&Acknowledgement> = publishers.iter().flat_map(|publisher| &publisher.told).collect();
     assert_eq!(operations.len(), told.len() + 3, "no command but these, and those of the start");
     let mut taken = BTreeMap::<Kind, i64>::new();
-    for Told { command, status, code } in told {
+    for Acknowledgement { command, status, code } in told {
         let operation = operations.get(command.id.as_str()).unwrap_or_else(|| panic!("{} is gone", command.id));
         if *status != 202 {
             let expected = if code.is_none() { "succeeded" } else { "rejected" };
@@ -254,7 +254,7 @@ fn check(env: &TestEnv, publishers: &[Publisher]) {
 /// Waits until nothing acknowledged is undecided. Of two topics, what came later may be decided an epoch earlier.
 fn wait_for_all(env: &TestEnv, publishers: &[Publisher]) {
     let told = publishers.iter().flat_map(|publisher| &publisher.told);
-    for Told { command, .. } in told.filter(|told| told.status == 202) {
+    for Acknowledgement { command, .. } in told.filter(|told| told.status == 202) {
         let decided = env.decided(&command.id);
         assert_ne!(decided.json()["status"], "pending");
     }

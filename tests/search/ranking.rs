@@ -11,7 +11,7 @@ use dataflows::ports::Sink;
 use dataflows::ports::finder::{IndexSnapshot, OfferContext, ProductSearch, SearchQuery};
 use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, PutProduct, Variant};
 use dataflows::shop::dead_letters::LetterQuota;
-use search::{Config, ProductIndex, Ranking};
+use search::{Config, ProductIndex, RankingWeights};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -117,7 +117,7 @@ fn index(config: Config, products: &[PutProduct]) -> (tempfile::TempDir, Arc<dyn
 }
 
 /// The mean over the queries that can be scored, and over each fifth of them.
-fn score(ranking: Ranking, products: &[PutProduct], judgments: &Judgments) -> (f64, Vec<f64>) {
+fn score(ranking: RankingWeights, products: &[PutProduct], judgments: &Judgments) -> (f64, Vec<f64>) {
     let (_folder, index) = index(Config { ranking, ..Config::default() }, products);
     let scores = judgments.iter().filter_map(|(query, judged)| {
         let wanted = SearchQuery { text: query.clone(), limit: 10, ..SearchQuery::default() };
@@ -138,7 +138,7 @@ fn the_first_page_is_better_than_plain_bm25_on_every_fifth_of_the_queries() {
     let judgments = judgments(&data.join("search/judgments_visible.csv"));
     assert_eq!((products.len(), judgments.len()), (19_406, 68));
 
-    let (mean, folds) = score(Ranking::default(), &products, &judgments);
+    let (mean, folds) = score(RankingWeights::default(), &products, &judgments);
     println!("NDCG@10 {mean:.4}, by fifth of the queries {folds:.3?}; plain BM25 {BASELINE}");
     assert!(mean >= AIM, "NDCG@10 is {mean:.4}, and must be {AIM}");
 
@@ -148,23 +148,23 @@ fn the_first_page_is_better_than_plain_bm25_on_every_fifth_of_the_queries() {
 }
 
 fn print_signals(whole: f64, products: &[PutProduct], judgments: &Judgments) {
-    let base = Ranking::default;
+    let base = RankingWeights::default;
     let without = [
-        ("description as much as title", Ranking { description: 1.0, ..base() }),
-        ("without description", Ranking { description: 0.0, ..base() }),
-        ("without attributes", Ranking { attributes: 0.0, ..base() }),
-        ("without brand", Ranking { brand: 0.0, ..base() }),
-        ("title alone", Ranking { description: 0.0, attributes: 0.0, brand: 0.0, ..base() }),
-        ("length not counted", Ranking { length: 0.0, ..base() }),
-        ("length 0.5", Ranking { length: 0.5, ..base() }),
-        ("length in proportion", Ranking { length: 1.0, ..base() }),
-        ("saturation 0.5", Ranking { saturation: 0.5, ..base() }),
-        ("saturation 2", Ranking { saturation: 2.0, ..base() }),
-        ("part of the words not counted", Ranking { all_words: 0, ..base() }),
-        ("any word is enough", Ranking { enough: usize::MAX, ..base() }),
-        ("all words are needed", Ranking { enough: 1, ..base() }),
-        ("without prefixes", Ranking { prefix: 0.0, ..base() }),
-        ("prefixes as much as words", Ranking { prefix: 1.0, ..base() }),
+        ("description as much as title", RankingWeights { description: 1.0, ..base() }),
+        ("without description", RankingWeights { description: 0.0, ..base() }),
+        ("without attributes", RankingWeights { attributes: 0.0, ..base() }),
+        ("without brand", RankingWeights { brand: 0.0, ..base() }),
+        ("title alone", RankingWeights { description: 0.0, attributes: 0.0, brand: 0.0, ..base() }),
+        ("length not counted", RankingWeights { length: 0.0, ..base() }),
+        ("length 0.5", RankingWeights { length: 0.5, ..base() }),
+        ("length in proportion", RankingWeights { length: 1.0, ..base() }),
+        ("saturation 0.5", RankingWeights { saturation: 0.5, ..base() }),
+        ("saturation 2", RankingWeights { saturation: 2.0, ..base() }),
+        ("part of the words not counted", RankingWeights { all_words: 0, ..base() }),
+        ("any word is enough", RankingWeights { enough: usize::MAX, ..base() }),
+        ("all words are needed", RankingWeights { enough: 1, ..base() }),
+        ("without prefixes", RankingWeights { prefix: 0.0, ..base() }),
+        ("prefixes as much as words", RankingWeights { prefix: 1.0, ..base() }),
     ];
     for (name, ranking) in without {
         let (mean, folds) = score(ranking, products, judgments);

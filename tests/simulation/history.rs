@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Clones are the same.
 #[derive(Clone, Default)]
-pub struct History(Arc<Mutex<Seen>>);
+pub struct History(Arc<Mutex<HistoryState>>);
 
 #[derive(Default)]
-pub struct Seen {
+pub struct HistoryState {
     /// Every record that was ever durable.
     pub records: BTreeMap<TopicPartition, Vec<(u64, Record)>>,
     /// Every epoch that was ever applied.
@@ -28,7 +28,7 @@ pub struct Seen {
 }
 
 impl History {
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub fn seen(&self) -> MutexGuard<'_, HistoryState> {
         self.0.lock().unwrap()
     }
 
@@ -68,7 +68,7 @@ impl History {
 
     /// The journal as a log that is seen before it is deleted.
     pub fn watched(&self, journal: Arc<Journal>) -> Arc<dyn Log> {
-        Arc::new(Watched { journal, history: self.clone() })
+        Arc::new(WatchedLog { journal, history: self.clone() })
     }
 
     /// A sink that holds every epoch against what was seen of it; `base` is where the node begins.
@@ -77,12 +77,12 @@ impl History {
     }
 }
 
-struct Watched {
+struct WatchedLog {
     journal: Arc<Journal>,
     history: History,
 }
 
-impl Log for Watched {
+impl Log for WatchedLog {
     fn partitions(&self) -> &Partitions {
         self.journal.partitions()
     }

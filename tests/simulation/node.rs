@@ -18,7 +18,7 @@ use ingest::output::publisher;
 use ingest::output::publisher::{Outbox, OutputPublisher};
 use ingest::testing::{Disk, FaultyLog, LogFaults, ManualClock};
 use ingest::{Error, Fatal, Signal};
-use serving::Shop;
+use serving::ViewStore;
 use std::sync::{Arc, Mutex};
 
 /// The parts of a node.
@@ -27,7 +27,7 @@ pub struct Node {
     pub closer: EpochSequencer,
     pub keeper: CheckpointManager,
     pub letters: DeadLetters,
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// The log as publishers see it.
     pub log: Arc<dyn Log>,
     pub writer: Writer,
@@ -81,7 +81,7 @@ impl Node {
         let (base, state) = newest.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
         let place = base.as_ref().map_or_else(LogPosition::default, Manifest::place);
         let sealed = SealedEpochs::read(&*patient, place.clone())?;
-        let shop = Shop::new(&serving::Config::default(), Arc::new(|| 0));
+        let shop = ViewStore::new(&serving::Config::default(), Arc::new(|| 0));
         shop.live_from(sealed.end().epochs.last);
         let letters = DeadLetters::open(disk.folder("dead-letters"), dead_letters::DeadLetterConfig::default())?;
 

@@ -33,13 +33,13 @@ const HOUR: i64 = 3_600_000_000;
 /// A run that takes longer makes no progress.
 const STEPS_MAX: usize = 100_000;
 
-type Landed = Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>>;
+type AckSlot = Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>>;
 
 /// What somebody publishes: repeated until it is acknowledged.
 struct Batch {
     now: i64,
     records: Vec<(TopicPartition, Record)>,
-    landed: Option<Landed>,
+    landed: Option<AckSlot>,
     acknowledged: Option<Vec<Origin>>,
 }
 
@@ -248,7 +248,7 @@ impl World {
                 in_flight += 1;
                 if batch.landed.is_none() {
                     self.wall = self.wall.max(batch.now);
-                    let landed = Landed::default();
+                    let landed = AckSlot::default();
                     batch.landed = Some(Arc::clone(&landed));
                     let done = Box::new(move |result| *landed.lock().unwrap() = Some(result));
                     node.log.append(batch.records.clone(), done);

@@ -49,21 +49,21 @@ pub fn seeds(first: u64, count: u64) -> Vec<u64> {
 /// Runs a test for each seed, and names the seed that fails with the command that runs it again.
 pub fn for_each_seed(test: &str, seeds: Vec<u64>, run: impl Fn(u64)) {
     for seed in seeds {
-        let named = Named { test, seed };
+        let named = SeedReport { test, seed };
         run(seed);
         std::mem::forget(named);
     }
 }
 
 /// Says on the way out of a panic which seed it was.
-struct Named<'a> {
+struct SeedReport<'a> {
     test: &'a str,
     seed: u64,
 }
 
-impl Drop for Named<'_> {
+impl Drop for SeedReport<'_> {
     fn drop(&mut self) {
-        let Named { test, seed } = self;
+        let SeedReport { test, seed } = self;
         println!("seed {seed} fails; again: TRADEWIND_TEST_SEED={seed} cargo test --test tradewind-tests {test}");
     }
 }

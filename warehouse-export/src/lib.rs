@@ -27,4 +27,4 @@ pub mod tables;
 mod testing;
 
 pub use error::Error;
-pub use exporter::{Committed, Config, Exporter, Files, Gap, Problem, RowsOfView, Standing};
+pub use exporter::{CommitSummary, Config, Exporter, FileCounts, Gap, Problem, RowsOfView, TableStatus};

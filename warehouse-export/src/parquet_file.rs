@@ -32,7 +32,7 @@ const TEXT_BYTES_MAX: usize = 1 << 30;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Rows as a file: its bytes, and what the Delta log says of it.
-pub struct Written {
+pub struct EncodedFile {
     /// The file.
     pub bytes: Vec<u8>,
     /// What it holds.
@@ -139,7 +139,7 @@ fn chunks<'a>(schema: &Schema, rows: &'a [Row]) -> Result<Vec<&'a [Row]>, Error>
 }
 
 /// Rows, in their order, as a file.
-pub fn write(schema: &Schema, rows: &[Row]) -> Result<Written, Error> {
+pub fn write(schema: &Schema, rows: &[Row]) -> Result<EncodedFile, Error> {
     let arrow = arrow_schema(&schema.columns);
     // The Arrow schema within the file tells readers nothing that the Parquet schema does not.
     let options =
@@ -150,7 +150,7 @@ pub fn write(schema: &Schema, rows: &[Row]) -> Result<Written, Error> {
         let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
         writer.write(&RecordBatch::try_new(Arc::clone(&arrow), arrays).map_err(ParquetError::from)?)?;
     }
-    Ok(Written { bytes: writer.into_inner()?, stats: Stats::of(schema, rows) })
+    Ok(EncodedFile { bytes: writer.into_inner()?, stats: Stats::of(schema, rows) })
 }
 
 /// The record batches of a file, by the types that its Parquet schema alone gives.

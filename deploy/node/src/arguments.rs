@@ -1,7 +1,7 @@
 //! Flags that several roles have.
 
 use crate::config::{self, Flags, Settings};
-use crate::place::{Named, Place};
+use crate::place::{Place, PlaceNames};
 use anyhow::Result;
 use clap::Args;
 use std::net::SocketAddr;
@@ -61,6 +61,6 @@ impl PlaceFlags {
     /// What is looked at, and whether JSON is printed.
     pub fn place(self) -> Result<(Place, bool)> {
         let PlaceFlags { data, config, to, json } = self;
-        Ok((Place::find(Named { to, data, config })?, json))
+        Ok((Place::find(PlaceNames { to, data, config })?, json))
     }
 }

@@ -20,7 +20,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How often and how patiently something is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// How many tries there are in all.
     pub tries_max: u32,
     /// The first pause; each further one is twice as long.
@@ -29,9 +29,9 @@ pub struct Patience {
     pub pause_ms_max: u64,
 }
 
-impl Patience {
+impl RetryPolicy {
     /// One that outlasts a node's restart: about a minute.
-    pub const RESTART: Patience = Patience { tries_max: 18, pause_ms_min: 100, pause_ms_max: 5_000 };
+    pub const RESTART: RetryPolicy = RetryPolicy { tries_max: 18, pause_ms_min: 100, pause_ms_max: 5_000 };
 
     /// The pause after that many tries.
     pub fn pause(self, tries: u32, asked: Option<Duration>) -> Duration {
@@ -164,8 +164,8 @@ pub fn percent_encoded(segment: &str) -> String {
 }
 
 /// Tries until the answer is not "later", or patience is at its end. `pause` waits, and may tell why.
-pub fn patiently(
-    patience: Patience,
+pub fn retry(
+    patience: RetryPolicy,
     attempt: &mut dyn FnMut() -> Result<Answer>,
     pause: &mut dyn FnMut(Duration, &str),
 ) -> Result<Answer> {
@@ -195,8 +195,8 @@ mod tests {
     fn tried(mut answers: Vec<Result<Answer>>) -> (Result<u16, String>, Vec<u64>) {
         answers.reverse();
         let mut pauses = Vec::new();
-        let patience = Patience { tries_max: 4, pause_ms_min: 100, pause_ms_max: 2_000 };
-        let last = patiently(patience, &mut || answers.pop().expect("no more tries than answers"), &mut |pause, _| {
+        let patience = RetryPolicy { tries_max: 4, pause_ms_min: 100, pause_ms_max: 2_000 };
+        let last = retry(patience, &mut || answers.pop().expect("no more tries than answers"), &mut |pause, _| {
             pauses.push(u64::try_from(pause.as_millis()).unwrap())
         });
         (last.map(|answer| answer.status).map_err(|error| format!("{error:#}")), pauses)

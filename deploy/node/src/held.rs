@@ -13,7 +13,7 @@ const NAME: &str = "node";
 
 /// A data folder that nobody else may change, until this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct FolderLock {
     _lock: Option<File>,
 }
 
@@ -31,9 +31,9 @@ impl fmt::Display for Holder {
     }
 }
 
-impl Held {
+impl FolderLock {
     /// Takes the folder for a node that answers at that address.
-    pub fn by_node(data: &Path, address: &str) -> Result<Held> {
+    pub fn by_node(data: &Path, address: &str) -> Result<FolderLock> {
         fs::create_dir_all(data).with_context(|| format!("making {}", data.display()))?;
         let path = data.join(NAME);
         let context = || format!("writing {}", path.display());
@@ -43,15 +43,15 @@ impl Held {
         // Only whoever is refused reads it, so that a torn one after a crash hurts nobody.
         file.set_len(0).with_context(context)?;
         (&file).write_all(&serde_json::to_vec(&holder)?).with_context(context)?;
-        Ok(Held { _lock: Some(file) })
+        Ok(FolderLock { _lock: Some(file) })
     }
 
     /// Takes the folder for a command that looks into it; refused while a node has it, which is named.
-    pub fn by_command(data: &Path) -> Result<Held> {
+    pub fn by_command(data: &Path) -> Result<FolderLock> {
         // Where no node ever ran there is nothing to share.
-        let Ok(file) = File::open(data.join(NAME)) else { return Ok(Held { _lock: None }) };
+        let Ok(file) = File::open(data.join(NAME)) else { return Ok(FolderLock { _lock: None }) };
         refuse(file.try_lock_shared(), data)?;
-        Ok(Held { _lock: Some(file) })
+        Ok(FolderLock { _lock: Some(file) })
     }
 }
 
@@ -77,20 +77,20 @@ mod tests {
     fn a_folder_is_one_nodes_or_that_of_commands_that_look() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        drop(Held::by_command(&data).unwrap());
+        drop(FolderLock::by_command(&data).unwrap());
         assert!(!data.exists(), "who looks makes nothing");
-        let held = Held::by_node(&data, "http://127.0.0.1:1").unwrap();
+        let held = FolderLock::by_node(&data, "http://127.0.0.1:1").unwrap();
         let process = std::process::id();
         let expected = format!(
             "{} is in use by another process: the node at http://127.0.0.1:1, process {process}",
             data.display()
         );
-        assert_eq!(Held::by_command(&data).unwrap_err().to_string(), expected);
-        assert_eq!(Held::by_node(&data, "http://127.0.0.1:2").unwrap_err().to_string(), expected);
+        assert_eq!(FolderLock::by_command(&data).unwrap_err().to_string(), expected);
+        assert_eq!(FolderLock::by_node(&data, "http://127.0.0.1:2").unwrap_err().to_string(), expected);
         drop(held);
-        let looks = (Held::by_command(&data).unwrap(), Held::by_command(&data).unwrap());
-        assert!(Held::by_node(&data, "http://127.0.0.1:2").is_err(), "a node waits until nobody looks");
+        let looks = (FolderLock::by_command(&data).unwrap(), FolderLock::by_command(&data).unwrap());
+        assert!(FolderLock::by_node(&data, "http://127.0.0.1:2").is_err(), "a node waits until nobody looks");
         drop(looks);
-        drop(Held::by_node(&data, "http://127.0.0.1:2").unwrap());
+        drop(FolderLock::by_node(&data, "http://127.0.0.1:2").unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! Kafka clients before the embedded log: where they are listened to. Not for a log that is a cluster's, which has
 //! brokers of its own.
 
-use crate::config::{Config, KafkaListen};
+use crate::config::{Config, KafkaListenConfig};
 use anyhow::{Context, Result};
 use dataflows::engine::budget::Budget;
 use ingest::log::Log;
@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 /// A place to listen at, if there is to be one.
 pub async fn bind(config: &Config) -> Result<Option<TcpListener>> {
-    let Some(KafkaListen { address, is_default }) = config.kafka.listen.filter(|_| config.kafka().is_none()) else {
+    let Some(KafkaListenConfig { address, is_default }) = config.kafka.listen.filter(|_| config.kafka().is_none())
+    else {
         return Ok(None);
     };
     let bound = match TcpListener::bind(address).await {

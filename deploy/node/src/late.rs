@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What is known only when the state is read.
 #[derive(Default)]
-pub struct Late {
+pub struct LateBound {
     pub(crate) checkpoints: OnceLock<Weak<Checkpoints>>,
     pub(crate) replay_to: OnceLock<Epoch>,
     pub(crate) finder: OnceLock<Arc<dyn ProductSearch>>,
@@ -19,7 +19,7 @@ pub struct Late {
 }
 
 /// Until the index is open, it has nothing.
-impl ProductSearch for Late {
+impl ProductSearch for LateBound {
     fn newest(&self, least: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
         self.finder.get().ok_or(EpochUnavailable::NotYet { newest: Epoch(0) })?.newest(least, wait)
     }
@@ -33,7 +33,7 @@ impl ProductSearch for Late {
     }
 }
 
-impl Late {
+impl LateBound {
     /// What keeps the node's state; none while it starts or stops.
     pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
         self.checkpoints.get()?.upgrade()

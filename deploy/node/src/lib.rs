@@ -36,5 +36,5 @@ pub mod telemetry;
 pub mod twin;
 mod zeroed;
 
-pub use node::{Node, Opened, bytes_in};
+pub use node::{Node, OpenNode, bytes_in};
 pub use secrets::keep_to_ourselves;

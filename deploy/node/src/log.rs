@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A log that is open.
 #[derive(Clone)]
-pub struct Opened {
+pub struct OpenLog {
     /// The log.
     pub log: Arc<dyn Log>,
     /// Where the topics end that epochs cut, as far as can be said without waiting.
@@ -25,7 +25,7 @@ pub struct Opened {
 }
 
 /// The log of that data folder.
-pub fn open(config: &Config) -> Result<Opened> {
+pub fn open(config: &Config) -> Result<OpenLog> {
     let data = &config.log.data_dir;
     let Some(kafka) = config.kafka() else {
         ensure!(
@@ -36,7 +36,7 @@ pub fn open(config: &Config) -> Result<Opened> {
         );
         let log = embedded(config, &data.join("log"))?;
         let asked = Arc::clone(&log);
-        return Ok(Opened {
+        return Ok(OpenLog {
             log,
             ends: Arc::new(move || asked.ends().unwrap_or_default().without_epochs()),
             kafka: None,
@@ -55,7 +55,7 @@ pub fn open(config: &Config) -> Result<Opened> {
     let log = Arc::new(log);
     bind(data, &Mark { cluster: log.cluster_id()?, topic_prefix: topics })?;
     let seen = Arc::clone(&log);
-    Ok(Opened { log, ends: Arc::new(move || seen.seen_ends().without_epochs()), kafka: Some(bootstrap) })
+    Ok(OpenLog { log, ends: Arc::new(move || seen.seen_ends().without_epochs()), kafka: Some(bootstrap) })
 }
 
 /// Opens the embedded log in a folder, or makes it.

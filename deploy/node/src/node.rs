@@ -3,13 +3,13 @@
 
 use crate::config::Config;
 use crate::epoch_times::EpochTimes;
-use crate::export::{self, Exporting};
+use crate::export::{self, ExportHandle};
 use crate::gateway::{self, Gateway};
-use crate::late::Late;
+use crate::late::LateBound;
 use crate::operator::checkpoints::OperatorCheckpoints;
 use crate::operator::dead_letters::OperatorLetters;
 use crate::outputs::{self, Outputs};
-use crate::retention::Kept;
+use crate::retention::OutputRetention;
 use crate::{kafka_listener, log, secrets};
 use access::root::Purpose;
 use anyhow::{Context, Result};
@@ -32,7 +32,7 @@ use ingest::log::storage::Folder;
 use ingest::output::publisher::Outbox;
 use ingest::{Clock, Fatal, WallClock};
 use serving::shop::NowMs;
-use serving::{Gauge, NoExports, Parts, Shop, Standstill, Vitals, VitalsSource, os_entropy};
+use serving::{Gauge, NoExports, NodeStatus, Parts, Standstill, ViewStore, VitalsSource, os_entropy};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 /// The parts of a node that runs.
 pub struct Node {
     /// What requests read.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// Where requests write.
     pub commands: Arc<dyn CommandLog>,
     /// What the node says of itself.
@@ -58,24 +58,24 @@ pub struct Node {
     sequencer: Sequencer,
     engine: Engine,
     flusher: Flusher,
-    publishing: Option<outputs::Running>,
+    publishing: Option<outputs::OutputTasks>,
     exporting: Option<export::Thread>,
 }
 
 /// A node whose log is open: it can be asked how it is, and takes commands, which are decided once it has started.
-pub struct Opened {
+pub struct OpenNode {
     /// What requests read.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// Where requests write.
     pub commands: Arc<dyn CommandLog>,
     /// What the node says of itself.
     pub vitals: VitalsSource,
-    late: Arc<Late>,
+    late: Arc<LateBound>,
     log: Arc<dyn Log>,
     letters: DeadLetters,
     outputs: Option<Outputs>,
     /// None if no tables are written.
-    exporting: Option<Exporting>,
+    exporting: Option<ExportHandle>,
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     now_ms: NowMs,
@@ -83,23 +83,23 @@ pub struct Opened {
     stall: Stall,
 }
 
-impl Opened {
+impl OpenNode {
     /// Opens the log in the data folder. The clock tells epochs their time.
-    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Opened> {
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<OpenNode> {
         let folder = config.log.data_dir.join("log");
         secrets::own_data_folder(&config.log.data_dir)?;
         let opened = log::open(config)?;
         let log = Arc::clone(&opened.log);
         let started = Instant::now();
         let now_ms: NowMs = Arc::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let shop = Shop::new(&config.serving_limits(), Arc::clone(&now_ms));
+        let shop = ViewStore::new(&config.serving_limits(), Arc::clone(&now_ms));
         let commands: Arc<dyn CommandLog> =
             Arc::new(LogCommands::new(Arc::clone(&log), Arc::clone(&clock), config.ingest().command_log));
-        let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<Late>::default());
+        let (behind_ms, stall, late) = (Arc::new(AtomicU64::new(0)), Stall::default(), Arc::<LateBound>::default());
         let letters = open_letters(config)?;
         let outputs = Outputs::open(config)?;
-        let exporting = (config.export.tables && outputs.is_some()).then(Exporting::default);
-        let seen = Seen {
+        let exporting = (config.export.tables && outputs.is_some()).then(ExportHandle::default);
+        let seen = StatusProbe {
             opened,
             folder: folder.clone(),
             behind_ms: Arc::clone(&behind_ms),
@@ -112,7 +112,7 @@ impl Opened {
             exporting: exporting.clone(),
         };
         let vitals: VitalsSource = Arc::new(move || seen.vitals());
-        Ok(Opened {
+        Ok(OpenNode {
             shop,
             commands,
             vitals,
@@ -186,7 +186,7 @@ impl Opened {
         let kept = config.log.data_dir.join("checkpoints");
         let kept = Arc::new(Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?);
         let (last, base) = self.restore(config, &kept)?.map(|(manifest, state)| (manifest, Arc::new(state))).unzip();
-        let Opened {
+        let OpenNode {
             shop,
             commands,
             vitals,
@@ -217,7 +217,7 @@ impl Opened {
             let (log, fatal) = (Arc::clone(&log), Arc::clone(fatal));
             Ok(Box::new(LogSource::open(log, &sealed, worker, fatal, ingest.source.clone())?))
         });
-        let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::Config::default())?;
+        let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::GatewayConfig::default())?;
         let outbox = outputs.as_ref().map(|outputs| outputs.outbox.clone());
         // What makes something of an epoch durable has it before the store: what the store holds may be in a checkpoint,
         // which waits for them.
@@ -263,7 +263,7 @@ impl Opened {
 impl Node {
     /// Opens the data folder and starts everything at once.
     pub fn start(config: &Config, fatal: &Fatal) -> Result<Node> {
-        Opened::new(config, Arc::new(WallClock))?.start(config, fatal)
+        OpenNode::new(config, Arc::new(WallClock))?.start(config, fatal)
     }
 
     /// Stops reading and closing epochs, and waits until what was read has reached the store.
@@ -290,10 +290,10 @@ fn report(behind_ms: Arc<AtomicU64>, stall: Stall, fatal: &Fatal) -> Report {
 
 /// Starts to write tables, if that is wanted.
 fn start_export(
-    exporting: Option<Exporting>,
+    exporting: Option<ExportHandle>,
     outputs: Option<Outputs>,
     epochs: Arc<dyn ingest::log::Log>,
-    shop: &Shop,
+    shop: &ViewStore,
     config: &Config,
 ) -> Result<Option<export::Thread>> {
     let Some((exporting, Outputs { outbox: _, log, kept: _ })) = exporting.zip(outputs) else { return Ok(None) };
@@ -312,29 +312,29 @@ fn open_letters(config: &Config) -> Result<DeadLetters> {
 type Stall = Arc<Mutex<Option<String>>>;
 
 /// What is looked at to say how the node is.
-struct Seen {
-    opened: log::Opened,
+struct StatusProbe {
+    opened: log::OpenLog,
     folder: PathBuf,
     behind_ms: Arc<AtomicU64>,
     stall: Stall,
-    late: Arc<Late>,
-    shop: Shop,
+    late: Arc<LateBound>,
+    shop: ViewStore,
     letters: DeadLetters,
     outbox: Option<Outbox>,
-    kept: Option<Kept>,
-    exporting: Option<Exporting>,
+    kept: Option<OutputRetention>,
+    exporting: Option<ExportHandle>,
 }
 
-impl Seen {
-    fn vitals(&self) -> Vitals {
-        Vitals {
+impl StatusProbe {
+    fn vitals(&self) -> NodeStatus {
+        NodeStatus {
             ends: (self.opened.ends)(),
             log_bytes: bytes_in(&self.folder),
             replay_to: self.late.replay_to.get().copied(),
             kafka: self.opened.kafka.clone().or_else(|| Some(self.late.kafka_listen.get()?.to_string())),
             stalled: self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             standstills: self.standstills(),
-            outputs_floor: self.kept.as_ref().and_then(Kept::floor),
+            outputs_floor: self.kept.as_ref().and_then(OutputRetention::floor),
             gauges: self.gauges(),
             stages: self.late.epoch_times.get().map(|times| times.decided()).into_iter().collect(),
         }
@@ -351,9 +351,9 @@ impl Seen {
         [
             checkpoints.map(|standstill| holding("checkpoints", standstill)),
             self.letters.stalled().map(|standstill| holding("dead_letters", standstill)),
-            self.exporting.as_ref().and_then(Exporting::stalled).map(|why| beside("export", why)),
+            self.exporting.as_ref().and_then(ExportHandle::stalled).map(|why| beside("export", why)),
             outputs.map(|standstill| holding("outputs", standstill)),
-            self.kept.as_ref().and_then(Kept::stalled).map(|why| beside("retention", why)),
+            self.kept.as_ref().and_then(OutputRetention::stalled).map(|why| beside("retention", why)),
             self.late.standing().stalled.map(|why| beside("search", why)),
         ]
         .into_iter()
@@ -381,7 +381,7 @@ impl Seen {
             let behind = self.shop.applied().0.saturating_sub(outbox.published().0);
             gauges.push(gauge("outputs_lag_epochs", "epochs that are not published yet", behind as f64));
         }
-        gauges.extend(self.kept.iter().flat_map(Kept::gauges));
+        gauges.extend(self.kept.iter().flat_map(OutputRetention::gauges));
         gauges.extend(self.exporting.iter().flat_map(|exporting| exporting.gauges(self.shop.applied())));
         gauges.extend(index_gauges(&self.late.standing()));
         gauges

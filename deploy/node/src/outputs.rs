@@ -1,8 +1,8 @@
 //! The topics that a node publishes to, who publishes to them, and who deletes what is old. Not for what is in the records.
 
 use crate::config::Config;
-use crate::export::Exporting;
-use crate::retention::{Keeper, Kept};
+use crate::export::ExportHandle;
+use crate::retention::{OutputRetention, RetentionTask};
 use anyhow::{Context, Result};
 use ingest::log::journal::Journal;
 use ingest::log::kafka::KafkaLog;
@@ -21,13 +21,13 @@ pub struct Outputs {
     /// The topics.
     pub log: Arc<dyn Log>,
     /// How old ones are kept; none if that is a cluster's business.
-    pub kept: Option<Kept>,
+    pub kept: Option<OutputRetention>,
 }
 
 /// What goes on with the outputs. Dropping it ends that.
-pub struct Running {
+pub struct OutputTasks {
     _publishing: PublisherTask,
-    _keeper: Option<Keeper>,
+    _keeper: Option<RetentionTask>,
 }
 
 impl Outputs {
@@ -42,17 +42,17 @@ impl Outputs {
             (Arc::new(KafkaLog::open(kafka, &partitions).context("opening the topics of outputs")?), None)
         } else {
             let journal = Arc::new(embedded(config)?);
-            (Arc::clone(&journal) as Arc<dyn Log>, Some(Kept::new(journal, config.outputs.retention_ms())))
+            (Arc::clone(&journal) as Arc<dyn Log>, Some(OutputRetention::new(journal, config.outputs.retention_ms())))
         };
         let published = publisher::published(&*log).context("reading how far the outputs are")?;
         Ok(Some(Outputs { outbox: Outbox::new(published, config.ingest().publisher), log, kept }))
     }
 
     /// Starts to publish, and to delete what whoever writes tables has.
-    pub fn start(&self, exporting: Option<&Exporting>) -> Result<Running> {
+    pub fn start(&self, exporting: Option<&ExportHandle>) -> Result<OutputTasks> {
         let publishing = PublisherTask::start(OutputPublisher::new(Arc::clone(&self.log), self.outbox.clone()))?;
         let keeper = self.kept.as_ref().map(|kept| kept.start(exporting.cloned())).transpose()?;
-        Ok(Running { _publishing: publishing, _keeper: keeper })
+        Ok(OutputTasks { _publishing: publishing, _keeper: keeper })
     }
 }
 

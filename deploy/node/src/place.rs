@@ -3,14 +3,14 @@
 
 use crate::client::{self, Client};
 use crate::config::{self, Config, Flags, Settings};
-use crate::held::Held;
+use crate::held::FolderLock;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::path::PathBuf;
 
 /// What the flags say.
 #[derive(Clone, Debug, Default)]
-pub struct Named {
+pub struct PlaceNames {
     /// A node.
     pub to: Option<String>,
     /// A folder.
@@ -24,14 +24,14 @@ pub enum Place {
     /// A node that runs.
     Node(Client),
     /// The folder of one that does not, and cannot begin while it is looked at.
-    Folder(Box<Config>, Held),
+    Folder(Box<Config>, FolderLock),
 }
 
 impl Place {
     /// The one that is named; if none is, the node at the default address, and if none answers there, the folder that is
     /// configured.
-    pub fn find(named: Named) -> Result<Place> {
-        let Named { to, data, config } = named;
+    pub fn find(named: PlaceNames) -> Result<Place> {
+        let PlaceNames { to, data, config } = named;
         if let Some(to) = to {
             return Ok(Place::Node(Client::new(&to)?));
         }
@@ -49,7 +49,7 @@ impl Place {
 
     /// The folder of that configuration.
     fn folder(config: Config) -> Result<Place> {
-        let held = Held::by_command(&config.log.data_dir)?;
+        let held = FolderLock::by_command(&config.log.data_dir)?;
         Ok(Place::Folder(Box::new(config), held))
     }
 
@@ -83,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     fn found(to: Option<&str>, data: Option<PathBuf>) -> Result<Place> {
-        Place::find(Named { to: to.map(str::to_owned), data, config: None })
+        Place::find(PlaceNames { to: to.map(str::to_owned), data, config: None })
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_folder_of_a_node_that_runs_is_not_looked_into() {
         let folder = tempfile::tempdir().unwrap();
-        let held = Held::by_node(folder.path(), "http://127.0.0.1:7").unwrap();
+        let held = FolderLock::by_node(folder.path(), "http://127.0.0.1:7").unwrap();
         let refused = found(None, Some(folder.path().to_owned())).err().unwrap().to_string();
         assert!(refused.contains("the node at http://127.0.0.1:7"), "{refused}");
         drop(held);

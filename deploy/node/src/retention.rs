@@ -3,7 +3,7 @@
 //!
 //! What fails, as on a full disk, is told and tried again at the next look; nothing is lost by it.
 
-use crate::export::Exporting;
+use crate::export::ExportHandle;
 use anyhow::{Context, Result};
 use ingest::log::journal::Journal;
 use ingest::output::{Floor, Holder, Retention};
@@ -20,7 +20,7 @@ const LOOK_MS_MIN: u64 = 500;
 
 /// How the outputs are kept. Clones are the same.
 #[derive(Clone)]
-pub struct Kept {
+pub struct OutputRetention {
     journal: Arc<Journal>,
     kept_ms: u64,
     state: Arc<Mutex<State>>,
@@ -34,15 +34,15 @@ struct State {
 }
 
 /// A thread that looks. Dropping it ends that.
-pub struct Keeper {
-    kept: Kept,
+pub struct RetentionTask {
+    kept: OutputRetention,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Kept {
+impl OutputRetention {
     /// For outputs that are kept for so long.
-    pub fn new(journal: Arc<Journal>, kept_ms: u64) -> Kept {
-        Kept { journal, kept_ms, state: Arc::default(), signal: Signal::default() }
+    pub fn new(journal: Arc<Journal>, kept_ms: u64) -> OutputRetention {
+        OutputRetention { journal, kept_ms, state: Arc::default(), signal: Signal::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,19 +71,19 @@ impl Kept {
     }
 
     /// Starts the thread; whoever writes tables follows the outputs.
-    pub fn start(&self, exporting: Option<Exporting>) -> Result<Keeper> {
+    pub fn start(&self, exporting: Option<ExportHandle>) -> Result<RetentionTask> {
         let kept = self.clone();
         let thread = std::thread::Builder::new().name("retention".to_owned());
         let thread = thread.spawn(move || kept.run(exporting.as_ref())).context("starting to keep outputs")?;
-        Ok(Keeper { kept: self.clone(), thread: Some(thread) })
+        Ok(RetentionTask { kept: self.clone(), thread: Some(thread) })
     }
 
-    fn run(&self, exporting: Option<&Exporting>) {
+    fn run(&self, exporting: Option<&ExportHandle>) {
         let look = Duration::from_millis((self.kept_ms / 10).clamp(LOOK_MS_MIN, LOOK_MS_MAX));
         let mut retention =
             Retention::new(Arc::clone(&self.journal), self.kept_ms, Arc::new(WallClock), self.signal.clone());
         while !self.signal.is_stopped() {
-            match retention.step(exporting.map(Exporting::followed)) {
+            match retention.step(exporting.map(ExportHandle::followed)) {
                 Ok(floor) => *self.state() = State { floor: Some(floor), stalled: None },
                 Err(_) if self.signal.is_stopped() => return,
                 Err(error) => {
@@ -99,7 +99,7 @@ impl Kept {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for RetentionTask {
     fn drop(&mut self) {
         self.kept.signal.stop();
         if let Some(thread) = self.thread.take() {

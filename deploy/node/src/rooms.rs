@@ -1,8 +1,8 @@
 //! The configuration of the process as the configurations of its rooms.
 
-use crate::config::{self, Config, Kafka};
+use crate::config::{self, Config, KafkaConfig};
 use search::Synonyms;
-use serving::store::Limits;
+use serving::store::HistoryLimits;
 
 /// How many searches run at once: each keeps a core busy.
 const SEARCHES_A_CORE: usize = 8;
@@ -40,7 +40,7 @@ impl Config {
 
     /// The log of a cluster, if that is the log.
     pub fn kafka(&self) -> Option<ingest::log::kafka::KafkaConfig> {
-        let Kafka { bootstrap, topic_prefix, security, answer_ms_max, append_ms_max, .. } = &self.kafka;
+        let KafkaConfig { bootstrap, topic_prefix, security, answer_ms_max, append_ms_max, .. } = &self.kafka;
         (!bootstrap.is_empty()).then(|| ingest::log::kafka::KafkaConfig {
             bootstrap: bootstrap.clone(),
             topic_prefix: topic_prefix.clone(),
@@ -55,7 +55,7 @@ impl Config {
 
     /// How topics should be. All but one replica, and two of more, must have what is acknowledged.
     pub fn topics(&self) -> ingest::log::kafka::topics::TopicLayout {
-        let Kafka { partitions, replication, .. } = self.kafka;
+        let KafkaConfig { partitions, replication, .. } = self.kafka;
         let min_insync_replicas = replication.saturating_sub(1).clamp(1, 2);
         ingest::log::kafka::topics::TopicLayout { partitions, replication, min_insync_replicas }
     }
@@ -64,7 +64,7 @@ impl Config {
     pub fn search(&self) -> Result<search::Config, search::Error> {
         let file = self.log.data_dir.join("synonyms.txt");
         let synonyms = if file.exists() { Synonyms::read(&file)? } else { Synonyms::default() };
-        let config::Search {
+        let config::SearchConfig {
             publish_activity: _,
             observe_anonymous: _,
             facet_bytes_max,
@@ -80,12 +80,12 @@ impl Config {
     pub fn serving_limits(&self) -> serving::Config {
         let serving = &self.serving;
         serving::Config {
-            history: Limits {
+            history: HistoryLimits {
                 epochs_max: usize::try_from(serving.history_epochs).unwrap_or(usize::MAX),
                 age_ms_max: serving.history_s * 1_000,
                 undo_bytes_max: usize::try_from(serving.history_bytes).unwrap_or(usize::MAX),
                 pinned_bytes_max: serving.pinned_bytes_max,
-                ..Limits::default()
+                ..HistoryLimits::default()
             },
             publishes_searches: self.search.publish_activity,
             observed_searches_an_hour: self.search.observe_anonymous,

@@ -1,6 +1,6 @@
 //! How the process logs: to standard error, as text for people or as JSON. Not for what is logged.
 
-use crate::config::{LogFormat, LogLevel, Telemetry};
+use crate::config::{LogFormat, LogLevel, TelemetryConfig};
 use anyhow::{Result, anyhow};
 use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
@@ -10,9 +10,9 @@ use tracing_subscriber::{Registry, fmt, registry, reload};
 
 /// The log of the process, whose level can be changed while it runs.
 #[derive(Clone)]
-pub struct Logging(reload::Handle<LevelFilter, Registry>);
+pub struct LogHandle(reload::Handle<LevelFilter, Registry>);
 
-impl Logging {
+impl LogHandle {
     /// Logs from that level on.
     pub fn set_level(&self, level: LogLevel) -> Result<()> {
         self.0.reload(filter(level)).map_err(|error| anyhow!("the log level cannot be set: {error}"))
@@ -20,8 +20,8 @@ impl Logging {
 }
 
 /// Starts logging for the whole process; once.
-pub fn start(config: &Telemetry) -> Result<Logging> {
-    let Telemetry { log_level, log_format } = config;
+pub fn start(config: &TelemetryConfig) -> Result<LogHandle> {
+    let TelemetryConfig { log_level, log_format } = config;
     let terminal = std::io::stderr().is_terminal();
     let human = match log_format {
         LogFormat::Auto => terminal,
@@ -38,7 +38,7 @@ pub fn start(config: &Telemetry) -> Result<Logging> {
         registry().with(level).with(lines.json().flatten_event(true)).try_init()
     };
     started.map_err(|error| anyhow!("logging cannot start: {error}"))?;
-    Ok(Logging(handle))
+    Ok(LogHandle(handle))
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -9,13 +9,13 @@ use dataflows::shop::decider::{Decider, Tables};
 
 /// A shop with its log.
 #[derive(Default)]
-pub struct Twin {
+pub struct InMemoryShop {
     decider: Decider,
     epoch: Epoch,
     offset: u64,
 }
 
-impl Twin {
+impl InMemoryShop {
     /// Decides commands in an epoch and returns those that were refused, with their codes.
     pub fn decide(&mut self, commands: &[(String, Command)]) -> Vec<String> {
         self.epoch = self.epoch.next();

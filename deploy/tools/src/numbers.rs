@@ -1,12 +1,12 @@
 //! A seeded source of numbers (splitmix64): the same ones on every machine. Not for secrets.
 
 /// The source, with its state.
-pub struct Numbers(u64);
+pub struct SplitMix64(u64);
 
-impl Numbers {
+impl SplitMix64 {
     /// The numbers that follow from a seed.
-    pub const fn new(seed: u64) -> Numbers {
-        Numbers(seed)
+    pub const fn new(seed: u64) -> SplitMix64 {
+        SplitMix64(seed)
     }
 
     /// The next number.

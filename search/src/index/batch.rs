@@ -84,7 +84,7 @@ const fn is_sold(status: OrderStatus) -> bool {
 
 /// The batches that wait.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct BatchQueue {
     batches: VecDeque<Batch>,
     /// A batch ends with this epoch.
     ends_at: Epoch,
@@ -93,11 +93,11 @@ pub struct Waiting {
     bytes_max: usize,
 }
 
-impl Waiting {
+impl BatchQueue {
     /// None yet. Epochs go into one batch until it has that many changes; the last of so many batches, or of so many
     /// bytes, takes the rest, and has of each product the newest only.
-    pub const fn new(ends_at: Epoch, changes_max: usize, batches_max: usize, bytes_max: usize) -> Waiting {
-        Waiting { batches: VecDeque::new(), ends_at, changes_max, batches_max, bytes_max }
+    pub const fn new(ends_at: Epoch, changes_max: usize, batches_max: usize, bytes_max: usize) -> BatchQueue {
+        BatchQueue { batches: VecDeque::new(), ends_at, changes_max, batches_max, bytes_max }
     }
 
     /// Takes an epoch in.
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_by_bytes_and_then_has_the_newest_only() {
-        let (mut shop, mut waiting) = (Shop::default(), Waiting::new(Epoch(0), 1, 1_000, 50_000));
+        let (mut shop, mut waiting) = (Shop::default(), BatchQueue::new(Epoch(0), 1, 1_000, 50_000));
         for epoch in 1..=200 {
             let title = "x".repeat(10_000 + epoch).into();
             waiting.add(&shop.put(vec![Product { title, ..product(&mut Random(1), 1) }]));

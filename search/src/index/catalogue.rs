@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// A product with what ranks it.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct RankedProduct {
     /// The row.
     pub product: Arc<Product>,
     /// What was sold of it, in steps: see [`in_steps`].
@@ -21,7 +21,7 @@ pub struct Listed {
 /// Every product, and what was sold of every SKU.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    products: HashMap<SmolStr, Listed>,
+    products: HashMap<SmolStr, RankedProduct>,
     owners: HashMap<SmolStr, SmolStr>,
     sold: HashMap<SmolStr, i64>,
     /// What all rows take, together, that were replaced so far.
@@ -51,7 +51,7 @@ impl Catalogue {
             match product {
                 Some(product) => {
                     self.own(&id, &product);
-                    self.products.insert(id.clone(), Listed { product, sold: 0 });
+                    self.products.insert(id.clone(), RankedProduct { product, sold: 0 });
                 }
                 None => {
                     self.products.remove(&id);
@@ -85,7 +85,7 @@ impl Catalogue {
     }
 
     /// The product of an id, unless it is archived.
-    pub fn listed(&self, id: &str) -> Option<&Listed> {
+    pub fn listed(&self, id: &str) -> Option<&RankedProduct> {
         self.products.get(id).filter(|listed| !listed.product.archived)
     }
 

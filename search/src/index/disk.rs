@@ -30,9 +30,9 @@ impl Disk {
 }
 
 /// A file that is not synced.
-struct Unsynced(File);
+struct UnsyncedFile(File);
 
-impl Write for Unsynced {
+impl Write for UnsyncedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -42,7 +42,7 @@ impl Write for Unsynced {
     }
 }
 
-impl TerminatingWrite for Unsynced {
+impl TerminatingWrite for UnsyncedFile {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
         self.0.flush()
     }
@@ -67,7 +67,7 @@ impl Directory for Disk {
             ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
             _ => OpenWriteError::wrap_io_error(error, path.to_owned()),
         })?;
-        Ok(BufWriter::new(Box::new(Unsynced(file))))
+        Ok(BufWriter::new(Box::new(UnsyncedFile(file))))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
@@ -112,19 +112,19 @@ struct Gate {
     left: Condvar,
 }
 
-struct Entered(Arc<Gate>);
+struct GatePermit(Arc<Gate>);
 
 impl Gate {
-    fn enter(gate: &Arc<Gate>) -> Entered {
+    fn enter(gate: &Arc<Gate>) -> GatePermit {
         let is_taken = gate.is_taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_taken = gate.left.wait_while(is_taken, |is_taken| *is_taken).unwrap_or_else(PoisonError::into_inner);
         *is_taken = true;
         drop(is_taken);
-        Entered(Arc::clone(gate))
+        GatePermit(Arc::clone(gate))
     }
 }
 
-impl Drop for Entered {
+impl Drop for GatePermit {
     fn drop(&mut self) {
         *self.0.is_taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
         self.0.left.notify_one();

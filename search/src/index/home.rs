@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tantivy::directory::Directory;
 
 /// A place for an index.
-pub trait Home: Send {
+pub trait IndexStorage: Send {
     /// The place, as the index writes to it.
     fn directory(&self) -> Result<Box<dyn Directory>, Error>;
 
@@ -29,7 +29,7 @@ impl Folder {
     }
 }
 
-impl Home for Folder {
+impl IndexStorage for Folder {
     fn directory(&self) -> Result<Box<dyn Directory>, Error> {
         fs::create_dir_all(&self.0).map_err(self.fail())?;
         Ok(Box::new(Disk::open(&self.0)?))

@@ -1,12 +1,12 @@
 //! The thread that writes the index: takes batches, commits them with their epoch, and puts each commit on the shelf.
 //! What it could not write it keeps and tries again, with all that came since. Not for the engine's thread.
 
-use super::batch::{Batch, Waiting};
+use super::batch::{Batch, BatchQueue};
 use super::catalogue::Catalogue;
-use super::home::Home;
+use super::home::IndexStorage;
 use super::open::{Mark, Open};
-use super::shelf::Shelf;
-use super::snapshot::Known;
+use super::shelf::SnapshotCache;
+use super::snapshot::SegmentCache;
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use tantivy::Term;
 
 /// Where the engine's thread leaves changes for the indexer's.
-pub struct Link {
-    inner: Mutex<(Waiting, bool)>,
+pub struct ChangeQueue {
+    inner: Mutex<(BatchQueue, bool)>,
     moved: Condvar,
 }
 
@@ -30,13 +30,13 @@ enum Next {
     Stop,
 }
 
-impl Link {
+impl ChangeQueue {
     /// A link on which nothing waits.
-    pub const fn new(waiting: Waiting) -> Link {
-        Link { inner: Mutex::new((waiting, false)), moved: Condvar::new() }
+    pub const fn new(waiting: BatchQueue) -> ChangeQueue {
+        ChangeQueue { inner: Mutex::new((waiting, false)), moved: Condvar::new() }
     }
 
-    fn inner(&self) -> MutexGuard<'_, (Waiting, bool)> {
+    fn inner(&self) -> MutexGuard<'_, (BatchQueue, bool)> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl Link {
     }
 
     fn next(&self, wait: Duration) -> Next {
-        let is_idle = |(waiting, stopped): &mut (Waiting, bool)| waiting.is_empty() && !*stopped;
+        let is_idle = |(waiting, stopped): &mut (BatchQueue, bool)| waiting.is_empty() && !*stopped;
         let waited = self.moved.wait_timeout_while(self.inner(), wait, is_idle);
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         match (inner.0.take(), inner.1) {
@@ -72,11 +72,11 @@ impl Link {
 /// The index as its thread knows it.
 pub struct Indexer {
     config: Config,
-    home: Box<dyn Home>,
+    home: Box<dyn IndexStorage>,
     fields: Fields,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SnapshotCache>,
     open: Option<Open>,
-    known: Known,
+    known: SegmentCache,
     /// What had been replaced in the catalogue when `known` was empty.
     known_since: usize,
     catalogue: Catalogue,
@@ -101,9 +101,9 @@ impl Indexer {
     /// An indexer over files that are open, with their mark; none if they could not be opened.
     pub fn new(
         config: Config,
-        home: Box<dyn Home>,
+        home: Box<dyn IndexStorage>,
         fields: Fields,
-        shelf: Arc<Shelf>,
+        shelf: Arc<SnapshotCache>,
         open: Option<Open>,
         resume: Option<Mark>,
     ) -> Indexer {
@@ -113,7 +113,7 @@ impl Indexer {
             fields,
             shelf,
             open,
-            known: Known::default(),
+            known: SegmentCache::default(),
             known_since: 0,
             catalogue: Catalogue::default(),
             changed: HashSet::new(),
@@ -134,7 +134,7 @@ impl Indexer {
     }
 
     /// Runs until the link says stop.
-    pub fn run(mut self, link: &Link) {
+    pub fn run(mut self, link: &ChangeQueue) {
         let tick = Duration::from_millis(self.config.progress_ms.min(self.config.retry_ms));
         loop {
             match link.next(tick) {
@@ -224,7 +224,7 @@ impl Indexer {
             if mark.is_none() || self.committed.is_none() || !is_known {
                 self.anew();
             }
-            self.known = Known::default();
+            self.known = SegmentCache::default();
             self.open = Some(open);
         }
         self.open.as_mut().ok_or(Error::Strange)
@@ -260,7 +260,7 @@ impl Indexer {
         let superseded_bytes = self.catalogue.superseded_bytes();
         if superseded_bytes - self.known_since > self.config.older_bytes_max {
             // Segments keep the rows of documents that were deleted from them since they were opened.
-            (self.known, self.known_since) = (Known::default(), superseded_bytes);
+            (self.known, self.known_since) = (SegmentCache::default(), superseded_bytes);
         }
         match self.known.open(&self.fields, &searcher, &self.catalogue)? {
             Some(snapshot) => {

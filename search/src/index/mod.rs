@@ -18,19 +18,19 @@ mod tests;
 #[cfg(test)]
 mod twin;
 
-pub use catalogue::Listed;
-pub use shelf::{Shelf, Shelved};
+pub use catalogue::RankedProduct;
+pub use shelf::{CachedSnapshot, SnapshotCache};
 pub use snapshot::{Segment, Snapshot};
 
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;
-use batch::Waiting;
+use batch::BatchQueue;
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use home::{Folder, Home};
-use indexer::{Indexer, Link, chain};
+use home::{Folder, IndexStorage};
+use indexer::{ChangeQueue, Indexer, chain};
 use open::Open;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,22 +39,26 @@ use std::time::Duration;
 
 /// The sink that feeds the index. Dropping it brings the files up to date.
 pub struct IndexSink {
-    link: Arc<Link>,
+    link: Arc<ChangeQueue>,
     thread: Option<JoinHandle<()>>,
     last: Epoch,
 }
 
 /// Opens the index of a folder, or makes it. `log_end` is the last epoch that the log has: an index beyond it is of
 /// another log.
-pub fn open(config: &Config, folder: &Path, log_end: Epoch) -> Result<(IndexSink, Arc<Shelf>), Error> {
+pub fn open(config: &Config, folder: &Path, log_end: Epoch) -> Result<(IndexSink, Arc<SnapshotCache>), Error> {
     open_at(config, Box::new(Folder(folder.to_owned())), log_end)
 }
 
-fn open_at(config: &Config, home: Box<dyn Home>, log_end: Epoch) -> Result<(IndexSink, Arc<Shelf>), Error> {
+fn open_at(
+    config: &Config,
+    home: Box<dyn IndexStorage>,
+    log_end: Epoch,
+) -> Result<(IndexSink, Arc<SnapshotCache>), Error> {
     let fields = Fields::new();
     let opened = Open::at(home.as_ref(), &fields, config.writer_bytes);
     let older_age_max = Duration::from_millis(config.older_ms_max);
-    let shelf = Arc::new(Shelf::new(config.older_max, older_age_max, config.older_bytes_max));
+    let shelf = Arc::new(SnapshotCache::new(config.older_max, older_age_max, config.older_bytes_max));
     let (open, mark) = match opened {
         Ok((open, mark)) => (Some(open), mark),
         // The node starts without an index, and it is tried again.
@@ -70,8 +74,8 @@ fn open_at(config: &Config, home: Box<dyn Home>, log_end: Epoch) -> Result<(Inde
         indexer.forget();
     }
     let bytes_max = config.waiting_bytes_max;
-    let waiting = Waiting::new(ends_at, config.commit_changes_max, config.commits_waiting_max, bytes_max);
-    let link = Arc::new(Link::new(waiting));
+    let waiting = BatchQueue::new(ends_at, config.commit_changes_max, config.commits_waiting_max, bytes_max);
+    let link = Arc::new(ChangeQueue::new(waiting));
     let run = {
         let link = Arc::clone(&link);
         move || indexer.run(&link)

@@ -1,7 +1,7 @@
 //! The index's files, open for writing: opened or made anew, and committed together with the epoch that they are of.
 //! Not for what is written.
 
-use super::home::Home;
+use super::home::IndexStorage;
 use crate::Error;
 use crate::document::{FORMAT, Fields};
 use dataflows::contract::epoch::Epoch;
@@ -37,7 +37,7 @@ pub struct Open {
 
 impl Open {
     /// Opens the index with the mark of its last commit. What cannot be read, or has another form, is made anew.
-    pub fn at(home: &dyn Home, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
+    pub fn at(home: &dyn IndexStorage, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
         match Open::existing(home, fields, writer_bytes) {
             Ok((open, Some(mark))) => Ok((open, Some(mark))),
             Err(error) if !is_unreadable(&error) => Err(error),
@@ -49,7 +49,7 @@ impl Open {
         }
     }
 
-    fn existing(home: &dyn Home, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
+    fn existing(home: &dyn IndexStorage, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
         let index = Index::open_or_create(home.directory()?, fields.schema.clone())?;
         // Commits are not synced, so a power cut may have left a part of one: see `disk`.
         if !index.validate_checksum()?.is_empty() {

@@ -10,22 +10,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A snapshot, with the epochs that it is exact for.
-pub struct Shelved {
+pub struct CachedSnapshot {
     /// It.
     pub snapshot: Snapshot,
     /// Whether a next page may want it.
     is_wanted: AtomicBool,
 }
 
-impl Shelved {
+impl CachedSnapshot {
     /// Says that a next page may want it.
     pub fn want(&self) {
         self.is_wanted.store(true, Ordering::Relaxed);
     }
 }
 
-struct Kept {
-    shelved: Arc<Shelved>,
+struct CacheEntry {
+    shelved: Arc<CachedSnapshot>,
     from: Epoch,
     upto: Epoch,
     used: Instant,
@@ -35,13 +35,13 @@ struct Kept {
 
 #[derive(Default)]
 struct State {
-    newest: Option<Kept>,
-    older: VecDeque<Kept>,
+    newest: Option<CacheEntry>,
+    older: VecDeque<CacheEntry>,
     standing: IndexStatus,
 }
 
 /// The snapshots.
-pub struct Shelf {
+pub struct SnapshotCache {
     state: Mutex<State>,
     moved: Condvar,
     older_max: usize,
@@ -49,10 +49,10 @@ pub struct Shelf {
     older_bytes_max: usize,
 }
 
-impl Shelf {
+impl SnapshotCache {
     /// Nothing yet.
-    pub fn new(older_max: usize, older_age_max: Duration, older_bytes_max: usize) -> Shelf {
-        Shelf { state: Mutex::default(), moved: Condvar::new(), older_max, older_age_max, older_bytes_max }
+    pub fn new(older_max: usize, older_age_max: Duration, older_bytes_max: usize) -> SnapshotCache {
+        SnapshotCache { state: Mutex::default(), moved: Condvar::new(), older_max, older_age_max, older_bytes_max }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,11 +68,12 @@ impl Shelf {
         state.standing.products = snapshot.products;
         state.standing.bytes = bytes;
         state.standing.epoch = epoch;
-        let shelved = Arc::new(Shelved { snapshot, is_wanted: AtomicBool::new(false) });
-        let before = state.newest.replace(Kept { shelved, from: epoch, upto: epoch, used: now, superseded_bytes });
+        let shelved = Arc::new(CachedSnapshot { snapshot, is_wanted: AtomicBool::new(false) });
+        let before =
+            state.newest.replace(CacheEntry { shelved, from: epoch, upto: epoch, used: now, superseded_bytes });
         state.older.extend(before.filter(|kept| kept.shelved.is_wanted.load(Ordering::Relaxed)));
-        let is_old = |kept: &Kept| now.duration_since(kept.used) > self.older_age_max;
-        let keeps_much = |kept: &Kept| superseded_bytes - kept.superseded_bytes > self.older_bytes_max;
+        let is_old = |kept: &CacheEntry| now.duration_since(kept.used) > self.older_age_max;
+        let keeps_much = |kept: &CacheEntry| superseded_bytes - kept.superseded_bytes > self.older_bytes_max;
         state.older.retain(|kept| !is_old(kept) && !keeps_much(kept));
         let over = state.older.len().saturating_sub(self.older_max);
         state.older.drain(..over);
@@ -100,14 +101,14 @@ impl Shelf {
     }
 
     /// The newest snapshot, once it is not before that epoch.
-    pub fn newest(&self, least: Epoch, wait: Duration) -> Result<(Arc<Shelved>, Epoch), EpochUnavailable> {
+    pub fn newest(&self, least: Epoch, wait: Duration) -> Result<(Arc<CachedSnapshot>, Epoch), EpochUnavailable> {
         let state = self.wait_for(least, wait)?;
         let newest = state.newest.as_ref().ok_or(EpochUnavailable::NotYet { newest: Epoch(0) })?;
         Ok((Arc::clone(&newest.shelved), newest.upto))
     }
 
     /// The snapshot that is exact for that epoch.
-    pub fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<Shelved>, EpochUnavailable> {
+    pub fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<CachedSnapshot>, EpochUnavailable> {
         let mut state = self.wait_for(epoch, wait)?;
         let forgotten = EpochUnavailable::Forgotten { newest: state.standing.epoch };
         let State { newest, older, standing: _ } = &mut *state;

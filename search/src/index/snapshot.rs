@@ -2,7 +2,7 @@
 //! text. Everything that is read from it depends on the products alone, not on how segments lie: deleted documents
 //! count nowhere.
 
-use super::catalogue::{Catalogue, Listed};
+use super::catalogue::{Catalogue, RankedProduct};
 use crate::Error;
 use crate::document::{Fields, ID, Text};
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use tantivy::index::SegmentId;
 use tantivy::{DocId, Opstamp, Searcher, SegmentReader};
 
 /// The row of each document of a segment; none where it was deleted before.
-pub type Rows = Vec<Option<Listed>>;
+pub type DocumentRows = Vec<Option<RankedProduct>>;
 
 /// The lengths of each text, summed over the documents of a segment.
 type Lengths = [u64; Text::ALL.len()];
@@ -21,7 +21,7 @@ pub struct Segment {
     /// Its postings.
     pub reader: SegmentReader,
     /// The row of each of its documents.
-    pub rows: Arc<Rows>,
+    pub rows: Arc<DocumentRows>,
 }
 
 /// An open commit.
@@ -37,7 +37,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The product of a document.
-    pub fn listed(&self, segment: usize, doc: DocId) -> Option<&Listed> {
+    pub fn listed(&self, segment: usize, doc: DocId) -> Option<&RankedProduct> {
         self.segments.get(segment)?.rows.get(doc as usize)?.as_ref()
     }
 
@@ -49,12 +49,12 @@ impl Snapshot {
 
 /// What the last snapshot knew of segments that are still there.
 #[derive(Default)]
-pub struct Known {
-    rows: HashMap<SegmentId, Arc<Rows>>,
+pub struct SegmentCache {
+    rows: HashMap<SegmentId, Arc<DocumentRows>>,
     lengths: HashMap<(SegmentId, Option<Opstamp>), Lengths>,
 }
 
-impl Known {
+impl SegmentCache {
     /// Opens a commit. The catalogue must be as that commit has it. `None` if a document has no product there.
     pub fn open(
         &mut self,
@@ -86,15 +86,15 @@ impl Known {
             lengths.insert(key, length);
             segments.push(Segment { reader: reader.clone(), rows: of_segment });
         }
-        *self = Known { rows, lengths };
+        *self = SegmentCache { rows, lengths };
         let mean_lengths = sums.map(|sum| (sum as f64 / products.max(1) as f64).max(f64::MIN_POSITIVE));
         Ok(Some(Snapshot { fields: fields.clone(), segments, products, mean_lengths }))
     }
 }
 
 /// The row of each document that is alive.
-fn rows_of(reader: &SegmentReader, catalogue: &Catalogue) -> Result<Option<Rows>, Error> {
-    let mut rows: Rows = vec![None; reader.max_doc() as usize];
+fn rows_of(reader: &SegmentReader, catalogue: &Catalogue) -> Result<Option<DocumentRows>, Error> {
+    let mut rows: DocumentRows = vec![None; reader.max_doc() as usize];
     let Some(ids) = reader.fast_fields().str(ID)? else { return Ok(rows.is_empty().then_some(rows)) };
     let mut places: Vec<(u64, u32)> =
         reader.doc_ids_alive().filter_map(|doc| Some((ids.ords().first(doc)?, doc))).collect();

@@ -1,11 +1,11 @@
 //! The index against the products that it was fed: after any changes, after a power cut at any write, after a disk that
 //! was full, from a checkpoint or from the start of the log, and in the wrong folder.
 
-use super::batch::{Batch, Waiting};
-use super::home::Home;
+use super::batch::{Batch, BatchQueue};
+use super::home::IndexStorage;
 use super::indexer::Indexer;
 use super::open::{Mark, Open};
-use super::shelf::Shelf;
+use super::shelf::SnapshotCache;
 use super::twin::Twin;
 use super::{IndexSink, open, open_at};
 use crate::Error;
@@ -28,8 +28,8 @@ const WAIT: Duration = Duration::from_secs(60);
 /// An index that is written on the test's own thread.
 struct Env {
     indexer: Indexer,
-    shelf: Arc<Shelf>,
-    waiting: Waiting,
+    shelf: Arc<SnapshotCache>,
+    waiting: BatchQueue,
     resumed: Epoch,
 }
 
@@ -41,15 +41,15 @@ impl Env {
     fn open_with(twin: &Twin, log_end: Epoch, config: Config) -> Result<Env, Error> {
         let fields = Fields::new();
         let (open, mark) = Open::at(twin, &fields, config.writer_bytes)?;
-        let shelf = Arc::new(Shelf::new(8, WAIT, config.older_bytes_max));
+        let shelf = Arc::new(SnapshotCache::new(8, WAIT, config.older_bytes_max));
         let resumed = mark.as_ref().map_or(Epoch(0), |mark| mark.epoch);
         let is_ahead = resumed > log_end;
-        let home: Box<dyn Home> = Box::new(twin.clone());
+        let home: Box<dyn IndexStorage> = Box::new(twin.clone());
         let mut indexer = Indexer::new(config, home, fields, Arc::clone(&shelf), Some(open), mark);
         if is_ahead {
             indexer.forget();
         }
-        let waiting = Waiting::new(if is_ahead { Epoch(0) } else { resumed }, 4, 2, usize::MAX);
+        let waiting = BatchQueue::new(if is_ahead { Epoch(0) } else { resumed }, 4, 2, usize::MAX);
         Ok(Env { indexer, shelf, waiting, resumed })
     }
 
@@ -66,7 +66,7 @@ impl Env {
 }
 
 /// What the newest snapshot has: each product once, or the test ends here.
-fn held(shelf: &Shelf, epoch: Epoch) -> BTreeMap<String, Product> {
+fn held(shelf: &SnapshotCache, epoch: Epoch) -> BTreeMap<String, Product> {
     let (shelved, _) = shelf.newest(epoch, WAIT).unwrap();
     let snapshot = &shelved.snapshot;
     let mut held = BTreeMap::new();
@@ -221,7 +221,7 @@ fn what_is_sold_counts_until_it_comes_back_also_after_a_restart() {
     epochs.push(shop.order(None, order("o2", Paid, "sku-1-0", 7, 0)));
     let in_half = shop.clone();
     epochs.push(shop.order(Some(order("o2", Paid, "sku-1-0", 7, 0)), order("o2", Cancelled, "sku-1-0", 7, 0)));
-    let sold = |shelf: &Shelf, epoch| -> Vec<u64> {
+    let sold = |shelf: &SnapshotCache, epoch| -> Vec<u64> {
         let (shelved, _) = shelf.newest(Epoch(epoch), WAIT).unwrap();
         let snapshot = &shelved.snapshot;
         let docs = snapshot

@@ -1,7 +1,7 @@
 //! A place for an index in memory that fails on demand: after so many writes the next ones fail, once or for ever, as
 //! when a disk is full or the power goes. What was written before stays.
 
-use super::home::Home;
+use super::home::IndexStorage;
 use crate::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct Twin {
 
 /// The place as the index sees it.
 #[derive(Clone, Debug)]
-struct Failing {
+struct FailingStorage {
     files: RamDirectory,
     left: Arc<AtomicI64>,
 }
@@ -55,10 +55,10 @@ impl Twin {
     }
 }
 
-impl Home for Twin {
+impl IndexStorage for Twin {
     fn directory(&self) -> Result<Box<dyn Directory>, Error> {
         let files = self.files.lock().unwrap().clone();
-        Ok(Box::new(Failing { files, left: Arc::clone(&self.left) }))
+        Ok(Box::new(FailingStorage { files, left: Arc::clone(&self.left) }))
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -102,7 +102,7 @@ impl TerminatingWrite for Writer {
     }
 }
 
-impl Directory for Failing {
+impl Directory for FailingStorage {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         self.files.get_file_handle(path)
     }

@@ -7,7 +7,7 @@ use crate::text::{Kind, Word, words};
 
 /// How something is found for a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum MatchKind {
     /// The word itself.
     Exact,
     /// All its parts in a row, as they were quoted.
@@ -24,34 +24,34 @@ pub enum By {
     Split,
 }
 
-impl By {
+impl MatchKind {
     /// Its name in explanations.
     pub const fn name(self) -> &'static str {
         match self {
-            By::Exact => "exact",
-            By::Phrase => "phrase",
-            By::Synonym => "synonym",
-            By::Prefix => "prefix",
-            By::Typo => "typo",
-            By::Joined => "joined",
-            By::Split => "split",
+            MatchKind::Exact => "exact",
+            MatchKind::Phrase => "phrase",
+            MatchKind::Synonym => "synonym",
+            MatchKind::Prefix => "prefix",
+            MatchKind::Typo => "typo",
+            MatchKind::Joined => "joined",
+            MatchKind::Split => "split",
         }
     }
 
     /// What such a find counts for.
     const fn weight(self) -> f64 {
         match self {
-            By::Exact | By::Phrase => 1.0,
-            By::Joined | By::Split => 0.9,
-            By::Synonym | By::Typo => 0.8,
-            By::Prefix => 0.3,
+            MatchKind::Exact | MatchKind::Phrase => 1.0,
+            MatchKind::Joined | MatchKind::Split => 0.9,
+            MatchKind::Synonym | MatchKind::Typo => 0.8,
+            MatchKind::Prefix => 0.3,
         }
     }
 }
 
 /// The words of the index that count as found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum What {
+pub enum TermPattern {
     /// All of them, anywhere.
     All(Vec<String>),
     /// All of them in a row.
@@ -60,12 +60,12 @@ pub enum What {
     Beginning(String),
 }
 
-impl What {
+impl TermPattern {
     /// As explanations show it.
     pub fn text(&self) -> String {
         match self {
-            What::All(words) | What::Row(words) => words.join(" "),
-            What::Beginning(start) => format!("{start}…"),
+            TermPattern::All(words) | TermPattern::Row(words) => words.join(" "),
+            TermPattern::Beginning(start) => format!("{start}…"),
         }
     }
 }
@@ -74,23 +74,23 @@ impl What {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Find {
     /// What.
-    pub what: What,
+    pub what: TermPattern,
     /// How it comes to that.
-    pub by: By,
+    pub by: MatchKind,
     /// What it counts for.
     pub weight: f64,
 }
 
 impl Find {
     /// A find, with the weight of its kind.
-    pub const fn new(what: What, by: By) -> Find {
+    pub const fn new(what: TermPattern, by: MatchKind) -> Find {
         Find { what, by, weight: by.weight() }
     }
 }
 
 /// A word that was typed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct QueryTerm {
     /// As it was typed.
     pub word: String,
     /// The words of the index that it stands for, before any guess.
@@ -108,10 +108,10 @@ struct Part<'a> {
 }
 
 /// The words of a text. Its last word may be the beginning of a longer one, unless something follows it.
-pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
+pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<QueryTerm> {
     let text = start(text, limits.text_bytes_max);
     let parts = parts(text);
-    let mut all: Vec<Asked> = Vec::new();
+    let mut all: Vec<QueryTerm> = Vec::new();
     for part in &parts {
         let more =
             if part.is_quoted { quoted(part.text).into_iter().collect() } else { loose(part.text, limits, synonyms) };
@@ -126,7 +126,7 @@ pub fn asked(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
     if let Some(last) = all.last_mut().filter(|_| is_typing)
         && let [word] = last.plain.as_slice()
     {
-        last.finds.push(Find::new(What::Beginning(word.clone()), By::Prefix));
+        last.finds.push(Find::new(TermPattern::Beginning(word.clone()), MatchKind::Prefix));
     }
     all
 }
@@ -166,21 +166,21 @@ fn plain(words: &[Word]) -> Vec<&Word> {
     words.iter().filter(|word| word.kind == Kind::Word).collect()
 }
 
-fn quoted(text: &str) -> Option<Asked> {
+fn quoted(text: &str) -> Option<QueryTerm> {
     let words = words(text);
     let plain: Vec<String> = plain(&words).into_iter().map(|word| word.text.clone()).collect();
     let find = match plain.as_slice() {
         [] => return None,
-        [_] => Find::new(What::All(plain.clone()), By::Exact),
-        _ => Find::new(What::Row(plain.clone()), By::Phrase),
+        [_] => Find::new(TermPattern::All(plain.clone()), MatchKind::Exact),
+        _ => Find::new(TermPattern::Row(plain.clone()), MatchKind::Phrase),
     };
-    Some(Asked { word: text.trim().to_owned(), plain, finds: vec![find], is_required: true })
+    Some(QueryTerm { word: text.trim().to_owned(), plain, finds: vec![find], is_required: true })
 }
 
-fn loose(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
+fn loose(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<QueryTerm> {
     let words = words(text);
     let plain = plain(&words);
-    let mut all: Vec<Asked> = Vec::new();
+    let mut all: Vec<QueryTerm> = Vec::new();
     let mut at = 0;
     while let Some(word) = plain.get(at) {
         let joined = words.iter().find_map(|other| match other.kind {
@@ -189,12 +189,12 @@ fn loose(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
         });
         let taken = joined.map_or(1, |(_, count)| count).min(plain.len() - at).max(1);
         let parts: Vec<String> = plain[at..at + taken].iter().map(|word| word.text.clone()).collect();
-        let mut finds = vec![Find::new(What::All(parts.clone()), By::Exact)];
+        let mut finds = vec![Find::new(TermPattern::All(parts.clone()), MatchKind::Exact)];
         let to = plain[at + taken - 1].to;
         if let Some((whole, _)) = joined {
-            finds.push(Find::new(What::All(vec![whole.text.clone()]), By::Exact));
+            finds.push(Find::new(TermPattern::All(vec![whole.text.clone()]), MatchKind::Exact));
         }
-        all.push(Asked { word: text[word.from..to].to_owned(), plain: parts, finds, is_required: false });
+        all.push(QueryTerm { word: text[word.from..to].to_owned(), plain: parts, finds, is_required: false });
         at += taken;
     }
     add_synonyms(&mut all, limits, synonyms);
@@ -202,7 +202,7 @@ fn loose(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<Asked> {
 }
 
 /// Where several words have one synonym, it counts for each of them.
-fn add_synonyms(all: &mut [Asked], limits: &Limits, synonyms: &Synonyms) {
+fn add_synonyms(all: &mut [QueryTerm], limits: &Limits, synonyms: &Synonyms) {
     for at in 0..all.len() {
         let texts: Vec<String> = all[at..].iter().map(|asked| asked.plain.join(" ")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -210,7 +210,7 @@ fn add_synonyms(all: &mut [Asked], limits: &Limits, synonyms: &Synonyms) {
             for asked in &mut all[at..at + count] {
                 let left = limits.finds_per_word_max.saturating_sub(asked.finds.len());
                 let more = others.iter().take(left);
-                asked.finds.extend(more.map(|other| Find::new(What::All(other.clone()), By::Synonym)));
+                asked.finds.extend(more.map(|other| Find::new(TermPattern::All(other.clone()), MatchKind::Synonym)));
             }
         }
     }

@@ -39,7 +39,7 @@ impl Memory {
 }
 
 /// The counts of a facet in the making.
-pub struct Counting<'a> {
+pub struct FacetCounter<'a> {
     memory: &'a Memory,
     /// What it has of it.
     bytes: usize,
@@ -48,10 +48,10 @@ pub struct Counting<'a> {
     prices: [u64; PRICES.len()],
 }
 
-impl<'a> Counting<'a> {
+impl<'a> FacetCounter<'a> {
     /// Nothing counted yet.
-    pub fn new(by: &'a FacetBy, memory: &'a Memory) -> Counting<'a> {
-        Counting { memory, bytes: 0, by, values: HashMap::new(), prices: [0; PRICES.len()] }
+    pub fn new(by: &'a FacetBy, memory: &'a Memory) -> FacetCounter<'a> {
+        FacetCounter { memory, bytes: 0, by, values: HashMap::new(), prices: [0; PRICES.len()] }
     }
 
     /// Counts a product, if there is memory for it.
@@ -103,7 +103,7 @@ impl<'a> Counting<'a> {
     }
 }
 
-impl Drop for Counting<'_> {
+impl Drop for FacetCounter<'_> {
     fn drop(&mut self) {
         self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -125,7 +125,7 @@ mod tests {
         let products: Vec<Product> = (0..1_000).map(branded).collect();
         let memory = Memory::new(2_000 * VALUE_BYTES);
         let count = || {
-            let mut counting = Counting::new(&FacetBy::Brand, &memory);
+            let mut counting = FacetCounter::new(&FacetBy::Brand, &memory);
             products.iter().try_for_each(|product| counting.add(product, 0)).map(|()| counting)
         };
         let one = count().unwrap();

@@ -1,7 +1,7 @@
 //! Guesses: what somebody may have meant who typed what no product has. Only asked when the words as they are find no
 //! product that has all of them: what was typed beats what is guessed.
 
-use super::asked::{Asked, By, Find, What};
+use super::asked::{Find, MatchKind, QueryTerm, TermPattern};
 use super::lists::{Lists, VOCABULARY};
 use crate::Error;
 use crate::index::Snapshot;
@@ -21,7 +21,12 @@ const CANDIDATES_MAX: usize = 64;
 const HALF_BYTES_MIN: usize = 3;
 
 /// Adds guesses to the words; says whether there were any.
-pub fn guess(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, words_max: usize) -> Result<bool, Error> {
+pub fn guess(
+    asked: &mut [QueryTerm],
+    snapshot: &Snapshot,
+    lists: &mut Lists<'_>,
+    words_max: usize,
+) -> Result<bool, Error> {
     let (mut guessed, mut left) = (false, words_max);
     for at in 0..asked.len() {
         guessed |= join(asked, at, lists)?;
@@ -32,7 +37,7 @@ pub fn guess(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, wo
         left -= 1;
         let mut more = split(&word, lists)?;
         let corrections = corrections(&word, snapshot, lists)?;
-        more.extend(corrections.into_iter().map(|word| Find::new(What::All(vec![word]), By::Typo)));
+        more.extend(corrections.into_iter().map(|word| Find::new(TermPattern::All(vec![word]), MatchKind::Typo)));
         guessed |= !more.is_empty();
         asked[at].finds.extend(more);
     }
@@ -40,14 +45,14 @@ pub fn guess(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, wo
 }
 
 /// The word of the index that it stands for, if that is one.
-fn single(asked: &Asked) -> Option<&str> {
+fn single(asked: &QueryTerm) -> Option<&str> {
     match asked.plain.as_slice() {
         [word] if !asked.is_required => Some(word),
         _ => None,
     }
 }
 
-fn is_known(asked: &Asked, lists: &mut Lists<'_>) -> Result<bool, Error> {
+fn is_known(asked: &QueryTerm, lists: &mut Lists<'_>) -> Result<bool, Error> {
     for find in &asked.finds {
         if lists.of(&find.what)?.products > 0 {
             return Ok(true);
@@ -57,14 +62,14 @@ fn is_known(asked: &Asked, lists: &mut Lists<'_>) -> Result<bool, Error> {
 }
 
 /// `smart watch` may be a `smartwatch`: that then counts for both.
-fn join(asked: &mut [Asked], at: usize, lists: &mut Lists<'_>) -> Result<bool, Error> {
+fn join(asked: &mut [QueryTerm], at: usize, lists: &mut Lists<'_>) -> Result<bool, Error> {
     let Some([one, two]) = asked.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<2>()) else { return Ok(false) };
     let (Some(first), Some(second)) = (single(one), single(two)) else { return Ok(false) };
     let joined = format!("{first}{second}");
     if !lists.has(&joined)? {
         return Ok(false);
     }
-    let find = Find::new(What::All(vec![joined]), By::Joined);
+    let find = Find::new(TermPattern::All(vec![joined]), MatchKind::Joined);
     one.finds.push(find.clone());
     two.finds.push(find);
     Ok(true)
@@ -79,9 +84,9 @@ fn split(word: &str, lists: &mut Lists<'_>) -> Result<Vec<Find>, Error> {
     for cut in HALF_BYTES_MIN..word.len().saturating_sub(HALF_BYTES_MIN - 1) {
         let (first, second) = word.split_at(cut);
         if lists.has(first)? && lists.has(second)? {
-            let both = What::All(vec![first.to_owned(), second.to_owned()]);
+            let both = TermPattern::All(vec![first.to_owned(), second.to_owned()]);
             if lists.of(&both)?.products > 0 {
-                halves.push(Find::new(both, By::Split));
+                halves.push(Find::new(both, MatchKind::Split));
             }
         }
     }
@@ -100,7 +105,7 @@ pub fn corrections(word: &str, snapshot: &Snapshot, lists: &mut Lists<'_>) -> Re
         let candidates = almost(word, distance, snapshot)?;
         let mut known = Vec::new();
         for candidate in candidates {
-            let products = lists.of(&What::All(vec![candidate.clone()]))?.products;
+            let products = lists.of(&TermPattern::All(vec![candidate.clone()]))?.products;
             if products > 0 {
                 known.push((std::cmp::Reverse(products), candidate));
             }

@@ -1,7 +1,7 @@
 //! Highlights: the texts of a hit with the words that were found in them, as HTML. Everything of the product's is
 //! escaped. Not for the whole of a long text.
 
-use super::asked::{Asked, What};
+use super::asked::{QueryTerm, TermPattern};
 use crate::document::{Text, parts};
 use crate::text::{Word, words};
 use dataflows::shop::catalogue::Product;
@@ -22,12 +22,12 @@ pub struct Marks {
 
 impl Marks {
     /// The words of a query.
-    pub fn of(asked: &[Asked]) -> Marks {
+    pub fn of(asked: &[QueryTerm]) -> Marks {
         let mut marks = Marks { words: BTreeSet::new(), beginnings: Vec::new() };
         for find in asked.iter().flat_map(|asked| &asked.finds) {
             match &find.what {
-                What::All(words) | What::Row(words) => marks.words.extend(words.iter().cloned()),
-                What::Beginning(start) => marks.beginnings.push(start.clone()),
+                TermPattern::All(words) | TermPattern::Row(words) => marks.words.extend(words.iter().cloned()),
+                TermPattern::Beginning(start) => marks.beginnings.push(start.clone()),
             }
         }
         marks

@@ -1,9 +1,9 @@
 //! What the index holds for a word: the products that have it, and how much. Reads postings within a budget, so that
 //! no query takes long; what is beyond it counts as not found. Not for what a query means.
 
-use super::asked::What;
+use super::asked::TermPattern;
 use crate::Error;
-use crate::config::{Config, Ranking};
+use crate::config::{Config, RankingWeights};
 use crate::document::Text;
 use crate::index::{Segment, Snapshot};
 use std::collections::BTreeMap;
@@ -43,9 +43,9 @@ impl List {
 /// The lists that a query has read.
 pub struct Lists<'a> {
     snapshot: &'a Snapshot,
-    ranking: &'a Ranking,
+    ranking: &'a RankingWeights,
     completions_max: usize,
-    known: BTreeMap<What, Rc<List>>,
+    known: BTreeMap<TermPattern, Rc<List>>,
     budget: u64,
     scratch: Vec<f64>,
 }
@@ -59,17 +59,17 @@ impl<'a> Lists<'a> {
     }
 
     /// The products that have that.
-    pub fn of(&mut self, what: &What) -> Result<Rc<List>, Error> {
+    pub fn of(&mut self, what: &TermPattern) -> Result<Rc<List>, Error> {
         if let Some(known) = self.known.get(what) {
             return Ok(Rc::clone(known));
         }
         let list = match what {
-            What::All(words) => match words.as_slice() {
+            TermPattern::All(words) => match words.as_slice() {
                 [word] => self.any(std::slice::from_ref(word))?,
                 words => self.all(words)?,
             },
-            What::Row(words) => self.row(words)?,
-            What::Beginning(start) => {
+            TermPattern::Row(words) => self.row(words)?,
+            TermPattern::Beginning(start) => {
                 let words = self.beginning(start)?;
                 self.any(&words)?
             }
@@ -80,7 +80,7 @@ impl<'a> Lists<'a> {
 
     /// Whether any product has that word.
     pub fn has(&mut self, word: &str) -> Result<bool, Error> {
-        Ok(self.of(&What::All(vec![word.to_owned()]))?.products > 0)
+        Ok(self.of(&TermPattern::All(vec![word.to_owned()]))?.products > 0)
     }
 
     /// The products that have any of these words: how often they have all of them, by text and length (BM25F).
@@ -126,7 +126,7 @@ impl<'a> Lists<'a> {
     fn all(&mut self, words: &[String]) -> Result<Rc<List>, Error> {
         let mut lists = Vec::with_capacity(words.len());
         for word in words {
-            lists.push(self.of(&What::All(vec![word.clone()]))?);
+            lists.push(self.of(&TermPattern::All(vec![word.clone()]))?);
         }
         let Some((first, others)) = lists.split_first() else { return Ok(Rc::default()) };
         let both = |segment: usize, doc: DocId, least: f64| {
@@ -141,7 +141,7 @@ impl<'a> Lists<'a> {
 
     /// The products that have these words in a row, in one text.
     fn row(&mut self, words: &[String]) -> Result<Rc<List>, Error> {
-        let all = self.of(&What::All(words.to_vec()))?;
+        let all = self.of(&TermPattern::All(words.to_vec()))?;
         let mut segments = Vec::with_capacity(self.snapshot.segments.len());
         for (segment, candidates) in self.snapshot.segments.iter().zip(&all.segments) {
             let mut places: BTreeMap<DocId, bool> = candidates.iter().map(|(doc, _)| (*doc, false)).collect();
@@ -213,7 +213,7 @@ impl<'a> Lists<'a> {
 }
 
 /// How much a find in a text counts.
-const fn weight(ranking: &Ranking, text: Text) -> f64 {
+const fn weight(ranking: &RankingWeights, text: Text) -> f64 {
     match text {
         Text::Title => ranking.title,
         Text::Brand => ranking.brand,

@@ -21,18 +21,18 @@ mod tests;
 
 use crate::Error;
 use crate::config::Config;
-use crate::index::{Listed, Shelf, Shelved, Snapshot};
-use asked::Asked;
+use crate::index::{CachedSnapshot, RankedProduct, Snapshot, SnapshotCache};
+use asked::QueryTerm;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::finder::{
     EpochUnavailable, Hit, IndexSnapshot, IndexStatus, OfferContext, ProductSearch, SearchError, SearchPage,
     SearchQuery,
 };
-use facets::{Counting, Memory};
+use facets::{FacetCounter, Memory};
 use highlight::Marks;
 use lists::Lists;
 use offer::offer;
-use order::Place;
+use order::SortKey;
 use score::{Fit, Scores};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,20 +40,20 @@ use std::time::Duration;
 /// The product index, for those who ask.
 pub struct ProductIndex {
     config: Arc<Config>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SnapshotCache>,
     memory: Arc<Memory>,
 }
 
 impl ProductIndex {
     /// Answers from that shelf.
-    pub fn new(config: Arc<Config>, shelf: Arc<Shelf>) -> ProductIndex {
+    pub fn new(config: Arc<Config>, shelf: Arc<SnapshotCache>) -> ProductIndex {
         let memory = Arc::new(Memory::new(config.facet_bytes_max));
         ProductIndex { config, shelf, memory }
     }
 
-    fn asking(&self, shelved: Arc<Shelved>, epoch: Epoch) -> Arc<dyn IndexSnapshot> {
+    fn asking(&self, shelved: Arc<CachedSnapshot>, epoch: Epoch) -> Arc<dyn IndexSnapshot> {
         let (config, memory) = (Arc::clone(&self.config), Arc::clone(&self.memory));
-        Arc::new(Asking { config, memory, shelved, epoch })
+        Arc::new(SnapshotQueries { config, memory, shelved, epoch })
     }
 }
 
@@ -74,14 +74,14 @@ impl ProductSearch for ProductIndex {
 }
 
 /// A snapshot that is asked.
-struct Asking {
+struct SnapshotQueries {
     config: Arc<Config>,
     memory: Arc<Memory>,
-    shelved: Arc<Shelved>,
+    shelved: Arc<CachedSnapshot>,
     epoch: Epoch,
 }
 
-impl IndexSnapshot for Asking {
+impl IndexSnapshot for SnapshotQueries {
     fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -113,7 +113,7 @@ fn scores<'a>(
     config: &'a Config,
     lists: &mut Lists<'_>,
     text: &str,
-) -> Result<(Vec<Asked>, Scores<'a>, Vec<Fit>), Error> {
+) -> Result<(Vec<QueryTerm>, Scores<'a>, Vec<Fit>), Error> {
     let mut asked = asked::asked(text, &config.query, &config.synonyms);
     let mut scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
     let (mut fits, has_all) = scores.fits(snapshot.segments.len());
@@ -132,9 +132,9 @@ fn everything(snapshot: &Snapshot) -> Vec<Fit> {
 
 /// A product that fits and passes the filters, with its place.
 struct Candidate<'a> {
-    place: Place,
+    place: SortKey,
     fit: Fit,
-    listed: &'a Listed,
+    listed: &'a RankedProduct,
     score: f64,
     factors: (f64, f64),
 }
@@ -155,9 +155,9 @@ fn find(
     } else {
         scores(snapshot, config, &mut lists, &wanted.text)?
     };
-    let mut counting: Vec<Counting<'_>> =
-        wanted.facets.iter().take(config.query.facets_max).map(|by| Counting::new(by, memory)).collect();
-    let after = wanted.after.as_deref().and_then(Place::read);
+    let mut counting: Vec<FacetCounter<'_>> =
+        wanted.facets.iter().take(config.query.facets_max).map(|by| FacetCounter::new(by, memory)).collect();
+    let after = wanted.after.as_deref().and_then(SortKey::read);
     let (mut total, mut candidates, mut has_more) = (0, Vec::new(), false);
     for fit in fits {
         let Some(listed) = snapshot.listed(fit.segment, fit.doc) else { continue };
@@ -167,7 +167,7 @@ fn find(
         let factors =
             (score::popularity(&config.ranking, listed.sold), score::availability(&config.ranking, offer.is_available));
         let score = fit.text * factors.0 * factors.1;
-        let place = Place::of(wanted.sort, listed, score, offer.price);
+        let place = SortKey::of(wanted.sort, listed, score, offer.price);
         if after.as_ref().is_none_or(|after| *after < place) {
             candidates.push(Candidate { place, fit, listed, score, factors });
         }

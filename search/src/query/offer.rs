@@ -1,7 +1,7 @@
 //! What a product costs and whether it can be had, at the epoch of the answer; and the filters. Prices are those of the
 //! row, at the epoch's time; stock is the store's.
 
-use crate::index::Listed;
+use crate::index::RankedProduct;
 use dataflows::ports::finder::{OfferContext, SearchQuery};
 use dataflows::shop::catalogue::Product;
 
@@ -15,8 +15,8 @@ pub struct Offer {
 }
 
 /// What the product offers, if it passes the filters: one of its variants must pass all that are about variants.
-pub fn offer(listed: &Listed, wanted: &SearchQuery, shop: &dyn OfferContext) -> Option<Offer> {
-    let Listed { product, sold: _ } = listed;
+pub fn offer(listed: &RankedProduct, wanted: &SearchQuery, shop: &dyn OfferContext) -> Option<Offer> {
+    let RankedProduct { product, sold: _ } = listed;
     if !is_of(product, wanted) {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The order of hits, and the place of a hit in it: where the next page goes on. Places depend on the product alone,
 //! so an order is the same however the index lies on disk.
 
-use crate::index::Listed;
+use crate::index::RankedProduct;
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::finder::Sort;
 use dataflows::shop::catalogue::Product;
@@ -12,14 +12,14 @@ pub const RELEASED: &str = "date_released";
 
 /// A place in an order; the least comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct SortKey {
     key: u64,
     id: SmolStr,
 }
 
-impl Place {
+impl SortKey {
     /// The place of a product.
-    pub fn of(sort: Sort, listed: &Listed, score: f64, price: i64) -> Place {
+    pub fn of(sort: Sort, listed: &RankedProduct, score: f64, price: i64) -> SortKey {
         let key = match sort {
             // The bits of numbers from 0 up are in the order of the numbers.
             Sort::Relevance => !score.to_bits(),
@@ -28,7 +28,7 @@ impl Place {
             Sort::Newest => !ascending(released(&listed.product)),
             Sort::Popularity => !listed.sold,
         };
-        Place { key, id: listed.product.product_id.clone() }
+        SortKey { key, id: listed.product.product_id.clone() }
     }
 
     /// The place as a cursor keeps it.
@@ -37,9 +37,9 @@ impl Place {
     }
 
     /// Reads it back.
-    pub fn read(text: &str) -> Option<Place> {
+    pub fn read(text: &str) -> Option<SortKey> {
         let (key, id) = text.split_at_checked(16)?;
-        Some(Place { key: u64::from_str_radix(key, 16).ok()?, id: SmolStr::new(id) })
+        Some(SortKey { key: u64::from_str_radix(key, 16).ok()?, id: SmolStr::new(id) })
     }
 }
 
@@ -61,9 +61,9 @@ mod tests {
 
     #[test]
     fn a_place_is_read_back() {
-        let place = Place { key: !3.5_f64.to_bits(), id: SmolStr::new("BANK CHARGES ü") };
-        assert_eq!(Place::read(&place.text()), Some(place));
-        assert_eq!(Place::read("ü"), None);
+        let place = SortKey { key: !3.5_f64.to_bits(), id: SmolStr::new("BANK CHARGES ü") };
+        assert_eq!(SortKey::read(&place.text()), Some(place));
+        assert_eq!(SortKey::read("ü"), None);
     }
 
     #[test]

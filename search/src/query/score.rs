@@ -1,43 +1,43 @@
 //! Ranking: which products have enough of the words, and how well each fits. BM25F over the texts, times the part of
 //! the words that were found, times what is known of the product. Not for filters, order and pages.
 
-use super::asked::{Asked, By, Find};
+use super::asked::{Find, MatchKind, QueryTerm};
 use super::lists::{List, Lists};
 use crate::Error;
-use crate::config::Ranking;
+use crate::config::RankingWeights;
 use dataflows::ports::finder::{Explanation, WordExplanation};
 use std::rc::Rc;
 use tantivy::DocId;
 
 /// A find with the products that have it.
-struct Scored {
+struct ScoredMatch {
     find: Find,
     list: Rc<List>,
     rarity: f64,
     saturation: f64,
 }
 
-impl Scored {
+impl ScoredMatch {
     fn score(&self, frequency: f64) -> f64 {
         self.find.weight * self.rarity * frequency * (self.saturation + 1.0) / (frequency + self.saturation)
     }
 }
 
 /// A word with what was found for it.
-struct Word {
+struct MatchedWord {
     word: String,
     is_required: bool,
-    finds: Vec<Scored>,
+    finds: Vec<ScoredMatch>,
 }
 
-impl Word {
+impl MatchedWord {
     /// The best find in a product.
-    fn best(&self, segment: usize, doc: DocId) -> Option<(&Scored, f64, f64)> {
+    fn best(&self, segment: usize, doc: DocId) -> Option<(&ScoredMatch, f64, f64)> {
         let scores = self.finds.iter().filter_map(|find| {
             let frequency = find.list.frequency(segment, doc)?;
             Some((find, frequency, find.score(frequency)))
         });
-        scores.fold(None, |best: Option<(&Scored, f64, f64)>, one| match best {
+        scores.fold(None, |best: Option<(&ScoredMatch, f64, f64)>, one| match best {
             Some(best) if best.2 >= one.2 => Some(best),
             Some(_) | None => Some(one),
         })
@@ -66,30 +66,30 @@ impl Fit {
 
 /// The words of a query with what was found for them.
 pub struct Scores<'a> {
-    ranking: &'a Ranking,
-    words: Vec<Word>,
+    ranking: &'a RankingWeights,
+    words: Vec<MatchedWord>,
 }
 
 impl<'a> Scores<'a> {
     /// Of a blank text.
-    pub const fn none(ranking: &'a Ranking) -> Scores<'a> {
+    pub const fn none(ranking: &'a RankingWeights) -> Scores<'a> {
         Scores { ranking, words: Vec::new() }
     }
 
     /// Looks everything up.
     pub fn of(
-        ranking: &'a Ranking,
-        asked: &[Asked],
+        ranking: &'a RankingWeights,
+        asked: &[QueryTerm],
         lists: &mut Lists<'_>,
         products: u64,
     ) -> Result<Scores<'a>, Error> {
         let mut words = Vec::with_capacity(asked.len());
-        for Asked { word, plain: _, finds, is_required } in asked {
+        for QueryTerm { word, plain: _, finds, is_required } in asked {
             let mut scored = Vec::with_capacity(finds.len());
             let mut best = 0;
             for find in finds {
                 let mut find = find.clone();
-                if find.by == By::Prefix {
+                if find.by == MatchKind::Prefix {
                     find.weight = ranking.prefix;
                     // Who typed a whole word means it, not one that begins like it.
                     if best >= ranking.enough as u64 {
@@ -101,10 +101,10 @@ impl<'a> Scores<'a> {
                 if list.products > 0 {
                     let (all, with) = (products as f64, list.products as f64);
                     let rarity = (1.0 + (all - with + 0.5) / (with + 0.5)).ln();
-                    scored.push(Scored { find, list, rarity, saturation: ranking.saturation });
+                    scored.push(ScoredMatch { find, list, rarity, saturation: ranking.saturation });
                 }
             }
-            words.push(Word { word: word.clone(), is_required: *is_required, finds: scored });
+            words.push(MatchedWord { word: word.clone(), is_required: *is_required, finds: scored });
         }
         Ok(Scores { ranking, words })
     }
@@ -183,12 +183,12 @@ impl<'a> Scores<'a> {
 }
 
 /// The factor for how much of a product was sold: each doubling adds the same.
-pub fn popularity(ranking: &Ranking, sold: u64) -> f64 {
+pub fn popularity(ranking: &RankingWeights, sold: u64) -> f64 {
     let doublings = ((sold.saturating_add(1)) as f64).log2();
     1.0 + ranking.popularity * (doublings / 20.0).min(1.0)
 }
 
 /// The factor for whether a product can be bought now.
-pub const fn availability(ranking: &Ranking, is_available: bool) -> f64 {
+pub const fn availability(ranking: &RankingWeights, is_available: bool) -> f64 {
     if is_available { 1.0 } else { ranking.sold_out }
 }

@@ -1,14 +1,14 @@
 //! Suggestions: what a text that is being typed may become, from the titles and brands of the products that fit it so
 //! far, those that sell most first. Not for finding the products.
 
-use super::asked::{Asked, By, Find, What};
+use super::asked::{Find, MatchKind, QueryTerm, TermPattern};
 use super::guess::corrections;
 use super::lists::Lists;
 use super::score::{Fit, Scores};
 use crate::Error;
 use crate::config::Config;
 use crate::document::{Text, parts};
-use crate::index::{Listed, Snapshot};
+use crate::index::{RankedProduct, Snapshot};
 use crate::text::{Kind, Word, fold::folded, words};
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -
     let mut lists = Lists::new(snapshot, config);
     let mut asked = super::asked::asked(text, &config.query, &config.synonyms);
     let fits = whole(&asked, snapshot, &mut lists, config)?;
-    let mut counted = Counted::default();
+    let mut counted = CompletionWeights::default();
     counted.add_all(&asked, snapshot, &fits);
     if counted.0.is_empty() && correct(&mut asked, snapshot, &mut lists, config.query.guessed_words_max)? {
         let fits = whole(&asked, snapshot, &mut lists, config)?;
@@ -30,9 +30,10 @@ pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -
 }
 
 /// The products that have all words; of many those that sell most, then those that fit best.
-fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &Config) -> Result<Vec<Fit>, Error> {
+fn whole(asked: &[QueryTerm], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &Config) -> Result<Vec<Fit>, Error> {
     let products_max = config.query.suggest_products_max;
-    let required: Vec<Asked> = asked.iter().cloned().map(|asked| Asked { is_required: true, ..asked }).collect();
+    let required: Vec<QueryTerm> =
+        asked.iter().cloned().map(|asked| QueryTerm { is_required: true, ..asked }).collect();
     let scores = Scores::of(&config.ranking, &required, lists, snapshot.products)?;
     let (mut fits, _) = scores.fits(snapshot.segments.len());
     let sold = |fit: &Fit| snapshot.listed(fit.segment, fit.doc).map_or(0, |listed| listed.sold);
@@ -48,7 +49,12 @@ fn whole(asked: &[Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, config: &C
 }
 
 /// Takes the likeliest correction of each word that no product has.
-fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, words_max: usize) -> Result<bool, Error> {
+fn correct(
+    asked: &mut [QueryTerm],
+    snapshot: &Snapshot,
+    lists: &mut Lists<'_>,
+    words_max: usize,
+) -> Result<bool, Error> {
     let (mut corrected, mut left) = (false, words_max);
     for asked in asked {
         let [word] = asked.plain.as_slice() else { continue };
@@ -61,7 +67,7 @@ fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, word
         }
         left -= 1;
         if let Some(better) = corrections(word, snapshot, lists)?.into_iter().next() {
-            asked.finds = vec![Find::new(What::All(vec![better.clone()]), By::Typo)];
+            asked.finds = vec![Find::new(TermPattern::All(vec![better.clone()]), MatchKind::Typo)];
             asked.plain = vec![better];
             corrected = true;
         }
@@ -71,10 +77,10 @@ fn correct(asked: &mut [Asked], snapshot: &Snapshot, lists: &mut Lists<'_>, word
 
 /// Completions with their weight.
 #[derive(Default)]
-struct Counted(HashMap<String, f64>);
+struct CompletionWeights(HashMap<String, f64>);
 
-impl Counted {
-    fn add_all(&mut self, asked: &[Asked], snapshot: &Snapshot, fits: &[Fit]) {
+impl CompletionWeights {
+    fn add_all(&mut self, asked: &[QueryTerm], snapshot: &Snapshot, fits: &[Fit]) {
         let Some((last, before)) = asked.split_last() else { return };
         let before: Vec<&str> = before.iter().map(shown).collect();
         for fit in fits {
@@ -85,8 +91,8 @@ impl Counted {
     }
 
     /// Counts the words of a product's title and brand that complete the last word, alone and with the next one.
-    fn add(&mut self, before: &[&str], last: &Asked, listed: &Listed) {
-        let Listed { product, sold } = listed;
+    fn add(&mut self, before: &[&str], last: &QueryTerm, listed: &RankedProduct) {
+        let RankedProduct { product, sold } = listed;
         let weight = 1.0 + ((sold + 1) as f64).log2();
         for part in [Text::Title, Text::Brand].into_iter().flat_map(|text| parts(product, text)) {
             let words: Vec<Word> = words(part).into_iter().filter(|word| word.kind == Kind::Word).collect();
@@ -114,16 +120,16 @@ impl Counted {
 }
 
 /// A word that stands before the last: as it was typed, or as it was corrected.
-fn shown(asked: &Asked) -> &str {
+fn shown(asked: &QueryTerm) -> &str {
     match (asked.finds.first(), asked.plain.as_slice()) {
-        (Some(find), [corrected]) if find.by == By::Typo => corrected,
+        (Some(find), [corrected]) if find.by == MatchKind::Typo => corrected,
         _ => &asked.word,
     }
 }
 
-fn completes(last: &Asked, word: &Word) -> bool {
+fn completes(last: &QueryTerm, word: &Word) -> bool {
     last.finds.iter().any(|find| match &find.what {
-        What::All(words) | What::Row(words) => words.contains(&word.text),
-        What::Beginning(start) => word.text.starts_with(start.as_str()),
+        TermPattern::All(words) | TermPattern::Row(words) => words.contains(&word.text),
+        TermPattern::Beginning(start) => word.text.starts_with(start.as_str()),
     })
 }

@@ -1,13 +1,13 @@
 //! Queries against a plain recomputation from the rows, whatever the index went through; pages against the whole list;
 //! what people type; and what nobody should.
 
-use super::asked::{What, asked};
-use super::facets::{Counting, Memory};
+use super::asked::{TermPattern, asked};
+use super::facets::{FacetCounter, Memory};
 use super::offer::offer;
-use super::order::Place;
+use super::order::SortKey;
 use crate::config::Config;
 use crate::document::{Text, parts};
-use crate::index::Listed;
+use crate::index::RankedProduct;
 use crate::testing::{Random, Shop, Stock, for_each_seed, product};
 use crate::text::words;
 use dataflows::contract::epoch::Epoch;
@@ -68,7 +68,7 @@ impl Env {
 }
 
 /// How often a product has something, weighted by text and length: from its words alone.
-fn frequency(env: &Env, means: &[f64], product: &Product, what: &What) -> Option<f64> {
+fn frequency(env: &Env, means: &[f64], product: &Product, what: &TermPattern) -> Option<f64> {
     let ranking = &env.config.ranking;
     let weights =
         [ranking.title, ranking.brand, ranking.category, ranking.code, ranking.attributes, ranking.description];
@@ -82,7 +82,7 @@ fn frequency(env: &Env, means: &[f64], product: &Product, what: &What) -> Option
         (sum > 0.0).then_some(sum)
     };
     match what {
-        What::All(all) | What::Row(all) => {
+        TermPattern::All(all) | TermPattern::Row(all) => {
             let each: Option<Vec<f64>> = all.iter().map(|one| any(&|word| word == one)).collect();
             let least = each?.into_iter().fold(f64::INFINITY, f64::min);
             let in_row = |part: &str| {
@@ -91,9 +91,9 @@ fn frequency(env: &Env, means: &[f64], product: &Product, what: &What) -> Option
                 (0..there.len() as u32).any(|from| all.iter().zip(from..).all(|(one, at)| has(one, at)))
             };
             let is_row = || Text::ALL.into_iter().flat_map(|text| parts(product, text)).any(in_row);
-            (matches!(what, What::All(_)) || is_row()).then_some(least)
+            (matches!(what, TermPattern::All(_)) || is_row()).then_some(least)
         }
-        What::Beginning(start) => {
+        TermPattern::Beginning(start) => {
             // Completions are words of titles, brands and categories.
             let vocabulary: Vec<String> = env
                 .listed()
@@ -122,7 +122,7 @@ fn expected(env: &Env, wanted: &SearchQuery) -> Option<SearchPage> {
         let mut best = vec![0.0_f64; listed.len()];
         let mut enough = false;
         for find in &word.finds {
-            if matches!(find.what, What::Beginning(_)) && enough {
+            if matches!(find.what, TermPattern::Beginning(_)) && enough {
                 continue;
             }
             let all: Vec<_> = listed.iter().map(|product| frequency(env, &means, product, &find.what)).collect();
@@ -151,24 +151,24 @@ fn expected(env: &Env, wanted: &SearchQuery) -> Option<SearchPage> {
     let fits = listed.iter().zip(&scores).filter(|(_, (_, words, _))| is_blank || *words >= enough);
     let fits = fits.map(|(product, (score, words, _))| {
         let text = if is_blank { 1.0 } else { score * *words as f64 / asked.len() as f64 };
-        (Listed { product: Arc::clone(product), sold: 0 }, text)
+        (RankedProduct { product: Arc::clone(product), sold: 0 }, text)
     });
-    let fits: Vec<(Listed, f64)> = fits.collect();
+    let fits: Vec<(RankedProduct, f64)> = fits.collect();
     Some(page(wanted, ranking.sold_out, &fits))
 }
 
-fn page(wanted: &SearchQuery, sold_out: f64, fits: &[(Listed, f64)]) -> SearchPage {
+fn page(wanted: &SearchQuery, sold_out: f64, fits: &[(RankedProduct, f64)]) -> SearchPage {
     let memory = Memory::new(usize::MAX);
-    let mut counting: Vec<Counting<'_>> = wanted.facets.iter().map(|by| Counting::new(by, &memory)).collect();
-    let mut hits: Vec<(Place, SmolStr, f64)> = Vec::new();
+    let mut counting: Vec<FacetCounter<'_>> = wanted.facets.iter().map(|by| FacetCounter::new(by, &memory)).collect();
+    let mut hits: Vec<(SortKey, SmolStr, f64)> = Vec::new();
     for (listed, text) in fits {
         let Some(offer) = offer(listed, wanted, &Stock) else { continue };
         counting.iter_mut().for_each(|counting| counting.add(&listed.product, offer.price).unwrap());
         let score = text * if offer.is_available { 1.0 } else { sold_out };
-        hits.push((Place::of(wanted.sort, listed, score, offer.price), listed.product.product_id.clone(), score));
+        hits.push((SortKey::of(wanted.sort, listed, score, offer.price), listed.product.product_id.clone(), score));
     }
     hits.sort_by(|a, b| a.0.cmp(&b.0));
-    let hit = |(place, product_id, score): &(Place, SmolStr, f64)| dataflows::ports::finder::Hit {
+    let hit = |(place, product_id, score): &(SortKey, SmolStr, f64)| dataflows::ports::finder::Hit {
         product_id: product_id.clone(),
         score: *score,
         highlights: BTreeMap::new(),

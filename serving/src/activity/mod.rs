@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 /// How much may wait, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ActivityLimits {
     /// Observations that wait for the log; further ones are dropped.
     pub waiting_max: usize,
     /// How long they are gathered.
@@ -35,7 +35,7 @@ struct State {
 /// What waits for the log, and what became of the rest.
 pub struct Activity {
     log: Arc<dyn CommandLog>,
-    limits: Limits,
+    limits: ActivityLimits,
     state: Mutex<State>,
     published: AtomicU64,
     dropped: AtomicU64,
@@ -44,7 +44,7 @@ pub struct Activity {
 
 impl Activity {
     /// Nothing waits yet.
-    pub fn new(log: Arc<dyn CommandLog>, limits: Limits) -> Activity {
+    pub fn new(log: Arc<dyn CommandLog>, limits: ActivityLimits) -> Activity {
         let [published, dropped, unobserved] = [const { AtomicU64::new(0) }; 3];
         Activity { log, limits, state: Mutex::default(), published, dropped, unobserved }
     }

@@ -1,12 +1,12 @@
 //! `POST /commands`: many commands as lines, appended in order. A bad line does not stop the others.
 
 use super::decision::{self, Decision};
-use super::{Asked, check_fields, decision_wait, lines};
+use super::{PendingCommand, check_fields, decision_wait, lines};
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::{Call, Prefer, is_command_id};
+use crate::http::answer::ApiResponse;
+use crate::http::call::{ApiRequest, Prefer, is_command_id};
 use crate::http::json;
-use crate::http::problem::{Fault, Problem};
+use crate::http::problem::{ApiErrorKind, Problem};
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::command::{Command, CommandType};
@@ -40,14 +40,17 @@ struct LineJson<'a> {
 }
 
 /// Takes many commands.
-pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
+pub async fn post(app: Arc<App>, mut call: ApiRequest) -> Result<ApiResponse, Problem> {
     let config = &app.config;
     let min_epoch = call.min_epoch()?;
     let body = call.body().await?;
     let is_blank = |line: &&[u8]| line.trim_ascii().is_empty();
     let texts: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)).collect();
     if texts.len() > config.batch_lines_max {
-        return Err(Problem::new(Fault::TooLarge, format!("at most {} lines are taken", config.batch_lines_max)));
+        return Err(Problem::new(
+            ApiErrorKind::TooLarge,
+            format!("at most {} lines are taken", config.batch_lines_max),
+        ));
     }
     let prefer = call.prefer();
     let (mut lines, mut asked) = (Vec::with_capacity(texts.len()), Vec::new());
@@ -65,8 +68,8 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
 }
 
 /// Reads a line; a good one's command comes after the others'.
-fn read(text: &[u8], prefer: Prefer, record_bytes_max: usize, commands: &mut Vec<Asked>) -> Line {
-    let mut line = Line { command_id: None, type_name: None, asked: Err(Problem::new(Fault::Malformed, "")) };
+fn read(text: &[u8], prefer: Prefer, record_bytes_max: usize, commands: &mut Vec<PendingCommand>) -> Line {
+    let mut line = Line { command_id: None, type_name: None, asked: Err(Problem::new(ApiErrorKind::Malformed, "")) };
     line.asked = read_into(&mut line.command_id, &mut line.type_name, text, prefer, record_bytes_max).map(|asked| {
         let known = (asked.command.command_type(), SmolStr::new(asked.command.key()));
         commands.push(asked);
@@ -81,10 +84,10 @@ fn read_into(
     text: &[u8],
     prefer: Prefer,
     record_bytes_max: usize,
-) -> Result<Asked, Problem> {
+) -> Result<PendingCommand, Problem> {
     json::check_object(text)?;
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(text).map_err(|error| Problem::new(Fault::Malformed, error.to_string()))?;
+        serde_json::from_slice(text).map_err(|error| Problem::new(ApiErrorKind::Malformed, error.to_string()))?;
     let text_of = |name: &str| fields.get(name).and_then(|value| serde_json::from_str::<String>(value.get()).ok());
     *command_id = text_of("id").filter(|id| is_command_id(id));
     *type_name = text_of("type");
@@ -98,19 +101,21 @@ fn read_into(
     let data = data.get().as_bytes();
     let command = Command::read(command_type, id, data)?;
     check_fields(command_type, data, prefer)?;
-    Asked::of(id, command, record_bytes_max).map_err(|too_large| Problem::invalid("/data", too_large.detail))
+    PendingCommand::of(id, command, record_bytes_max).map_err(|too_large| Problem::invalid("/data", too_large.detail))
 }
 
-fn write(app: &App, read: &[Line], decisions: Vec<Decision>) -> Result<Answer, Problem> {
+fn write(app: &App, read: &[Line], decisions: Vec<Decision>) -> Result<ApiResponse, Problem> {
     let mut decisions = decisions.into_iter();
     let mut body = Vec::with_capacity(read.len() * 200);
     for line in read {
         let decision = match &line.asked {
-            Ok(_) => Some(decisions.next().ok_or_else(|| Problem::new(Fault::Internal, "a line without a decision"))?),
+            Ok(_) => Some(
+                decisions.next().ok_or_else(|| Problem::new(ApiErrorKind::Internal, "a line without a decision"))?,
+            ),
             Err(_) => None,
         };
         write_line(&mut body, app, line, decision.as_ref())
-            .map_err(|error| Problem::new(Fault::Internal, error.to_string()))?;
+            .map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?;
         body.push(b'\n');
     }
     Ok(lines(body))

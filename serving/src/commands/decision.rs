@@ -1,10 +1,10 @@
 //! Takes commands through the log to their outcomes: looks first whether they were decided before, appends the others,
 //! waits until epochs hold them, and reads there what became of them.
 
-use super::Asked;
+use super::PendingCommand;
 use crate::app::App;
-use crate::http::problem::{Fault, Problem};
-use crate::shop::{EpochInfo, Reading};
+use crate::http::problem::{ApiErrorKind, Problem};
+use crate::shop::{EpochInfo, StoreSnapshot};
 use crate::store::Pin;
 use dataflows::contract::topic::Origin;
 use dataflows::ports::{AppendError, Publication};
@@ -32,13 +32,15 @@ pub enum Decision {
 }
 
 /// What became of each of the commands.
-pub async fn of(app: &Arc<App>, mut asked: Vec<Asked>, wait: Duration) -> Result<Vec<Decision>, Problem> {
+pub async fn of(app: &Arc<App>, mut asked: Vec<PendingCommand>, wait: Duration) -> Result<Vec<Decision>, Problem> {
     let deadline = Instant::now() + wait;
-    let reading =
-        app.shop.read_latest().ok_or_else(|| Problem::new(Fault::Starting, "the node takes in what the log holds"))?;
+    let reading = app
+        .shop
+        .read_latest()
+        .ok_or_else(|| Problem::new(ApiErrorKind::Starting, "the node takes in what the log holds"))?;
     let known: Vec<Option<Decision>> = asked.iter().map(|asked| look_up(&reading, asked, None)).collect();
     drop(reading);
-    let unknown: Vec<&mut Asked> =
+    let unknown: Vec<&mut PendingCommand> =
         asked.iter_mut().zip(&known).filter(|(_, known)| known.is_none()).map(|(asked, _)| asked).collect();
     let mut origins = Vec::new().into_iter();
     if !unknown.is_empty() {
@@ -52,7 +54,7 @@ pub async fn of(app: &Arc<App>, mut asked: Vec<Asked>, wait: Duration) -> Result
                 // Who does not wait gets the same answer however soon the decision is there.
                 Some(_) if wait.is_zero() => Decision::Pending,
                 Some(origin) => decided(app, asked, origin, deadline).await?,
-                None => return Err(Problem::new(Fault::Internal, "the log named too few places")),
+                None => return Err(Problem::new(ApiErrorKind::Internal, "the log named too few places")),
             },
         });
     }
@@ -60,7 +62,7 @@ pub async fn of(app: &Arc<App>, mut asked: Vec<Asked>, wait: Duration) -> Result
 }
 
 /// What an epoch knows of the command's id. `origin` is the place of this request's own record, if it has one.
-fn look_up(reading: &Reading<'_>, asked: &Asked, origin: Option<Origin>) -> Option<Decision> {
+fn look_up(reading: &StoreSnapshot<'_>, asked: &PendingCommand, origin: Option<Origin>) -> Option<Decision> {
     let command_id = asked.publication.command_id.as_str();
     let operation = reading.views().operations.get(command_id, reading.at())?;
     let pin = reading.pin().clone();
@@ -73,10 +75,10 @@ fn look_up(reading: &Reading<'_>, asked: &Asked, origin: Option<Origin>) -> Opti
 }
 
 /// Appends commands, and says where they stand once they are durable. Their records are handed on and not kept.
-async fn append(app: &Arc<App>, asked: Vec<&mut Asked>, deadline: Instant) -> Result<Vec<Origin>, Problem> {
+async fn append(app: &Arc<App>, asked: Vec<&mut PendingCommand>, deadline: Instant) -> Result<Vec<Origin>, Problem> {
     let commands = asked.iter().map(|asked| (&asked.publication.command_id, &asked.command));
     if !app.flights.start(commands, |origin| app.shop.covers(origin)) {
-        return Err(Problem::new(Fault::Overloaded, "too many commands are on their way to a decision"));
+        return Err(Problem::new(ApiErrorKind::Overloaded, "too many commands are on their way to a decision"));
     }
     let ids: Vec<_> = asked.iter().map(|asked| asked.publication.command_id.clone()).collect();
     let flights = Arc::clone(&app.flights);
@@ -106,28 +108,28 @@ async fn append(app: &Arc<App>, asked: Vec<&mut Asked>, deadline: Instant) -> Re
     match timeout_at(patience, receive).await {
         Ok(Ok(Ok(origins))) => Ok(origins),
         Ok(Ok(Err(error))) => Err(refusal_of(&error)),
-        Ok(Err(_)) => Err(Problem::new(Fault::LogUnavailable, "the log is gone")),
-        Err(_) => Err(Problem::new(Fault::LogUnavailable, "the log did not acknowledge in time")),
+        Ok(Err(_)) => Err(Problem::new(ApiErrorKind::LogUnavailable, "the log is gone")),
+        Err(_) => Err(Problem::new(ApiErrorKind::LogUnavailable, "the log did not acknowledge in time")),
     }
 }
 
 /// The problem of a log that did not take what was appended.
 pub fn refusal_of(error: &AppendError) -> Problem {
     let fault = match error {
-        AppendError::Unavailable(_) => Fault::LogUnavailable,
-        AppendError::Full(_) => Fault::StorageFull,
-        AppendError::Overloaded => Fault::Overloaded,
+        AppendError::Unavailable(_) => ApiErrorKind::LogUnavailable,
+        AppendError::Full(_) => ApiErrorKind::StorageFull,
+        AppendError::Overloaded => ApiErrorKind::Overloaded,
     };
     Problem::new(fault, format!("{error}; repeating the request with the same Idempotency-Key is safe"))
 }
 
 /// Waits for the epoch that holds the command's record, and reads the outcome there.
-async fn decided(app: &App, asked: &Asked, origin: Origin, deadline: Instant) -> Result<Decision, Problem> {
+async fn decided(app: &App, asked: &PendingCommand, origin: Origin, deadline: Instant) -> Result<Decision, Problem> {
     let Ok(pin) = timeout_at(deadline, app.shop.wait_for_origin(origin)).await else {
         return Ok(Decision::Pending);
     };
-    let pin = pin.ok_or_else(|| Problem::new(Fault::Internal, "the shop is gone"))?;
+    let pin = pin.ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the shop is gone"))?;
     app.flights.end(&asked.publication.command_id);
     let decision = look_up(&app.shop.reading(pin), asked, Some(origin));
-    decision.ok_or_else(|| Problem::new(Fault::Internal, "the record has no outcome: see the dead letters"))
+    decision.ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the record has no outcome: see the dead letters"))
 }

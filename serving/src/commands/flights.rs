@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// A command on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flight {
+pub struct InFlightCommand {
     /// Its type.
     pub command_type: CommandType,
     /// The id that it is about.
@@ -18,15 +18,15 @@ pub struct Flight {
 }
 
 /// All of them, by command id.
-pub struct Flights {
-    state: Mutex<BTreeMap<SmolStr, Flight>>,
+pub struct InFlightCommands {
+    state: Mutex<BTreeMap<SmolStr, InFlightCommand>>,
     flights_max: usize,
 }
 
-impl Flights {
+impl InFlightCommands {
     /// None, and no more than that many later.
-    pub fn new(flights_max: usize) -> Flights {
-        Flights { state: Mutex::default(), flights_max }
+    pub fn new(flights_max: usize) -> InFlightCommands {
+        InFlightCommands { state: Mutex::default(), flights_max }
     }
 
     /// Notes commands that are about to be appended; false if there are too many.
@@ -45,7 +45,8 @@ impl Flights {
         }
         for (command_id, command) in commands {
             let of = SmolStr::new(command.key());
-            state.insert(command_id.clone(), Flight { command_type: command.command_type(), of, origin: None });
+            state
+                .insert(command_id.clone(), InFlightCommand { command_type: command.command_type(), of, origin: None });
         }
         true
     }
@@ -63,7 +64,7 @@ impl Flights {
     }
 
     /// A command that may still get its outcome.
-    pub fn get(&self, command_id: &str) -> Option<Flight> {
+    pub fn get(&self, command_id: &str) -> Option<InFlightCommand> {
         self.state.lock().get(command_id).cloned()
     }
 

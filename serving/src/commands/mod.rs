@@ -8,9 +8,9 @@ pub mod outcome;
 pub use decision::refusal_of as append_error;
 
 use crate::app::App;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::{Call, Prefer};
-use crate::http::problem::{Fault, Problem};
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::{ApiRequest, Prefer};
+use crate::http::problem::{ApiErrorKind, Problem};
 use crate::http::{fresh, json};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::ports::Publication;
@@ -28,7 +28,7 @@ const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').r
 
 /// A command that is asked for, ready for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct PendingCommand {
     /// What is asked.
     pub command: Command,
     /// Its record.
@@ -40,17 +40,17 @@ pub struct Asked {
 /// What the headers of a record have at most beside the command's id.
 const HEADERS_BYTES: usize = 512;
 
-impl Asked {
+impl PendingCommand {
     /// A command under an id, if its record is not too large.
-    pub fn of(command_id: &str, command: Command, record_bytes_max: usize) -> Result<Asked, Problem> {
+    pub fn of(command_id: &str, command: Command, record_bytes_max: usize) -> Result<PendingCommand, Problem> {
         let publication = Publication::of(command_id, &command);
         let Publication { key, command_id, data, .. } = &publication;
         if key.len() + command_id.len() + data.len() + HEADERS_BYTES > record_bytes_max {
             let detail = format!("written out, the command and its id take over {record_bytes_max} bytes");
-            return Err(Problem::new(Fault::TooLarge, detail));
+            return Err(Problem::new(ApiErrorKind::TooLarge, detail));
         }
         let fingerprint = command.fingerprint(command.key().as_bytes());
-        Ok(Asked { command, publication, fingerprint })
+        Ok(PendingCommand { command, publication, fingerprint })
     }
 }
 
@@ -109,7 +109,7 @@ pub const fn makes_something(command_type: CommandType) -> bool {
 }
 
 /// Takes a command to its decision, or as far as the caller waits.
-pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> Result<Answer, Problem> {
+pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType) -> Result<ApiResponse, Problem> {
     let command_id = match call.idempotency_key()? {
         Some(key) => SmolStr::new(key),
         None => new_command_id(&app)?,
@@ -122,13 +122,13 @@ pub async fn post(app: Arc<App>, mut call: Call, command_type: CommandType) -> R
     let body = json::with_ids(body, &ids)?;
     let command = Command::read(command_type, &command_id, &body)?;
     check_fields(command_type, &body, call.prefer())?;
-    let asked = Asked::of(&command_id, command, app.config.record_bytes_max)?;
+    let asked = PendingCommand::of(&command_id, command, app.config.record_bytes_max)?;
     fresh::newest(&app, &call, min_epoch).await?;
     let wait = decision_wait(&app, call.prefer());
     let decision = decision::of(&app, vec![asked.clone()], wait).await?.pop();
     let mut answer = match decision {
         Some(decision) => outcome::answer(&app, &asked, decision)?,
-        None => return Err(Problem::new(Fault::Internal, "a command without a decision")),
+        None => return Err(Problem::new(ApiErrorKind::Internal, "a command without a decision")),
     };
     answer.headers_extend(COMMAND_ID, HeaderValue::from_str(&command_id).ok());
     Ok(answer)
@@ -153,13 +153,13 @@ fn decision_wait(app: &App, prefer: Prefer) -> Duration {
 }
 
 /// The answer to a command that is not decided yet.
-fn pending(command_id: &str) -> Answer {
+fn pending(command_id: &str) -> ApiResponse {
     #[derive(serde::Serialize)]
-    struct Pending<'a> {
+    struct PendingJson<'a> {
         command_id: &'a str,
         status: &'a str,
     }
-    Answer::json(&Pending { command_id, status: "pending" })
+    ApiResponse::json(&PendingJson { command_id, status: "pending" })
         .status(StatusCode::ACCEPTED)
         .located(&format!("/api/v1/operations/{}", path_text(command_id)))
 }
@@ -171,7 +171,7 @@ pub fn path_text(id: &str) -> String {
 
 /// A new command id: a UUID of version 4.
 pub fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
-    let mut bytes = (app.entropy)().map_err(|why| Problem::new(Fault::Internal, why))?;
+    let mut bytes = (app.entropy)().map_err(|why| Problem::new(ApiErrorKind::Internal, why))?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = format!("{:032x}", u128::from_be_bytes(bytes));
@@ -180,6 +180,6 @@ pub fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
 }
 
 /// Lines of JSON as an answer.
-fn lines(bytes: Vec<u8>) -> Answer {
-    Answer::new(StatusCode::OK, Kind::Lines, bytes)
+fn lines(bytes: Vec<u8>) -> ApiResponse {
+    ApiResponse::new(StatusCode::OK, ContentType::Lines, bytes)
 }

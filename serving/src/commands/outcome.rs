@@ -1,20 +1,20 @@
 //! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
 
 use super::decision::Decision;
-use super::{Asked, makes_something, path_text, pending};
+use super::{PendingCommand, makes_something, path_text, pending};
 use crate::app::App;
-use crate::http::answer::{Answer, REPLAYED};
+use crate::http::answer::{ApiResponse, REPLAYED};
 use crate::http::fresh;
-use crate::http::problem::{Fault, Problem, path_names_sku};
+use crate::http::problem::{ApiErrorKind, Problem, path_names_sku};
 use crate::routes::{documents, orders, policy, products, stock};
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use axum::http::{HeaderValue, StatusCode};
 use dataflows::contract::code::Code;
 use dataflows::shop::command::CommandType;
 use dataflows::shop::operations::Operation;
 
 /// The answer to a command.
-pub fn answer(app: &App, asked: &Asked, decision: Decision) -> Result<Answer, Problem> {
+pub fn answer(app: &App, asked: &PendingCommand, decision: Decision) -> Result<ApiResponse, Problem> {
     let (pin, operation, replayed) = match decision {
         Decision::Decided { pin, operation, replayed } => (pin, operation, replayed),
         Decision::Reused(pin) => {
@@ -38,7 +38,7 @@ pub fn answer(app: &App, asked: &Asked, decision: Decision) -> Result<Answer, Pr
     Ok(answer)
 }
 
-fn accepted(reading: &Reading<'_>, operation: &Operation) -> Result<Answer, Problem> {
+fn accepted(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<ApiResponse, Problem> {
     let status = status_of(operation);
     let (body, path) = resource(reading, operation)?;
     let answer = body.status(status);
@@ -53,7 +53,7 @@ fn status_of(operation: &Operation) -> StatusCode {
 }
 
 /// What the command was about, and where that is.
-fn resource(reading: &Reading<'_>, operation: &Operation) -> Result<(Answer, String), Problem> {
+fn resource(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<(ApiResponse, String), Problem> {
     let id = operation.ids.of.as_str();
     let (body, collection) = match operation.command_type {
         CommandType::PutPolicy => (Some(policy::body(reading)), "policy"),
@@ -72,6 +72,6 @@ fn resource(reading: &Reading<'_>, operation: &Operation) -> Result<(Answer, Str
         CommandType::RecordCredit => (documents::credit_body(reading, id), "credits"),
         CommandType::RecordAdjustment => (documents::adjustment_body(reading, id), "adjustments"),
     };
-    let body = body.ok_or_else(|| Problem::new(Fault::Internal, "the outcome's resource is not there"))?;
+    let body = body.ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the outcome's resource is not there"))?;
     Ok((body, format!("/api/v1/{collection}/{}", path_text(id))))
 }

@@ -17,7 +17,7 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What the bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ContentType {
     /// `application/json`
     Json,
     /// `application/problem+json`
@@ -32,27 +32,27 @@ pub enum Kind {
     Events,
 }
 
-impl Kind {
+impl ContentType {
     const fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Kind::Json => "application/json",
-            Kind::Problem => "application/problem+json",
-            Kind::Lines => "application/x-ndjson",
-            Kind::Metrics => "text/plain; version=0.0.4; charset=utf-8",
-            Kind::Html => "text/html; charset=utf-8",
-            Kind::Events => "text/event-stream",
+            ContentType::Json => "application/json",
+            ContentType::Problem => "application/problem+json",
+            ContentType::Lines => "application/x-ndjson",
+            ContentType::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+            ContentType::Html => "text/html; charset=utf-8",
+            ContentType::Events => "text/event-stream",
         })
     }
 }
 
 /// An answer on its way out.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     /// The HTTP status.
     pub status: StatusCode,
     /// The epoch that it is exact for; the newest, if it depends on none.
     pub epoch: Option<Epoch>,
-    kind: Kind,
+    kind: ContentType,
     body: Vec<u8>,
     /// In place of the bytes, for what comes bit by bit. Behind a lock only so that answers may be shared.
     stream: Option<Mutex<Body>>,
@@ -62,26 +62,26 @@ pub struct Answer {
 }
 
 /// Bytes that are counted until the last of them has left.
-struct Charged {
+struct ChargedBody {
     body: Vec<u8>,
     _held: Reservation,
 }
 
-impl AsRef<[u8]> for Charged {
+impl AsRef<[u8]> for ChargedBody {
     fn as_ref(&self) -> &[u8] {
         &self.body
     }
 }
 
-impl Answer {
+impl ApiResponse {
     /// Those bytes.
-    pub const fn new(status: StatusCode, kind: Kind, body: Vec<u8>) -> Answer {
-        Answer { status, epoch: None, kind, body, stream: None, headers: Vec::new(), held: None }
+    pub const fn new(status: StatusCode, kind: ContentType, body: Vec<u8>) -> ApiResponse {
+        ApiResponse { status, epoch: None, kind, body, stream: None, headers: Vec::new(), held: None }
     }
 
     /// Bytes as they come.
-    pub fn stream(kind: Kind, stream: Body) -> Answer {
-        Answer { stream: Some(Mutex::new(stream)), ..Answer::new(StatusCode::OK, kind, Vec::new()) }
+    pub fn stream(kind: ContentType, stream: Body) -> ApiResponse {
+        ApiResponse { stream: Some(Mutex::new(stream)), ..ApiResponse::new(StatusCode::OK, kind, Vec::new()) }
     }
 
     /// The bytes.
@@ -100,19 +100,19 @@ impl Answer {
     }
 
     /// The same, exact for an epoch.
-    pub const fn at(mut self, epoch: Epoch) -> Answer {
+    pub const fn at(mut self, epoch: Epoch) -> ApiResponse {
         self.epoch = Some(epoch);
         self
     }
 
     /// The same with another status.
-    pub const fn status(mut self, status: StatusCode) -> Answer {
+    pub const fn status(mut self, status: StatusCode) -> ApiResponse {
         self.status = status;
         self
     }
 
     /// The same, its bytes counted until they have left.
-    pub fn charged(mut self, budget: &Arc<Budget>) -> Answer {
+    pub fn charged(mut self, budget: &Arc<Budget>) -> ApiResponse {
         self.held = (!self.body.is_empty()).then(|| budget.overdraw(self.body.len()));
         self
     }
@@ -128,13 +128,13 @@ impl Answer {
     }
 
     /// Says where the thing is.
-    pub fn located(mut self, path: &str) -> Answer {
+    pub fn located(mut self, path: &str) -> ApiResponse {
         self.headers.extend(HeaderValue::from_str(path).ok().map(|path| (LOCATION, path)));
         self
     }
 
     /// A single resource: tagged by its content, and left out if the caller has it already.
-    pub fn tagged(mut self, if_none_match: Option<&HeaderValue>) -> Answer {
+    pub fn tagged(mut self, if_none_match: Option<&HeaderValue>) -> ApiResponse {
         // Weak, since the same body may leave with another content coding.
         let hash = xxh3_64(&self.body);
         let mut tag = *b"W/\"0000000000000000\"";
@@ -160,7 +160,7 @@ fn names(list: &[u8], tag: &[u8]) -> bool {
     })
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
@@ -172,7 +172,7 @@ impl IntoResponse for Answer {
         headers.extend(self.headers);
         *response.body_mut() = match (self.stream, self.held) {
             (Some(stream), _) => stream.into_inner(),
-            (None, Some(held)) => Body::from(Bytes::from_owner(Charged { body: self.body, _held: held })),
+            (None, Some(held)) => Body::from(Bytes::from_owner(ChargedBody { body: self.body, _held: held })),
             (None, None) => Body::from(self.body),
         };
         response

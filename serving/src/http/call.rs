@@ -1,7 +1,7 @@
 //! A request as handlers see it: path ids, parameters, the headers of the contract, the body within its limits.
 
 use super::peer::Peer;
-use super::problem::{Fault, Problem};
+use super::problem::{ApiErrorKind, Problem};
 use super::query::Query;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -22,7 +22,7 @@ const KEY_BYTES_MAX: usize = 200;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A request.
-pub struct Call {
+pub struct ApiRequest {
     /// Its path and query.
     pub uri: Uri,
     /// Its headers.
@@ -59,22 +59,31 @@ pub struct Prefer {
     pub is_lenient: bool,
 }
 
-impl Call {
+impl ApiRequest {
     /// Takes a request apart. Ids that are no UTF-8 are refused, and bodies and parameters that the route does not take;
     /// without a list of these it takes any.
-    pub async fn of(request: Request, takes: Takes, params: Option<&[&str]>) -> Result<Call, Problem> {
+    pub async fn of(request: Request, takes: Takes, params: Option<&[&str]>) -> Result<ApiRequest, Problem> {
         let (mut parts, body) = request.into_parts();
         takes.check(&parts.method, &parts.headers, &body)?;
         let held = parts.extensions.remove();
         let peer = parts.extensions.remove().unwrap_or_default();
-        let encoding = || Problem::new(Fault::Malformed, "the path is not percent-encoded UTF-8");
+        let encoding = || Problem::new(ApiErrorKind::Malformed, "the path is not percent-encoded UTF-8");
         if !is_encoded(parts.uri.path()) {
             return Err(encoding());
         }
         let path = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| encoding())?;
         let query = Query::read(parts.uri.query());
         params.map_or(Ok(()), |params| query.check(params))?;
-        Ok(Call { uri: parts.uri, headers: parts.headers, query, peer, path, takes, held, body: Mutex::new(body) })
+        Ok(ApiRequest {
+            uri: parts.uri,
+            headers: parts.headers,
+            query,
+            peer,
+            path,
+            takes,
+            held,
+            body: Mutex::new(body),
+        })
     }
 
     /// An id of the path, decoded.
@@ -93,7 +102,7 @@ impl Call {
         let Some(key) = given.next() else { return Ok(None) };
         let text = key.to_str().ok().filter(|text| is_key(text) && given.next().is_none());
         text.map(Some).ok_or_else(|| {
-            Problem::new(Fault::Malformed, "an Idempotency-Key is 1 to 200 visible ASCII characters, given once")
+            Problem::new(ApiErrorKind::Malformed, "an Idempotency-Key is 1 to 200 visible ASCII characters, given once")
         })
     }
 
@@ -104,7 +113,7 @@ impl Call {
         epoch
             .and_then(|text| text.parse().ok())
             .map(|epoch| Some(Epoch(epoch)))
-            .ok_or_else(|| Problem::new(Fault::Malformed, "Tradewind-Min-Epoch is the number of an epoch"))
+            .ok_or_else(|| Problem::new(ApiErrorKind::Malformed, "Tradewind-Min-Epoch is the number of an epoch"))
     }
 
     /// What `Prefer` asks for; what cannot be read is not asked for (RFC 7240).
@@ -132,7 +141,7 @@ impl Call {
         let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut whole = Vec::with_capacity(expected.min(self.takes.bytes_max));
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::new(Fault::Malformed, "the body broke off"))?;
+            let frame = frame.map_err(|_| Problem::new(ApiErrorKind::Malformed, "the body broke off"))?;
             let Some(data) = frame.data_ref() else { continue };
             if !data.is_empty() && !self.headers.contains_key(CONTENT_TYPE) {
                 return Err(self.takes.unsupported());
@@ -141,7 +150,10 @@ impl Call {
                 return Err(self.takes.too_large());
             }
             if self.held.as_ref().is_some_and(|held| !held.grow_to(whole.len() + data.len())) {
-                return Err(Problem::new(Fault::Overloaded, "too many bytes of bodies and answers are under way"));
+                return Err(Problem::new(
+                    ApiErrorKind::Overloaded,
+                    "too many bytes of bodies and answers are under way",
+                ));
             }
             whole.extend_from_slice(data);
         }
@@ -176,11 +188,11 @@ impl Takes {
 
     fn unsupported(&self) -> Problem {
         let detail = format!("send a body with the header Content-Type: {}, and not encoded", self.types.join(" or "));
-        Problem::new(Fault::UnsupportedMediaType, detail)
+        Problem::new(ApiErrorKind::UnsupportedMediaType, detail)
     }
 
     fn too_large(&self) -> Problem {
-        Problem::new(Fault::TooLarge, format!("at most {} bytes are taken here", self.bytes_max))
+        Problem::new(ApiErrorKind::TooLarge, format!("at most {} bytes are taken here", self.bytes_max))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Compresses whole answers, if the caller takes that and it is worth it. Not for streams.
 
-use super::answer::Answer;
+use super::answer::ApiResponse;
 use crate::config::Config;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use axum::http::{HeaderMap, HeaderValue};
@@ -14,30 +14,30 @@ const BROTLI_WINDOW_BITS: u32 = 20;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum ContentCoding {
     /// `gzip`
     Gzip,
     /// `br`
     Brotli,
 }
 
-impl Coding {
+impl ContentCoding {
     const fn name(self) -> &'static str {
         match self {
-            Coding::Gzip => "gzip",
-            Coding::Brotli => "br",
+            ContentCoding::Gzip => "gzip",
+            ContentCoding::Brotli => "br",
         }
     }
 
     fn apply(self, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let smaller = Vec::with_capacity(body.len() / 4);
         match self {
-            Coding::Gzip => {
+            ContentCoding::Gzip => {
                 let mut encoder = GzEncoder::new(smaller, Compression::fast());
                 encoder.write_all(body)?;
                 encoder.finish()
             }
-            Coding::Brotli => {
+            ContentCoding::Brotli => {
                 let mut encoder = brotli::CompressorWriter::new(smaller, 4096, BROTLI_QUALITY, BROTLI_WINDOW_BITS);
                 encoder.write_all(body)?;
                 encoder.flush()?;
@@ -48,19 +48,19 @@ impl Coding {
 }
 
 /// The coding that the caller likes best, if any.
-pub fn wanted(headers: &HeaderMap) -> Option<Coding> {
+pub fn wanted(headers: &HeaderMap) -> Option<ContentCoding> {
     let given = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let mut best: Option<(u32, Coding)> = None;
+    let mut best: Option<(u32, ContentCoding)> = None;
     for one in given.flat_map(|value| value.split(',')) {
         let mut parts = one.split(';').map(str::trim);
         let coding = match parts.next() {
-            Some("br") => Coding::Brotli,
-            Some("gzip" | "x-gzip" | "*") => Coding::Gzip,
+            Some("br") => ContentCoding::Brotli,
+            Some("gzip" | "x-gzip" | "*") => ContentCoding::Gzip,
             Some(_) | None => continue,
         };
         let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |text| text.parse::<f32>().ok());
         let weight = (weight.unwrap_or(0.0) * 1_000.0) as u32;
-        let is_better = best.is_none_or(|(most, _)| weight > most || weight == most && coding == Coding::Brotli);
+        let is_better = best.is_none_or(|(most, _)| weight > most || weight == most && coding == ContentCoding::Brotli);
         if weight > 0 && is_better {
             best = Some((weight, coding));
         }
@@ -69,7 +69,7 @@ pub fn wanted(headers: &HeaderMap) -> Option<Coding> {
 }
 
 /// The answer in a coding, if it is large enough. What would hold up other requests is done beside them.
-pub async fn compressed(config: &Config, mut answer: Answer, coding: Option<Coding>) -> Answer {
+pub async fn compressed(config: &Config, mut answer: ApiResponse, coding: Option<ContentCoding>) -> ApiResponse {
     if answer.body().len() < config.compress_bytes_min {
         return answer;
     }
@@ -94,7 +94,7 @@ pub async fn compressed(config: &Config, mut answer: Answer, coding: Option<Codi
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Option<Coding> {
+    fn of(text: &str) -> Option<ContentCoding> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap());
         wanted(&headers)
@@ -103,11 +103,11 @@ mod tests {
     #[test]
     fn the_caller_says_what_it_takes() {
         assert_eq!(wanted(&HeaderMap::new()), None);
-        assert_eq!(of("gzip, deflate, br"), Some(Coding::Brotli));
-        assert_eq!(of("gzip;q=1.0, br;q=0.5"), Some(Coding::Gzip));
+        assert_eq!(of("gzip, deflate, br"), Some(ContentCoding::Brotli));
+        assert_eq!(of("gzip;q=1.0, br;q=0.5"), Some(ContentCoding::Gzip));
         assert_eq!(of("gzip;q=0, br; q=0"), None);
         assert_eq!(of("identity"), None);
-        assert_eq!(of("*"), Some(Coding::Gzip));
+        assert_eq!(of("*"), Some(ContentCoding::Gzip));
     }
 
     #[test]
@@ -115,10 +115,12 @@ mod tests {
         use std::io::Read;
         let body = b"{\"a\":[1,2,3]}".repeat(1_000);
         let mut read = Vec::new();
-        flate2::read::GzDecoder::new(&Coding::Gzip.apply(&body).unwrap()[..]).read_to_end(&mut read).unwrap();
+        flate2::read::GzDecoder::new(&ContentCoding::Gzip.apply(&body).unwrap()[..]).read_to_end(&mut read).unwrap();
         assert_eq!(read, body);
         read.clear();
-        brotli::Decompressor::new(&Coding::Brotli.apply(&body).unwrap()[..], 4096).read_to_end(&mut read).unwrap();
+        brotli::Decompressor::new(&ContentCoding::Brotli.apply(&body).unwrap()[..], 4096)
+            .read_to_end(&mut read)
+            .unwrap();
         assert_eq!(read, body);
     }
 }

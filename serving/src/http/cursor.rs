@@ -1,7 +1,7 @@
 //! Cursors: where the next page of a list begins, bound to the list's filter and order and to one epoch, and signed, so
 //! that no client makes its own. Opaque to clients, so the form may change.
 
-use super::problem::{Fault, Problem};
+use super::problem::{ApiErrorKind, Problem};
 use access::root::{Signer, TAG_BYTES};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,7 +29,10 @@ impl Cursor {
     /// Reads a cursor of that list, and no other.
     pub fn read(text: &str, list: &str, signer: &Signer) -> Result<Cursor, Problem> {
         decode(text, list, signer).ok_or_else(|| {
-            Problem::new(Fault::BadCursor, "take cursors from `next_cursor` of this list with this filter, unchanged")
+            Problem::new(
+                ApiErrorKind::BadCursor,
+                "take cursors from `next_cursor` of this list with this filter, unchanged",
+            )
         })
     }
 }

@@ -3,9 +3,9 @@
 
 use super::guard::Guard;
 use super::peer::Peer;
-use super::places::{Place, Places};
-use super::problem::{Fault, Problem};
-use super::wire::{Exchange, Limits};
+use super::places::{ConnectionSlot, ConnectionSlots};
+use super::problem::{ApiErrorKind, Problem};
+use super::wire::{Exchange, WireLimits};
 use crate::app::App;
 use crate::routes::dated;
 use axum::Router;
@@ -45,7 +45,7 @@ const SAID: [(HeaderName, HeaderValue); 5] = [
 const CHUNKED_BYTES: usize = 64 << 10;
 
 /// A listener with the routes that it serves.
-pub struct Door {
+pub struct ListenerRoutes {
     /// The parts of the room.
     pub app: Arc<App>,
     /// The routes.
@@ -53,30 +53,35 @@ pub struct Door {
     /// The hosts and origins.
     pub guard: Guard,
     /// Who is let in.
-    pub places: Arc<Places>,
+    pub places: Arc<ConnectionSlots>,
     /// The limits of connections.
-    pub wire: Arc<Limits>,
+    pub wire: Arc<WireLimits>,
     /// Those of connections beyond the limit.
-    pub spare: Arc<Limits>,
+    pub spare: Arc<WireLimits>,
 }
 
 /// A connection's requests.
-pub struct Front {
-    door: Arc<Door>,
+pub struct RequestService {
+    door: Arc<ListenerRoutes>,
     exchange: Arc<Exchange>,
-    place: Place,
+    place: ConnectionSlot,
     local: IpAddr,
     requests: AtomicU64,
 }
 
-impl Front {
+impl RequestService {
     /// Of a connection that has a place and came in at that address.
-    pub fn new(door: Arc<Door>, exchange: Arc<Exchange>, place: Place, local: IpAddr) -> Front {
-        Front { door, exchange, place, local, requests: AtomicU64::new(0) }
+    pub fn new(
+        door: Arc<ListenerRoutes>,
+        exchange: Arc<Exchange>,
+        place: ConnectionSlot,
+        local: IpAddr,
+    ) -> RequestService {
+        RequestService { door, exchange, place, local, requests: AtomicU64::new(0) }
     }
 
     /// Answers a request, whatever it is.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Leaving> {
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let refusal = self.exchange.refusal(number);
         let is_last = refusal.is_some() || self.place.is_spare();
@@ -91,7 +96,7 @@ impl Front {
                 Some(Err(problem)) => self.problem(&problem),
                 None if parts.method == Method::TRACE || parts.method == Method::CONNECT => {
                     let detail = format!("{} is taken nowhere", parts.method);
-                    self.problem(&Problem::new(Fault::MethodNotAllowed, detail))
+                    self.problem(&Problem::new(ApiErrorKind::MethodNotAllowed, detail))
                 }
                 None => match self.door.routes.call(Request::from_parts(parts, body.clone())).await {
                     Ok(response) => response,
@@ -104,7 +109,7 @@ impl Front {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.say(headers, origin.as_ref());
-        response.map(|body| Leaving { body, exchange: Arc::clone(&self.exchange) })
+        response.map(|body| ResponseBody { body, exchange: Arc::clone(&self.exchange) })
     }
 
     /// Lets a request in or not; the first reason in the contract's order wins.
@@ -121,7 +126,7 @@ impl Front {
         guard.check_origin(parts)?;
         if !is_probe {
             if self.place.is_spare() {
-                return Err(Problem::new(Fault::Overloaded, "there are too many connections"));
+                return Err(Problem::new(ApiErrorKind::Overloaded, "there are too many connections"));
             }
             parts.extensions.insert(Arc::new(self.take(body)?));
             parts
@@ -140,7 +145,7 @@ impl Front {
         };
         app.bytes
             .take(bytes.min(app.config.batch_bytes_max))
-            .ok_or_else(|| Problem::new(Fault::Overloaded, "too many bytes of bodies and answers are under way"))
+            .ok_or_else(|| Problem::new(ApiErrorKind::Overloaded, "too many bytes of bodies and answers are under way"))
     }
 
     fn problem(&self, problem: &Problem) -> Response<Body> {
@@ -191,9 +196,9 @@ fn is_probe(path: &str) -> bool {
 
 /// A request's body, which a route may read and leave where it likes.
 #[derive(Clone)]
-struct Lent(Arc<Mutex<Owned>>);
+struct Lent(Arc<Mutex<BodyState>>);
 
-struct Owned {
+struct BodyState {
     body: Incoming,
     has_begun: bool,
     is_over: bool,
@@ -202,7 +207,7 @@ struct Owned {
 impl Lent {
     fn of(body: Incoming) -> Lent {
         let is_over = body.is_end_stream();
-        Lent(Arc::new(Mutex::new(Owned { body, has_begun: false, is_over })))
+        Lent(Arc::new(Mutex::new(BodyState { body, has_begun: false, is_over })))
     }
 
     fn is_read(&self) -> bool {
@@ -237,18 +242,18 @@ impl HttpBody for Lent {
 }
 
 /// An answer's body on its way out; when it is gone, the answer is.
-pub struct Leaving {
+pub struct ResponseBody {
     body: Body,
     exchange: Arc<Exchange>,
 }
 
-impl Drop for Leaving {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.exchange.answered();
     }
 }
 
-impl HttpBody for Leaving {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

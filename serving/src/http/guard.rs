@@ -1,6 +1,6 @@
 //! Which hosts a node answers for, and pages of which origins may ask it for what. Not for who somebody is.
 
-use super::problem::{Fault, Problem};
+use super::problem::{ApiErrorKind, Problem};
 use crate::config::Config;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -55,7 +55,7 @@ impl Guard {
     pub fn check_host(&self, request: &Parts, local: IpAddr) -> Result<(), Problem> {
         let misdirected = |host: &str| {
             let detail = format!("this node does not answer for the host {host:?}: serving.hosts lists those it does");
-            Problem::new(Fault::Misdirected, detail)
+            Problem::new(ApiErrorKind::Misdirected, detail)
         };
         let Some(host) = request.headers.get(HOST).and_then(|host| host.to_str().ok()) else {
             return Err(misdirected(""));
@@ -82,7 +82,7 @@ impl Guard {
         }
         let refused = |what: &str| {
             let detail = format!("{what} may not ask for this: serving.origins lists the origins that may");
-            Err(Problem::new(Fault::OriginRefused, detail))
+            Err(Problem::new(ApiErrorKind::OriginRefused, detail))
         };
         let mut origins = request.headers.get_all(ORIGIN).iter();
         if let Some(origin) = origins.next() {
@@ -104,7 +104,7 @@ impl Guard {
         let text = origin.to_str().unwrap_or_default();
         if !contains(&self.shared_with, text) {
             let detail = format!("a page of {text:?} may not ask: serving.cors_origins lists the origins that may");
-            return Some(Err(Problem::new(Fault::OriginRefused, detail)));
+            return Some(Err(Problem::new(ApiErrorKind::OriginRefused, detail)));
         }
         let allowed = [
             (ACCESS_CONTROL_ALLOW_METHODS, METHODS),

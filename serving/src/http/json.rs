@@ -1,7 +1,7 @@
 //! Reads the JSON of a body strictly, before it is read as a command: an object, in UTF-8, not too deep, no key doubled.
 //! Not for the shape of commands.
 
-use super::problem::{Fault, Problem};
+use super::problem::{ApiErrorKind, Problem};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 64;
 
 /// Says what is wrong with the body, if it is not one JSON object in which every key stands once.
 pub fn check_object(body: &[u8]) -> Result<(), Problem> {
-    let malformed = |detail: String| Problem::new(Fault::Malformed, detail);
+    let malformed = |detail: String| Problem::new(ApiErrorKind::Malformed, detail);
     let text = std::str::from_utf8(body).map_err(|error| malformed(format!("the body is not UTF-8: {error}")))?;
     let mut scan = Scan { text, at: 0 };
     scan.blanks();
@@ -23,7 +23,7 @@ pub fn check_object(body: &[u8]) -> Result<(), Problem> {
 
 /// The object with the ids of the path filled in. Each may stand in the body too, but not another one.
 pub fn with_ids<'b>(body: &'b [u8], ids: &[(&'static str, &str)]) -> Result<Cow<'b, [u8]>, Problem> {
-    let unreadable = |error: serde_json::Error| Problem::new(Fault::Malformed, error.to_string());
+    let unreadable = |error: serde_json::Error| Problem::new(ApiErrorKind::Malformed, error.to_string());
     let mut fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
     let mut filled = Vec::with_capacity(ids.len());
     for (name, id) in ids {

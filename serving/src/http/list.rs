@@ -1,12 +1,12 @@
 //! Lists: pages of rows in the order of a key, all pages of a cursor at one epoch.
 
-use super::answer::{Answer, Kind};
-use super::call::Call;
+use super::answer::{ApiResponse, ContentType};
+use super::call::ApiRequest;
 use super::cursor::Cursor;
 use super::fresh;
-use super::problem::{Fault, Problem};
+use super::problem::{ApiErrorKind, Problem};
 use crate::app::App;
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 /// How long a page may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Width {
+pub enum PageLimit {
     /// Resources.
     Narrow,
     /// Rows of views and of analytics.
@@ -23,9 +23,9 @@ pub enum Width {
 }
 
 /// A page in the making.
-pub struct Page<'a> {
+pub struct PageBuilder<'a> {
     /// The epoch of the list.
-    pub reading: Reading<'a>,
+    pub reading: StoreSnapshot<'a>,
     /// The last key of the page before.
     pub after: Option<String>,
     /// What the cursor is bound to: the route's path and its filter.
@@ -40,13 +40,13 @@ pub struct Page<'a> {
     budget: Reservation,
 }
 
-impl<'a> Page<'a> {
+impl<'a> PageBuilder<'a> {
     /// The page that the request asks for, still empty.
-    pub async fn of(app: &'a App, call: &Call, width: Width) -> Result<Page<'a>, Problem> {
+    pub async fn of(app: &'a App, call: &ApiRequest, width: PageLimit) -> Result<PageBuilder<'a>, Problem> {
         let config = &app.config;
         let limit_max = match width {
-            Width::Narrow => config.page_rows_max,
-            Width::Wide => config.page_rows_max_wide,
+            PageLimit::Narrow => config.page_rows_max,
+            PageLimit::Wide => config.page_rows_max_wide,
         };
         let limit = match call.query.number("limit")? {
             Some(limit) if (1..=limit_max).contains(&limit) => limit,
@@ -58,7 +58,7 @@ impl<'a> Page<'a> {
         let reading = fresh::page(app, call, cursor.as_ref()).await?;
         let after = cursor.map(|cursor| cursor.after);
         let body = b"{\"data\":[".to_vec();
-        Ok(Page {
+        Ok(PageBuilder {
             reading,
             after,
             list,
@@ -113,7 +113,7 @@ impl<'a> Page<'a> {
             return Ok(false);
         }
         if !self.budget.grow_to(self.body.len()) {
-            return Err(Problem::new(Fault::Overloaded, "too many bytes of bodies and answers are under way"));
+            return Err(Problem::new(ApiErrorKind::Overloaded, "too many bytes of bodies and answers are under way"));
         }
         self.rows += 1;
         self.last.clear();
@@ -122,14 +122,14 @@ impl<'a> Page<'a> {
     }
 
     /// The page as an answer.
-    pub fn answer(mut self, call: &Call) -> Result<Answer, Problem> {
+    pub fn answer(mut self, call: &ApiRequest) -> Result<ApiResponse, Problem> {
         let next = self
             .has_more
             .then(|| Cursor { epoch: self.reading.epoch(), after: self.last }.text(&self.list, self.signer));
         self.body.extend_from_slice(b"],\"next_cursor\":");
         serde_json::to_writer(&mut self.body, &next).map_err(internal)?;
         self.body.push(b'}');
-        let mut answer = Answer::new(StatusCode::OK, Kind::Json, self.body);
+        let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Json, self.body);
         if let Some(next) = next {
             let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(&next));
             answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
@@ -152,5 +152,5 @@ pub fn row_json(body: &mut Vec<u8>, key: &str, value: &[u8]) {
 
 /// JSON that could not be written.
 pub fn internal(error: serde_json::Error) -> Problem {
-    Problem::new(Fault::Internal, error.to_string())
+    Problem::new(ApiErrorKind::Internal, error.to_string())
 }

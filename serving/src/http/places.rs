@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// How many connections there may be.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// In all.
     pub all: usize,
     /// Of one address, an IPv6 address standing for its /64; `None`: as many as there are.
@@ -23,13 +23,13 @@ pub struct Limits {
 
 /// The places of a listener.
 #[derive(Debug)]
-pub struct Places {
-    limits: Limits,
-    taken: Mutex<Taken>,
+pub struct ConnectionSlots {
+    limits: ConnectionLimits,
+    taken: Mutex<SlotCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct SlotCounts {
     places: usize,
     spare: usize,
     /// Of each address that has any: places, and spare ones.
@@ -38,21 +38,21 @@ struct Taken {
 
 /// What a connection has, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
+pub struct ConnectionSlot {
+    places: Arc<ConnectionSlots>,
     address: Option<IpAddr>,
     is_spare: bool,
 }
 
-impl Places {
+impl ConnectionSlots {
     /// All free.
-    pub fn new(limits: Limits) -> Arc<Places> {
-        Arc::new(Places { limits, taken: Mutex::default() })
+    pub fn new(limits: ConnectionLimits) -> Arc<ConnectionSlots> {
+        Arc::new(ConnectionSlots { limits, taken: Mutex::default() })
     }
 
     /// A place for a connection from that address, or a spare one; `None` if there is neither.
-    pub fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
-        let Limits { all, of_an_address, spare, spare_of_an_address, uncounted: _ } = self.limits;
+    pub fn take(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionSlot> {
+        let ConnectionLimits { all, of_an_address, spare, spare_of_an_address, uncounted: _ } = self.limits;
         let address = of_an_address.and_then(|_| self.counted(peer));
         let mut taken = self.taken.lock();
         let (of_it, spare_of_it) = address.and_then(|address| taken.of.get(&address).copied()).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Places {
             let (of_it, spare_of_it) = taken.of.entry(address).or_default();
             *(if is_full { spare_of_it } else { of_it }) += 1;
         }
-        Some(Place { places: Arc::clone(self), address, is_spare: is_full })
+        Some(ConnectionSlot { places: Arc::clone(self), address, is_spare: is_full })
     }
 
     /// Under which address a client is counted; `None` if it is not counted by its own.
@@ -82,7 +82,7 @@ impl Places {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// The address, or network, that the client counts under; none if it is not counted by its own.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
@@ -94,7 +94,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock();
         *(if self.is_spare { &mut taken.spare } else { &mut taken.places }) -= 1;
@@ -149,9 +149,15 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn places(uncounted: &[&str]) -> Arc<Places> {
+    fn places(uncounted: &[&str]) -> Arc<ConnectionSlots> {
         let uncounted = uncounted.iter().map(|text| Network::read(text).unwrap()).collect();
-        Places::new(Limits { all: 5, of_an_address: Some(2), spare: 3, spare_of_an_address: 1, uncounted })
+        ConnectionSlots::new(ConnectionLimits {
+            all: 5,
+            of_an_address: Some(2),
+            spare: 3,
+            spare_of_an_address: 1,
+            uncounted,
+        })
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Problems: every answer that is not what was asked for, as `application/problem+json`. The list of codes and their
 //! statuses is here and nowhere else.
 
-use super::answer::{Answer, Kind};
+use super::answer::{ApiResponse, ContentType};
 use axum::http::StatusCode;
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
@@ -13,27 +13,27 @@ macro_rules! faults {
     ($($variant:ident $text:literal $status:literal $title:literal,)*) => {
         /// What can go wrong with a request before or beside a decision.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Fault {
+        pub enum ApiErrorKind {
             $(#[doc = $title] $variant,)*
         }
 
-        impl Fault {
+        impl ApiErrorKind {
             /// Every fault.
-            pub const ALL: &[Fault] = &[$(Fault::$variant,)*];
+            pub const ALL: &[ApiErrorKind] = &[$(ApiErrorKind::$variant,)*];
 
             /// The code as clients see it.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Fault::$variant => $text,)* }
+                match self { $(ApiErrorKind::$variant => $text,)* }
             }
 
             /// The HTTP status.
             pub const fn status(self) -> u16 {
-                match self { $(Fault::$variant => $status,)* }
+                match self { $(ApiErrorKind::$variant => $status,)* }
             }
 
             /// A short sentence for people.
             pub const fn title(self) -> &'static str {
-                match self { $(Fault::$variant => $title,)* }
+                match self { $(ApiErrorKind::$variant => $title,)* }
             }
         }
     };
@@ -116,7 +116,7 @@ struct ProblemJson<'a> {
 
 impl Problem {
     /// A fault of the request, or of the node.
-    pub fn new(fault: Fault, detail: impl Into<Cow<'static, str>>) -> Problem {
+    pub fn new(fault: ApiErrorKind, detail: impl Into<Cow<'static, str>>) -> Problem {
         let retry_after_s = match fault.status() {
             503 => Some(1),
             _ => None,
@@ -169,8 +169,8 @@ impl Problem {
     }
 
     /// The problem as an answer. What broke inside is for the log, and not for the caller.
-    pub fn answer(&self) -> Answer {
-        let is_internal = self.status == Fault::Internal.status();
+    pub fn answer(&self) -> ApiResponse {
+        let is_internal = self.status == ApiErrorKind::Internal.status();
         if is_internal {
             tracing::error!(detail = %self.detail, "a request could not be answered");
         }
@@ -185,7 +185,7 @@ impl Problem {
         };
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
-        let mut answer = Answer::new(status, Kind::Problem, bytes);
+        let mut answer = ApiResponse::new(status, ContentType::Problem, bytes);
         answer.epoch = self.epoch;
         if let Some(seconds) = self.retry_after_s {
             answer.header(axum::http::header::RETRY_AFTER, seconds.into());

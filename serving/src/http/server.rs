@@ -1,21 +1,21 @@
 //! Takes connections and serves them: at most so many, and an orderly end. Not for what their requests ask.
 
-use super::answer::Answer;
-use super::front::{Door, Front};
+use super::answer::ApiResponse;
+use super::front::{ListenerRoutes, RequestService};
 use super::guard::Guard;
-use super::places::{Place, Places};
+use super::places::{ConnectionSlot, ConnectionSlots};
 use super::traffic::Refusals;
 use super::wire::{Exchange, Wire};
-use crate::activity::{Activity, Allowance, Limits};
+use crate::activity::{Activity, ActivityLimits, Allowance};
 use crate::app::{App, Entropy};
-use crate::commands::flights::Flights;
+use crate::commands::flights::InFlightCommands;
 use crate::config::Config;
 use crate::error::Error;
 use crate::exports::Exports;
-use crate::keeper::Keeper;
-use crate::letters::Letters;
+use crate::keeper::CheckpointAdmin;
+use crate::letters::DeadLetterAdmin;
 use crate::routes::{self, Route};
-use crate::shop::Shop;
+use crate::shop::ViewStore;
 use crate::vitals::VitalsSource;
 use crate::{asyncapi, openapi};
 use access::root::Signer;
@@ -43,15 +43,15 @@ pub struct Parts {
     /// Bytes of bodies and answers under way at once; the node's other doors share them.
     pub bytes: Arc<Budget>,
     /// What is read; the core fills it.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// Where commands go.
     pub log: Arc<dyn CommandLog>,
     /// What the rest of the process says about itself.
     pub vitals: VitalsSource,
     /// What keeps the state.
-    pub keeper: Arc<dyn Keeper>,
+    pub keeper: Arc<dyn CheckpointAdmin>,
     /// What keeps dead letters.
-    pub letters: Arc<dyn Letters>,
+    pub letters: Arc<dyn DeadLetterAdmin>,
     /// What writes the tables for analysts.
     pub exports: Arc<dyn Exports>,
     /// What finds products.
@@ -75,13 +75,13 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
     let routes = routes::all();
     let Parts { config, bytes, shop, log, vitals, keeper, letters, exports, finder, cursors, entropy } = parts;
     let searches_max = config.searches_max;
-    let limits = Limits {
+    let limits = ActivityLimits {
         waiting_max: config.activity_waiting_max,
         gather: Duration::from_millis(config.activity_gather_ms),
         append: Duration::from_millis(config.append_ms_max),
     };
     let app = Arc::new(App {
-        flights: Arc::new(Flights::new(config.commands_in_flight_max)),
+        flights: Arc::new(InFlightCommands::new(config.commands_in_flight_max)),
         activity: Arc::new(Activity::new(Arc::clone(&log), limits)),
         observed: Allowance::new(config.observed_searches_an_hour, config.addresses_max),
         bytes,
@@ -98,8 +98,8 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
         entropy,
         traffic: routes.iter().map(|route| (route.method.name(), route.path, Arc::clone(&route.traffic))).collect(),
         refusals: Refusals::default(),
-        openapi: Answer::json(&openapi::document(&routes)).into_body(),
-        asyncapi: Answer::json(&asyncapi::document()).into_body(),
+        openapi: ApiResponse::json(&openapi::document(&routes)).into_body(),
+        asyncapi: ApiResponse::json(&asyncapi::document()).into_body(),
         docs_policy: routes::health::docs_policy(),
         started: Instant::now(),
     });
@@ -109,7 +109,7 @@ fn room(parts: Parts) -> (Arc<App>, Vec<Route>) {
 /// Every route as one service, for a test.
 pub fn service(parts: Parts) -> Router {
     let (app, routes) = room(parts);
-    routes::router(&app, &routes, routes::Door::Both)
+    routes::router(&app, &routes, routes::Audience::Both)
 }
 
 /// Serves until told to stop, then lets running requests end. Operators have a listener of their own, or the shop's.
@@ -121,11 +121,11 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let (app, routes) = room(parts);
     let (stop, stopped) = watch::channel(());
-    let ending = Ending { graceful: GracefulShutdown::new(), stopped };
-    let whose = if operators.is_some() { routes::Door::Shop } else { routes::Door::Both };
+    let ending = Shutdown { graceful: GracefulShutdown::new(), stopped };
+    let whose = if operators.is_some() { routes::Audience::Shop } else { routes::Audience::Both };
     let at_shop = door(&app, &routes, whose, &shop)?;
     let at_operators =
-        operators.map(|listener| Ok((door(&app, &routes, routes::Door::Operators, &listener)?, listener)));
+        operators.map(|listener| Ok((door(&app, &routes, routes::Audience::Operators, &listener)?, listener)));
     let at_operators = at_operators.transpose()?;
     let taking_operators = async {
         match &at_operators {
@@ -147,31 +147,36 @@ pub async fn serve(
 }
 
 /// How connections are told that the end has come.
-struct Ending {
+struct Shutdown {
     graceful: GracefulShutdown,
     stopped: watch::Receiver<()>,
 }
 
 /// What a listener leads to.
-fn door(app: &Arc<App>, routes: &[Route], whose: routes::Door, listener: &TcpListener) -> Result<Arc<Door>, Error> {
+fn door(
+    app: &Arc<App>,
+    routes: &[Route],
+    whose: routes::Audience,
+    listener: &TcpListener,
+) -> Result<Arc<ListenerRoutes>, Error> {
     let config = &app.config;
     let places = match whose {
-        routes::Door::Shop | routes::Door::Both => config.places(),
-        routes::Door::Operators => config.operators_places(),
+        routes::Audience::Shop | routes::Audience::Both => config.places(),
+        routes::Audience::Operators => config.operators_places(),
     };
     let wire = config.wire();
-    Ok(Arc::new(Door {
+    Ok(Arc::new(ListenerRoutes {
         app: Arc::clone(app),
         routes: TowerToHyperService::new(routes::router(app, routes, whose)),
         guard: Guard::new(config, listener.local_addr().map_err(Error::Accept)?),
-        places: Places::new(places),
+        places: ConnectionSlots::new(places),
         spare: Arc::new(config.spare_wire(&wire)),
         wire: Arc::new(wire),
     }))
 }
 
 /// Takes connections until that can be no longer.
-async fn take(listener: &TcpListener, door: &Arc<Door>, ending: &Ending) -> Error {
+async fn take(listener: &TcpListener, door: &Arc<ListenerRoutes>, ending: &Shutdown) -> Error {
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -197,8 +202,8 @@ async fn take(listener: &TcpListener, door: &Arc<Door>, ending: &Ending) -> Erro
 /// Serves a connection to its end.
 async fn connection(
     socket: TcpStream,
-    door: Arc<Door>,
-    place: Place,
+    door: Arc<ListenerRoutes>,
+    place: ConnectionSlot,
     local: IpAddr,
     (watcher, mut stopped): (Watcher, watch::Receiver<()>),
 ) {
@@ -207,7 +212,7 @@ async fn connection(
     let limits = if place.is_spare() { &door.spare } else { &door.wire };
     let wire = Wire::new(patient(socket, config), Arc::clone(&exchange), Arc::clone(limits));
     let buffer_bytes = config.head_bytes_max + HEAD_SLACK_BYTES;
-    let front = Arc::new(Front::new(Arc::clone(&door), Arc::clone(&exchange), place, local));
+    let front = Arc::new(RequestService::new(Arc::clone(&door), Arc::clone(&exchange), place, local));
     let service = service_fn(move |request| {
         let front = Arc::clone(&front);
         async move { Ok::<_, Infallible>(front.answer(request).await) }

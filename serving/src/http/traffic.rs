@@ -28,13 +28,13 @@ impl Refusals {
 
 /// The counters of a route.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct RouteMetrics {
     statuses: [AtomicU64; 6],
     buckets: [AtomicU64; BUCKETS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
-impl Traffic {
+impl RouteMetrics {
     /// Counts an answer.
     pub fn count(&self, status: u16, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -4,35 +4,35 @@
 pub mod refusals;
 
 use crate::commands::{makes_something, takes_no_body};
-use crate::http::problem::{Fault, path_names_sku, status_of};
-use crate::routes::{Kind, Method, Param, Route};
+use crate::http::problem::{ApiErrorKind, path_names_sku, status_of};
+use crate::routes::{Method, Param, Route, RouteKind};
 use dataflows::contract::code::Code;
 use dataflows::shop::command::CommandType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What any route under `/api` may say beside its own.
-const READ_FAULTS: &[Fault] = &[
-    Fault::Malformed,
-    Fault::AsOfWithMinEpoch,
-    Fault::EpochUnknown,
-    Fault::EpochForgotten,
-    Fault::Overloaded,
-    Fault::Internal,
-    Fault::NotYetFresh,
-    Fault::Starting,
+const READ_FAULTS: &[ApiErrorKind] = &[
+    ApiErrorKind::Malformed,
+    ApiErrorKind::AsOfWithMinEpoch,
+    ApiErrorKind::EpochUnknown,
+    ApiErrorKind::EpochForgotten,
+    ApiErrorKind::Overloaded,
+    ApiErrorKind::Internal,
+    ApiErrorKind::NotYetFresh,
+    ApiErrorKind::Starting,
 ];
-const COMMAND_FAULTS: &[Fault] = &[
-    Fault::Malformed,
-    Fault::OriginRefused,
-    Fault::TooLarge,
-    Fault::UnsupportedMediaType,
-    Fault::Overloaded,
-    Fault::Internal,
-    Fault::NotYetFresh,
-    Fault::LogUnavailable,
-    Fault::StorageFull,
-    Fault::Starting,
+const COMMAND_FAULTS: &[ApiErrorKind] = &[
+    ApiErrorKind::Malformed,
+    ApiErrorKind::OriginRefused,
+    ApiErrorKind::TooLarge,
+    ApiErrorKind::UnsupportedMediaType,
+    ApiErrorKind::Overloaded,
+    ApiErrorKind::Internal,
+    ApiErrorKind::NotYetFresh,
+    ApiErrorKind::LogUnavailable,
+    ApiErrorKind::StorageFull,
+    ApiErrorKind::Starting,
 ];
 
 /// The document.
@@ -60,7 +60,7 @@ pub fn document(routes: &[Route]) -> Value {
 /// What bodies and records look like, by name.
 pub fn schemas() -> Value {
     let mut schemas: Value = serde_json::from_str(include_str!("schemas.json")).expect("a test reads the file");
-    let mut codes: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    let mut codes: Vec<_> = ApiErrorKind::ALL.iter().map(|fault| fault.as_str()).collect();
     // One is both: a request can be too large, and what a command would write.
     let decided = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !codes.contains(code)).collect::<Vec<_>>();
     codes.extend(decided);
@@ -108,26 +108,26 @@ fn parameters(route: &Route) -> Vec<Value> {
     let query = |param: &Param| json!({ "name": param.name, "in": "query", "description": param.about, "schema": { "type": param.kind } });
     all.extend(route.query().map(|param| {
         let mut described = query(param);
-        if route.kind == Kind::List && param.name == "limit" {
+        if route.kind == RouteKind::List && param.name == "limit" {
             described["schema"] = json!({ "type": param.kind, "minimum": 1,
                 "maximum": if route.is_wide { 1_000 } else { 200 }, "default": 50 });
         }
         described
     }));
-    if route.kind == Kind::Stream {
+    if route.kind == RouteKind::Stream {
         all.push(header("Last-Event-ID", "integer", "go on behind this epoch, without a snapshot"));
     }
-    if route.kind == Kind::Read {
+    if route.kind == RouteKind::Read {
         all.push(header("If-None-Match", "string", "an ETag: 304 if the body is still that one"));
     }
-    if matches!(route.kind, Kind::Command(_) | Kind::Observation) {
+    if matches!(route.kind, RouteKind::Command(_) | RouteKind::Observation) {
         all.push(header(
             "Idempotency-Key",
             "string",
             "the command id, or the observation's, 1 to 200 visible ASCII characters",
         ));
     }
-    if !matches!(route.kind, Kind::Plain | Kind::Observation) {
+    if !matches!(route.kind, RouteKind::Plain | RouteKind::Observation) {
         all.push(header("Tradewind-Min-Epoch", "integer", "do not answer from before this epoch"));
         all.push(header("Prefer", "string", "`wait=S`: at most so many seconds; commands: `respond-async`, and `handling=lenient` to have unknown fields ignored"));
     }
@@ -136,20 +136,20 @@ fn parameters(route: &Route) -> Vec<Value> {
 
 fn request_body(route: &Route) -> Option<Value> {
     match route.kind {
-        Kind::Command(command_type) => {
+        RouteKind::Command(command_type) => {
             let about = "Ids that the path names may be left out.";
             let schema = reference(command_type.name());
             let required = !takes_no_body(command_type);
             Some(json!({ "required": required, "description": about,
                 "content": { "application/json": { "schema": schema } } }))
         }
-        Kind::Batch => {
+        RouteKind::Batch => {
             let about = "A command a line, at most 1,000 lines and 8 MiB.";
             let content = json!({ "application/x-ndjson": { "schema": reference("CommandLine") } });
             Some(json!({ "required": true, "description": about, "content": content }))
         }
-        Kind::Read | Kind::List | Kind::Stream | Kind::Observation | Kind::Plain => {
-            let required = route.kind == Kind::Observation;
+        RouteKind::Read | RouteKind::List | RouteKind::Stream | RouteKind::Observation | RouteKind::Plain => {
+            let required = route.kind == RouteKind::Observation;
             let content = |schema| json!({ "application/json": { "schema": reference(schema) } });
             route.body.map(|schema| json!({ "required": required, "content": content(schema) }))
         }
@@ -187,14 +187,14 @@ fn answers(route: &Route) -> Answers {
     const JSON: &str = "application/json";
     let one = || Some((JSON, reference(route.schema)));
     match route.kind {
-        Kind::Read => vec![(200, "It", one()), (304, "It is as it was", None)],
-        Kind::List => {
+        RouteKind::Read => vec![(200, "It", one()), (304, "It is as it was", None)],
+        RouteKind::List => {
             let page = json!({ "type": "object", "properties": {
                 "data": { "type": "array", "items": reference(route.schema) },
                 "next_cursor": { "type": ["string", "null"] } } });
             vec![(200, "A page", Some((JSON, page)))]
         }
-        Kind::Command(command_type) => {
+        RouteKind::Command(command_type) => {
             let mut answers = vec![(202, "It is in the log, and not decided yet", Some((JSON, reference("Pending"))))];
             if makes_something(command_type) {
                 answers.push((201, "Made: as of the deciding epoch", one()));
@@ -204,47 +204,48 @@ fn answers(route: &Route) -> Answers {
             }
             answers
         }
-        Kind::Batch => {
+        RouteKind::Batch => {
             vec![(200, "A line for each, in order", Some(("application/x-ndjson", reference(route.schema))))]
         }
-        Kind::Observation => vec![(202, "It is in the log", one())],
-        Kind::Stream => {
+        RouteKind::Observation => vec![(202, "It is in the log", one())],
+        RouteKind::Stream => {
             let about = "Server-sent events: `snapshot` `{epoch, rows:[{key, value}]}`, one or more; `change` `{epoch, \
                 key, value}`, the value null if the row is gone; `progress` `{epoch}` with the epoch as its id: all \
                 of that epoch was sent. Before it closes for one that reads too slowly: `overloaded`.";
             vec![(200, about, Some(("text/event-stream", json!({ "type": "string" }))))]
         }
-        Kind::Plain if route.schema.is_empty() => vec![(200, "It", None)],
-        Kind::Plain if route.schema == "Ready" => {
+        RouteKind::Plain if route.schema.is_empty() => vec![(200, "It", None)],
+        RouteKind::Plain if route.schema == "Ready" => {
             vec![(200, "The node may be asked", one()), (503, "It may not", one())]
         }
-        Kind::Plain if route.schema == "Checkpoint" => vec![(201, "It was taken", one())],
-        Kind::Plain => vec![(200, "It", one())],
+        RouteKind::Plain if route.schema == "Checkpoint" => vec![(201, "It was taken", one())],
+        RouteKind::Plain => vec![(200, "It", one())],
     }
 }
 
 /// The problems that a route may answer with: status and code.
 fn problems(route: &Route) -> Vec<(u16, &'static str)> {
-    let faults = |faults: &[Fault]| faults.iter().map(|fault| (fault.status(), fault.as_str())).collect::<Vec<_>>();
+    let faults =
+        |faults: &[ApiErrorKind]| faults.iter().map(|fault| (fault.status(), fault.as_str())).collect::<Vec<_>>();
     let mut problems = match route.kind {
-        Kind::Read | Kind::Stream => faults(READ_FAULTS),
-        Kind::List => [faults(READ_FAULTS), faults(&[Fault::BadCursor])].concat(),
-        Kind::Command(command_type) => {
+        RouteKind::Read | RouteKind::Stream => faults(READ_FAULTS),
+        RouteKind::List => [faults(READ_FAULTS), faults(&[ApiErrorKind::BadCursor])].concat(),
+        RouteKind::Command(command_type) => {
             let refusal = |code: &Code| (status_of(*code, path_names_sku(command_type)), code.as_str());
             let refusals = refusals::of(command_type).iter().map(refusal);
             faults(COMMAND_FAULTS).into_iter().chain(refusals).collect()
         }
-        Kind::Batch => faults(COMMAND_FAULTS),
-        Kind::Observation => {
+        RouteKind::Batch => faults(COMMAND_FAULTS),
+        RouteKind::Observation => {
             let mut problems = faults(COMMAND_FAULTS);
             problems.push((422, Code::Invalid.as_str()));
             problems
         }
-        Kind::Plain => Vec::new(),
+        RouteKind::Plain => Vec::new(),
     };
-    if matches!(route.kind, Kind::Read | Kind::List | Kind::Stream) {
+    if matches!(route.kind, RouteKind::Read | RouteKind::List | RouteKind::Stream) {
         let has_cursor = route.params.iter().any(|param| param.name == "cursor");
-        problems.extend(has_cursor.then(|| (Fault::BadCursor.status(), Fault::BadCursor.as_str())));
+        problems.extend(has_cursor.then(|| (ApiErrorKind::BadCursor.status(), ApiErrorKind::BadCursor.as_str())));
         problems.push((422, Code::Invalid.as_str()));
         problems.extend(route.missing.map(|code| (404, code)));
     }

@@ -3,10 +3,10 @@
 
 use crate::app::App;
 use crate::commands::{append_error, new_command_id};
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::json;
-use crate::http::problem::{Fault, Problem};
+use crate::http::problem::{ApiErrorKind, Problem};
 use axum::http::StatusCode;
 use dataflows::contract::topic::Origin;
 use dataflows::ports::Publication;
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 #[derive(Deserialize)]
-struct Given<'a> {
+struct ActivityBody<'a> {
     #[serde(borrow)]
     r#type: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -30,14 +30,14 @@ struct Given<'a> {
 }
 
 #[derive(Serialize)]
-struct Taken<'a> {
+struct ActivityJson<'a> {
     event_id: &'a str,
     r#type: &'a str,
     origin: Origin,
 }
 
 /// `POST /activity`
-pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
+pub async fn post(app: Arc<App>, mut call: ApiRequest) -> Result<ApiResponse, Problem> {
     let event_id = match call.idempotency_key()? {
         Some(key) => SmolStr::new(key),
         None => new_command_id(&app)?,
@@ -48,7 +48,7 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
     let publication = Publication::observed(event_id.clone(), &observation);
     if publication.data.len() > app.config.record_bytes_max {
         let detail = format!("written out, the observation takes over {} bytes", app.config.record_bytes_max);
-        return Err(Problem::new(Fault::TooLarge, detail));
+        return Err(Problem::new(ApiErrorKind::TooLarge, detail));
     }
     let (send, receive) = oneshot::channel();
     app.log.append(
@@ -58,19 +58,19 @@ pub async fn post(app: Arc<App>, mut call: Call) -> Result<Answer, Problem> {
             let _ = send.send(appended);
         }),
     );
-    let away = |detail: &'static str| Problem::new(Fault::LogUnavailable, detail);
+    let away = |detail: &'static str| Problem::new(ApiErrorKind::LogUnavailable, detail);
     let appended = timeout(Duration::from_millis(app.config.append_ms_max), receive).await;
     let appended = appended.map_err(|_| away("the log did not acknowledge in time"))?;
     let origins = appended.map_err(|_| away("the log is gone"))?.map_err(|error| append_error(&error))?;
-    let origin = *origins.first().ok_or_else(|| Problem::new(Fault::Internal, "the log named no place"))?;
-    let taken = Taken { event_id: &event_id, r#type: observation.observation_type().name(), origin };
-    Ok(Answer::json(&taken).status(StatusCode::ACCEPTED))
+    let origin = *origins.first().ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the log named no place"))?;
+    let taken = ActivityJson { event_id: &event_id, r#type: observation.observation_type().name(), origin };
+    Ok(ApiResponse::json(&taken).status(StatusCode::ACCEPTED))
 }
 
 fn read(body: &[u8]) -> Result<Observation, Problem> {
-    let given: Given<'_> =
+    let given: ActivityBody<'_> =
         serde_json::from_slice(body).map_err(|error| Problem::invalid("/type", format!("type is a text: {error}")))?;
-    let Given { r#type: name, data } = given;
+    let ActivityBody { r#type: name, data } = given;
     let known = name.as_deref().and_then(ObservationType::from_name).ok_or_else(|| {
         let names: Vec<_> = ObservationType::ALL.iter().map(|known| known.name()).collect();
         Problem::invalid("/type", format!("type is {}", names.join(" or ")))

@@ -1,9 +1,9 @@
 //! Revenue by period and currency, as finely as asked for: sums over the rows that the core keeps.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
-use crate::http::list::{Page, Width};
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
+use crate::http::list::{PageBuilder, PageLimit};
 use crate::http::problem::Problem;
 use crate::shop::RevenueSlot;
 use dataflows::contract::money::{Currency, Money};
@@ -33,15 +33,15 @@ impl Group {
 }
 
 /// What is asked for.
-struct Asked {
+struct RevenueQuery {
     grain: Grain,
     groups: Vec<Group>,
     from: Option<Period>,
     to: Option<Period>,
 }
 
-impl Asked {
-    fn read(call: &Call) -> Result<Asked, Problem> {
+impl RevenueQuery {
+    fn read(call: &ApiRequest) -> Result<RevenueQuery, Problem> {
         let by = call.query.get("by").unwrap_or(Grain::Day.name());
         let grain = Grain::ALL.into_iter().find(|grain| grain.name() == by);
         let grain = grain.ok_or_else(|| Problem::invalid("/by", "by is hour, day or month"))?;
@@ -60,7 +60,7 @@ impl Asked {
             text.map(|text| period_of(grain, text).ok_or_else(wrong)).transpose()
         };
         let (from, to) = range(period("from")?, period("to")?)?;
-        Ok(Asked { grain, groups, from, to })
+        Ok(RevenueQuery { grain, groups, from, to })
     }
 
     fn is_split(&self) -> bool {
@@ -98,7 +98,7 @@ pub fn period_of(grain: Grain, text: &str) -> Option<Period> {
 }
 
 /// A row of the answer. Serializes as `{period, currency, …groups, gross, …}`.
-struct RowJson<'a> {
+struct RevenueRowJson<'a> {
     period: Period,
     currency: Currency,
     groups: &'a [Group],
@@ -106,7 +106,7 @@ struct RowJson<'a> {
     sums: Sums,
 }
 
-impl Serialize for RowJson<'_> {
+impl Serialize for RevenueRowJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Sums { gross, returned, adjusted, orders, units, units_returned } = self.sums;
         let money = |amount: i128| Money::new(amount, self.currency);
@@ -147,9 +147,9 @@ impl After {
 }
 
 /// `GET /analytics/revenue?by=hour|day|month&group=country,category&from=&to=`
-pub async fn revenue(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
-    let asked = Asked::read(&call)?;
-    let mut page = Page::of(&app, &call, Width::Wide).await?;
+pub async fn revenue(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
+    let asked = RevenueQuery::read(&call)?;
+    let mut page = PageBuilder::of(&app, &call, PageLimit::Wide).await?;
     let after = page.after.as_deref().and_then(|text| After::read(text, asked.grain));
     let rows = page
         .reading
@@ -183,7 +183,7 @@ pub async fn revenue(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// Where the scan begins: a period and currency are summed whole, also where a page begins within.
-fn start(asked: &Asked, after: Option<&After>) -> Bound<RevenueSlot> {
+fn start(asked: &RevenueQuery, after: Option<&After>) -> Bound<RevenueSlot> {
     let begin = asked.from.unwrap_or_else(|| asked.grain.period(Timestamp::from_micros(i64::MIN)));
     let (period, currency) = after.map_or((begin, Currency::FIRST), |after| (after.period, after.currency));
     Bound::Included((asked.grain, asked.is_split(), period, currency, SmolStr::default(), SmolStr::default()))
@@ -191,8 +191,8 @@ fn start(asked: &Asked, after: Option<&After>) -> Bound<RevenueSlot> {
 
 /// Puts the sums of one period and currency on the page; false once it is full.
 fn push(
-    page: &mut Page<'_>,
-    asked: &Asked,
+    page: &mut PageBuilder<'_>,
+    asked: &RevenueQuery,
     after: Option<&After>,
     at: Option<(Period, Currency)>,
     sections: &mut Sections,
@@ -207,7 +207,7 @@ fn push(
         let mut key = vec![SmolStr::new(period.to_string()), SmolStr::new(currency.as_str())];
         key.extend(values.iter().cloned());
         let key = serde_json::to_string(&key).map_err(crate::http::list::internal)?;
-        let row = RowJson { period, currency, groups: &asked.groups, values: &values, sums };
+        let row = RevenueRowJson { period, currency, groups: &asked.groups, values: &values, sums };
         if !page.push(&key, &row)? {
             return Ok(false);
         }

@@ -3,12 +3,12 @@
 
 use crate::app::App;
 use crate::config::Config;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::Call;
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
 use crate::http::list::row_json;
-use crate::http::problem::{Fault, Problem};
-use crate::shop::{EpochInfo, Follower, Next, Share};
+use crate::http::problem::{ApiErrorKind, Problem};
+use crate::shop::{EpochInfo, Next, Share, Subscription};
 use crate::store::Pin;
 use axum::body::{Body, Bytes};
 use axum::http::header::CACHE_CONTROL;
@@ -27,8 +27,8 @@ use tokio::time::Instant;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A stream of events on its way.
-struct Events {
-    follower: Follower,
+struct EventStream {
+    follower: Subscription,
     phase: Phase,
     /// The last epoch that was said to be complete.
     said: Epoch,
@@ -50,7 +50,7 @@ enum Phase {
 }
 
 /// `GET /changes?view=&key=&from=`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let view = view(&call)?;
     let key = call.query.get("key").map(SmolStr::new);
     let last_seen = last_event_id(&call)?;
@@ -61,7 +61,7 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     };
     let epoch = reading.epoch();
     let Some(follower) = app.shop.follow(view, key, epoch) else {
-        return Err(Problem::new(Fault::Overloaded, "too many follow changes"));
+        return Err(Problem::new(ApiErrorKind::Overloaded, "too many follow changes"));
     };
     let (phase, said) = match last_seen {
         Some(_) => (Phase::Following, epoch),
@@ -70,17 +70,17 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let Config { follow_bytes_at_once: bytes_at_once, follow_progress_ms, .. } = app.config;
     let progress = Duration::from_millis(follow_progress_ms);
     let share = app.shop.unsent().share(Arc::clone(&call.peer.hang_up));
-    let events = Events { follower, phase, said, bytes_at_once, progress, share };
+    let events = EventStream { follower, phase, said, bytes_at_once, progress, share };
     let stream = futures_util::stream::unfold(events, |mut events| async {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
     });
-    let mut answer = Answer::stream(Kind::Events, Body::from_stream(stream)).at(epoch);
+    let mut answer = ApiResponse::stream(ContentType::Events, Body::from_stream(stream)).at(epoch);
     answer.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
 
-fn view(call: &Call) -> Result<View, Problem> {
+fn view(call: &ApiRequest) -> Result<View, Problem> {
     let name = call.query.get("view").unwrap_or_default();
     View::from_name(name).ok_or_else(|| {
         let names: Vec<_> = View::ALL.iter().map(|view| view.name()).collect();
@@ -89,13 +89,13 @@ fn view(call: &Call) -> Result<View, Problem> {
 }
 
 /// The epoch that a client that broke off has seen whole.
-fn last_event_id(call: &Call) -> Result<Option<u64>, Problem> {
+fn last_event_id(call: &ApiRequest) -> Result<Option<u64>, Problem> {
     let Some(given) = call.headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
     let epoch = given.to_str().ok().and_then(|text| text.parse().ok());
-    epoch.map(Some).ok_or_else(|| Problem::new(Fault::Malformed, "Last-Event-ID is the number of an epoch"))
+    epoch.map(Some).ok_or_else(|| Problem::new(ApiErrorKind::Malformed, "Last-Event-ID is the number of an epoch"))
 }
 
-impl Events {
+impl EventStream {
     /// The next events; `None` when there are no more.
     async fn next(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();

@@ -1,10 +1,10 @@
 //! Checkpoints: for operators. Not a part of the shop: they depend on the node that is asked.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
-use crate::http::problem::{Fault, Problem};
-use crate::keeper::{CheckpointJson, Keeper};
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
+use crate::http::problem::{ApiErrorKind, Problem};
+use crate::keeper::{CheckpointAdmin, CheckpointJson};
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ struct Checkpoints {
 }
 
 /// `GET /api/v1/checkpoints`
-pub async fn list(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+pub async fn list(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
     let data = beside(&app, |keeper| keeper.list()).await?;
-    Ok(Answer::json(&Checkpoints { data }))
+    Ok(ApiResponse::json(&Checkpoints { data }))
 }
 
 /// `POST /api/v1/checkpoints`
-pub async fn take(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::json(&beside(&app, |keeper| keeper.take()).await?).status(StatusCode::CREATED))
+pub async fn take(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::json(&beside(&app, |keeper| keeper.take()).await?).status(StatusCode::CREATED))
 }
 
 /// Does what may take seconds beside the other requests.
 async fn beside<T: Send + 'static>(
     app: &Arc<App>,
-    act: impl FnOnce(&dyn Keeper) -> Result<T, String> + Send + 'static,
+    act: impl FnOnce(&dyn CheckpointAdmin) -> Result<T, String> + Send + 'static,
 ) -> Result<T, Problem> {
     let keeper = Arc::clone(&app.keeper);
     let done = tokio::task::spawn_blocking(move || act(keeper.as_ref())).await;
-    let unavailable = |why| Problem::new(Fault::LogUnavailable, format!("there is no checkpoint now: {why}"));
-    done.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?.map_err(unavailable)
+    let unavailable = |why| Problem::new(ApiErrorKind::LogUnavailable, format!("there is no checkpoint now: {why}"));
+    done.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?.map_err(unavailable)
 }

@@ -1,25 +1,25 @@
 //! Credits and adjustments: recorded once, never changed.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
 use crate::http::problem::Problem;
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use std::sync::Arc;
 
 /// A credit as its `GET` shows it.
-pub fn credit_body(reading: &Reading<'_>, id: &str) -> Option<Answer> {
-    reading.views().credits.get(id, reading.at()).map(|credit| Answer::json(credit.as_ref()))
+pub fn credit_body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
+    reading.views().credits.get(id, reading.at()).map(|credit| ApiResponse::json(credit.as_ref()))
 }
 
 /// An adjustment as its `GET` shows it.
-pub fn adjustment_body(reading: &Reading<'_>, id: &str) -> Option<Answer> {
-    reading.views().adjustments.get(id, reading.at()).map(|adjustment| Answer::json(adjustment.as_ref()))
+pub fn adjustment_body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
+    reading.views().adjustments.get(id, reading.at()).map(|adjustment| ApiResponse::json(adjustment.as_ref()))
 }
 
 /// `GET /credits/{id}`
-pub async fn get_credit(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get_credit(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let id = call.id("id");
     let answer = credit_body(&reading, id).ok_or_else(|| Problem::not_found("credit", id).at(reading.epoch()))?;
@@ -27,7 +27,7 @@ pub async fn get_credit(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// `GET /adjustments/{id}`
-pub async fn get_adjustment(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get_adjustment(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let id = call.id("id");
     let answer =

@@ -1,11 +1,11 @@
 //! Epochs, and how every view stands at one.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
 use crate::http::problem::Problem;
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use dataflows::contract::changes::{ViewDigest, ViewDigests, digest_text};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::time::Timestamp;
@@ -48,10 +48,10 @@ impl Serialize for ViewsJson<'_> {
     }
 }
 
-fn body(reading: &Reading<'_>) -> Answer {
+fn body(reading: &StoreSnapshot<'_>) -> ApiResponse {
     let info = reading.info();
     let record = &info.record;
-    Answer::json(&EpochJson {
+    ApiResponse::json(&EpochJson {
         epoch: record.epoch,
         now: record.now,
         rules: record.rules,
@@ -62,13 +62,13 @@ fn body(reading: &Reading<'_>) -> Answer {
 }
 
 /// `GET /epochs/latest`
-pub async fn latest(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn latest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
 }
 
 /// `GET /epochs/{n}`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let text = call.id("n");
     let epoch = text.parse().map_err(|_| Problem::not_found("epoch", text))?;
     // Another epoch cannot be asked for, but one can be waited for.

@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::exports::Exports;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
-use crate::http::problem::{Fault, Problem};
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
+use crate::http::problem::{ApiErrorKind, Problem};
 use std::sync::Arc;
 
 /// A file that became unneeded within that time may still be read by somebody, unless the operator says otherwise.
@@ -14,23 +14,23 @@ const HOURS_DEFAULT: u64 = 7 * 24;
 const HOURS_UNCONFIRMED_MIN: u64 = 24;
 
 /// `GET /api/v1/export`
-pub async fn standing(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::json(&beside(&app, |exports| exports.standing()).await?))
+pub async fn standing(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::json(&beside(&app, |exports| exports.standing()).await?))
 }
 
 /// `POST /api/v1/export/verifications`
-pub async fn verify(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::json(&beside(&app, |exports| exports.verify()).await?))
+pub async fn verify(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::json(&beside(&app, |exports| exports.verify()).await?))
 }
 
 /// `POST /api/v1/export/compactions?confirm=`
-pub async fn compact(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn compact(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     confirmed(&app, &call).await?;
-    Ok(Answer::json(&beside(&app, |exports| exports.compact()).await?))
+    Ok(ApiResponse::json(&beside(&app, |exports| exports.compact()).await?))
 }
 
 /// `POST /api/v1/export/vacuums?older_than_hours=&confirm=`
-pub async fn vacuum(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn vacuum(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let hours = call.query.number("older_than_hours")?.unwrap_or(HOURS_DEFAULT);
     if hours > HOURS_DEFAULT {
         return Err(Problem::invalid("/older_than_hours", format!("0 to {HOURS_DEFAULT}")));
@@ -38,11 +38,11 @@ pub async fn vacuum(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     if hours < HOURS_UNCONFIRMED_MIN {
         confirmed(&app, &call).await?;
     }
-    Ok(Answer::json(&beside(&app, move |exports| exports.vacuum(hours)).await?))
+    Ok(ApiResponse::json(&beside(&app, move |exports| exports.vacuum(hours)).await?))
 }
 
 /// Whether the caller knows what is concerned: the number of tables.
-async fn confirmed(app: &Arc<App>, call: &Call) -> Result<(), Problem> {
+async fn confirmed(app: &Arc<App>, call: &ApiRequest) -> Result<(), Problem> {
     let confirm: Option<usize> = call.query.number("confirm")?;
     let tables = beside(app, |exports| exports.standing()).await?.tables.len();
     if confirm == Some(tables) {
@@ -58,6 +58,6 @@ async fn beside<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let exports = Arc::clone(&app.exports);
     let done = tokio::task::spawn_blocking(move || act(exports.as_ref())).await;
-    let unavailable = |why| Problem::new(Fault::LogUnavailable, format!("the export cannot do that now: {why}"));
-    done.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?.map_err(unavailable)
+    let unavailable = |why| Problem::new(ApiErrorKind::LogUnavailable, format!("the export cannot do that now: {why}"));
+    done.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?.map_err(unavailable)
 }

@@ -1,8 +1,8 @@
 //! The probes, and the document of the routes.
 
 use crate::app::App;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::Call;
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::ApiRequest;
 use crate::http::problem::Problem;
 use crate::shop::Readiness;
 use access::hash::sha256_base64;
@@ -26,27 +26,27 @@ struct Ready {
 }
 
 /// `GET /health/live`
-pub async fn live(_app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::json(&Live { live: true }))
+pub async fn live(_app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::json(&Live { live: true }))
 }
 
 /// `GET /health/ready`
-pub async fn ready(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+pub async fn ready(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
     let vitals = (app.vitals)();
     let Readiness { ready, why } = app.readiness(&vitals);
     let kafka = vitals.kafka;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(Answer::json(&Ready { ready, epoch: app.shop.applied(), kafka, why }).status(status))
+    Ok(ApiResponse::json(&Ready { ready, epoch: app.shop.applied(), kafka, why }).status(status))
 }
 
 /// `GET /openapi.json`
-pub async fn openapi(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::new(StatusCode::OK, Kind::Json, app.openapi.clone()))
+pub async fn openapi(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::new(StatusCode::OK, ContentType::Json, app.openapi.clone()))
 }
 
 /// `GET /asyncapi.json`
-pub async fn asyncapi(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    Ok(Answer::new(StatusCode::OK, Kind::Json, app.asyncapi.clone()))
+pub async fn asyncapi(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::new(StatusCode::OK, ContentType::Json, app.asyncapi.clone()))
 }
 
 /// The document of the routes, to read.
@@ -68,8 +68,8 @@ pub fn docs_policy() -> String {
 }
 
 /// `GET /docs`
-pub async fn docs(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    let mut answer = Answer::new(StatusCode::OK, Kind::Html, DOCS.as_bytes().to_vec());
+pub async fn docs(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Html, DOCS.as_bytes().to_vec());
     answer.headers_extend(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&app.docs_policy).ok());
     Ok(answer)
 }

@@ -22,7 +22,7 @@ pub mod views;
 
 mod route;
 
-pub use route::{Door, Kind, Method, Param, Route, dated, router};
+pub use route::{Audience, Method, Param, Route, RouteKind, dated, router};
 
 use crate::commands::batch;
 use dataflows::shop::command::CommandType;

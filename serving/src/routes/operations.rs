@@ -1,12 +1,12 @@
 //! Operations: what became of commands.
 
 use crate::app::App;
-use crate::commands::flights::Flight;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::commands::flights::InFlightCommand;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
 use crate::http::problem::Problem;
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use dataflows::contract::topic::Origin;
 use dataflows::shop::command::CommandType;
 use dataflows::shop::operations::Operation;
@@ -28,7 +28,7 @@ struct PendingJson<'a> {
 }
 
 /// `GET /operations/{command_id}`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let command_id = call.id("command_id");
     // Looked for before the epoch is chosen: a flight ends only once its outcome can be read.
     let flight = app.flights.get(command_id);
@@ -47,15 +47,15 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     fresh::exact(&reading, answer.tagged(call.if_none_match()))
 }
 
-fn outcome(reading: &Reading<'_>, command_id: &str) -> Option<Answer> {
+fn outcome(reading: &StoreSnapshot<'_>, command_id: &str) -> Option<ApiResponse> {
     let operation = reading.views().operations.get(command_id, reading.at());
-    operation.map(|operation| Answer::json(operation.as_ref()))
+    operation.map(|operation| ApiResponse::json(operation.as_ref()))
 }
 
-fn pending(command_id: &str, flight: &Flight) -> Answer {
+fn pending(command_id: &str, flight: &InFlightCommand) -> ApiResponse {
     let (name, _) = Operation::id_names(flight.command_type);
     let ids = [(name, flight.of.as_str())].into_iter().filter(|(name, _)| !name.is_empty()).collect();
-    Answer::json(&PendingJson {
+    ApiResponse::json(&PendingJson {
         command_id,
         r#type: flight.command_type,
         status: "pending",

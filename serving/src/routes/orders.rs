@@ -1,12 +1,12 @@
 //! Orders, and a customer's orders.
 
 use crate::app::App;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::Call;
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
-use crate::http::list::{Page, Width, internal};
+use crate::http::list::{PageBuilder, PageLimit, internal};
 use crate::http::problem::Problem;
-use crate::shop::{CustomerOrder, Reading};
+use crate::shop::{CustomerOrder, StoreSnapshot};
 use axum::http::StatusCode;
 use dataflows::contract::money::Money;
 use dataflows::contract::time::Timestamp;
@@ -20,12 +20,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 /// An order as its `GET` shows it.
-pub fn body(reading: &Reading<'_>, id: &str) -> Option<Answer> {
-    reading.views().orders.get(id, reading.at()).map(|order| Answer::json(order.as_ref()))
+pub fn body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
+    reading.views().orders.get(id, reading.at()).map(|order| ApiResponse::json(order.as_ref()))
 }
 
 /// `GET /orders/{id}`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let id = call.id("id");
     let answer = body(&reading, id).ok_or_else(|| Problem::not_found("order", id).at(reading.epoch()))?;
@@ -33,8 +33,8 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// `GET /customers/{id}/orders`: newest first.
-pub async fn list_of_customer(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
-    let mut page = Page::of(&app, &call, Width::Narrow).await?;
+pub async fn list_of_customer(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
+    let mut page = PageBuilder::of(&app, &call, PageLimit::Narrow).await?;
     let customer = SmolStr::new(call.id("id"));
     let start = match page.after.as_deref().and_then(place_of) {
         Some((placed_at, id)) => Bound::Excluded((customer.clone(), Reverse(placed_at), Reverse(id))),
@@ -64,7 +64,7 @@ fn place_of(after: &str) -> Option<(Timestamp, SmolStr)> {
 }
 
 /// `GET /orders/{id}/invoice`: what was sold, and how its money stands. A rejected order has none.
-pub async fn invoice(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn invoice(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let id = call.id("id");
     let order = reading.views().orders.get(id, reading.at()).filter(|order| order.status != OrderStatus::Rejected);
@@ -85,7 +85,7 @@ pub async fn invoice(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     invoice.extend_from_slice(b",\"due\":");
     serde_json::to_writer(&mut invoice, &due).map_err(internal)?;
     invoice.push(b'}');
-    let answer = Answer::new(StatusCode::OK, Kind::Json, invoice);
+    let answer = ApiResponse::new(StatusCode::OK, ContentType::Json, invoice);
     fresh::exact(&reading, answer.tagged(call.if_none_match()))
 }
 

@@ -1,12 +1,12 @@
 //! Products: the catalogue with what can be promised of each variant, at the prices of the epoch's `now`.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
-use crate::http::list::{Page, Width, internal};
+use crate::http::list::{PageBuilder, PageLimit, internal};
 use crate::http::problem::Problem;
-use crate::shop::Reading;
+use crate::shop::StoreSnapshot;
 use dataflows::shop::catalogue::{Product, Variant};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -15,9 +15,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 /// A product as its `GET` shows it: the row with prices and stock as of the epoch.
-pub struct ProductJson<'a>(pub &'a Product, pub &'a Reading<'a>);
-struct VariantsJson<'a>(&'a [Variant], &'a Reading<'a>);
-struct VariantJson<'a>(&'a Variant, &'a Reading<'a>);
+pub struct ProductJson<'a>(pub &'a Product, pub &'a StoreSnapshot<'a>);
+struct VariantsJson<'a>(&'a [Variant], &'a StoreSnapshot<'a>);
+struct VariantJson<'a>(&'a Variant, &'a StoreSnapshot<'a>);
 
 impl Serialize for ProductJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,12 +57,12 @@ impl Serialize for VariantJson<'_> {
 }
 
 /// A product as its `GET` shows it.
-pub fn body(reading: &Reading<'_>, id: &str) -> Option<Answer> {
-    reading.product(id).map(|product| Answer::json(&ProductJson(&product, reading)))
+pub fn body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
+    reading.product(id).map(|product| ApiResponse::json(&ProductJson(&product, reading)))
 }
 
 /// `GET /products/{id}`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let id = call.id("id");
     let answer = body(&reading, id).ok_or_else(|| Problem::not_found("product", id).at(reading.epoch()))?;
@@ -70,8 +70,8 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// `GET /products?category=A/B&brand=`: by id, without what is archived.
-pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
-    let mut page = Page::of(&app, &call, Width::Narrow).await?;
+pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
+    let mut page = PageBuilder::of(&app, &call, PageLimit::Narrow).await?;
     let (category, brand) = (call.query.get("category"), call.query.get("brand"));
     let start = page.after.as_deref().map_or(Bound::Unbounded, |after| Bound::Excluded(SmolStr::new(after)));
     let rows = page.reading.views().products.range((start, Bound::Unbounded), page.reading.at());

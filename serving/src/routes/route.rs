@@ -3,11 +3,11 @@
 use crate::app::App;
 use crate::commands;
 use crate::config::Config;
-use crate::http::answer::Answer;
-use crate::http::call::{Call, Takes};
+use crate::http::answer::ApiResponse;
+use crate::http::call::{ApiRequest, Takes};
 use crate::http::compress::{compressed, wanted};
-use crate::http::problem::{Fault, Problem};
-use crate::http::traffic::Traffic;
+use crate::http::problem::{ApiErrorKind, Problem};
+use crate::http::traffic::RouteMetrics;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, on};
@@ -17,15 +17,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What a handler gives.
-pub type Handled = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<ApiResponse, Problem>> + Send>>;
 /// A handler.
-pub type Run = Arc<dyn Fn(Arc<App>, Call) -> Handled + Send + Sync>;
+pub type Run = Arc<dyn Fn(Arc<App>, ApiRequest) -> HandlerFuture + Send + Sync>;
 
 /// A function as a handler.
 pub fn run<F, Fut>(handler: F) -> Run
 where
-    F: Fn(Arc<App>, Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    F: Fn(Arc<App>, ApiRequest) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<ApiResponse, Problem>> + Send + 'static,
 {
     Arc::new(move |app, call| Box::pin(handler(app, call)))
 }
@@ -82,7 +82,7 @@ const AS_OF: &Param = &Param { name: "as_of", kind: "integer", about: "the epoch
 
 /// What kind of answer a route gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RouteKind {
     /// One thing, at an epoch.
     Read,
     /// A page of things, at an epoch.
@@ -108,7 +108,7 @@ pub struct Route {
     /// What it does.
     pub summary: &'static str,
     /// What kind of answer it gives.
-    pub kind: Kind,
+    pub kind: RouteKind,
     /// The schema of its answer, or of a row of its list.
     pub schema: &'static str,
     /// Its own parameters.
@@ -120,12 +120,12 @@ pub struct Route {
     /// The code for a thing that is not there, if that can be.
     pub missing: Option<&'static str>,
     /// Its counters.
-    pub traffic: Arc<Traffic>,
+    pub traffic: Arc<RouteMetrics>,
     run: Run,
 }
 
 impl Route {
-    fn new(method: Method, path: &'static str, summary: &'static str, kind: Kind, run: Run) -> Route {
+    fn new(method: Method, path: &'static str, summary: &'static str, kind: RouteKind, run: Run) -> Route {
         Route {
             method,
             path,
@@ -143,7 +143,7 @@ impl Route {
 
     /// Reads one thing at an epoch.
     pub fn read(path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
-        Route { schema, ..Route::new(Method::Get, path, summary, Kind::Read, run) }
+        Route { schema, ..Route::new(Method::Get, path, summary, RouteKind::Read, run) }
     }
 
     /// Lists things at an epoch.
@@ -154,17 +154,17 @@ impl Route {
         params: &'static [Param],
         run: Run,
     ) -> Route {
-        Route { schema, params, ..Route::new(Method::Get, path, summary, Kind::List, run) }
+        Route { schema, params, ..Route::new(Method::Get, path, summary, RouteKind::List, run) }
     }
 
     /// Sends things as they come.
     pub fn stream(path: &'static str, summary: &'static str, params: &'static [Param], run: Run) -> Route {
-        Route { params, ..Route::new(Method::Get, path, summary, Kind::Stream, run) }
+        Route { params, ..Route::new(Method::Get, path, summary, RouteKind::Stream, run) }
     }
 
     /// Takes an observation.
     pub fn observation(path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
-        Route { schema, ..Route::new(Method::Post, path, summary, Kind::Observation, run) }
+        Route { schema, ..Route::new(Method::Post, path, summary, RouteKind::Observation, run) }
     }
 
     /// Takes a command.
@@ -185,44 +185,47 @@ impl Route {
             CommandType::RecordCredit => "Credit",
             CommandType::RecordAdjustment => "Adjustment",
         };
-        Route { schema, ..Route::new(method, path, summary, Kind::Command(command_type), run) }
+        Route { schema, ..Route::new(method, path, summary, RouteKind::Command(command_type), run) }
     }
 
     /// Takes many commands.
     pub fn batch(path: &'static str, summary: &'static str, run: Run) -> Route {
-        Route { schema: "CommandResult", ..Route::new(Method::Post, path, summary, Kind::Batch, run) }
+        Route { schema: "CommandResult", ..Route::new(Method::Post, path, summary, RouteKind::Batch, run) }
     }
 
     /// Says something that depends on no epoch.
     pub fn plain(method: Method, path: &'static str, summary: &'static str, schema: &'static str, run: Run) -> Route {
-        Route { schema, ..Route::new(method, path, summary, Kind::Plain, run) }
+        Route { schema, ..Route::new(method, path, summary, RouteKind::Plain, run) }
     }
 
     /// What may stand in its query, each once.
     pub fn query(&self) -> impl Iterator<Item = &'static Param> + use<> {
-        let of_list: &[&Param] = if self.kind == Kind::List { &[ROWS, CURSOR] } else { &[] };
-        let of_epoch: &[&Param] = if matches!(self.kind, Kind::Read | Kind::List) { &[AS_OF] } else { &[] };
+        let of_list: &[&Param] = if self.kind == RouteKind::List { &[ROWS, CURSOR] } else { &[] };
+        let of_epoch: &[&Param] = if matches!(self.kind, RouteKind::Read | RouteKind::List) { &[AS_OF] } else { &[] };
         self.params.iter().chain(of_list.iter().copied()).chain(of_epoch.iter().copied())
     }
 
     /// Whether a listener serves it.
-    fn is_at(&self, door: Door) -> bool {
+    fn is_at(&self, door: Audience) -> bool {
         let is_probe = self.path.starts_with("/health/");
-        let is_operators = self.path == "/metrics" || self.kind == Kind::Plain && self.path.starts_with("/api/");
+        let is_operators = self.path == "/metrics" || self.kind == RouteKind::Plain && self.path.starts_with("/api/");
         match door {
-            Door::Both => true,
-            Door::Shop => !is_operators,
-            Door::Operators => is_operators || is_probe,
+            Audience::Both => true,
+            Audience::Shop => !is_operators,
+            Audience::Operators => is_operators || is_probe,
         }
     }
 
     /// What bodies it takes.
     const fn takes(&self, config: &Config) -> Takes {
         match self.kind {
-            Kind::Batch => Takes { types: &[LINES], bytes_max: config.batch_bytes_max },
-            Kind::Read | Kind::List | Kind::Stream | Kind::Command(_) | Kind::Observation | Kind::Plain => {
-                Takes { types: &[JSON], bytes_max: config.body_bytes_max }
-            }
+            RouteKind::Batch => Takes { types: &[LINES], bytes_max: config.batch_bytes_max },
+            RouteKind::Read
+            | RouteKind::List
+            | RouteKind::Stream
+            | RouteKind::Command(_)
+            | RouteKind::Observation
+            | RouteKind::Plain => Takes { types: &[JSON], bytes_max: config.body_bytes_max },
         }
     }
 
@@ -259,7 +262,7 @@ impl Route {
 
 /// Whose a listener is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Audience {
     /// The shop's.
     Shop,
     /// The operators'.
@@ -269,7 +272,7 @@ pub enum Door {
 }
 
 /// The routes of a listener as a service.
-pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
+pub fn router(app: &Arc<App>, routes: &[Route], door: Audience) -> Router {
     let mut router = Router::new();
     for route in routes.iter().filter(|route| route.is_at(door)) {
         let (app, run, traffic) = (Arc::clone(app), Arc::clone(&route.run), Arc::clone(&route.traffic));
@@ -282,7 +285,7 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
             async move {
                 let started = Instant::now();
                 let coding = wanted(request.headers());
-                let handled = match Call::of(request, takes, query.as_deref()).await {
+                let handled = match ApiRequest::of(request, takes, query.as_deref()).await {
                     Ok(call) => run(Arc::clone(&app), call).await,
                     Err(problem) => Err(problem),
                 };
@@ -297,7 +300,7 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
     router
         .method_not_allowed_fallback(move |request: Request| {
             let detail = format!("{} is not taken at this path", request.method());
-            let answer = nowhere(&wrong, request, Problem::new(Fault::MethodNotAllowed, detail));
+            let answer = nowhere(&wrong, request, Problem::new(ApiErrorKind::MethodNotAllowed, detail));
             async { answer }
         })
         .fallback(move |request: Request| {
@@ -308,7 +311,7 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Door) -> Router {
 }
 
 /// The answer to a request that no route takes. What is wrong with its body is said first, as everywhere.
-fn nowhere(app: &App, request: Request, problem: Problem) -> Answer {
+fn nowhere(app: &App, request: Request, problem: Problem) -> ApiResponse {
     let takes = Takes { types: &[JSON, LINES], bytes_max: app.config.batch_bytes_max };
     let (parts, body) = request.into_parts();
     let problem = takes.check(&parts.method, &parts.headers, &body).err().unwrap_or(problem);
@@ -319,7 +322,7 @@ const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 
 /// An answer that depends on no epoch names the newest.
-pub fn dated(app: &App, mut answer: Answer) -> Answer {
+pub fn dated(app: &App, mut answer: ApiResponse) -> ApiResponse {
     answer.epoch = answer.epoch.or_else(|| app.shop.latest());
     answer
 }

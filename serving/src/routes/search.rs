@@ -4,13 +4,13 @@
 use super::Param;
 use super::products::ProductJson;
 use crate::app::App;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::Call;
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::ApiRequest;
 use crate::http::cursor::Cursor;
-use crate::http::fresh::{self, When};
+use crate::http::fresh::{self, ReadEpoch};
 use crate::http::list::internal;
-use crate::http::problem::{Fault, Problem};
-use crate::shop::Reading;
+use crate::http::problem::{ApiErrorKind, Problem};
+use crate::shop::StoreSnapshot;
 use axum::http::header::LINK;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::contract::epoch::Epoch;
@@ -63,13 +63,13 @@ pub const PARAMS: &[Param] = &[
 pub const SUGGEST_PARAMS: &[Param] = &[Q, LIMIT];
 
 /// The store at the epoch of the index.
-impl OfferContext for Reading<'_> {
+impl OfferContext for StoreSnapshot<'_> {
     fn now(&self) -> Timestamp {
-        Reading::now(self)
+        StoreSnapshot::now(self)
     }
 
     fn available(&self, sku: &str, policy: InventoryPolicy) -> Option<i64> {
-        Reading::available(self, sku, policy)
+        StoreSnapshot::available(self, sku, policy)
     }
 }
 
@@ -113,7 +113,7 @@ struct Suggestions {
 }
 
 /// `GET /search`
-pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let mut wanted = wanted(&app, &call)?;
     let list = format!("{}?{}", call.uri.path(), call.query.filter());
     let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list, &app.cursors)).transpose()?;
@@ -122,7 +122,7 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let query = (app.config.publishes_searches && is_search).then(|| normalised(&wanted.text));
     let query = query.filter(|query| !query.is_empty());
     let peer = call.peer.address;
-    let asked = Asked::of(&app, &call, cursor.as_ref()).await?;
+    let asked = SearchRequest::of(&app, &call, cursor.as_ref()).await?;
     wanted.after = cursor.map(|cursor| cursor.after);
     let (call, mut answer, total) = beside(&app, move |app| {
         let (index, reading) = asked.open(app)?;
@@ -144,7 +144,7 @@ pub async fn search(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// Tells of a search, and the client by which id clicks name it. Without randomness nobody is told.
-fn observe(app: &App, query: SmolStr, results: u64, answer: &mut Answer) {
+fn observe(app: &App, query: SmolStr, results: u64, answer: &mut ApiResponse) {
     let Ok(random) = (app.entropy)() else { return };
     // 80 bits, for an id that is remembered for an hour.
     let search_id = format!("{:020x}", u128::from_be_bytes(random) & ((1 << 80) - 1));
@@ -162,15 +162,15 @@ fn observe(app: &App, query: SmolStr, results: u64, answer: &mut Answer) {
 }
 
 /// `GET /search/suggest`
-pub async fn suggest(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn suggest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let limit = limit(&call, app.config.suggestions_default, app.config.suggestions_max)?;
     let text = call.query.get("q").unwrap_or_default().to_owned();
-    let asked = Asked::of(&app, &call, None).await?;
+    let asked = SearchRequest::of(&app, &call, None).await?;
     let answer = beside(&app, move |app| {
         let (index, reading) = asked.open(app)?;
         let texts = index.suggest(&text, limit).map_err(broken)?;
         let data = texts.into_iter().map(|text| Suggestion { text }).collect();
-        fresh::exact(&reading, Answer::json(&Suggestions { data }))
+        fresh::exact(&reading, ApiResponse::json(&Suggestions { data }))
     })
     .await?;
     Ok(answer.tagged(call.if_none_match()))
@@ -178,39 +178,42 @@ pub async fn suggest(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 
 /// When a search is to be answered, once the store has that epoch.
 #[derive(Clone, Copy)]
-struct Asked {
-    when: When,
+struct SearchRequest {
+    when: ReadEpoch,
     wait: Duration,
 }
 
-impl Asked {
-    async fn of(app: &App, call: &Call, cursor: Option<&Cursor>) -> Result<Asked, Problem> {
+impl SearchRequest {
+    async fn of(app: &App, call: &ApiRequest, cursor: Option<&Cursor>) -> Result<SearchRequest, Problem> {
         let when = fresh::when(call, cursor)?;
         match when {
-            When::At(epoch) => drop(fresh::at(app, epoch)?),
-            When::Newest(least) => drop(fresh::newest(app, call, least).await?),
+            ReadEpoch::At(epoch) => drop(fresh::at(app, epoch)?),
+            ReadEpoch::Newest(least) => drop(fresh::newest(app, call, least).await?),
         }
-        Ok(Asked { when, wait: app.wait(call.prefer().wait_s) })
+        Ok(SearchRequest { when, wait: app.wait(call.prefer().wait_s) })
     }
 
     /// The index and the store at one epoch. May wait for the index, which comes behind the store.
-    fn open(self, app: &App) -> Result<(Arc<dyn IndexSnapshot>, Reading<'_>), Problem> {
-        let late = |newest: Epoch| Problem::new(Fault::NotYetFresh, format!("the product index has epoch {newest}"));
+    fn open(self, app: &App) -> Result<(Arc<dyn IndexSnapshot>, StoreSnapshot<'_>), Problem> {
+        let late =
+            |newest: Epoch| Problem::new(ApiErrorKind::NotYetFresh, format!("the product index has epoch {newest}"));
         let index = match self.when {
-            When::At(epoch) => app.finder.at(epoch, self.wait),
-            When::Newest(least) => app.finder.newest(least.or_else(|| app.shop.floor()).unwrap_or_default(), self.wait),
+            ReadEpoch::At(epoch) => app.finder.at(epoch, self.wait),
+            ReadEpoch::Newest(least) => {
+                app.finder.newest(least.or_else(|| app.shop.floor()).unwrap_or_default(), self.wait)
+            }
         };
         let index = index.map_err(|why| match why {
             EpochUnavailable::NotYet { newest } => late(newest),
             EpochUnavailable::Forgotten { newest } => {
                 let detail = format!("searches reach back to pages that were asked for lately; the newest is {newest}");
-                Problem::new(Fault::EpochForgotten, detail)
+                Problem::new(ApiErrorKind::EpochForgotten, detail)
             }
         })?;
         match (app.shop.read_at(index.epoch()), self.when) {
             (Ok(reading), _) => Ok((index, reading)),
-            (Err(_), When::Newest(_)) => Err(late(index.epoch())),
-            (Err(_), When::At(epoch)) => Err(fresh::at(app, epoch).err().unwrap_or_else(|| late(index.epoch()))),
+            (Err(_), ReadEpoch::Newest(_)) => Err(late(index.epoch())),
+            (Err(_), ReadEpoch::At(epoch)) => Err(fresh::at(app, epoch).err().unwrap_or_else(|| late(index.epoch()))),
         }
     }
 }
@@ -221,24 +224,30 @@ async fn beside<T: Send + 'static>(
     act: impl FnOnce(&App) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let permit = Arc::clone(&app.searches).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::new(Fault::Overloaded, "too many searches run at once"))?;
+    let permit = permit.map_err(|_| Problem::new(ApiErrorKind::Overloaded, "too many searches run at once"))?;
     let app = Arc::clone(app);
     let done = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         act(&app)
     });
-    done.await.map_err(|error| Problem::new(Fault::Internal, error.to_string()))?
+    done.await.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?
 }
 
 fn broken(error: SearchError) -> Problem {
     let fault = match error {
-        SearchError::Broken(_) => Fault::Internal,
-        SearchError::Overloaded => Fault::Overloaded,
+        SearchError::Broken(_) => ApiErrorKind::Internal,
+        SearchError::Overloaded => ApiErrorKind::Overloaded,
     };
     Problem::new(fault, error.to_string())
 }
 
-fn page(app: &App, found: &SearchPage, reading: &Reading<'_>, list: &str, call: &Call) -> Result<Answer, Problem> {
+fn page(
+    app: &App,
+    found: &SearchPage,
+    reading: &StoreSnapshot<'_>,
+    list: &str,
+    call: &ApiRequest,
+) -> Result<ApiResponse, Problem> {
     let SearchPage { hits, facets, total, has_more } = found;
     // As many hits as fit, and one that is too large for any page for itself.
     let mut data: Vec<Box<RawValue>> = Vec::with_capacity(hits.len());
@@ -246,7 +255,7 @@ fn page(app: &App, found: &SearchPage, reading: &Reading<'_>, list: &str, call: 
     for hit in hits {
         let Hit { product_id, score, highlights, explain, place: _ } = hit;
         // The index and the store are at one epoch, unless it was forgotten meanwhile.
-        let gone = || Problem::new(Fault::EpochForgotten, "the epoch was forgotten while it was read");
+        let gone = || Problem::new(ApiErrorKind::EpochForgotten, "the epoch was forgotten while it was read");
         let product = reading.product(product_id).ok_or_else(gone)?;
         let product = ProductJson(product.as_ref(), reading);
         let row = HitJson { product, score: *score, highlights, explain: explain.as_ref() };
@@ -262,7 +271,7 @@ fn page(app: &App, found: &SearchPage, reading: &Reading<'_>, list: &str, call: 
     let after = after.map(|hit| Cursor { epoch: reading.epoch(), after: hit.place.clone() });
     let next = after.map(|cursor| cursor.text(list, &app.cursors));
     let json = PageJson { data, facets: Facets(facets), total: *total, next_cursor: next.as_deref() };
-    let mut answer = Answer::new(StatusCode::OK, Kind::Json, serde_json::to_vec(&json).map_err(internal)?);
+    let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Json, serde_json::to_vec(&json).map_err(internal)?);
     if let Some(next) = &next {
         let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(next));
         answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
@@ -270,7 +279,7 @@ fn page(app: &App, found: &SearchPage, reading: &Reading<'_>, list: &str, call: 
     Ok(answer)
 }
 
-fn wanted(app: &App, call: &Call) -> Result<SearchQuery, Problem> {
+fn wanted(app: &App, call: &ApiRequest) -> Result<SearchQuery, Problem> {
     let text = |name: &str| call.query.get(name).map(str::to_owned);
     let sort = call.query.get("sort").map(|name| {
         Sort::parse(name).ok_or_else(|| {
@@ -301,7 +310,7 @@ fn wanted(app: &App, call: &Call) -> Result<SearchQuery, Problem> {
     })
 }
 
-fn limit(call: &Call, default: usize, most: usize) -> Result<usize, Problem> {
+fn limit(call: &ApiRequest, default: usize, most: usize) -> Result<usize, Problem> {
     match call.query.number("limit")? {
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
         Some(_) => Err(Problem::invalid("/limit", format!("limit is 1 to {most}"))),
@@ -309,12 +318,12 @@ fn limit(call: &Call, default: usize, most: usize) -> Result<usize, Problem> {
     }
 }
 
-fn price(call: &Call, name: &'static str) -> Result<Option<i64>, Problem> {
+fn price(call: &ApiRequest, name: &'static str) -> Result<Option<i64>, Problem> {
     let wrong = |why| Problem::invalid(format!("/{name}"), format!("{name} is a number like 12.50: {why}"));
     call.query.get(name).map(|text| parse_decimal(text).map_err(wrong)).transpose()
 }
 
-fn flag(call: &Call, name: &'static str) -> Result<bool, Problem> {
+fn flag(call: &ApiRequest, name: &'static str) -> Result<bool, Problem> {
     match call.query.get(name) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

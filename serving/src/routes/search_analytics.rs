@@ -3,8 +3,8 @@
 use super::Param;
 use super::analytics::{period_of, range};
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
 use crate::http::problem::Problem;
 use dataflows::contract::time::Timestamp;
@@ -34,7 +34,7 @@ enum By {
 }
 
 impl By {
-    fn read(call: &Call) -> Result<By, Problem> {
+    fn read(call: &ApiRequest) -> Result<By, Problem> {
         match call.query.get("by") {
             None | Some("top") => Ok(By::Top),
             Some("without_results") => Ok(By::WithoutResults),
@@ -64,7 +64,7 @@ impl By {
 
 /// A row of the answer.
 #[derive(Serialize)]
-struct RowJson {
+struct SearchRowJson {
     query: SmolStr,
     searches: i64,
     without_results: i64,
@@ -74,18 +74,18 @@ struct RowJson {
 }
 
 #[derive(Serialize)]
-struct Ranked {
-    data: Vec<RowJson>,
+struct RankedSearch {
+    data: Vec<SearchRowJson>,
 }
 
-fn row((query, sums): (SmolStr, SearchSums)) -> RowJson {
+fn row((query, sums): (SmolStr, SearchSums)) -> SearchRowJson {
     let SearchSums { searches, without_results, clicks, searches_with_click } = sums;
     let ten_thousandths = i128::from(searches_with_click) * 10_000 / i128::from(searches.max(1));
-    RowJson { query, searches, without_results, clicks, click_through: ten_thousandths as f64 / 10_000.0 }
+    SearchRowJson { query, searches, without_results, clicks, click_through: ten_thousandths as f64 / 10_000.0 }
 }
 
 /// `GET /analytics/search?by=top|without_results|click_through&from=&to=&limit=`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let by = By::read(&call)?;
     let (from, to) = range(day(&call, "from")?, day(&call, "to")?)?;
     let limit = call.query.number("limit")?.unwrap_or(app.config.page_rows_default);
@@ -113,11 +113,11 @@ pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
     let mut ranked: Vec<_> = queries.into_iter().collect();
     by.rank(&mut ranked);
     ranked.truncate(limit);
-    let answer = Answer::json(&Ranked { data: ranked.into_iter().map(row).collect() });
+    let answer = ApiResponse::json(&RankedSearch { data: ranked.into_iter().map(row).collect() });
     Ok(fresh::exact(&reading, answer)?.tagged(call.if_none_match()))
 }
 
-fn day(call: &Call, name: &'static str) -> Result<Option<Period>, Problem> {
+fn day(call: &ApiRequest, name: &'static str) -> Result<Option<Period>, Problem> {
     let wrong = || Problem::invalid(format!("/{name}"), format!("{name} is a day like 2026-11-25"));
     call.query.get(name).map(|text| period_of(Grain::Day, text).ok_or_else(wrong)).transpose()
 }

@@ -1,8 +1,8 @@
 //! `GET /api/v1/status`: what an operator asks first. Not a part of the shop: it depends on the node that is asked.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::problem::Problem;
 use crate::progress::Progress;
 use crate::vitals::OutputsFloor;
@@ -50,12 +50,12 @@ struct RatesJson {
 }
 
 /// `GET /api/v1/status`
-pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
     let (vitals, shop) = ((app.vitals)(), &app.shop);
     let (readiness, rates) = (app.readiness(&vitals), shop.rates());
     let lag_records = vitals.lag(&shop.cut());
     let progress = Progress::of(shop, &vitals).filter(|_| !readiness.ready);
-    Ok(Answer::json(&StatusJson {
+    Ok(ApiResponse::json(&StatusJson {
         ready: readiness.ready,
         why: readiness.why,
         epoch: shop.applied(),

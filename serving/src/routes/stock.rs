@@ -1,12 +1,12 @@
 //! The stock of SKUs.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
-use crate::http::list::{Page, Width};
+use crate::http::list::{PageBuilder, PageLimit};
 use crate::http::problem::Problem;
-use crate::shop::{Reading, StockOf};
+use crate::shop::{StockOf, StoreSnapshot};
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::shop::stock::Stock;
 use serde::Serialize;
@@ -26,17 +26,18 @@ struct NoStock<'a> {
 }
 
 /// The stock of a SKU as its `GET` shows it.
-pub fn body(reading: &Reading<'_>, sku: &str) -> Option<Answer> {
-    let zeros = |zero| Answer::json(&NoStock { sku, on_hand: zero, reserved: zero, available: zero, locations: [] });
+pub fn body(reading: &StoreSnapshot<'_>, sku: &str) -> Option<ApiResponse> {
+    let zeros =
+        |zero| ApiResponse::json(&NoStock { sku, on_hand: zero, reserved: zero, available: zero, locations: [] });
     Some(match reading.stock_of(sku)? {
-        StockOf::Row(row) => Answer::json(row.as_ref()),
+        StockOf::Row(row) => ApiResponse::json(row.as_ref()),
         StockOf::Nothing => zeros(Some(0)),
         StockOf::Untracked => zeros(None),
     })
 }
 
 /// `GET /stock/{sku}`
-pub async fn get(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let sku = call.id("sku");
     let answer = body(&reading, sku).ok_or_else(|| unknown(sku).at(reading.epoch()))?;
@@ -49,9 +50,9 @@ fn unknown(sku: &str) -> Problem {
 }
 
 /// `GET /stock?below=N`: by SKU.
-pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let below: Option<i64> = call.query.number("below")?;
-    let mut page = Page::of(&app, &call, Width::Narrow).await?;
+    let mut page = PageBuilder::of(&app, &call, PageLimit::Narrow).await?;
     match below {
         None => {
             let start = page.after.as_deref().map_or(Bound::Unbounded, |after| Bound::Excluded(SmolStr::new(after)));
@@ -74,7 +75,7 @@ pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
 }
 
 /// The first SKUs of the page, by SKU, of all that have less available. Reads those alone, in the order of stock.
-async fn first_below(app: &App, page: &Page<'_>, below: i64) -> BTreeMap<SmolStr, Arc<Stock>> {
+async fn first_below(app: &App, page: &PageBuilder<'_>, below: i64) -> BTreeMap<SmolStr, Arc<Stock>> {
     let mut first = BTreeMap::new();
     let end = Bound::Excluded((below, SmolStr::default()));
     let view = &page.reading.views().stock_by_available;

@@ -1,10 +1,10 @@
 //! Views as they are published: their rows by key, and how they stand.
 
 use crate::app::App;
-use crate::http::answer::Answer;
-use crate::http::call::Call;
+use crate::http::answer::ApiResponse;
+use crate::http::call::ApiRequest;
 use crate::http::fresh;
-use crate::http::list::{Page, Width};
+use crate::http::list::{PageBuilder, PageLimit};
 use crate::http::problem::Problem;
 use dataflows::contract::changes::digest_text;
 use dataflows::shop::row::View;
@@ -26,7 +26,7 @@ struct Data<T> {
 }
 
 /// `GET /views`
-pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let standings = &reading.info().standings;
     let view = |view: &View| {
@@ -34,22 +34,22 @@ pub async fn list(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
         ViewJson { name: view.name(), rows: standing.rows, digest: digest_text(standing.digest) }
     };
     let data: Vec<_> = View::ALL.iter().map(view).collect();
-    fresh::exact(&reading, Answer::json(&Data { data }))
+    fresh::exact(&reading, ApiResponse::json(&Data { data }))
 }
 
 /// `GET /invariants`
-pub async fn invariants(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn invariants(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = fresh::reading(&app, &call).await?;
     let rows: Vec<_> = reading.views().invariants.range(.., reading.at()).map(|(_, row)| row).collect();
     let data: Vec<_> = rows.iter().map(Arc::as_ref).collect();
-    fresh::exact(&reading, Answer::json(&Data { data }))
+    fresh::exact(&reading, ApiResponse::json(&Data { data }))
 }
 
 /// `GET /views/{view}?prefix=`: rows by key.
-pub async fn rows(app: Arc<App>, call: Call) -> Result<Answer, Problem> {
+pub async fn rows(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let name = call.id("view");
     let view = View::from_name(name).ok_or_else(|| Problem::not_found("view", name))?;
-    let mut page = Page::of(&app, &call, Width::Wide).await?;
+    let mut page = PageBuilder::of(&app, &call, PageLimit::Wide).await?;
     let prefix = call.query.get("prefix").unwrap_or_default();
     let start = match page.after.as_deref() {
         Some(after) if after >= prefix => Bound::Excluded(SmolStr::new(after)),

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const EPOCHS_AT_ONCE: usize = 64;
 
 /// The changes, and who waits for them.
-pub(super) struct Feed {
+pub(super) struct Subscriptions {
     state: Mutex<State>,
     followers_max: usize,
 }
@@ -26,13 +26,13 @@ struct State {
     newest: Epoch,
     is_over: bool,
     next_id: u64,
-    followers: BTreeMap<u64, Place>,
-    of_view: BTreeMap<View, Watch>,
+    followers: BTreeMap<u64, SubscriberState>,
+    of_view: BTreeMap<View, ViewWatchers>,
 }
 
 /// Who is to be woken by a view.
 #[derive(Default)]
-struct Watch {
+struct ViewWatchers {
     /// By any row.
     all: Vec<u64>,
     /// By a row of that key.
@@ -46,7 +46,7 @@ pub(super) struct Interest {
 }
 
 /// What is known of one who follows.
-struct Place {
+struct SubscriberState {
     /// The first epoch, since it last looked, that changed what it follows: it need not look at those before.
     touched: Option<Epoch>,
     wake: Arc<Notify>,
@@ -67,9 +67,9 @@ pub enum Next {
     Over,
 }
 
-impl Feed {
-    pub(super) fn new(followers_max: usize) -> Feed {
-        Feed { state: Mutex::default(), followers_max }
+impl Subscriptions {
+    pub(super) fn new(followers_max: usize) -> Subscriptions {
+        Subscriptions { state: Mutex::default(), followers_max }
     }
 
     /// Takes an epoch's changes, forgets those of epochs up to the oldest that can be read, and wakes who follows them.
@@ -114,7 +114,7 @@ impl Feed {
         let wake = Arc::new(Notify::new());
         let id = state.next_id;
         state.next_id += 1;
-        state.followers.insert(id, Place { touched: Some(after.next()), wake: Arc::clone(&wake) });
+        state.followers.insert(id, SubscriberState { touched: Some(after.next()), wake: Arc::clone(&wake) });
         let watch = state.of_view.entry(interest.view).or_default();
         match &interest.key {
             Some(key) => watch.keys.entry(key.clone()).or_default().push(id),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the process started.
 #[derive(Default)]
-pub struct Figures {
+pub struct Counters {
     pub(crate) epochs: AtomicU64,
     pub(crate) succeeded: AtomicU64,
     rejected: [AtomicU64; Code::ALL.len()],
@@ -38,7 +38,7 @@ pub struct Rates {
 const RATE_WINDOW_MS: u64 = 10_000;
 const RATE_STEP_MS: u64 = 250;
 
-impl Figures {
+impl Counters {
     pub(super) fn count(
         &self,
         record: &EpochRecord,

@@ -1,6 +1,6 @@
 //! One who follows what changes.
 
-use super::Shop;
+use super::ViewStore;
 use super::feed::{Interest, Next};
 use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::epoch::Epoch;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// One who follows a view, or a key of it. Nothing is missed and nothing comes twice.
-pub struct Follower {
-    shop: Shop,
+pub struct Subscription {
+    shop: ViewStore,
     interest: Interest,
     id: u64,
     wake: Arc<Notify>,
@@ -19,15 +19,15 @@ pub struct Follower {
     next: Epoch,
 }
 
-impl Follower {
-    pub(super) fn new(shop: Shop, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Follower> {
+impl Subscription {
+    pub(super) fn new(shop: ViewStore, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Subscription> {
         let interest = Interest { view, key };
         let (id, wake) = shop.0.feed.enter(&interest, after)?;
-        Some(Follower { shop, interest, id, wake, next: after.next() })
+        Some(Subscription { shop, interest, id, wake, next: after.next() })
     }
 
     /// The shop that is followed.
-    pub const fn shop(&self) -> &Shop {
+    pub const fn shop(&self) -> &ViewStore {
         &self.shop
     }
 
@@ -61,7 +61,7 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
+impl Drop for Subscription {
     fn drop(&mut self) {
         self.shop.0.feed.leave(self.id, &self.interest);
     }

@@ -1,6 +1,6 @@
 //! The shop held at an epoch while a checkpoint copies it. Not for the checkpoint's files.
 
-use super::{EpochInfo, Shop};
+use super::{EpochInfo, ViewStore};
 use crate::store::{Pin, View};
 use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::Epoch;
@@ -11,11 +11,11 @@ use smol_str::SmolStr;
 use std::ops::Bound;
 
 struct HeldShop {
-    shop: Shop,
+    shop: ViewStore,
     pin: Pin<EpochInfo>,
 }
 
-impl StateSource for Shop {
+impl StateSource for ViewStore {
     fn hold(&self) -> Option<Box<dyn StateReader>> {
         let pin = self.0.clock.pin_latest((self.0.now_ms)())?;
         Some(Box::new(HeldShop { shop: self.clone(), pin }))

@@ -14,14 +14,14 @@ mod waiters;
 pub use epoch_info::EpochInfo;
 pub use feed::Next;
 pub use figures::Rates;
-pub use follower::Follower;
-pub use reading::{Reading, StockOf};
+pub use follower::Subscription;
+pub use reading::{StockOf, StoreSnapshot};
 pub use unsent::{HangUp, Share, Unsent};
-use views::Kept;
+use views::InternalState;
 pub use views::{CustomerOrder, RevenueSlot, Views};
 
 use crate::config::Config;
-use crate::store::{Clock, NotReadable, Pin, Published};
+use crate::store::{EpochWindow, NotReadable, Pin, PublishedEpoch};
 use arc_swap::ArcSwap;
 use dataflows::contract::changes::{Changes, ViewChanges};
 use dataflows::contract::epoch::{Cut, Epoch};
@@ -29,14 +29,14 @@ use dataflows::contract::topic::Origin;
 use dataflows::ports::Sink;
 use dataflows::shop::row::View;
 use epoch_info::epoch_bytes;
-use feed::Feed;
-use figures::Figures;
+use feed::Subscriptions;
+use figures::Counters;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use waiters::{Wait, Waiters};
+use waiters::{WaitResult, Waiters};
 
 /// Whether the node may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +52,16 @@ pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The store of all views, and the sink that fills it. Clones are handles to the same shop.
 #[derive(Clone)]
-pub struct Shop(Arc<Inner>);
+pub struct ViewStore(Arc<Inner>);
 
 struct Inner {
-    clock: Clock<EpochInfo>,
+    clock: EpochWindow<EpochInfo>,
     views: Views,
     writer: Mutex<Writer>,
     waiters: Waiters,
-    feed: Feed,
+    feed: Subscriptions,
     unsent: Arc<Unsent>,
-    figures: Figures,
+    figures: Counters,
     readiness: ArcSwap<Readiness>,
     /// The next offset of every partition that the views hold. Apart from the writer, so that nobody waits for an epoch.
     cut: Mutex<Cut>,
@@ -87,17 +87,17 @@ enum Mode {
     Live,
 }
 
-impl Shop {
+impl ViewStore {
     /// An empty shop that replays until [`Shop::live_from`] or [`Shop::caught_up`] ends that.
-    pub fn new(config: &Config, now_ms: NowMs) -> Shop {
-        Shop(Arc::new(Inner {
-            clock: Clock::new(config.history.clone()),
+    pub fn new(config: &Config, now_ms: NowMs) -> ViewStore {
+        ViewStore(Arc::new(Inner {
+            clock: EpochWindow::new(config.history.clone()),
             views: Views::new(),
             writer: Mutex::new(Writer { mode: Mode::Replaying(None), applied: None }),
             waiters: Waiters::new(config.waiters_max),
-            feed: Feed::new(config.followers_max),
+            feed: Subscriptions::new(config.followers_max),
             unsent: Unsent::new(config.follower_bytes_own_max, config.follower_bytes_max),
-            figures: Figures::default(),
+            figures: Counters::default(),
             readiness: ArcSwap::from_pointee(Readiness {
                 ready: false,
                 why: Some("starting: the log is opened".to_owned()),
@@ -168,18 +168,18 @@ impl Shop {
     }
 
     /// Reads at the newest epoch; none before there is one.
-    pub fn read_latest(&self) -> Option<Reading<'_>> {
+    pub fn read_latest(&self) -> Option<StoreSnapshot<'_>> {
         self.0.clock.pin_latest((self.0.now_ms)()).map(|pin| self.reading(pin))
     }
 
     /// Reads at an epoch that is still kept.
-    pub fn read_at(&self, epoch: Epoch) -> Result<Reading<'_>, NotReadable> {
+    pub fn read_at(&self, epoch: Epoch) -> Result<StoreSnapshot<'_>, NotReadable> {
         self.0.clock.pin(epoch.0, (self.0.now_ms)()).map(|pin| self.reading(pin))
     }
 
     /// Reads at an epoch that is held already.
-    pub fn reading(&self, pin: Pin<EpochInfo>) -> Reading<'_> {
-        Reading::new(&self.0.views, pin)
+    pub fn reading(&self, pin: Pin<EpochInfo>) -> StoreSnapshot<'_> {
+        StoreSnapshot::new(&self.0.views, pin)
     }
 
     /// Waits until an epoch can be read, and says whether that came in time; `None` if too many wait.
@@ -188,9 +188,9 @@ impl Shop {
             return Some(true);
         }
         match self.0.waiters.for_epoch(epoch) {
-            Wait::Over => Some(true),
-            Wait::TooMany => None,
-            Wait::For(waiter) => Some(tokio::time::timeout(wait, waiter.done()).await.is_ok()),
+            WaitResult::Over => Some(true),
+            WaitResult::TooMany => None,
+            WaitResult::For(waiter) => Some(tokio::time::timeout(wait, waiter.done()).await.is_ok()),
         }
     }
 
@@ -227,8 +227,8 @@ impl Shop {
     }
 
     /// Follows a view, or one key of it, from the epoch after that one; `None` if too many do.
-    pub fn follow(&self, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Follower> {
-        Follower::new(self.clone(), view, key, after)
+    pub fn follow(&self, view: View, key: Option<SmolStr>, after: Epoch) -> Option<Subscription> {
+        Subscription::new(self.clone(), view, key, after)
     }
 
     /// Ends all following: the node stops.
@@ -262,7 +262,7 @@ impl Shop {
     }
 
     /// The totals of outcomes and dead letters, by code.
-    pub(crate) fn figures(&self) -> &Figures {
+    pub(crate) fn figures(&self) -> &Counters {
         &self.0.figures
     }
 }
@@ -283,7 +283,7 @@ impl Inner {
         let epoch = info.record.epoch;
         // The lists of an epoch without changes need not be kept.
         let rows = if rows.is_empty() { Arc::clone(&self.no_rows) } else { rows };
-        self.clock.publish(Published { epoch: epoch.0, info, undo_bytes, now_ms });
+        self.clock.publish(PublishedEpoch { epoch: epoch.0, info, undo_bytes, now_ms });
         self.feed.publish(epoch, rows, Epoch(self.clock.floor().unwrap_or_default()));
         if let Some(pin) = self.clock.pin_latest(now_ms) {
             self.waiters.published(&pin, &self.cut.lock());
@@ -291,7 +291,7 @@ impl Inner {
     }
 }
 
-impl Sink for Shop {
+impl Sink for ViewStore {
     fn apply(&mut self, changes: &Arc<Changes>) {
         let Changes { record, rows, events: _, dead_letters, quota, imbalances, search_memory, standings } =
             changes.as_ref();
@@ -304,7 +304,7 @@ impl Sink for Shop {
         }
         let step = inner.clock.step(record.epoch.0);
         let undo_bytes =
-            inner.views.apply(step, rows, &Kept { imbalances, letter_counts: &quota.counts, search_memory });
+            inner.views.apply(step, rows, &InternalState { imbalances, letter_counts: &quota.counts, search_memory });
         inner.cut.lock().advance(&record.cut);
         inner.applied.store(record.epoch.0, Ordering::Release);
         let before = writer.applied.take();

@@ -9,7 +9,7 @@ use dataflows::shop::stock::Stock;
 use std::sync::Arc;
 
 /// The shop at one epoch, held readable. What was read is right if [`Reading::is_valid`] says so afterwards.
-pub struct Reading<'a> {
+pub struct StoreSnapshot<'a> {
     views: &'a Views,
     pin: Pin<EpochInfo>,
 }
@@ -24,9 +24,9 @@ pub enum StockOf {
     Untracked,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) const fn new(views: &'a Views, pin: Pin<EpochInfo>) -> Reading<'a> {
-        Reading { views, pin }
+impl<'a> StoreSnapshot<'a> {
+    pub(super) const fn new(views: &'a Views, pin: Pin<EpochInfo>) -> StoreSnapshot<'a> {
+        StoreSnapshot { views, pin }
     }
 
     /// The epoch.

@@ -1,7 +1,7 @@
 //! The views of the shop: the rows of every view by key, and the same rows in further orders where a route needs one.
 //! Not for saying which epoch is read: a [`Reading`](super::Reading) does that.
 
-use crate::store::{Stats, Step, View};
+use crate::store::{ApplyContext, Stats, View};
 use dataflows::contract::changes::{Change, ViewChanges};
 use dataflows::contract::money::Currency;
 use dataflows::contract::time::Timestamp;
@@ -74,7 +74,7 @@ pub struct Views {
 }
 
 /// What an epoch changes that is no view's: a checkpoint keeps it.
-pub(super) struct Kept<'a> {
+pub(super) struct InternalState<'a> {
     pub imbalances: &'a [Residual],
     pub letter_counts: &'a [LetterCount],
     pub search_memory: &'a [SearchMemoChange],
@@ -115,7 +115,7 @@ impl Views {
     }
 
     /// Takes an epoch's changes in, and says how many bytes of history they left.
-    pub(super) fn apply(&self, step: Step, rows: &ViewChanges, kept: &Kept<'_>) -> usize {
+    pub(super) fn apply(&self, step: ApplyContext, rows: &ViewChanges, kept: &InternalState<'_>) -> usize {
         let ViewChanges {
             products,
             stock,
@@ -129,7 +129,7 @@ impl Views {
             searches,
             invariants,
         } = rows;
-        let Kept { imbalances, letter_counts, search_memory } = kept;
+        let InternalState { imbalances, letter_counts, search_memory } = kept;
         by_key(&self.products, step, products)
             + by_sku(&self.products_by_sku, step, products)
             + by_key(&self.stock, step, stock)
@@ -238,7 +238,7 @@ fn show_rows<R: Row>(
 }
 
 /// Applies rows under their published key.
-fn by_key<R: Row>(view: &View<SmolStr, R>, step: Step, changes: &[Change<R>]) -> usize {
+fn by_key<R: Row>(view: &View<SmolStr, R>, step: ApplyContext, changes: &[Change<R>]) -> usize {
     let mut changes = changes.iter().map(|change| (change.key_text(), change.after.clone())).collect();
     view.apply(step, &mut changes)
 }
@@ -254,7 +254,7 @@ fn imbalance(of: &Residual) -> (SmolStr, Option<Arc<Residual>>) {
 /// Applies rows under other keys, which may come and go as the row changes.
 fn by_keys<K: Ord + Clone, R, Keys: IntoIterator<Item = K>>(
     view: &View<K, R>,
-    step: Step,
+    step: ApplyContext,
     changes: &[Change<R>],
     keys: impl Fn(&R) -> Keys,
 ) -> usize {
@@ -272,7 +272,7 @@ fn by_keys<K: Ord + Clone, R, Keys: IntoIterator<Item = K>>(
 }
 
 /// Applies whose a SKU is. It stays its product's for ever, so only those that may be new are looked at.
-fn by_sku(view: &View<SmolStr, SmolStr>, step: Step, changes: &[Change<Product>]) -> usize {
+fn by_sku(view: &View<SmolStr, SmolStr>, step: ApplyContext, changes: &[Change<Product>]) -> usize {
     let mut owners = Vec::new();
     for Change { before, after } in changes {
         let Some(after) = after else { continue };

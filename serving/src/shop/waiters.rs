@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
-type Held = Pin<EpochInfo>;
+type PinnedEpoch = Pin<EpochInfo>;
 
 /// Those who wait, by what they wait for.
 pub(super) struct Waiters {
@@ -23,8 +23,8 @@ struct State {
     cut: Cut,
     next_id: u64,
     /// By epoch; the id tells those apart that wait for the same.
-    epochs: BTreeMap<(Epoch, u64), oneshot::Sender<Held>>,
-    origins: BTreeMap<(Origin, u64), oneshot::Sender<Held>>,
+    epochs: BTreeMap<(Epoch, u64), oneshot::Sender<PinnedEpoch>>,
+    origins: BTreeMap<(Origin, u64), oneshot::Sender<PinnedEpoch>>,
 }
 
 /// What a waiter waits for, so that one who leaves early is forgotten.
@@ -35,7 +35,7 @@ enum Ticket {
 }
 
 /// What there is to wait for.
-pub(super) enum Wait<'a> {
+pub(super) enum WaitResult<'a> {
     /// Nothing: it came already.
     Over,
     /// Too many wait already.
@@ -48,7 +48,7 @@ pub(super) enum Wait<'a> {
 pub(super) struct Waiter<'a> {
     of: &'a Waiters,
     ticket: Ticket,
-    held: Option<oneshot::Receiver<Held>>,
+    held: Option<oneshot::Receiver<PinnedEpoch>>,
 }
 
 impl Waiters {
@@ -67,18 +67,18 @@ impl Waiters {
     }
 
     /// Waits for an epoch.
-    pub(super) fn for_epoch(&self, epoch: Epoch) -> Wait<'_> {
+    pub(super) fn for_epoch(&self, epoch: Epoch) -> WaitResult<'_> {
         let mut state = self.state.lock();
         if epoch <= state.latest {
-            return Wait::Over;
+            return WaitResult::Over;
         }
         if state.epochs.len() >= self.waiters_max {
-            return Wait::TooMany;
+            return WaitResult::TooMany;
         }
         let (send, receive) = oneshot::channel();
         let id = state.take_id();
         state.epochs.insert((epoch, id), send);
-        Wait::For(Waiter { of: self, ticket: Ticket::Epoch(epoch, id), held: Some(receive) })
+        WaitResult::For(Waiter { of: self, ticket: Ticket::Epoch(epoch, id), held: Some(receive) })
     }
 
     /// Waits for a place in the log; `None` if it is covered already.
@@ -94,7 +94,7 @@ impl Waiters {
     }
 
     /// An epoch can be read: wakes who waited for it, or for what it covers first.
-    pub(super) fn published(&self, pin: &Held, cut: &Cut) {
+    pub(super) fn published(&self, pin: &PinnedEpoch, cut: &Cut) {
         let mut state = self.state.lock();
         let epoch = Epoch(pin.epoch());
         let is_first = state.cut.is_empty();
@@ -130,7 +130,7 @@ impl State {
 
 impl Waiter<'_> {
     /// The epoch that was waited for; `None` if the shop went away.
-    pub(super) async fn done(mut self) -> Option<Held> {
+    pub(super) async fn done(mut self) -> Option<PinnedEpoch> {
         self.held.take()?.await.ok()
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 
 use super::Epoch;
 use super::chunk::{Chunk, Data, LOG_MAX, ROWS_MAX, Undo};
-use super::clock::{History, Step};
+use super::clock::{ApplyContext, History};
 
 /// A key and its row from an epoch on; none if the row goes.
 pub type Change<K, R> = (K, Option<Arc<R>>);
@@ -65,7 +65,7 @@ impl<R> Tally<R> {
 impl<K: Ord + Clone, R> Data<K, R> {
     /// Applies changes from the front of a sorted run, and says how many: up to the chunk's end,
     /// to a key that finds no room, or to what one lock allows.
-    pub(super) fn apply(&mut self, run: &mut [Change<K, R>], step: &Step, tally: &mut Tally<R>) -> usize {
+    pub(super) fn apply(&mut self, run: &mut [Change<K, R>], step: &ApplyContext, tally: &mut Tally<R>) -> usize {
         let mut applied = 0;
         for (key, after) in run.iter_mut().take(CHANGES_PER_LOCK) {
             let slot = self.keys.binary_search(key);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::chunk::Chunk;
 use super::directory::Directory;
 
-pub(super) type Chunks<K, R> = Directory<K, Arc<Chunk<K, R>>>;
+pub(super) type ChunkDirectory<K, R> = Directory<K, Arc<Chunk<K, R>>>;
 
 /// What a view holds after the last epoch applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

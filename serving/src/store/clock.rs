@@ -13,7 +13,7 @@ use super::Epoch;
 
 /// How much history a store keeps. The oldest epochs go as soon as one bound is passed.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct HistoryLimits {
     /// Epochs that can be read, the newest included.
     pub epochs_max: usize,
     /// Age after which an epoch can no longer be asked for.
@@ -26,7 +26,7 @@ pub struct Limits {
     pub pinned_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for HistoryLimits {
     fn default() -> Self {
         Self {
             epochs_max: 200_000,
@@ -69,7 +69,7 @@ impl std::error::Error for NotReadable {}
 
 /// A finished epoch, handed to [`Clock::publish`].
 #[derive(Debug)]
-pub struct Published<Info> {
+pub struct PublishedEpoch<Info> {
     /// The epoch that every view has applied.
     pub epoch: Epoch,
     /// What is kept beside it: its `now`, cut, digests.
@@ -82,7 +82,7 @@ pub struct Published<Info> {
 
 /// What a view must know to apply an epoch; made by [`Clock::step`].
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct ApplyContext {
     pub(super) epoch: Epoch,
     /// Nobody reads before this epoch, so undo entries at or before it are of no use.
     pub(super) floor: Option<Epoch>,
@@ -99,8 +99,8 @@ pub(super) enum History {
 }
 
 /// Says which epochs of a store can be read. `Info` is kept beside each of them.
-pub struct Clock<Info> {
-    limits: Limits,
+pub struct EpochWindow<Info> {
+    limits: HistoryLimits,
     /// The newest token again, so that pinning it needs no lock.
     latest: ArcSwapOption<Token<Info>>,
     ring: Mutex<Ring<Info>>,
@@ -134,27 +134,27 @@ struct Token<Info> {
 /// A reader that finds its pin invalid *after* reading must throw away what it read.
 pub struct Pin<Info>(Arc<Token<Info>>);
 
-impl<Info> Clock<Info> {
+impl<Info> EpochWindow<Info> {
     /// A clock with nothing to read yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HistoryLimits) -> Self {
         let ring = Ring { tokens: VecDeque::new(), held: 0, undo_bytes: 0, held_bytes: 0, forgotten: None };
         Self { limits, latest: ArcSwapOption::empty(), ring: Mutex::new(ring) }
     }
 
     /// What the views need to apply `epoch`. History is kept if an earlier epoch can be read.
-    pub fn step(&self, epoch: Epoch) -> Step {
+    pub fn step(&self, epoch: Epoch) -> ApplyContext {
         let ring = self.ring.lock();
         match ring.tokens.front() {
-            Some(oldest) => Step { epoch, floor: Some(oldest.epoch), history: History::Keep },
-            None => Step { epoch, floor: ring.forgotten, history: History::Skip },
+            Some(oldest) => ApplyContext { epoch, floor: Some(oldest.epoch), history: History::Keep },
+            None => ApplyContext { epoch, floor: ring.forgotten, history: History::Skip },
         }
     }
 
     /// Makes an epoch visible in all views at once, then forgets what the limits no longer allow.
     ///
     /// Panics if the epoch does not come after the newest one.
-    pub fn publish(&self, published: Published<Info>) {
-        let Published { epoch, info, undo_bytes, now_ms } = published;
+    pub fn publish(&self, published: PublishedEpoch<Info>) {
+        let PublishedEpoch { epoch, info, undo_bytes, now_ms } = published;
         let token = Arc::new(Token {
             epoch,
             info: Arc::new(info),
@@ -230,7 +230,7 @@ impl<Info> Ring<Info> {
     }
 
     /// Moves the oldest tokens out of the window until it is within its bounds. The newest stays.
-    fn leave_window(&mut self, limits: &Limits, now_ms: u64) {
+    fn leave_window(&mut self, limits: &HistoryLimits, now_ms: u64) {
         while self.held + 1 < self.tokens.len() {
             let age_ms = now_ms.saturating_sub(self.tokens[self.held].published_ms);
             let within = self.tokens.len() - self.held <= limits.epochs_max
@@ -249,7 +249,7 @@ impl<Info> Ring<Info> {
 
     /// Forgets tokens outside the window up to the first that a pin still holds. New pins cannot
     /// be taken there, so a token goes at the latest when its youngest pin is too old.
-    fn drop_unheld(&mut self, limits: &Limits, now_ms: u64) {
+    fn drop_unheld(&mut self, limits: &HistoryLimits, now_ms: u64) {
         while self.held > 0 {
             let oldest = &self.tokens[0];
             let pin_age_ms = now_ms.saturating_sub(oldest.pinned_ms.load(Ordering::Acquire));

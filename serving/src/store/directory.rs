@@ -25,7 +25,7 @@ enum Kids<K, T> {
 }
 
 /// What is left to do above a node from which an entry was removed.
-enum Removed {
+enum Removal {
     Nothing,
     /// The entry was the node's last, so the next node now starts where the entry did.
     NextStartsEarlier,
@@ -102,8 +102,8 @@ impl<K: Ord + Clone, T: Clone> Directory<K, T> {
     /// be neither the first nor the last.
     pub(super) fn remove(root: &mut Arc<Self>, start: &K) {
         match Arc::make_mut(root).remove_below(start) {
-            Removed::Nothing => {}
-            Removed::NextStartsEarlier | Removed::Node => {
+            Removal::Nothing => {}
+            Removal::NextStartsEarlier | Removal::Node => {
                 unreachable!("the entry was not the directory's last, so a node had its next")
             }
         }
@@ -114,21 +114,21 @@ impl<K: Ord + Clone, T: Clone> Directory<K, T> {
         }
     }
 
-    fn remove_below(&mut self, start: &K) -> Removed {
+    fn remove_below(&mut self, start: &K) -> Removal {
         let at = self.keys.partition_point(|key| key <= start);
         let kids = match &mut self.kids {
             Kids::Leaf(kids) => return remove_kid(&mut self.keys, kids, at),
             Kids::Inner(kids) => kids,
         };
         match Arc::make_mut(&mut kids[at]).remove_below(start) {
-            Removed::Nothing => Removed::Nothing,
-            Removed::Node => remove_kid(&mut self.keys, kids, at),
-            Removed::NextStartsEarlier => match self.keys.get_mut(at) {
+            Removal::Nothing => Removal::Nothing,
+            Removal::Node => remove_kid(&mut self.keys, kids, at),
+            Removal::NextStartsEarlier => match self.keys.get_mut(at) {
                 Some(next_start) => {
                     next_start.clone_from(start);
-                    Removed::Nothing
+                    Removal::Nothing
                 }
-                None => Removed::NextStartsEarlier,
+                None => Removal::NextStartsEarlier,
             },
         }
     }
@@ -185,14 +185,14 @@ fn insert_kid<K, C>(
 }
 
 /// Removes a kid so that its keys go to the next one.
-fn remove_kid<K, C>(keys: &mut ArrayVec<K, KIDS_MAX>, kids: &mut ArrayVec<C, KIDS_MAX>, at: usize) -> Removed {
+fn remove_kid<K, C>(keys: &mut ArrayVec<K, KIDS_MAX>, kids: &mut ArrayVec<C, KIDS_MAX>, at: usize) -> Removal {
     kids.remove(at);
     if at < keys.len() {
         keys.remove(at);
-        Removed::Nothing
+        Removal::Nothing
     } else if keys.pop().is_some() {
-        Removed::NextStartsEarlier
+        Removal::NextStartsEarlier
     } else {
-        Removed::Node
+        Removal::Node
     }
 }

@@ -34,7 +34,7 @@ mod tests;
 
 pub use change::Change;
 pub use chunks::Stats;
-pub use clock::{Clock, Limits, NotReadable, Pin, Published, Step};
+pub use clock::{ApplyContext, EpochWindow, HistoryLimits, NotReadable, Pin, PublishedEpoch};
 pub use cursor::Rows;
 pub use view::View;
 

@@ -11,9 +11,9 @@ use parking_lot::{Mutex, RwLock};
 use super::Epoch;
 use super::change::Change;
 use super::chunk::{Chunk, Data};
-use super::chunks::{Chunks, Stats};
-use super::clock::Step;
-use super::writer::Writer;
+use super::chunks::{ChunkDirectory, Stats};
+use super::clock::ApplyContext;
+use super::writer::ViewWriter;
 
 /// The rows of one type, by key, at each readable epoch.
 ///
@@ -21,13 +21,13 @@ use super::writer::Writer;
 /// held and valid. One thread applies; any number reads.
 pub struct View<K, R> {
     /// What readers find their chunk by; behind the writer's own by an epoch's splits at most.
-    directory: ArcSwap<Chunks<K, R>>,
-    writer: Mutex<Writer<K, R>>,
-    stats: Shared,
+    directory: ArcSwap<ChunkDirectory<K, R>>,
+    writer: Mutex<ViewWriter<K, R>>,
+    stats: SharedStats,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedStats {
     rows: AtomicUsize,
     chunks: AtomicUsize,
     undo_entries: AtomicUsize,
@@ -39,11 +39,11 @@ impl<K: Ord + Clone, R> View<K, R> {
     /// the same for the same row.
     pub fn new(row_bytes: fn(&R) -> usize) -> Self {
         let first = Arc::new(Chunk(RwLock::new(Data::new(None))));
-        let writer = Writer::new(first, row_bytes);
+        let writer = ViewWriter::new(first, row_bytes);
         let view = Self {
             directory: ArcSwap::new(Arc::clone(writer.directory())),
             writer: Mutex::new(writer),
-            stats: Shared::default(),
+            stats: SharedStats::default(),
         };
         view.stats.set(view.writer.lock().stats());
         view
@@ -76,7 +76,7 @@ impl<K: Ord + Clone, R> View<K, R> {
     ///
     /// Nothing is visible before the clock publishes the epoch. Panics if the epoch comes before
     /// the last one applied, or a key comes twice.
-    pub fn apply(&self, step: Step, changes: &mut Vec<Change<K, R>>) -> usize {
+    pub fn apply(&self, step: ApplyContext, changes: &mut Vec<Change<K, R>>) -> usize {
         if !changes.is_sorted_by(|a, b| a.0 < b.0) {
             changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             assert!(changes.is_sorted_by(|a, b| a.0 < b.0), "a key was changed twice in an epoch");
@@ -98,12 +98,12 @@ impl<K: Ord + Clone, R> View<K, R> {
     }
 
     /// The chunk to start in, by the readers' directory.
-    pub(super) fn chunk(&self, find: impl FnOnce(&Chunks<K, R>) -> &Arc<Chunk<K, R>>) -> Arc<Chunk<K, R>> {
+    pub(super) fn chunk(&self, find: impl FnOnce(&ChunkDirectory<K, R>) -> &Arc<Chunk<K, R>>) -> Arc<Chunk<K, R>> {
         Arc::clone(find(&self.directory.load()))
     }
 }
 
-impl Shared {
+impl SharedStats {
     fn set(&self, stats: Stats) {
         let Stats { rows, chunks, undo_entries, undo_bytes } = stats;
         self.rows.store(rows, Ordering::Relaxed);

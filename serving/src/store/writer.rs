@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::Epoch;
 use super::change::{Change, Tally};
 use super::chunk::{Chunk, Undo};
-use super::chunks::{Chunks, Stats};
-use super::clock::Step;
+use super::chunks::{ChunkDirectory, Stats};
+use super::clock::ApplyContext;
 use super::directory::Directory;
 
 /// Undo entries dropped at most while a chunk is locked to change it.
@@ -16,9 +16,9 @@ const PRUNED_PER_CHANGE_LOCK: usize = 32;
 /// Undo entries dropped at most while a chunk is locked by the sweep.
 const PRUNED_PER_SWEEP_LOCK: usize = 64;
 
-pub(super) struct Writer<K, R> {
+pub(super) struct ViewWriter<K, R> {
     /// Always exact, unlike the readers'.
-    directory: Arc<Chunks<K, R>>,
+    directory: Arc<ChunkDirectory<K, R>>,
     /// Whether it has changed since the readers got it.
     moved: bool,
     chunks: usize,
@@ -36,12 +36,12 @@ pub(super) struct Writer<K, R> {
 
 /// Whether to wait for a reader who holds a chunk.
 #[derive(Clone, Copy)]
-enum Wait {
+enum LockWait {
     Never,
     ForReader,
 }
 
-impl<K: Ord + Clone, R> Writer<K, R> {
+impl<K: Ord + Clone, R> ViewWriter<K, R> {
     pub(super) fn new(first: Arc<Chunk<K, R>>, row_bytes: fn(&R) -> usize) -> Self {
         Self {
             directory: Arc::new(Directory::new(Arc::clone(&first))),
@@ -56,7 +56,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
         }
     }
 
-    pub(super) fn directory(&self) -> &Arc<Chunks<K, R>> {
+    pub(super) fn directory(&self) -> &Arc<ChunkDirectory<K, R>> {
         &self.directory
     }
 
@@ -75,7 +75,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
     }
 
     /// Applies sorted changes. Returns the bytes of history added.
-    pub(super) fn apply(&mut self, step: &Step, changes: &mut [Change<K, R>]) -> usize {
+    pub(super) fn apply(&mut self, step: &ApplyContext, changes: &mut [Change<K, R>]) -> usize {
         assert!(self.last <= step.epoch, "epoch {} applied after {}", step.epoch, self.last);
         self.last = step.epoch;
         self.changed = changes.len();
@@ -86,7 +86,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
         let mut busy = Vec::new();
         let mut at = 0;
         while at < changes.len() {
-            match self.apply_run(step, &mut changes[at..], Wait::Never) {
+            match self.apply_run(step, &mut changes[at..], LockWait::Never) {
                 Some(applied) => at += applied,
                 None => {
                     busy.push(at);
@@ -95,7 +95,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
             }
         }
         for at in busy {
-            while self.apply_run(step, &mut changes[at..=at], Wait::ForReader) == Some(0) {}
+            while self.apply_run(step, &mut changes[at..=at], LockWait::ForReader) == Some(0) {}
         }
         if self.tally.removed > 0 {
             self.sweep_due = self.chunks * 2;
@@ -105,11 +105,11 @@ impl<K: Ord + Clone, R> Writer<K, R> {
 
     /// Applies the changes that fall into the first one's chunk, and says how many; none if a
     /// reader is there. Zero if the chunk was full and has been split instead.
-    fn apply_run(&mut self, step: &Step, run: &mut [Change<K, R>], wait: Wait) -> Option<usize> {
+    fn apply_run(&mut self, step: &ApplyContext, run: &mut [Change<K, R>], wait: LockWait) -> Option<usize> {
         let chunk = Arc::clone(self.directory.find(&run[0].0));
         let mut data = match wait {
-            Wait::Never => chunk.0.try_write()?,
-            Wait::ForReader => chunk.0.write(),
+            LockWait::Never => chunk.0.try_write()?,
+            LockWait::ForReader => chunk.0.write(),
         };
         let applied = data.apply(run, step, &mut self.tally);
         data.prune(step.floor, PRUNED_PER_CHANGE_LOCK, &mut self.tally);
@@ -130,7 +130,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
     /// Goes on round the chunks, dropping history that nobody can read and merging chunks that
     /// ran empty. The work is bounded by the epoch's own, so that a long pin, once gone, leaves
     /// a debt that is paid over many epochs.
-    pub(super) fn sweep(&mut self, step: &Step) {
+    pub(super) fn sweep(&mut self, step: &ApplyContext) {
         if self.tally.undo_entries == 0 && self.sweep_due == 0 {
             return;
         }
@@ -188,7 +188,7 @@ impl<K: Ord + Clone, R> Writer<K, R> {
 }
 
 #[cfg(test)]
-impl<K: Ord + Clone + std::fmt::Debug, R> Writer<K, R> {
+impl<K: Ord + Clone + std::fmt::Debug, R> ViewWriter<K, R> {
     /// Panics unless the chunks, the directory and the tally agree.
     pub(super) fn check(&self) {
         let entries = self.directory.entries();

@@ -2,7 +2,7 @@
 
 use super::env::{Mode, TestEnv};
 use crate::Config;
-use crate::store::Limits;
+use crate::store::HistoryLimits;
 use axum::body::Body;
 use axum::http::Response;
 use http_body_util::BodyExt;
@@ -240,7 +240,7 @@ async fn what_begins_in_the_past_brings_all_since() {
 
 #[tokio::test]
 async fn what_cannot_be_followed_is_refused() {
-    let config = Config { history: Limits { epochs_max: 2, ..Limits::default() }, ..Config::default() };
+    let config = Config { history: HistoryLimits { epochs_max: 2, ..HistoryLimits::default() }, ..Config::default() };
     let env = TestEnv::with(Config { followers_max: 1, ..config });
     for id in ["a", "b", "c"] {
         put(&env, id).await;
@@ -265,7 +265,7 @@ async fn what_cannot_be_followed_is_refused() {
 
 #[tokio::test]
 async fn who_is_too_slow_is_told_and_closed() {
-    let history = Limits { epochs_max: 3, pin_age_ms_max: 0, ..Limits::default() };
+    let history = HistoryLimits { epochs_max: 3, pin_age_ms_max: 0, ..HistoryLimits::default() };
     let env = TestEnv::with(Config { history, follow_bytes_at_once: 1, ..Config::default() });
     put(&env, "a").await;
     put(&env, "b").await;

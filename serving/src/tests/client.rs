@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// What a new connection is answered, whatever it says.
-    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> Said {
+    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> TestResponse {
         let mut client = self.connect().await;
         client.say(bytes).await;
         client.hear().await
@@ -65,13 +65,13 @@ pub struct Client {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct TestResponse {
     pub status: u16,
     pub head: String,
     pub body: String,
 }
 
-impl Said {
+impl TestResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// The next answer.
-    pub async fn hear(&mut self) -> Said {
+    pub async fn hear(&mut self) -> TestResponse {
         let end = loop {
             if let Some(end) = self.heard.windows(4).position(|four| four == b"\r\n\r\n") {
                 break end + 4;
@@ -108,7 +108,7 @@ impl Client {
         };
         let head = String::from_utf8(self.heard.drain(..end).collect()).unwrap();
         let status = head[9..12].parse().unwrap();
-        let mut said = Said { status, head, body: String::new() };
+        let mut said = TestResponse { status, head, body: String::new() };
         let length = said.header("content-length").map_or(0, |text| text.parse().unwrap());
         while self.heard.len() < length {
             assert!(self.more().await > 0, "half an answer: {said:?}");

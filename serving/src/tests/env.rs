@@ -1,7 +1,7 @@
 //! What the tests share: a service over a log that decides when it is told to.
 
-use crate::shop::Shop;
-use crate::{Config, NoExports, NoFinder, NoKeeper, NoLetters, Parts, Vitals, service};
+use crate::shop::ViewStore;
+use crate::{Config, NoExports, NoFinder, NoKeeper, NoLetters, NodeStatus, Parts, service};
 use access::root::{Purpose, Roots};
 use axum::Router;
 use axum::body::Body;
@@ -45,7 +45,7 @@ pub struct FakeLog {
 }
 
 struct State {
-    shop: Shop,
+    shop: ViewStore,
     decider: Decider,
     epochs: Epochs,
     ends: Cut,
@@ -197,7 +197,7 @@ fn count<R: Row>(standings: &mut ViewDigests, change: &Change<R>) {
 
 /// A service, its log, and its time.
 pub struct TestEnv {
-    pub shop: Shop,
+    pub shop: ViewStore,
     pub log: Arc<FakeLog>,
     pub now_ms: Arc<AtomicU64>,
     router: Router,
@@ -265,13 +265,14 @@ impl TestEnv {
         let (mut parts, log, now_ms) = TestEnv::build(Config::default());
         let mut ends = Cut::default();
         ends.set(TopicPartition::new(Topic::Policy, 0), end);
-        parts.vitals = Arc::new(move || Vitals { replay_to: Some(last), ends: ends.clone(), ..Vitals::default() });
+        parts.vitals =
+            Arc::new(move || NodeStatus { replay_to: Some(last), ends: ends.clone(), ..NodeStatus::default() });
         parts.shop.live_from(last);
         TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
     }
 
     /// A service of a node that tells this of itself.
-    pub fn with_vitals(vitals: Vitals) -> TestEnv {
+    pub fn with_vitals(vitals: NodeStatus) -> TestEnv {
         let (mut parts, log, now_ms) = TestEnv::build(Config::default());
         parts.vitals = Arc::new(move || vitals.clone());
         parts.shop.caught_up();
@@ -312,7 +313,7 @@ impl TestEnv {
     fn build(config: Config) -> (Parts, Arc<FakeLog>, Arc<AtomicU64>) {
         let now_ms = Arc::new(AtomicU64::new(1_000));
         let clock = Arc::clone(&now_ms);
-        let shop = Shop::new(&config, Arc::new(move || clock.load(Ordering::Relaxed)));
+        let shop = ViewStore::new(&config, Arc::new(move || clock.load(Ordering::Relaxed)));
         let state = State {
             shop: shop.clone(),
             decider: Decider::default(),
@@ -332,7 +333,7 @@ impl TestEnv {
             config,
             shop,
             log: Arc::clone(&log) as Arc<dyn CommandLog>,
-            vitals: Arc::new(|| Vitals { kafka: Some("127.0.0.1:9092".to_owned()), ..Vitals::default() }),
+            vitals: Arc::new(|| NodeStatus { kafka: Some("127.0.0.1:9092".to_owned()), ..NodeStatus::default() }),
             keeper: Arc::new(NoKeeper),
             letters: Arc::new(NoLetters),
             exports: Arc::new(NoExports),

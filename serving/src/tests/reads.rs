@@ -2,7 +2,7 @@
 
 use super::env::{PRODUCT, TestEnv, order};
 use crate::http::cursor::Cursor;
-use crate::{Config, Standstill, Vitals};
+use crate::{Config, NodeStatus, Standstill};
 use access::root::{Purpose, Roots};
 use dataflows::contract::epoch::Epoch;
 use serde_json::{Value, json};
@@ -339,7 +339,7 @@ async fn only_what_holds_the_log_makes_a_node_unready_and_only_when_it_has_stood
         holds_log: seconds.map(Duration::from_secs),
     };
     let read = async |standstills: Vec<Standstill>| {
-        let env = TestEnv::with_vitals(Vitals { standstills, ..Vitals::default() });
+        let env = TestEnv::with_vitals(NodeStatus { standstills, ..NodeStatus::default() });
         env.log.publish("m1", "PutPolicy", "{}");
         let (ready, status) = (env.get("/health/ready").await, env.get("/api/v1/status").await.json());
         let why = ready.json()["why"].clone();

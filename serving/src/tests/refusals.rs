@@ -1,7 +1,7 @@
 //! What is refused before a route sees it, over a socket: by its framing, its host, its origin, its size and type. And
 //! what every answer says, refusals too.
 
-use super::client::{Said, Server, get, post};
+use super::client::{Server, TestResponse, get, post};
 use crate::Config;
 
 const JSON: &str = "content-type: application/json\r\n";
@@ -17,7 +17,7 @@ fn page(method: &str, path: &str, headers: &str) -> String {
 }
 
 /// What every answer says.
-fn assert_said(said: &Said) {
+fn assert_said(said: &TestResponse) {
     let expected = [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),

@@ -26,24 +26,24 @@ use std::time::Duration;
 
 /// An index that has some epochs, and always finds `p1`.
 #[derive(Clone, Default)]
-struct Told {
+struct TestIndex {
     epoch: Arc<AtomicU64>,
     wanted: Arc<Mutex<Vec<SearchQuery>>>,
     /// What the store said of the stock of `A`.
     seen: Arc<Mutex<Vec<Option<i64>>>>,
 }
 
-struct ToldAt(Told, Epoch);
+struct ToldAt(TestIndex, Epoch);
 
-impl Told {
+impl TestIndex {
     fn newest(&self) -> Epoch {
         Epoch(self.epoch.load(Ordering::Relaxed))
     }
 }
 
-impl ProductSearch for Told {
+impl ProductSearch for TestIndex {
     fn newest(&self, least: Epoch, _: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
-        let newest = Told::newest(self);
+        let newest = TestIndex::newest(self);
         if newest < least {
             Err(EpochUnavailable::NotYet { newest })
         } else {
@@ -52,7 +52,7 @@ impl ProductSearch for Told {
     }
 
     fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable> {
-        let newest = Told::newest(self);
+        let newest = TestIndex::newest(self);
         if epoch.0 + 1 < newest.0 {
             return Err(EpochUnavailable::Forgotten { newest });
         }
@@ -89,8 +89,8 @@ impl IndexSnapshot for ToldAt {
     }
 }
 
-async fn env() -> (TestEnv, Told) {
-    let told = Told::default();
+async fn env() -> (TestEnv, TestIndex) {
+    let told = TestIndex::default();
     told.epoch.store(3, Ordering::Relaxed);
     (TestEnv::finding(Arc::new(told.clone())).await, told)
 }

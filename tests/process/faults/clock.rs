@@ -6,7 +6,7 @@ use dataflows::contract::time::Timestamp;
 use dataflows::engine::budget::Budget;
 use ingest::Clock;
 use node::config::{Flags, Settings};
-use node::{Node, Opened};
+use node::{Node, OpenNode};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,21 +35,21 @@ impl SetClock {
 }
 
 /// A node behind HTTP. Dropping it stops it in good order, since an engine waits for its workers.
-struct Served {
+struct ServedNode {
     api: Api,
-    running: Option<Running>,
+    running: Option<RunningNode>,
 }
 
-struct Running {
+struct RunningNode {
     node: Node,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     runtime: Runtime,
 }
 
-impl Drop for Served {
+impl Drop for ServedNode {
     fn drop(&mut self) {
-        let Running { node, stop, serving, runtime } = self.running.take().expect("it is stopped once");
+        let RunningNode { node, stop, serving, runtime } = self.running.take().expect("it is stopped once");
         let _ = stop.send(());
         let served = runtime.block_on(serving);
         node.stop();
@@ -57,13 +57,13 @@ impl Drop for Served {
     }
 }
 
-impl Served {
-    fn start(folder: &Path, clock: &Arc<SetClock>) -> Served {
+impl ServedNode {
+    fn start(folder: &Path, clock: &Arc<SetClock>) -> ServedNode {
         let flags = Flags { data: Some(folder.to_owned()), ..Flags::default() };
         let mut config = Settings::load(None, &[], flags).expect("the defaults are good").config();
         config.epochs.epoch_ms_max = 50;
         config.secrets_dir = Some(folder.join("secrets"));
-        let opened = Opened::new(&config, Arc::clone(clock) as Arc<dyn Clock>).expect("the folder is ours");
+        let opened = OpenNode::new(&config, Arc::clone(clock) as Arc<dyn Clock>).expect("the folder is ours");
         let bytes = Budget::new(config.serving.bytes_in_flight_max);
         let parts = opened.parts(&config, &bytes).expect("there are secrets");
         let fatal: ingest::Fatal = Arc::new(|error| panic!("the node cannot go on: {error}"));
@@ -84,7 +84,7 @@ impl Served {
             node.shop.wait_for_epoch(dataflows::contract::epoch::Epoch(1), std::time::Duration::from_secs(30)),
         );
         api.get_with("/api/v1/epochs/latest", &first).ok();
-        Served { api, running: Some(Running { node, stop, serving, runtime }) }
+        ServedNode { api, running: Some(RunningNode { node, stop, serving, runtime }) }
     }
 
     /// The time of the newest epoch, with everything that was sent before decided.
@@ -124,7 +124,7 @@ fn a_clock_that_steps_by_an_hour_moves_time_only_forward() {
     let folder = TempDir::with_prefix("tradewind-clock-").expect("there is room for a folder");
     let start = Timestamp::parse("2026-03-01T12:00:00Z").expect("a time");
     let clock = Arc::new(SetClock(AtomicI64::new(start.micros())));
-    let served = Served::start(folder.path(), &clock);
+    let served = ServedNode::start(folder.path(), &clock);
     let policy = json!({"payment_timeout_external_s": 900});
     served.api.command("PUT", "/api/v1/policy", "policy", &policy).ok();
     shop::stock(&served.api, "A", "reserve", 10);
@@ -145,7 +145,7 @@ fn a_clock_that_steps_by_an_hour_moves_time_only_forward() {
     // A restart meanwhile decides nothing otherwise.
     let digest = served.digest();
     drop(served);
-    let served = Served::start(folder.path(), &clock);
+    let served = ServedNode::start(folder.path(), &clock);
     assert_eq!(served.digest(), digest);
     assert!(served.now() > after);
 
@@ -170,7 +170,7 @@ fn a_clock_that_steps_by_an_hour_moves_time_only_forward() {
     let digest = served.digest();
     drop(served);
     std::fs::remove_dir_all(folder.path().join("checkpoints")).expect("the folder is ours");
-    let served = Served::start(folder.path(), &clock);
+    let served = ServedNode::start(folder.path(), &clock);
     assert_eq!(served.digest(), digest, "the log alone says what was decided");
     drop(served);
 }

@@ -5,7 +5,7 @@
 use super::super::env::assert_sound;
 use super::super::{Api, shop};
 use super::archive::Archive;
-use super::publisher::{Kind, Publisher, SCARCE, Sent, Told};
+use super::publisher::{Acknowledgement, Kind, Publisher, SCARCE, SentCommand};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_128;
@@ -65,7 +65,7 @@ impl Oracle {
             for told in publisher.told.drain(..) {
                 self.take(env, &told, epoch);
             }
-            let Sent { id, kind, .. } = publisher.in_flight();
+            let SentCommand { id, kind, .. } = publisher.in_flight();
             if !self.found.contains_key(&id)
                 && let Some(row) = operation(env, &id, epoch)
             {
@@ -77,8 +77,9 @@ impl Oracle {
     }
 
     /// Holds an acknowledgement against the row.
-    fn take(&mut self, env: &Api, told: &Told, epoch: u64) {
-        let Told { command: Sent { id, kind, .. }, status, code, epoch: answered, is_replayed } = told;
+    fn take(&mut self, env: &Api, told: &Acknowledgement, epoch: u64) {
+        let Acknowledgement { command: SentCommand { id, kind, .. }, status, code, epoch: answered, is_replayed } =
+            told;
         let Some(row) = operation(env, id, epoch) else {
             self.lost += 1;
             panic!("{id} was acknowledged with {status}, and is lost at epoch {epoch}; lost {}", self.lost);

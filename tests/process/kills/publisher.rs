@@ -18,12 +18,12 @@ pub struct Publisher {
     thread: u64,
     next: u64,
     /// What was acknowledged since the last check.
-    pub told: Vec<Told>,
+    pub told: Vec<Acknowledgement>,
 }
 
 /// An acknowledgement.
-pub struct Told {
-    pub command: Sent,
+pub struct Acknowledgement {
+    pub command: SentCommand,
     pub status: u16,
     pub code: Option<String>,
     /// The epoch of the answer.
@@ -32,7 +32,7 @@ pub struct Told {
 }
 
 /// A command that follows from who sends it, and its place.
-pub struct Sent {
+pub struct SentCommand {
     pub id: String,
     pub kind: Kind,
     method: &'static str,
@@ -56,8 +56,8 @@ pub enum Kind {
     Opening,
 }
 
-impl Sent {
-    fn of(thread: u64, n: u64) -> Sent {
+impl SentCommand {
+    fn of(thread: u64, n: u64) -> SentCommand {
         let (id, before) = (format!("{thread}-{n}"), format!("{thread}-{}", n.saturating_sub(1)));
         let (kind, path, body) = match n % KINDS {
             0 => (Kind::Scarce, "orders".to_owned(), shop::order("SCARCE", 1)),
@@ -72,7 +72,7 @@ impl Sent {
             }
         };
         // Each kind now and then.
-        Sent { id, kind, method: "POST", path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
+        SentCommand { id, kind, method: "POST", path: format!("/api/v1/{path}"), body, is_async: n.is_multiple_of(3) }
     }
 }
 
@@ -82,8 +82,8 @@ impl Publisher {
     }
 
     /// What may be in the log, and was not acknowledged.
-    pub fn in_flight(&self) -> Sent {
-        Sent::of(self.thread, self.next)
+    pub fn in_flight(&self) -> SentCommand {
+        SentCommand::of(self.thread, self.next)
     }
 
     /// Sends the next command; nothing if it was not acknowledged.
@@ -100,7 +100,7 @@ impl Publisher {
             503 => return None,
             _ => panic!("{} is answered with {answer:?}", command.id),
         };
-        self.told.push(Told {
+        self.told.push(Acknowledgement {
             status: answer.status,
             code,
             epoch: answer.header("tradewind-epoch").parse().ok(),
@@ -127,9 +127,9 @@ pub fn publish_until(
         let is_over = &is_over;
         let reading = scope.spawn(move || read_until(&reader, is_over));
         for publisher in publishers {
-            let (api, left) = (Api::new(api.base()), Left(&counts, &more));
+            let (api, left) = (Api::new(api.base()), PublisherCount(&counts, &more));
             scope.spawn(move || {
-                let Left(counts, more) = &left;
+                let PublisherCount(counts, more) = &left;
                 while publisher.publish(&api).is_some() {
                     lock(counts).acknowledged += 1;
                     more.notify_one();
@@ -173,9 +173,9 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 }
 
 /// A publisher that counts until it goes, however it goes.
-struct Left<'a>(&'a Mutex<Counts>, &'a Condvar);
+struct PublisherCount<'a>(&'a Mutex<Counts>, &'a Condvar);
 
-impl Drop for Left<'_> {
+impl Drop for PublisherCount<'_> {
     fn drop(&mut self) {
         lock(self.0).publishing -= 1;
         self.1.notify_one();

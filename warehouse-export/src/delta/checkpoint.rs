@@ -23,15 +23,15 @@ type PartitionValues = BTreeMap<String, Option<String>>;
 type Part<A> = fn(&Action) -> Option<&A>;
 
 /// The fields of one kind of action, as they become a column of structs.
-struct Column<'a, A> {
+struct ActionColumn<'a, A> {
     actions: &'a [Action],
     part: Part<A>,
     fields: Vec<(&'static str, ArrayRef)>,
 }
 
-impl<'a, A: 'a> Column<'a, A> {
+impl<'a, A: 'a> ActionColumn<'a, A> {
     fn new(actions: &'a [Action], part: Part<A>) -> Self {
-        Column { actions, part, fields: Vec::new() }
+        ActionColumn { actions, part, fields: Vec::new() }
     }
 
     fn parts(&self) -> impl Iterator<Item = Option<&'a A>> {
@@ -105,29 +105,29 @@ impl<'a, A: 'a> Column<'a, A> {
 const BATCH_ACTIONS: usize = 1_024;
 
 fn batch(actions: &[Action]) -> Result<RecordBatch, ParquetError> {
-    let txn = Column::<Txn>::new(actions, |action| action.txn.as_ref())
+    let txn = ActionColumn::<Txn>::new(actions, |action| action.txn.as_ref())
         .text("appId", |txn| Some(&txn.app_id))
         .long("version", |txn| Some(txn.version))
         .long("lastUpdated", |txn| txn.last_updated);
-    let add = Column::<Add>::new(actions, |action| action.add.as_ref())
+    let add = ActionColumn::<Add>::new(actions, |action| action.add.as_ref())
         .text("path", |add| Some(&add.path))
         .map("partitionValues", |add| Some(&add.partition_values), Option::as_deref)?
         .long("size", |add| Some(add.size))
         .long("modificationTime", |add| Some(add.modification_time))
         .boolean("dataChange", |add| add.data_change)
         .text("stats", |add| add.stats.as_deref());
-    let remove = Column::<Remove>::new(actions, |action| action.remove.as_ref())
+    let remove = ActionColumn::<Remove>::new(actions, |action| action.remove.as_ref())
         .text("path", |remove| Some(&remove.path))
         .long("deletionTimestamp", |remove| remove.deletion_timestamp)
         .boolean("dataChange", |remove| remove.data_change)
         .boolean("extendedFileMetadata", |remove| remove.extended_file_metadata)
         .map("partitionValues", |remove| remove.partition_values.as_ref(), Option::as_deref)?
         .long("size", |remove| remove.size);
-    let format = Column::<MetaData>::new(actions, |action| action.meta_data.as_ref())
+    let format = ActionColumn::<MetaData>::new(actions, |action| action.meta_data.as_ref())
         .text("provider", |meta| Some(&meta.format.provider))
         .map("options", |meta| Some(&meta.format.options), |value| Some(value))?
         .array()?;
-    let meta_data = Column::<MetaData>::new(actions, |action| action.meta_data.as_ref())
+    let meta_data = ActionColumn::<MetaData>::new(actions, |action| action.meta_data.as_ref())
         .text("id", |meta| Some(&meta.id))
         .text("name", |meta| meta.name.as_deref())
         .field("format", format)
@@ -135,7 +135,7 @@ fn batch(actions: &[Action]) -> Result<RecordBatch, ParquetError> {
         .list("partitionColumns", |meta| &meta.partition_columns)
         .map("configuration", |meta| Some(&meta.configuration), |value| Some(value))?
         .long("createdTime", |meta| meta.created_time);
-    let protocol = Column::<Protocol>::new(actions, |action| action.protocol.as_ref())
+    let protocol = ActionColumn::<Protocol>::new(actions, |action| action.protocol.as_ref())
         .integer("minReaderVersion", |protocol| protocol.min_reader_version)
         .integer("minWriterVersion", |protocol| protocol.min_writer_version);
     let columns = [

@@ -13,4 +13,4 @@ mod tests;
 pub use state::State;
 pub use stats::{ReadStats, Stats};
 pub(crate) use table::put;
-pub use table::{About, CHECKPOINT_COMMITS, Kept, Table, millis};
+pub use table::{About, CHECKPOINT_COMMITS, Retention, Table, millis};

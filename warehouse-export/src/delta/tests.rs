@@ -1,6 +1,6 @@
 //! What a table does with a log that others have touched, and with one of its own that is damaged.
 
-use super::{About, CHECKPOINT_COMMITS, Kept, Table};
+use super::{About, CHECKPOINT_COMMITS, Retention, Table};
 use crate::Error;
 use crate::place::Folder;
 use crate::schema::{Cell, Column, Date, Kind, Schema};
@@ -17,7 +17,7 @@ fn schema(columns: &[Column]) -> Schema {
 
 const COLUMNS: [Column; 2] = [Column::id("id"), Column::new("quantity", Kind::Long)];
 
-const KEPT: Kept = Kept { replaced_ms: 3_600_000, log_ms: 30 * 86_400_000 };
+const KEPT: Retention = Retention { replaced_ms: 3_600_000, log_ms: 30 * 86_400_000 };
 
 fn open(home: &Path, columns: &[Column]) -> Result<Table, Error> {
     Table::open(Arc::new(Folder::new(home)), schema(columns), KEPT)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
+pub struct CommitSummary {
     /// The newest epoch that all tables hold.
     pub epoch: Epoch,
     /// How many tables got something.
@@ -20,7 +20,7 @@ pub struct Committed {
     pub bytes: u64,
 }
 
-impl Committed {
+impl CommitSummary {
     pub(super) fn count(&mut self, rows: usize, add: &Add) {
         self.rows += rows as u64;
         self.bytes += u64::try_from(add.size).unwrap_or(0);
@@ -47,7 +47,7 @@ pub fn commit_rows(
     after: Epoch,
     about: About,
     days: BTreeMap<Date, Vec<Row>>,
-    committed: &mut Committed,
+    committed: &mut CommitSummary,
 ) -> Result<(), Error> {
     let name = file_name(table, after, about.epoch);
     let mut actions = Vec::new();

@@ -1,6 +1,6 @@
 //! The exporter's limits.
 
-use crate::delta::Kept;
+use crate::delta::Retention;
 
 /// The limits. They decide where files end and when they are deleted; a table whose files were cut by others stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(super) fn kept(&self, is_current: bool) -> Kept {
+    pub(super) fn kept(&self, is_current: bool) -> Retention {
         let replaced_s = if is_current { self.grace_current_s } else { self.grace_s };
-        Kept { replaced_ms: i64::from(replaced_s) * 1_000, log_ms: i64::from(self.log_days) * 86_400_000 }
+        Retention { replaced_ms: i64::from(replaced_s) * 1_000, log_ms: i64::from(self.log_days) * 86_400_000 }
     }
 }

@@ -18,7 +18,7 @@ mod view;
 use crate::Error;
 use crate::delta::{About, Table, millis};
 use crate::input::{EpochInput, EventInput};
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::schema::{Date, Row};
 use crate::tables::{Event, FACTS, Fact};
 use commit::{commit_rows, may_be_committed};
@@ -29,10 +29,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::ViewTables;
 
-pub use commit::Committed;
+pub use commit::CommitSummary;
 pub use config::Config;
 pub use gaps::Gap;
-pub use upkeep::{Files, Standing};
+pub use upkeep::{FileCounts, TableStatus};
 pub use verify::{Problem, RowsOfView};
 
 /// A table of facts, and the rows that wait for the next cut.
@@ -44,7 +44,7 @@ struct FactTable {
 
 /// The exporter.
 pub struct Exporter {
-    place: Arc<dyn Place>,
+    place: Arc<dyn TableStore>,
     config: Config,
     facts: Vec<FactTable>,
     views: BTreeMap<View, ViewTables>,
@@ -60,7 +60,7 @@ pub struct Exporter {
 
 impl Exporter {
     /// Opens the tables, and makes those that are not there.
-    pub fn open(place: Arc<dyn Place>, config: Config) -> Result<Exporter, Error> {
+    pub fn open(place: Arc<dyn TableStore>, config: Config) -> Result<Exporter, Error> {
         place.clear_staging().map_err(|source| Error::Io {
             doing: "clearing",
             file: place.describe("_staging"),
@@ -137,7 +137,7 @@ impl Exporter {
 
     /// Takes an epoch; one that is held is passed by. Commits if it ends at a cut. After an error the exporter is opened
     /// again.
-    pub fn take(&mut self, input: &EpochInput) -> Result<Option<Committed>, Error> {
+    pub fn take(&mut self, input: &EpochInput) -> Result<Option<CommitSummary>, Error> {
         let expected = self.next();
         if input.epoch < expected {
             return Ok(None);
@@ -183,10 +183,10 @@ impl Exporter {
     }
 
     /// Commits everything that was taken.
-    fn commit(&mut self, now_ms: i64) -> Result<Committed, Error> {
+    fn commit(&mut self, now_ms: i64) -> Result<CommitSummary, Error> {
         let (after, epoch) = (self.cut.0, self.taken.0);
         let about = About { operation: "WRITE", epoch, now_ms };
-        let mut committed = Committed { epoch, ..Committed::default() };
+        let mut committed = CommitSummary { epoch, ..CommitSummary::default() };
         for FactTable { fact: _, table, rows } in &mut self.facts {
             if !rows.is_empty() {
                 let after = after.max(table.epoch());

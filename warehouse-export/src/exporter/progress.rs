@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::delta::put;
-use crate::place::Place;
+use crate::place::TableStore;
 use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct Progress {
 
 impl Progress {
     /// What the file says; none if there is none.
-    pub fn read(place: &dyn Place) -> Result<Option<Progress>, Error> {
+    pub fn read(place: &dyn TableStore) -> Result<Option<Progress>, Error> {
         let bytes = match place.read(FILE) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// Writes the file.
-    pub fn write(&self, place: &dyn Place) -> Result<(), Error> {
+    pub fn write(&self, place: &dyn TableStore) -> Result<(), Error> {
         put(place, FILE, &serde_json::to_vec(self).expect("it has only texts and numbers"))
     }
 

@@ -4,12 +4,12 @@ use super::{Config, Exporter};
 use crate::Error;
 use crate::delta::CHECKPOINT_COMMITS;
 use crate::input::{ChangeInput, EpochInput, EventInput};
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::schema::{Cell, Row};
 use crate::tables::{FACTS, row};
 use crate::testing::flaky::{Death, Flaky};
 use crate::testing::home::{Home, Where};
-use crate::testing::meddled::Meddled;
+use crate::testing::meddled::ConcurrentWriter;
 use crate::testing::readers;
 use crate::testing::shop::{Numbers, Shop};
 use dataflows::contract::epoch::Epoch;
@@ -44,7 +44,7 @@ pub(super) fn epochs(seed: u64, count: usize) -> (Shop, Vec<EpochInput>) {
 pub(super) const PLACES: [Where; 2] = [Where::Folder, Where::Objects];
 
 /// Takes what the tables do not hold, up to the end or to the first error.
-pub(super) fn export(place: Arc<dyn Place>, config: Config, epochs: &[EpochInput]) -> Result<Exporter, Error> {
+pub(super) fn export(place: Arc<dyn TableStore>, config: Config, epochs: &[EpochInput]) -> Result<Exporter, Error> {
     let mut exporter = Exporter::open(place, config)?;
     let after = exporter.committed().0 as usize;
     for input in &epochs[after..] {
@@ -236,11 +236,11 @@ fn two_writers_of_the_same_tables_hear_of_each_other_and_tear_nothing() {
         other.compact().unwrap();
         other.vacuum(-1).unwrap();
     };
-    let place = Arc::new(Meddled { place: home.place(), meddle: Box::new(meddle) });
+    let place = Arc::new(ConcurrentWriter { place: home.place(), meddle: Box::new(meddle) });
     let (mut raced, mut lost) = (0, 0);
     // When it is opened again after every error.
     loop {
-        match export(Arc::clone(&place) as Arc<dyn Place>, CONFIG, &epochs) {
+        match export(Arc::clone(&place) as Arc<dyn TableStore>, CONFIG, &epochs) {
             Ok(_) => break,
             Err(Error::Raced { .. }) => raced += 1,
             // The other one has deleted what was read before it was replaced.

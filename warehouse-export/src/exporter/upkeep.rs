@@ -21,7 +21,7 @@ pub const MERGED_BYTES_MAX: i64 = SMALL_FILE_BYTES;
 
 /// How a table stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct TableStatus {
     /// Its name.
     pub table: String,
     /// The newest epoch that changed it.
@@ -42,7 +42,7 @@ pub struct Standing {
 
 /// How many files all tables have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Files {
+pub struct FileCounts {
     /// All.
     pub count: usize,
     /// Those that `compact` might merge: the small ones, but not those of current rows.
@@ -142,10 +142,10 @@ fn vacuum(table: &Table, age_ms: i64) -> Result<usize, Error> {
 
 impl Exporter {
     /// How every table stands.
-    pub fn standings(&self) -> Vec<Standing> {
+    pub fn standings(&self) -> Vec<TableStatus> {
         let standing = |table: &Table| {
             let adds = || table.state().adds.values();
-            Standing {
+            TableStatus {
                 table: table.schema().table.clone(),
                 epoch: table.epoch().0,
                 version: table.version(),
@@ -160,8 +160,8 @@ impl Exporter {
     }
 
     /// How many files all tables have.
-    pub fn files(&self) -> Files {
-        let mut files = Files::default();
+    pub fn files(&self) -> FileCounts {
+        let mut files = FileCounts::default();
         for table in self.tables() {
             for add in table.state().adds.values() {
                 files.count += 1;

@@ -2,14 +2,14 @@
 //! a change is found by reading one file, and nothing is held in memory between commits. `<view>_changes` is always
 //! committed first: the rows before its changes are in the other table only until that one goes on.
 
-use super::commit::{Committed, commit_rows, file_name};
+use super::commit::{CommitSummary, commit_rows, file_name};
 use super::config::{CURRENT_FILES, CURRENT_ROWS_MAX, Config};
 use super::gaps::lack;
 use crate::Error;
 use crate::delta::action::{Action, Add};
 use crate::delta::{About, ReadStats, Table, millis};
 use crate::input::{ChangeInput, EpochInput};
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::schema::{Cell, Date, Row};
 use crate::tables::{row, schemas};
 use dataflows::contract::epoch::Epoch;
@@ -60,7 +60,7 @@ fn changed(row: &Row, diff: i64, epoch: Epoch) -> Row {
 
 impl ViewTables {
     /// Opens the tables of a view, or makes them.
-    pub fn open(place: &Arc<dyn Place>, view: View, config: &Config) -> Result<ViewTables, Error> {
+    pub fn open(place: &Arc<dyn TableStore>, view: View, config: &Config) -> Result<ViewTables, Error> {
         let (changes, current) = schemas(view);
         let changes = Table::open(Arc::clone(place), changes, config.kept(false))?;
         let current = Table::open(Arc::clone(place), current, config.kept(true))?;
@@ -128,7 +128,7 @@ impl ViewTables {
             self.take(state, &ChangeInput { view, key, value: None })?;
         }
         let about = About { operation: "WRITE", epoch: state.epoch, now_ms: millis(state.now) };
-        self.commit(after, about, rows_max, &mut Committed::default())
+        self.commit(after, about, rows_max, &mut CommitSummary::default())
     }
 
     /// The files of the current rows, in the order of their keys.
@@ -155,7 +155,7 @@ impl ViewTables {
         after: Epoch,
         about: About,
         rows_max: usize,
-        committed: &mut Committed,
+        committed: &mut CommitSummary,
     ) -> Result<(), Error> {
         let ranges = self.ranges()?;
         // The file of a key is the last that begins at it or before it; the first takes what is before all.
@@ -232,7 +232,7 @@ impl ViewTables {
     }
 
     /// Writes the rows that are ready, as equal files.
-    fn write(&self, about: About, work: &mut Work, committed: &mut Committed) -> Result<(), Error> {
+    fn write(&self, about: About, work: &mut Work, committed: &mut CommitSummary) -> Result<(), Error> {
         let Some((_, rows)) = work.carried.take() else { return Ok(()) };
         let mut rows: Vec<Row> = rows.into_values().collect();
         let files = rows.len().div_ceil(work.rows_max).max(1);

@@ -3,7 +3,7 @@
 //! On `std` and not on `object_store`'s file system: that one does not sync what it deletes, leaves what a crash left half
 //! written beside the tables for ever, and brings tokio with it.
 
-use super::Place;
+use super::TableStore;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ fn delete(path: &Path) -> io::Result<bool> {
     }
 }
 
-impl Place for Folder {
+impl TableStore for Folder {
     fn describe(&self, path: &str) -> String {
         self.path(path).display().to_string()
     }

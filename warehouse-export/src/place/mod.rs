@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// A place for files; paths have `/` between their parts.
-pub trait Place: Send + Sync {
+pub trait TableStore: Send + Sync {
     /// For messages: a file's full name.
     fn describe(&self, path: &str) -> String;
 
@@ -67,6 +67,6 @@ pub struct Requests {
 
 /// No object store is built in.
 #[cfg(not(feature = "export-cloud"))]
-pub fn open(url: &str, _: Requests) -> Result<Arc<dyn Place>, Error> {
+pub fn open(url: &str, _: Requests) -> Result<Arc<dyn TableStore>, Error> {
     Err(Error::Address { url: url.to_owned(), why: format!("allowed is {}", address::ALLOWED) })
 }

@@ -1,7 +1,7 @@
 //! An object store: Azure's, Amazon's, Google's, or one in memory for tests. An object appears whole, so nothing is staged;
 //! the names of commits are taken by whoever is first. Not for which store it is, nor for what carries out its requests.
 
-use super::{Place, Wait};
+use super::{TableStore, Wait};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use std::future::Future;
@@ -54,7 +54,7 @@ fn io_error(error: object_store::Error) -> io::Error {
     io::Error::new(kind, error.to_string())
 }
 
-impl Place for Objects {
+impl TableStore for Objects {
     fn describe(&self, path: &str) -> String {
         format!("{}/{path}", self.url)
     }

@@ -1,6 +1,6 @@
 //! Views for DuckDB.
 
-use super::{Files, Words, revenue};
+use super::{TableFiles, Words, revenue};
 use crate::schema::{DATE, Kind};
 
 fn kind(kind: Kind) -> &'static str {
@@ -27,8 +27,8 @@ fn quoted(file: &str) -> String {
     text + "'"
 }
 
-fn view(table: &Files) -> String {
-    let Files { schema, files } = table;
+fn view(table: &TableFiles) -> String {
+    let TableFiles { schema, files } = table;
     let names: Vec<String> = table.names().map(|name| format!("\"{name}\"")).collect();
     let columns = schema.columns.iter().map(|column| (column.name, kind(column.kind)));
     let columns = columns.chain(schema.is_dated.then_some((DATE, "DATE")));
@@ -55,7 +55,7 @@ fn view(table: &Files) -> String {
     sql + "\n);\n"
 }
 
-pub fn views(root: &str, tables: &[Files]) -> String {
+pub fn views(root: &str, tables: &[TableFiles]) -> String {
     let words = Words { month: "strftime(occurred_at AT TIME ZONE 'UTC', '%Y-%m')", text: "VARCHAR", length: "length" };
     let mut sql = format!(
         "-- Views over the tables in {}, for DuckDB. They name the files of now: print them again for newer rows, at the\n\

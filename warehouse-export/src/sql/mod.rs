@@ -9,7 +9,7 @@ mod synapse;
 
 use crate::Error;
 use crate::delta::Table;
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::schema::{Column, DATE, Schema};
 use crate::tables::{FACTS, schemas};
 use dataflows::shop::row::View;
@@ -29,20 +29,20 @@ pub enum Dialect {
 }
 
 /// A table, and the full names of the files that it is made of.
-struct Files {
+struct TableFiles {
     schema: Schema,
     files: Vec<String>,
 }
 
 /// The views of the tables at a place that has this URL. Writes nothing.
-pub fn views(dialect: Dialect, place: &Arc<dyn Place>, url: &str) -> Result<String, Error> {
+pub fn views(dialect: Dialect, place: &Arc<dyn TableStore>, url: &str) -> Result<String, Error> {
     let root = url.strip_prefix("file://").unwrap_or(url).trim_end_matches('/');
     let of_views = View::ALL.iter().flat_map(|view| <[Schema; 2]>::from(schemas(*view)));
     let mut tables = Vec::new();
     for schema in FACTS.iter().map(|fact| fact.schema()).chain(of_views) {
         let files = Table::live_files(Arc::clone(place), schema.clone())?;
         let files = files.into_iter().map(|file| format!("{root}/{}/{file}", schema.table)).collect();
-        tables.push(Files { schema, files });
+        tables.push(TableFiles { schema, files });
     }
     Ok(match dialect {
         Dialect::Duckdb => duckdb::views(root, &tables),
@@ -52,7 +52,7 @@ pub fn views(dialect: Dialect, place: &Arc<dyn Place>, url: &str) -> Result<Stri
     })
 }
 
-impl Files {
+impl TableFiles {
     /// The names of its columns, with the partition's.
     fn names(&self) -> impl Iterator<Item = &'static str> {
         let names = self.schema.columns.iter().map(|Column { name, kind: _, is_id: _ }| *name);

@@ -1,6 +1,6 @@
 //! Frames for polars, in Python: a lazy one of each table under its name.
 
-use super::{Files, Words, revenue};
+use super::{TableFiles, Words, revenue};
 use crate::schema::{DATE, Kind};
 use serde_json::json;
 
@@ -30,14 +30,14 @@ def _table(files, schema):
 
 "#;
 
-pub fn views(root: &str, tables: &[Files]) -> String {
+pub fn views(root: &str, tables: &[TableFiles]) -> String {
     let words = Words { month: "STRFTIME(occurred_at, '%Y-%m')", text: "VARCHAR", length: "LENGTH" };
     let mut code = format!(
         "# Lazy frames over the tables in {}, for polars. They name the files of now: print them again for newer rows,\n\
          # at the latest when replaced files are deleted (export.grace_current_s, export.grace_s).\n{BEGIN}",
         root.replace('\n', " ")
     );
-    for Files { schema, files } in tables {
+    for TableFiles { schema, files } in tables {
         let columns = schema.columns.iter().map(|column| (column.name, kind(column.kind)));
         let columns = columns.chain(schema.is_dated.then_some((DATE, "pl.Date")));
         let columns: Vec<String> = columns.map(|(name, kind)| format!("\"{name}\": {kind}")).collect();

@@ -1,6 +1,6 @@
 //! Views for Synapse serverless, which reads Delta tables of reader version 1 by itself.
 
-use super::{Files, Words, revenue};
+use super::{TableFiles, Words, revenue};
 use crate::schema::{Column, DATE, Kind};
 
 /// An id has at most 128 characters, of up to four bytes.
@@ -23,7 +23,7 @@ fn location(url: &str) -> Option<String> {
     Some(format!("https://{account}/{container}/{folder}"))
 }
 
-pub fn views(url: &str, tables: &[Files]) -> String {
+pub fn views(url: &str, tables: &[TableFiles]) -> String {
     let words = Words { month: "CONVERT(char(7), occurred_at, 126)", text: "varchar(max)", length: "LEN" };
     let location = location(url.trim_end_matches('/'));
     let location = location.as_deref().unwrap_or("https://<account>.dfs.core.windows.net/<container>/<folder>");
@@ -34,7 +34,7 @@ pub fn views(url: &str, tables: &[Files]) -> String {
          CREATE EXTERNAL DATA SOURCE shop WITH (LOCATION = '{}');\nGO\n",
         location.replace('\'', "''")
     );
-    for Files { schema, files: _ } in tables {
+    for TableFiles { schema, files: _ } in tables {
         let columns = schema.columns.iter().map(|column| format!("[{}] {}", column.name, kind(column)));
         let columns: Vec<String> = columns.chain(schema.is_dated.then(|| format!("[{DATE}] date"))).collect();
         sql += &format!(

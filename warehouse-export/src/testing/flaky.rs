@@ -2,7 +2,7 @@
 //! until it is opened anew.
 
 use super::home::Home;
-use crate::place::{Folder, Place};
+use crate::place::{Folder, TableStore};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ impl Death {
 }
 
 pub struct Flaky {
-    place: Arc<dyn Place>,
+    place: Arc<dyn TableStore>,
     /// The same, if it is a folder, where a file is put in place in two steps.
     folder: Option<Folder>,
     /// How many steps are left, and how the last of them ends; none is left when it is dead.
@@ -75,7 +75,7 @@ impl Flaky {
     }
 }
 
-impl Place for Flaky {
+impl TableStore for Flaky {
     fn describe(&self, path: &str) -> String {
         self.place.describe(path)
     }

@@ -1,7 +1,7 @@
 //! Where the tables of a test are: a folder on the disk, or an object store in memory.
 
 use crate::place::objects::Objects;
-use crate::place::{Folder, Place, Request};
+use crate::place::{Folder, Request, TableStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ impl Home {
         }
     }
 
-    pub fn place(&self) -> Arc<dyn Place> {
+    pub fn place(&self) -> Arc<dyn TableStore> {
         match self {
             Home::Folder(home) => Arc::new(Folder::new(home.path())),
             Home::Objects(objects) => Arc::new(objects.clone()),

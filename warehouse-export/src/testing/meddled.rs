@@ -1,16 +1,16 @@
 //! A place where somebody else writes too, and always at the worst moment: right before a name is taken.
 
-use crate::place::Place;
+use crate::place::TableStore;
 use std::io;
 use std::sync::Arc;
 
-pub struct Meddled {
-    pub place: Arc<dyn Place>,
+pub struct ConcurrentWriter {
+    pub place: Arc<dyn TableStore>,
     /// What the other one does then.
     pub meddle: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Place for Meddled {
+impl TableStore for ConcurrentWriter {
     fn describe(&self, path: &str) -> String {
         self.place.describe(path)
     }

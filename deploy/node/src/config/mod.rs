@@ -4,7 +4,7 @@
 mod keys;
 mod settings;
 
-pub use keys::{Allowed, KEYS, Key, Value, WORKERS_MAX};
+pub use keys::{KEYS, Key, KeyDomain, Value, WORKERS_MAX};
 pub use settings::{Flags, Origin, Settings};
 
 use serving::http::places::Network;
@@ -84,29 +84,29 @@ impl Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The embedded log.
-    pub log: Log,
+    pub log: LogConfig,
     /// The log of a cluster.
-    pub kafka: Kafka,
+    pub kafka: KafkaConfig,
     /// When epochs are cut.
-    pub epochs: Epochs,
+    pub epochs: EpochsConfig,
     /// How the dataflow runs.
-    pub engine: Engine,
+    pub engine: EngineConfig,
     /// How answers are served.
-    pub serving: Serving,
+    pub serving: ServingConfig,
     /// When the state is kept.
     pub checkpoints: ingest::checkpoint::CheckpointConfig,
     /// What is published.
-    pub outputs: Outputs,
+    pub outputs: OutputsConfig,
     /// What searches leave behind.
-    pub search: Search,
+    pub search: SearchConfig,
     /// What is written as tables.
-    pub export: Export,
+    pub export: ExportConfig,
     /// How many dead letters may wait.
     pub dead_letters: ingest::dead_letters::DeadLetterConfig,
     /// Where secrets are kept; none: beside the data folder.
     pub secrets_dir: Option<PathBuf>,
     /// How the process logs.
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetryConfig,
     /// Where `serving.listen` comes from.
     listen_origin: Origin,
     /// Where `admin.listen` comes from.
@@ -116,7 +116,7 @@ pub struct Config {
 /// `[log]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table of keys documents them")]
-pub struct Log {
+pub struct LogConfig {
     pub data_dir: PathBuf,
     pub partitions: u32,
     pub segment_bytes: u64,
@@ -130,7 +130,7 @@ pub struct Log {
 
 /// `[outputs]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outputs {
+pub struct OutputsConfig {
     /// Whether anything is published.
     pub publish: bool,
     /// How long it is kept in the embedded log.
@@ -143,7 +143,7 @@ pub struct Outputs {
     pub stalled_s: u64,
 }
 
-impl Outputs {
+impl OutputsConfig {
     /// How long outputs are kept in the embedded log.
     pub const fn retention_ms(&self) -> u64 {
         self.retention_s * 1_000
@@ -152,7 +152,7 @@ impl Outputs {
 
 /// `[search]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Search {
+pub struct SearchConfig {
     /// Whether searches are published as observations.
     pub publish_activity: bool,
     /// How many searches of an address are observed in an hour.
@@ -167,7 +167,7 @@ pub struct Search {
 
 /// `[export]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export {
+pub struct ExportConfig {
     /// Whether anything is written.
     pub tables: bool,
     /// Where; none: in the folder of all state.
@@ -185,9 +185,9 @@ pub struct Export {
 /// `[kafka]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table of keys documents them")]
-pub struct Kafka {
+pub struct KafkaConfig {
     pub bootstrap: String,
-    pub listen: Option<KafkaListen>,
+    pub listen: Option<KafkaListenConfig>,
     pub listen_connections_max: usize,
     pub groups_max: usize,
     pub fetch_bytes_max: usize,
@@ -201,7 +201,7 @@ pub struct Kafka {
 
 /// Where Kafka clients are listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KafkaListen {
+pub struct KafkaListenConfig {
     /// The address.
     pub address: SocketAddr,
     /// Whether nobody asked for it, so that another port will do.
@@ -211,7 +211,7 @@ pub struct KafkaListen {
 /// `[epochs]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table of keys documents them")]
-pub struct Epochs {
+pub struct EpochsConfig {
     pub epoch_ms_min: u64,
     pub epoch_ms_max: u64,
     pub records_max: u64,
@@ -223,7 +223,7 @@ pub struct Epochs {
 
 /// `[engine]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Engine {
+pub struct EngineConfig {
     /// How many threads run the dataflow.
     pub workers: usize,
     /// How many bytes of records are read ahead.
@@ -237,7 +237,7 @@ pub struct Engine {
 /// `[serving]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table of keys documents them")]
-pub struct Serving {
+pub struct ServingConfig {
     pub listen: SocketAddr,
     pub operators_listen: Option<SocketAddr>,
     pub operators_connections_max: usize,
@@ -272,7 +272,7 @@ pub struct Serving {
 
 /// `[telemetry]`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     /// The least that is logged.
     pub log_level: LogLevel,
     /// As what it is written.
@@ -307,7 +307,7 @@ impl Settings {
         Config {
             log: self.log(),
             kafka: self.kafka(),
-            epochs: Epochs {
+            epochs: EpochsConfig {
                 epoch_ms_min: self.number("epochs.epoch_ms_min"),
                 epoch_ms_max: self.number("epochs.epoch_ms_max"),
                 records_max: self.number("epochs.records_max"),
@@ -316,7 +316,7 @@ impl Settings {
                 retry_ms_min: self.number("epochs.retry_ms_min"),
                 retry_ms_max: self.number("epochs.retry_ms_max"),
             },
-            engine: Engine {
+            engine: EngineConfig {
                 workers: self.count("engine.workers"),
                 held_bytes_max: self.count("engine.held_bytes_max"),
                 slow_epoch: Duration::from_millis(self.number("engine.slow_epoch_ms")),
@@ -341,7 +341,7 @@ impl Settings {
                     _ => ingest::checkpoint::LogRetention::Needed,
                 },
             },
-            outputs: Outputs {
+            outputs: OutputsConfig {
                 publish: self.text("outputs.publish") == "all",
                 retention_s: self.number("outputs.retention_s"),
                 segment_bytes: self.number("outputs.segment_bytes"),
@@ -361,8 +361,8 @@ impl Settings {
         }
     }
 
-    fn search(&self) -> Search {
-        Search {
+    fn search(&self) -> SearchConfig {
+        SearchConfig {
             publish_activity: self.text("search.publish_activity") == "all",
             observe_anonymous: u32::try_from(self.number("search.observe_anonymous")).expect("the table bounds it"),
             facet_bytes_max: self.count("search.facet_bytes_max"),
@@ -371,8 +371,8 @@ impl Settings {
         }
     }
 
-    fn log(&self) -> Log {
-        Log {
+    fn log(&self) -> LogConfig {
+        LogConfig {
             data_dir: self.text("log.data_dir").into(),
             partitions: u32::try_from(self.number("log.partitions")).expect("the table bounds it"),
             segment_bytes: self.number("log.segment_bytes"),
@@ -400,8 +400,8 @@ impl Settings {
         }
     }
 
-    fn export(&self) -> Export {
-        Export {
+    fn export(&self) -> ExportConfig {
+        ExportConfig {
             tables: self.text("export.tables") == "all",
             address: warehouse_export::place::Address::read(self.text("export.url")),
             clouds: self.clouds().to_vec(),
@@ -411,10 +411,10 @@ impl Settings {
         }
     }
 
-    fn kafka(&self) -> Kafka {
+    fn kafka(&self) -> KafkaConfig {
         let text = |name: &str| self.text(name).to_owned();
         let small = |name: &str| u32::try_from(self.number(name)).expect("the table bounds it");
-        Kafka {
+        KafkaConfig {
             bootstrap: text("kafka.bootstrap"),
             listen: self.kafka_listen(),
             listen_connections_max: self.count("kafka.listen_connections_max"),
@@ -436,13 +436,13 @@ impl Settings {
     }
 
     /// Where nothing can be read as an address, nobody listens.
-    fn kafka_listen(&self) -> Option<KafkaListen> {
+    fn kafka_listen(&self) -> Option<KafkaListenConfig> {
         let address = self.text("kafka.listen").parse().ok()?;
-        Some(KafkaListen { address, is_default: self.get("kafka.listen").1 == Origin::Default })
+        Some(KafkaListenConfig { address, is_default: self.get("kafka.listen").1 == Origin::Default })
     }
 
-    fn serving(&self) -> Serving {
-        Serving {
+    fn serving(&self) -> ServingConfig {
+        ServingConfig {
             listen: self.text("serving.listen").parse().expect("only addresses are allowed"),
             operators_listen: self.text("admin.listen").parse().ok(),
             operators_connections_max: self.count("admin.connections_max"),
@@ -476,7 +476,7 @@ impl Settings {
         }
     }
 
-    fn telemetry(&self) -> Telemetry {
+    fn telemetry(&self) -> TelemetryConfig {
         let log_level = match self.text("telemetry.log_level") {
             "error" => LogLevel::Error,
             "warn" => LogLevel::Warn,
@@ -489,7 +489,7 @@ impl Settings {
             "json" => LogFormat::Json,
             _ => LogFormat::Auto,
         };
-        Telemetry { log_level, log_format }
+        TelemetryConfig { log_level, log_format }
     }
 
     fn number(&self, name: &str) -> u64 {

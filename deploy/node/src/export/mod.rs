@@ -9,16 +9,17 @@ mod run;
 mod tables;
 
 pub use rebuild::{Rebuilt, rebuild};
-pub use run::{Held, input, open};
+pub use run::{ExportLock, input, open};
 pub use tables::Tables;
 
-use crate::config::Export;
+use crate::config::ExportConfig;
 use anyhow::{Context, Result};
 use dataflows::contract::epoch::Epoch;
 use ingest::Signal;
 use ingest::log::Log;
 use serving::{
-    CompactedJson, ExportJson, Exports, GapJson, Gauge, Shop, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+    CompactedJson, ExportJson, Exports, GapJson, Gauge, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
+    ViewStore,
 };
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use warehouse_export::{Exporter, Files, Gap, Problem, Standing};
+use warehouse_export::{Exporter, FileCounts, Gap, Problem, TableStatus};
 
 /// Asks that may wait for the thread.
 const ASKS_MAX: usize = 16;
@@ -36,7 +37,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// What an operator asks the exporting thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum ExportRequest {
     /// How every table stands.
     Standing,
     /// Whether the tables are right.
@@ -52,7 +53,7 @@ pub enum Ask {
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ExportReply {
     /// How every table stands.
     Standing(ExportJson),
     /// What is wrong.
@@ -63,32 +64,32 @@ pub enum Said {
     Vacuumed(VacuumedJson),
 }
 
-type Reply = SyncSender<Result<Said, String>>;
+type Reply = SyncSender<Result<ExportReply, String>>;
 
 /// How the export stands, and what it is asked. Clones are the same.
 #[derive(Clone)]
-pub struct Exporting {
-    shared: Arc<Shared>,
+pub struct ExportHandle {
+    shared: Arc<ExportShared>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct ExportShared {
+    state: Mutex<ExportState>,
     signal: Signal,
 }
 
 #[derive(Default)]
-struct State {
+struct ExportState {
     /// The newest epoch that all tables hold; none before that is known.
     committed: Option<Epoch>,
     /// Whether the topics are read behind that, and no longer what is before it.
     is_following: bool,
     /// When it was committed, or found at the start.
     at: Option<Instant>,
-    files: Files,
+    files: FileCounts,
     /// How every table stood when somebody asked last.
     tables: Vec<TableJson>,
     stalled: Option<String>,
-    asks: VecDeque<(Ask, Reply)>,
+    asks: VecDeque<(ExportRequest, Reply)>,
 }
 
 /// What the thread works with.
@@ -100,25 +101,25 @@ pub struct Parts {
     /// The folder of all state.
     pub data: PathBuf,
     /// What the tables are held against.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// The limits.
-    pub config: Export,
+    pub config: ExportConfig,
 }
 
 /// A thread that exports. Dropping it ends that; what is not committed comes again after the next start.
 pub struct Thread {
-    exporting: Exporting,
+    exporting: ExportHandle,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Default for Exporting {
-    fn default() -> Exporting {
-        Exporting { shared: Arc::new(Shared { state: Mutex::default(), signal: Signal::default() }) }
+impl Default for ExportHandle {
+    fn default() -> ExportHandle {
+        ExportHandle { shared: Arc::new(ExportShared { state: Mutex::default(), signal: Signal::default() }) }
     }
 }
 
-impl Exporting {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ExportHandle {
+    fn state(&self) -> MutexGuard<'_, ExportState> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,14 +181,14 @@ impl Exporting {
     }
 
     /// How the tables stood, while they cannot be looked at.
-    fn last_standing(&self, place: String, why: String) -> Said {
+    fn last_standing(&self, place: String, why: String) -> ExportReply {
         let state = self.state();
         let epoch = state.committed.unwrap_or_default().0;
-        Said::Standing(ExportJson { epoch, stalled: Some(why), place, tables: state.tables.clone() })
+        ExportReply::Standing(ExportJson { epoch, stalled: Some(why), place, tables: state.tables.clone() })
     }
 
     /// Has the thread do it.
-    fn ask(&self, ask: Ask) -> Result<Said, String> {
+    fn ask(&self, ask: ExportRequest) -> Result<ExportReply, String> {
         let (reply, answer): (Reply, Receiver<_>) = sync_channel(1);
         let mut state = self.state();
         if state.asks.len() >= ASKS_MAX {
@@ -213,32 +214,32 @@ impl Drop for Thread {
 
 const OTHER: &str = "it answered something else";
 
-impl Exports for Exporting {
+impl Exports for ExportHandle {
     fn standing(&self) -> Result<ExportJson, String> {
-        match self.ask(Ask::Standing)? {
-            Said::Standing(standing) => Ok(standing),
-            Said::Verified(_) | Said::Compacted(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        match self.ask(ExportRequest::Standing)? {
+            ExportReply::Standing(standing) => Ok(standing),
+            ExportReply::Verified(_) | ExportReply::Compacted(_) | ExportReply::Vacuumed(_) => Err(OTHER.to_owned()),
         }
     }
 
     fn verify(&self) -> Result<VerifiedJson, String> {
-        match self.ask(Ask::Verify)? {
-            Said::Verified(verified) => Ok(verified),
-            Said::Standing(_) | Said::Compacted(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        match self.ask(ExportRequest::Verify)? {
+            ExportReply::Verified(verified) => Ok(verified),
+            ExportReply::Standing(_) | ExportReply::Compacted(_) | ExportReply::Vacuumed(_) => Err(OTHER.to_owned()),
         }
     }
 
     fn compact(&self) -> Result<CompactedJson, String> {
-        match self.ask(Ask::Compact)? {
-            Said::Compacted(compacted) => Ok(compacted),
-            Said::Standing(_) | Said::Verified(_) | Said::Vacuumed(_) => Err(OTHER.to_owned()),
+        match self.ask(ExportRequest::Compact)? {
+            ExportReply::Compacted(compacted) => Ok(compacted),
+            ExportReply::Standing(_) | ExportReply::Verified(_) | ExportReply::Vacuumed(_) => Err(OTHER.to_owned()),
         }
     }
 
     fn vacuum(&self, hours: u64) -> Result<VacuumedJson, String> {
-        match self.ask(Ask::Vacuum { hours })? {
-            Said::Vacuumed(vacuumed) => Ok(vacuumed),
-            Said::Standing(_) | Said::Verified(_) | Said::Compacted(_) => Err(OTHER.to_owned()),
+        match self.ask(ExportRequest::Vacuum { hours })? {
+            ExportReply::Vacuumed(vacuumed) => Ok(vacuumed),
+            ExportReply::Standing(_) | ExportReply::Verified(_) | ExportReply::Compacted(_) => Err(OTHER.to_owned()),
         }
     }
 }
@@ -246,32 +247,37 @@ impl Exports for Exporting {
 /// Does what is asked, with the views if somebody has them.
 pub fn answer(
     exporter: &mut Exporter,
-    ask: Ask,
+    ask: ExportRequest,
     place: &str,
     stalled: Option<String>,
-    shop: Option<&Shop>,
-) -> Result<Said, warehouse_export::Error> {
+    shop: Option<&ViewStore>,
+) -> Result<ExportReply, warehouse_export::Error> {
     Ok(match ask {
-        Ask::Standing => {
+        ExportRequest::Standing => {
             let tables = exporter.standings().into_iter().map(table_json).collect();
-            Said::Standing(ExportJson { epoch: exporter.committed().0, stalled, place: place.to_owned(), tables })
+            ExportReply::Standing(ExportJson {
+                epoch: exporter.committed().0,
+                stalled,
+                place: place.to_owned(),
+                tables,
+            })
         }
-        Ask::Verify => Said::Verified(verify(exporter, shop)),
-        Ask::Compact => Said::Compacted(CompactedJson { files_fewer: exporter.compact()? }),
-        Ask::Vacuum { hours } => {
+        ExportRequest::Verify => ExportReply::Verified(verify(exporter, shop)),
+        ExportRequest::Compact => ExportReply::Compacted(CompactedJson { files_fewer: exporter.compact()? }),
+        ExportRequest::Vacuum { hours } => {
             let age_ms = i64::try_from(hours).unwrap_or(i64::MAX).saturating_mul(HOUR_MS);
-            Said::Vacuumed(VacuumedJson { files_deleted: exporter.vacuum(age_ms)? })
+            ExportReply::Vacuumed(VacuumedJson { files_deleted: exporter.vacuum(age_ms)? })
         }
     })
 }
 
-fn table_json(standing: Standing) -> TableJson {
-    let Standing { table, epoch, version: _, files, small_files, rows, bytes, gaps } = standing;
+fn table_json(standing: TableStatus) -> TableJson {
+    let TableStatus { table, epoch, version: _, files, small_files, rows, bytes, gaps } = standing;
     let gaps = gaps.into_iter().map(|Gap { from, to }| GapJson { from, to }).collect();
     TableJson { table, epoch, rows, files, small_files, bytes, gaps }
 }
 
-fn verify(exporter: &Exporter, shop: Option<&Shop>) -> VerifiedJson {
+fn verify(exporter: &Exporter, shop: Option<&ViewStore>) -> VerifiedJson {
     let epoch = exporter.committed();
     // The views first: the node keeps the epoch for a while only.
     let views = match shop {

@@ -1,7 +1,7 @@
 //! What the exporting thread does: opens the tables, follows the topics, takes one epoch after the other, answers what
 //! operators ask. Begins anew after an error.
 
-use super::{Ask, Exporting, Parts, Reply, Said, Tables, answer};
+use super::{ExportHandle, ExportReply, ExportRequest, Parts, Reply, Tables, answer};
 use crate::log_id::{self, LogId};
 use anyhow::{Error, Result};
 use dataflows::contract::epoch::Epoch;
@@ -10,7 +10,7 @@ use ingest::Signal;
 use ingest::log::Log;
 use ingest::output::published;
 use ingest::output::published::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
-use serving::Shop;
+use serving::ViewStore;
 use smol_str::SmolStr;
 use std::ops::Bound;
 use std::path::Path;
@@ -27,21 +27,21 @@ const IDLE: Duration = Duration::from_secs(10);
 const ROWS_AT_ONCE: usize = 10_000;
 
 /// No other process of this machine writes to the tables while it is held.
-pub struct Held {
+pub struct ExportLock {
     /// What writes.
     pub exporter: Exporter,
     _lock: Box<dyn Send + Sync>,
 }
 
 /// Opens the tables, or makes them.
-pub fn open(tables: &Tables, config: Config) -> Result<Held> {
+pub fn open(tables: &Tables, config: Config) -> Result<ExportLock> {
     let lock = tables.lock()?;
     let exporter = Exporter::open(Arc::clone(&tables.place), config)?;
-    Ok(Held { exporter, _lock: lock })
+    Ok(ExportLock { exporter, _lock: lock })
 }
 
 /// Exports until it is told to stop.
-pub fn run(exporting: &Exporting, parts: &Parts, tables: &Tables) {
+pub fn run(exporting: &ExportHandle, parts: &Parts, tables: &Tables) {
     let signal = &exporting.shared.signal;
     let longest = parts.config.retry_ms_max;
     let mut retry = RETRY_MS_MIN.min(longest);
@@ -63,8 +63,8 @@ pub fn run(exporting: &Exporting, parts: &Parts, tables: &Tables) {
         for (ask, reply) in asks {
             // How the tables stand is told all the same: as they stood when that was seen last.
             let said = match ask {
-                Ask::Standing => Ok(exporting.last_standing(tables.url(), why.clone())),
-                Ask::Verify | Ask::Compact | Ask::Vacuum { .. } => Err(why.clone()),
+                ExportRequest::Standing => Ok(exporting.last_standing(tables.url(), why.clone())),
+                ExportRequest::Verify | ExportRequest::Compact | ExportRequest::Vacuum { .. } => Err(why.clone()),
             };
             reply_with(&reply, said);
         }
@@ -87,16 +87,16 @@ fn told(error: &Error) -> String {
 }
 
 /// Nobody need be there any more to hear it.
-fn reply_with(reply: &Reply, said: Result<Said, String>) {
+fn reply_with(reply: &Reply, said: Result<ExportReply, String>) {
     drop(reply.try_send(said));
 }
 
 /// Opens the tables and follows the topics; comes back when it is told to stop.
-fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> {
+fn attempt(exporting: &ExportHandle, parts: &Parts, tables: &Tables) -> Result<()> {
     let Parts { log, epochs, data, shop, config } = parts;
     let place = tables.url();
     let signal = &exporting.shared.signal;
-    let Held { mut exporter, _lock } = open(tables, config.limits)?;
+    let ExportLock { mut exporter, _lock } = open(tables, config.limits)?;
     let mut is_identified = identify(&mut exporter, data, &**epochs, signal)?;
     exporting.holds(&exporter);
     let answer_all = |exporter: &mut Exporter| -> Result<()> {
@@ -106,7 +106,7 @@ fn attempt(exporting: &Exporting, parts: &Parts, tables: &Tables) -> Result<()> 
             let stalled = state.stalled.clone();
             drop(state);
             let said = answer(exporter, ask, &place, stalled, Some(shop));
-            if let Ok(Said::Standing(standing)) = &said {
+            if let Ok(ExportReply::Standing(standing)) = &said {
                 exporting.state().tables.clone_from(&standing.tables);
             }
             reply_with(&reply, said.as_ref().map(Clone::clone).map_err(ToString::to_string));
@@ -163,7 +163,12 @@ pub fn input(whole: EpochBatch) -> EpochInput {
 }
 
 /// Hands over the rows of a view at an epoch, as long as the node keeps that.
-pub fn rows_at(shop: &Shop, epoch: Epoch, view: View, each: &mut dyn FnMut(&SmolStr, &[u8])) -> Result<(), String> {
+pub fn rows_at(
+    shop: &ViewStore,
+    epoch: Epoch,
+    view: View,
+    each: &mut dyn FnMut(&SmolStr, &[u8]),
+) -> Result<(), String> {
     let reading = shop.read_at(epoch).map_err(|error| format!("epoch {epoch} cannot be read: {error}"))?;
     let mut start = Bound::Unbounded;
     loop {

@@ -1,7 +1,7 @@
 //! Where the tables are, as it is configured: beside all state, in another folder, or in an object store, for whose requests
 //! there is a runtime here. Not for what is written there.
 
-use crate::config::Export;
+use crate::config::ExportConfig;
 use anyhow::{Context, Error, Result, anyhow};
 use ingest::log::storage;
 use ingest::log::storage::Storage;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use warehouse_export::place::{self, Address, Folder, Place, Request, Requests, Wait};
+use warehouse_export::place::{self, Address, Folder, Request, Requests, TableStore, Wait};
 
 /// How soon a request is given up once nobody needs it any more.
 const GIVE_UP: Duration = Duration::from_millis(100);
@@ -19,7 +19,7 @@ const GIVE_UP: Duration = Duration::from_millis(100);
 /// The place of the tables.
 pub struct Tables {
     /// Where they are written.
-    pub place: Arc<dyn Place>,
+    pub place: Arc<dyn TableStore>,
     /// Where the lock is: with the tables, or, where these are objects, in the folder of all state.
     folder: PathBuf,
     /// The URL, where they are objects.
@@ -28,7 +28,11 @@ pub struct Tables {
 
 impl Tables {
     /// The tables of a data folder. Requests to an object store are given up once it is stopped.
-    pub fn at(data: &Path, config: &Export, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Result<Tables> {
+    pub fn at(
+        data: &Path,
+        config: &ExportConfig,
+        is_stopped: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Tables> {
         let folder = data.join("warehouse");
         match &config.address {
             None => Ok(Tables { place: Arc::new(Folder::new(&folder)), folder, url: None }),

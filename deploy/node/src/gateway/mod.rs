@@ -34,7 +34,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct GatewayConfig {
     /// How long a payment with the token `slow` takes.
     pub slow_ms: u64,
     /// How many answers are published at once.
@@ -47,9 +47,9 @@ pub struct Config {
     pub retry_ms_max: u64,
 }
 
-impl Default for Config {
+impl Default for GatewayConfig {
     fn default() -> Self {
-        Config {
+        GatewayConfig {
             slow_ms: 5_000,
             answers_at_once_max: 1_000,
             acknowledge_ms_max: 10_000,
@@ -61,23 +61,23 @@ impl Default for Config {
 
 /// The gateway, as a sink. Dropping it stops its thread; what is then unanswered is answered after the next start.
 pub struct Gateway {
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the sink and the thread share.
-struct Shared {
-    desk: Mutex<Desk>,
+struct GatewayState {
+    desk: Mutex<PendingPayments>,
     changed: Condvar,
     now_ms: NowMs,
-    config: Config,
+    config: GatewayConfig,
 }
 
 impl Gateway {
     /// Starts a gateway that answers once it has seen the epoch `replay_to`.
-    pub fn start(log: Arc<dyn CommandLog>, replay_to: Epoch, now_ms: NowMs, config: Config) -> Result<Gateway> {
-        let desk = Mutex::new(Desk::new(replay_to, config.slow_ms));
-        let shared = Arc::new(Shared { desk, changed: Condvar::new(), now_ms, config });
+    pub fn start(log: Arc<dyn CommandLog>, replay_to: Epoch, now_ms: NowMs, config: GatewayConfig) -> Result<Gateway> {
+        let desk = Mutex::new(PendingPayments::new(replay_to, config.slow_ms));
+        let shared = Arc::new(GatewayState { desk, changed: Condvar::new(), now_ms, config });
         let thread = {
             let shared = Arc::clone(&shared);
             let answering = std::thread::Builder::new().name("gateway".to_owned());
@@ -107,8 +107,8 @@ impl Drop for Gateway {
     }
 }
 
-impl Shared {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+impl GatewayState {
+    fn desk(&self) -> MutexGuard<'_, PendingPayments> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,7 +173,7 @@ impl Shared {
 }
 
 /// The payments that wait for an answer.
-struct Desk {
+struct PendingPayments {
     /// The last epoch taken in.
     held: Epoch,
     /// From this epoch on, payments are answered.
@@ -186,10 +186,10 @@ struct Desk {
     stopping: bool,
 }
 
-impl Desk {
-    fn new(replay_to: Epoch, slow_ms: u64) -> Desk {
+impl PendingPayments {
+    fn new(replay_to: Epoch, slow_ms: u64) -> PendingPayments {
         let (requested, queue) = (HashMap::new(), BTreeSet::new());
-        Desk { held: Epoch(0), replay_to, slow_ms, requested, queue, stopping: false }
+        PendingPayments { held: Epoch(0), replay_to, slow_ms, requested, queue, stopping: false }
     }
 
     /// Takes an epoch in; whether more is to be answered now.

@@ -4,7 +4,7 @@
 use super::*;
 use crate::Node;
 use crate::config::{Flags, Settings};
-use crate::twin::Twin;
+use crate::twin::InMemoryShop;
 use dataflows::contract::changes::{Change, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, EpochRecord, RULES};
 use dataflows::contract::time::Timestamp;
@@ -60,7 +60,7 @@ fn sandbox(order_id: &str, token: Option<&str>) -> Command {
 /// A shop whose epochs are handed on as changes of payments.
 #[derive(Default)]
 struct Shop {
-    twin: Twin,
+    twin: InMemoryShop,
     epoch: u64,
     commands: u64,
     orders: BTreeMap<SmolStr, Option<Arc<Order>>>,
@@ -107,14 +107,14 @@ impl Shop {
 }
 
 /// The orders that a desk would answer at that time.
-fn due(desk: &Desk, now_ms: u64) -> Vec<String> {
+fn due(desk: &PendingPayments, now_ms: u64) -> Vec<String> {
     desk.due(now_ms, 100).into_iter().map(|answer| answer.key.to_string()).collect()
 }
 
 #[test]
 fn tokens_say_how_a_payment_is_answered() {
     let mut shop = Shop::with_product();
-    let mut desk = Desk::new(Epoch(0), 5_000);
+    let mut desk = PendingPayments::new(Epoch(0), 5_000);
     let tokens =
         [("a", None), ("b", Some("decline")), ("c", Some("slow")), ("d", Some("error")), ("e", Some("Decline"))];
     let mut commands: Vec<Command> = tokens.iter().map(|(id, token)| sandbox(id, *token)).collect();
@@ -148,7 +148,7 @@ fn tokens_say_how_a_payment_is_answered() {
 #[test]
 fn what_is_answered_or_no_longer_asked_for_is_forgotten() {
     let mut shop = Shop::with_product();
-    let mut desk = Desk::new(Epoch(0), 5_000);
+    let mut desk = PendingPayments::new(Epoch(0), 5_000);
     let asked = shop.epoch(&[sandbox("a", None), sandbox("b", None), sandbox("c", Some("slow"))]);
     desk.apply(&asked, 0);
     desk.answered(&["a".into()]);
@@ -163,7 +163,7 @@ fn what_is_answered_or_no_longer_asked_for_is_forgotten() {
 #[test]
 fn during_the_replay_payments_are_only_remembered() {
     let mut shop = Shop::with_product();
-    let mut desk = Desk::new(Epoch(5), 5_000);
+    let mut desk = PendingPayments::new(Epoch(5), 5_000);
     assert!(!desk.apply(&shop.epoch(&[sandbox("a", None), sandbox("b", Some("slow"))]), 10));
     let answered = RecordPaymentResult {
         order_id: "a".into(),
@@ -183,7 +183,7 @@ fn during_the_replay_payments_are_only_remembered() {
 #[test]
 fn a_rejected_order_asks_for_nothing_until_it_is_placed_again() {
     let mut shop = Shop::with_product();
-    let mut desk = Desk::new(Epoch(0), 5_000);
+    let mut desk = PendingPayments::new(Epoch(0), 5_000);
     desk.apply(&shop.epoch(&[place("a", "no such song", PaymentMethod::Sandbox, None)]), 0);
     assert_eq!(due(&desk, 0), [""; 0]);
     desk.apply(&shop.epoch(&[sandbox("a", None)]), 1);
@@ -193,12 +193,12 @@ fn a_rejected_order_asks_for_nothing_until_it_is_placed_again() {
 }
 
 /// A log that fails so often, then takes everything.
-struct Log {
+struct FlakyLog {
     fails: AtomicU32,
     taken: SyncSender<Vec<Publication>>,
 }
 
-impl CommandLog for Log {
+impl CommandLog for FlakyLog {
     fn append(&self, commands: Vec<Publication>, done: AppendCallback) {
         if self.fails.load(Ordering::Relaxed) > 0 {
             return match self.fails.fetch_sub(1, Ordering::Relaxed) {
@@ -215,15 +215,15 @@ impl CommandLog for Log {
     }
 }
 
-fn gateway(fails: u32, config: Config) -> (Gateway, Receiver<Vec<Publication>>) {
+fn gateway(fails: u32, config: GatewayConfig) -> (Gateway, Receiver<Vec<Publication>>) {
     let (taken, published) = sync_channel(100);
-    let log = Arc::new(Log { fails: fails.into(), taken });
+    let log = Arc::new(FlakyLog { fails: fails.into(), taken });
     (Gateway::start(log, Epoch(0), Arc::new(|| 7), config).unwrap(), published)
 }
 
 #[test]
 fn a_log_that_fails_is_tried_again_until_it_takes_each_answer_once() {
-    let config = Config { retry_ms_min: 1, retry_ms_max: 2, answers_at_once_max: 2, ..Config::default() };
+    let config = GatewayConfig { retry_ms_min: 1, retry_ms_max: 2, answers_at_once_max: 2, ..GatewayConfig::default() };
     let (mut gateway, published) = gateway(3, config);
     let mut shop = Shop::with_product();
     gateway.apply(&shop.epoch(&[
@@ -243,10 +243,10 @@ fn a_log_that_fails_is_tried_again_until_it_takes_each_answer_once() {
 
 #[test]
 fn a_gateway_stops_while_it_waits() {
-    let (mut slow, _published) = gateway(0, Config::default());
+    let (mut slow, _published) = gateway(0, GatewayConfig::default());
     slow.apply(&Shop::with_product().epoch(&[sandbox("a", Some("slow"))]));
     drop(slow);
-    let patient = Config { retry_ms_min: u64::MAX, ..Config::default() };
+    let patient = GatewayConfig { retry_ms_min: u64::MAX, ..GatewayConfig::default() };
     let (mut failing, _published) = gateway(1, patient);
     failing.apply(&Shop::with_product().epoch(&[sandbox("a", None)]));
     drop(failing);

@@ -1,8 +1,8 @@
 //! A node's checkpoints, for its HTTP side.
 
-use crate::late::Late;
+use crate::late::LateBound;
 use ingest::checkpoint::{Checkpoints, Manifest};
-use serving::{CheckpointJson, Keeper};
+use serving::{CheckpointAdmin, CheckpointJson};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub const CHECKPOINTS: &str = "checkpoints";
 /// A node's checkpoints, for its HTTP side.
 pub struct OperatorCheckpoints {
     /// What is known only when the node has started.
-    pub late: Arc<Late>,
+    pub late: Arc<LateBound>,
     /// The node's folder of all state.
     pub data: PathBuf,
 }
@@ -23,7 +23,7 @@ impl OperatorCheckpoints {
     }
 }
 
-impl Keeper for OperatorCheckpoints {
+impl CheckpointAdmin for OperatorCheckpoints {
     fn take(&self) -> Result<CheckpointJson, String> {
         let taken = self.checkpoints()?.take();
         taken.map(|manifest| short(&self.data, &manifest)).map_err(|error| error.to_string())

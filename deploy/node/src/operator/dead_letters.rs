@@ -7,7 +7,7 @@ use dataflows::contract::input::RawRecord;
 use dataflows::contract::topic::Origin;
 use ingest::dead_letters::{self, DeadLetters, Edit, Letter, LetterState, Summary};
 use ingest::log::Log;
-use serving::{BytesJson, EditJson, LetterError, LetterJson, Letters, RecordJson, Wanted};
+use serving::{BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery, RecordJson};
 use std::sync::Arc;
 
 /// A node's dead letters and the log that they go back to, for its HTTP side.
@@ -19,9 +19,9 @@ pub struct OperatorLetters {
     pub log: Arc<dyn Log>,
 }
 
-impl Letters for OperatorLetters {
-    fn list(&self, wanted: Wanted) -> Result<Vec<LetterJson>, LetterError> {
-        let Wanted { is_open, after, count_max } = wanted;
+impl DeadLetterAdmin for OperatorLetters {
+    fn list(&self, wanted: LetterQuery) -> Result<Vec<LetterJson>, LetterError> {
+        let LetterQuery { is_open, after, count_max } = wanted;
         let wanted = if is_open { dead_letters::LetterFilter::Open } else { dead_letters::LetterFilter::All };
         let found = self.letters.list(after, wanted, count_max).map_err(error_of)?;
         Ok(found.into_iter().map(|summary| json_of(summary, None)).collect())

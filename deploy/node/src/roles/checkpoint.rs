@@ -19,16 +19,16 @@ fn json_of(data: &Path, manifest: &Manifest) -> Result<Value> {
 
 /// What is asked, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CheckpointArgs {
     #[command(subcommand)]
-    command: Command,
+    command: CheckpointCommand,
     #[command(flatten)]
     at: PlaceFlags,
 }
 
 /// What can be done with checkpoints.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Command {
+pub enum CheckpointCommand {
     /// Takes one now
     Now,
     /// Lists them, the newest first
@@ -44,22 +44,22 @@ pub enum Command {
 }
 
 /// Does what was asked.
-pub fn run(Args { command, at }: Args) -> Result<()> {
+pub fn run(CheckpointArgs { command, at }: CheckpointArgs) -> Result<()> {
     let (place, as_json) = at.place()?;
     let place = &place;
     let (shown, did) = match command {
-        Command::Now => {
+        CheckpointCommand::Now => {
             let Place::Node(client) = place else {
                 bail!("only a running node takes a checkpoint, and {}: give --to", place.line().trim_end());
             };
             (vec![known(client.post("/api/v1/checkpoints")?)?], String::new())
         }
-        Command::List => (list(place)?, String::new()),
-        Command::Verify => {
+        CheckpointCommand::List => (list(place)?, String::new()),
+        CheckpointCommand::Verify => {
             let data = data_of(place)?;
             (verify(&data)?, format!("verified in {}\n", data.display()))
         }
-        Command::Copy { to_dir } => {
+        CheckpointCommand::Copy { to_dir } => {
             let data = data_of(place)?;
             let copied = copy(&data, &to_dir)?;
             (vec![copied], format!("copied from {} to {}\n", data.display(), to_dir.display()))

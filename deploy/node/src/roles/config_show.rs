@@ -1,14 +1,14 @@
 //! `tradewind config show`: every key with its value, its unit and where it came from.
 
 use crate::arguments::ConfigFlags;
-use crate::config::{Allowed, KEYS, Key, Settings, Value};
+use crate::config::{KEYS, Key, KeyDomain, Settings, Value};
 use crate::output;
 use anyhow::Result;
 use serde_json::json;
 
 /// What of it.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub enum ConfigCommand {
     /// Prints every key with its value, its unit and where it came from
     Show {
         #[command(flatten)]
@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Prints the configuration.
-pub fn run(Command::Show { flags, json: as_json }: Command) -> Result<()> {
+pub fn run(ConfigCommand::Show { flags, json: as_json }: ConfigCommand) -> Result<()> {
     let settings = &flags.settings()?;
     output::print(&if as_json { as_json_text(settings)? } else { for_people(settings) })
 }
@@ -60,7 +60,7 @@ fn for_people(settings: &Settings) -> String {
 
 /// A text as it may be seen.
 fn shown<'a>(key: &Key, text: &'a str) -> &'a str {
-    if matches!(key.allowed, Allowed::Secret) { "" } else { text }
+    if matches!(key.allowed, KeyDomain::Secret) { "" } else { text }
 }
 
 /// What stands behind a value. All of it is a comment, so that the screen is a file that `--config` takes.

@@ -12,22 +12,22 @@ use dataflows::contract::topic::Origin;
 use ingest::dead_letters::DeadLetters;
 use ingest::log::storage::Folder;
 use serde_json::{Value, json};
-use serving::{BytesJson, EditJson, LetterError, LetterJson, Letters, Wanted};
+use serving::{BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is asked, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct DlqArgs {
     #[command(subcommand)]
-    command: Command,
+    command: DlqCommand,
     #[command(flatten)]
     at: PlaceFlags,
 }
 
 /// What can be done with dead letters. A letter is named by its place in the log, like `orders.commands/3/17`.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Command {
+pub enum DlqCommand {
     /// Lists those that nobody has dealt with
     List {
         /// Also those that were redriven or discarded
@@ -88,7 +88,7 @@ enum Letterbox<'p> {
 }
 
 /// Does what was asked.
-pub fn run(Args { command, at }: Args) -> Result<()> {
+pub fn run(DlqArgs { command, at }: DlqArgs) -> Result<()> {
     let (place, as_json) = at.place()?;
     let place = &place;
     let letters = match place {
@@ -96,19 +96,21 @@ pub fn run(Args { command, at }: Args) -> Result<()> {
         Place::Node(client) => Letterbox::Node(client),
     };
     match command {
-        Command::List { all } => show(place, &letters.list(!all)?, as_json),
-        Command::Show { origin, value } => {
+        DlqCommand::List { all } => show(place, &letters.list(!all)?, as_json),
+        DlqCommand::Show { origin, value } => {
             let letter = letters.show(&origin)?;
             if value {
                 return output::print_bytes(&value_of(&letter)?);
             }
             output::print(&place.json(letter)?)
         }
-        Command::Redrive { which, key, value, header } => {
+        DlqCommand::Redrive { which, key, value, header } => {
             let edit = edit(key, value.as_deref(), &header)?;
             show(place, &each(&letters, which, |origin| letters.redrive(origin, &edit))?, as_json)
         }
-        Command::Discard { which } => show(place, &each(&letters, which, |origin| letters.discard(origin))?, as_json),
+        DlqCommand::Discard { which } => {
+            show(place, &each(&letters, which, |origin| letters.discard(origin))?, as_json)
+        }
     }
 }
 
@@ -135,7 +137,7 @@ impl Letterbox<'_> {
                 }
                 Letterbox::Folder(letters) => {
                     let after = after.as_deref().and_then(Origin::from_text);
-                    let page = letters.list(Wanted { is_open, after, count_max: PAGE });
+                    let page = letters.list(LetterQuery { is_open, after, count_max: PAGE });
                     let page = page.map_err(|error| match error {
                         LetterError::NotThere => anyhow!("there are none"),
                         LetterError::Invalid(why) | LetterError::Unavailable(why) => anyhow!(why),

@@ -3,8 +3,8 @@
 
 use crate::arguments::PlaceFlags;
 use crate::client::{Answer, Client};
-use crate::config::{self, Config, Export, Flags, Settings};
-use crate::export::{self, Ask, Rebuilt, Said, Tables};
+use crate::config::{self, Config, ExportConfig, Flags, Settings};
+use crate::export::{self, ExportReply, ExportRequest, Rebuilt, Tables};
 use crate::output;
 use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
@@ -15,16 +15,16 @@ use warehouse_export::sql;
 
 /// What is asked, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ExportArgs {
     #[command(subcommand)]
-    command: Command,
+    command: ExportCommand,
     #[command(flatten)]
     at: PlaceFlags,
 }
 
 /// What can be done with the tables for analysts.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
-pub enum Command {
+pub enum ExportCommand {
     /// Reads every table, and holds it against the node's views at the same epoch; exits with 1 and names what differs
     Verify,
     /// Merges small files; who reads a folder without its Delta log sees rows twice from then on, until vacuum
@@ -60,10 +60,10 @@ pub enum Dialect {
 }
 
 /// Does what was asked: of a node, or of the tables that are configured.
-pub fn run(Args { command, at }: Args) -> Result<()> {
+pub fn run(ExportArgs { command, at }: ExportArgs) -> Result<()> {
     let (place, as_json) = at.place()?;
     let place = &place;
-    if let Command::Sql { dialect } = command {
+    if let ExportCommand::Sql { dialect } = command {
         return print_sql(dialect, place, as_json);
     }
     let said = match place {
@@ -101,17 +101,17 @@ fn standing(client: &Client) -> Result<Value> {
     answer.json()
 }
 
-fn of_node(command: Command, client: &Client) -> Result<Value> {
+fn of_node(command: ExportCommand, client: &Client) -> Result<Value> {
     // The number of tables confirms what is done to them.
     let confirm = || standing(client).map(|said| said["tables"].as_array().map_or(0, Vec::len));
     let path = match command {
-        Command::Verify => "verifications".to_owned(),
-        Command::Compact => format!("compactions?confirm={}", confirm()?),
-        Command::Vacuum { older_than_hours } => {
+        ExportCommand::Verify => "verifications".to_owned(),
+        ExportCommand::Compact => format!("compactions?confirm={}", confirm()?),
+        ExportCommand::Vacuum { older_than_hours } => {
             format!("vacuums?older_than_hours={older_than_hours}&confirm={}", confirm()?)
         }
-        Command::Rebuild => bail!("stop the node first, then give its folder: export rebuild --data DIR"),
-        Command::Sql { .. } => bail!("no node is asked for that"),
+        ExportCommand::Rebuild => bail!("stop the node first, then give its folder: export rebuild --data DIR"),
+        ExportCommand::Sql { .. } => bail!("no node is asked for that"),
     };
     let answer: Answer = client.post(&format!("/api/v1/export/{path}"))?;
     ensure!(answer.status == 200, "the node does not do it: {}", answer.problem());
@@ -132,13 +132,14 @@ fn tables_of_node(client: &Client) -> Result<Tables> {
     let address = folder.or_else(|| Address::read(place));
     let address = address.with_context(|| format!("{place} is not {}", address::ALLOWED))?;
     let settings = Settings::load(None, &config::environment(), Flags::default())?.config();
-    let tables = Tables::at(&settings.log.data_dir, &Export { address: Some(address), ..settings.export }, || false)?;
+    let tables =
+        Tables::at(&settings.log.data_dir, &ExportConfig { address: Some(address), ..settings.export }, || false)?;
     ensure!(tables.are_there()?, "there are no tables in {place} of this machine; run it where the node runs");
     Ok(tables)
 }
 
-fn in_place(command: Command, config: &Config) -> Result<Value> {
-    if matches!(command, Command::Rebuild) {
+fn in_place(command: ExportCommand, config: &Config) -> Result<Value> {
+    if matches!(command, ExportCommand::Rebuild) {
         return Ok(match export::rebuild(config)? {
             Rebuilt::Removed { tables } => json!({"tables_removed": tables}),
             Rebuilt::Resumed { facts, views } => {
@@ -151,24 +152,24 @@ fn in_place(command: Command, config: &Config) -> Result<Value> {
     let shown = tables.place.describe("");
     let mut held = export::open(&tables, config.export.limits).with_context(|| format!("opening {shown}"))?;
     let ask = match command {
-        Command::Verify => Ask::Verify,
-        Command::Compact => Ask::Compact,
-        Command::Vacuum { older_than_hours } => Ask::Vacuum { hours: older_than_hours },
-        Command::Rebuild | Command::Sql { .. } => bail!("nobody asked for that"),
+        ExportCommand::Verify => ExportRequest::Verify,
+        ExportCommand::Compact => ExportRequest::Compact,
+        ExportCommand::Vacuum { older_than_hours } => ExportRequest::Vacuum { hours: older_than_hours },
+        ExportCommand::Rebuild | ExportCommand::Sql { .. } => bail!("nobody asked for that"),
     };
     Ok(match export::answer(&mut held.exporter, ask, &tables.url(), None, None)? {
-        Said::Verified(said) => serde_json::to_value(said)?,
-        Said::Compacted(said) => serde_json::to_value(said)?,
-        Said::Vacuumed(said) => serde_json::to_value(said)?,
-        Said::Standing(_) => bail!("nobody asked for that"),
+        ExportReply::Verified(said) => serde_json::to_value(said)?,
+        ExportReply::Compacted(said) => serde_json::to_value(said)?,
+        ExportReply::Vacuumed(said) => serde_json::to_value(said)?,
+        ExportReply::Standing(_) => bail!("nobody asked for that"),
     })
 }
 
-fn text(command: Command, said: &Value) -> String {
+fn text(command: ExportCommand, said: &Value) -> String {
     match command {
-        Command::Compact => format!("{} files fewer\n", said["files_fewer"]),
-        Command::Vacuum { .. } => format!("{} files deleted\n", said["files_deleted"]),
-        Command::Rebuild if said["gaps"].is_object() => {
+        ExportCommand::Compact => format!("{} files fewer\n", said["files_fewer"]),
+        ExportCommand::Vacuum { .. } => format!("{} files deleted\n", said["files_deleted"]),
+        ExportCommand::Rebuild if said["gaps"].is_object() => {
             let part = |which: &str| format!("{} to {}", said["gaps"][which]["from"], said["gaps"][which]["to"]);
             format!(
                 "the log does not reach back: facts lack the epochs {}, and views {}, as each table says; the next start \
@@ -177,14 +178,14 @@ fn text(command: Command, said: &Value) -> String {
                 part("views")
             )
         }
-        Command::Rebuild => {
+        ExportCommand::Rebuild => {
             format!(
                 "{} tables and their outputs are removed; the next start writes them again\n",
                 said["tables_removed"]
             )
         }
-        Command::Sql { .. } => String::new(),
-        Command::Verify => {
+        ExportCommand::Sql { .. } => String::new(),
+        ExportCommand::Verify => {
             let mut lines = String::new();
             for problem in said["problems"].as_array().into_iter().flatten() {
                 let part = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();

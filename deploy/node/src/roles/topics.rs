@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 /// What is asked, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct TopicsArgs {
     #[command(subcommand)]
-    command: Command,
+    command: TopicsCommand,
     /// The brokers [default: kafka.bootstrap of the configuration]
     #[arg(long, value_name = "HOST:PORT", global = true)]
     kafka: Option<String>,
@@ -25,7 +25,7 @@ pub struct Args {
 
 /// What can be done with topics.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
-pub enum Command {
+pub enum TopicsCommand {
     /// Makes those that are missing, then checks all; changes none that is there
     Create,
     /// Says what is not as configured; exits with 1 if anything is
@@ -33,19 +33,19 @@ pub enum Command {
 }
 
 /// Does what was asked.
-pub fn run(Args { command, kafka, config, json }: Args) -> Result<()> {
+pub fn run(TopicsArgs { command, kafka, config, json }: TopicsArgs) -> Result<()> {
     let flags = Flags { kafka, ..Flags::default() };
     let (config, as_json) = (Settings::load(config.as_deref(), &config::environment(), flags)?.config(), json);
     let Some(kafka) = config.kafka() else { bail!("no brokers are named: give --kafka HOST:PORT") };
     let topics = Topics::open(&kafka, config.topics())?;
     let made = match command {
-        Command::Create => {
+        TopicsCommand::Create => {
             let TopicLayout { partitions, replication, .. } = config.topics();
             topics
                 .create()
                 .with_context(|| format!("with {partitions} partitions and {replication} replicas of each"))?
         }
-        Command::Check => Vec::new(),
+        TopicsCommand::Check => Vec::new(),
     };
     let differences = topics.check()?;
     output::print(&if as_json { as_json_text(&made, &differences)? } else { for_people(&made, &differences) })?;

@@ -1,18 +1,18 @@
 //! `tradewind up`: everything in one process.
 
-use crate::Opened;
+use crate::OpenNode;
 use crate::arguments::ConfigFlags;
 use crate::config::{Config, Settings};
-use crate::held::Held;
+use crate::held::FolderLock;
 use crate::service_manager::ServiceManager;
-use crate::telemetry::{self, Logging};
+use crate::telemetry::{self, LogHandle};
 use crate::{config, descriptors, kafka_listener, zeroed};
 use anyhow::{Context, Result};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::engine::budget::Budget;
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Fatal, WallClock};
-use serving::{Shop, serve};
+use serving::{ViewStore, serve};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::exit;
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 /// What `up` takes.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct UpArgs {
     /// What stands over the configuration.
     #[command(flatten)]
     pub flags: ConfigFlags,
@@ -55,7 +55,7 @@ struct Around {
 }
 
 /// Runs until it is told to stop.
-pub fn run(Args { flags, demo: with_demo, insecure }: Args, demo: Demo) -> Result<()> {
+pub fn run(UpArgs { flags, demo: with_demo, insecure }: UpArgs, demo: Demo) -> Result<()> {
     let settings = flags.clone().settings()?;
     let config = settings.config();
     config.refuse_open_listen(insecure)?;
@@ -72,7 +72,7 @@ pub fn run(Args { flags, demo: with_demo, insecure }: Args, demo: Demo) -> Resul
 }
 
 /// Reads the configuration again for a node that runs, and tells what of it waits for the next start.
-fn reread(started_with: &Settings, flags: ConfigFlags, logging: &Logging) -> Result<()> {
+fn reread(started_with: &Settings, flags: ConfigFlags, logging: &LogHandle) -> Result<()> {
     let settings = flags.settings()?;
     let log_level = settings.config().telemetry.log_level;
     logging.set_level(log_level)?;
@@ -91,7 +91,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
     let address = listener.local_addr()?;
-    let _held = Held::by_node(&config.log.data_dir, &format!("http://{address}"))?;
+    let _held = FolderLock::by_node(&config.log.data_dir, &format!("http://{address}"))?;
     let operators = bind_operators(config.serving.operators_listen.filter(|other| *other != listen)).await?;
     let kafka = kafka_listener::bind(&config).await?;
     let fatal: Fatal = Arc::new(|error| {
@@ -101,7 +101,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     let started = Instant::now();
     let opened = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || Opened::new(&config, Arc::new(WallClock))).await??
+        tokio::task::spawn_blocking(move || OpenNode::new(&config, Arc::new(WallClock))).await??
     };
     let bytes = Budget::new(config.serving.bytes_in_flight_max);
     let parts = opened.parts(&config, &bytes)?;
@@ -117,7 +117,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
 
     let (stop_demo, demo_stopped) = mpsc::channel();
     let (replay_to, backlog) = (node.replay_to, node.backlog.clone());
-    let announced = Announced { replay_to, backlog, started, address, kafka_address, demo };
+    let announced = Announcement { replay_to, backlog, started, address, kafka_address, demo };
     let ready = tokio::spawn(announce(node.shop.clone(), announced, manager, stopped));
     if let Some(demo) = demo {
         let base = format!("http://{address}");
@@ -182,7 +182,7 @@ async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Se
 }
 
 /// What is said of a node that may be asked.
-struct Announced {
+struct Announcement {
     replay_to: Epoch,
     backlog: Cut,
     started: Instant,
@@ -192,8 +192,13 @@ struct Announced {
 }
 
 /// Shows the replay, and says when the node may be asked; and when it no longer may.
-async fn announce(shop: Shop, announced: Announced, manager: ServiceManager, mut stopped: watch::Receiver<bool>) {
-    let Announced { replay_to, backlog, started, address, kafka_address, demo } = announced;
+async fn announce(
+    shop: ViewStore,
+    announced: Announcement,
+    manager: ServiceManager,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let Announcement { replay_to, backlog, started, address, kafka_address, demo } = announced;
     let bar = if replay_to > Epoch(0) && std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} epochs, {per_sec}, {eta} left");
         ProgressBar::new(replay_to.0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -18,7 +18,7 @@ const LIVE_S: u64 = 10;
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct CommandsResult {
     replay: Replay,
     memory: Memory,
     live: Live,
@@ -54,11 +54,11 @@ struct Live {
 }
 
 /// Measures.
-pub fn measure(folder: &Path) -> Result<Figures> {
+pub fn measure(folder: &Path) -> Result<CommandsResult> {
     let memory = memory(folder)?;
     let replay = decided(folder)?;
     let live = live(folder)?;
-    Ok(Figures { replay, memory, live })
+    Ok(CommandsResult { replay, memory, live })
 }
 
 /// Fills a log, replays it, and says by how many bytes the process grew for each of `count`.
@@ -66,7 +66,7 @@ fn grown(
     folder: &Path,
     count: u64,
     commands: impl Iterator<Item = Result<Publication>>,
-) -> Result<(f64, workload::Replayed)> {
+) -> Result<(f64, workload::ReplayResult)> {
     let config = config(folder)?;
     let log = embedded(&config, &folder.join("log"))?;
     fill(&*log, beginning(), commands)?;

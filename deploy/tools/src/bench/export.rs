@@ -20,7 +20,7 @@ const ORDERS: u64 = 60_000;
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct ExportResult {
     orders: u64,
     epochs: u64,
     /// Of facts and changes.
@@ -42,7 +42,7 @@ pub struct Figures {
 }
 
 /// Measures.
-pub fn measure(folder: &Path, python: &Path) -> Result<Figures> {
+pub fn measure(folder: &Path, python: &Path) -> Result<ExportResult> {
     let config = publish(folder)?;
     let log = Outputs::open(&config)?.context("the node publishes")?.log;
     let tables = export::Tables::at(folder, &config.export, || false)?;
@@ -71,7 +71,7 @@ pub fn measure(folder: &Path, python: &Path) -> Result<Figures> {
     let (current, dated): (Vec<_>, Vec<_>) = standings.iter().partition(|of| of.table.ends_with("_current"));
     let of_dated: i64 = dated.iter().map(|of| of.bytes).sum();
     ensure!(rows > 0, "nothing was exported");
-    Ok(Figures {
+    Ok(ExportResult {
         orders: ORDERS,
         epochs,
         rows,

@@ -19,7 +19,7 @@ const SINGLES: usize = 1_000;
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct IngestResult {
     commands: u64,
     bytes_a_command: f64,
     append_durable_per_s: f64,
@@ -30,7 +30,7 @@ pub struct Figures {
 }
 
 /// Measures.
-pub fn measure(folder: &Path) -> Result<Figures> {
+pub fn measure(folder: &Path) -> Result<IngestResult> {
     let config = config(folder)?;
     let log = embedded(&config, &folder.join("log"))?;
     append(&*log, shop()?.into_iter().map(|publication| record(&*log, publication)).collect())?;
@@ -78,7 +78,7 @@ pub fn measure(folder: &Path) -> Result<Figures> {
         singles_us.push(started.elapsed().as_micros() as u64);
     }
     singles_us.sort_unstable();
-    Ok(Figures {
+    Ok(IngestResult {
         commands: COMMANDS,
         bytes_a_command: bytes as f64 / COMMANDS as f64,
         append_durable_per_s: COMMANDS as f64 / append_s,

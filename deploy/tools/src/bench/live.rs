@@ -6,13 +6,13 @@ use anyhow::{Context, Result, anyhow};
 use dataflows::contract::topic::Origin;
 use dataflows::ports::{CommandLog, Publication};
 use node::Node;
-use serving::Shop;
+use serving::ViewStore;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long each command took, shortest first.
-pub struct Taken {
+pub struct Latencies {
     /// Until it was durable.
     pub acknowledged_us: Vec<u64>,
     /// From there until it could be read.
@@ -30,7 +30,7 @@ pub async fn open(node: &Node) -> Result<()> {
 }
 
 /// Publishes orders from number `first` on at that rate, whether or not those before are through.
-pub async fn publish(node: &Node, first: u64, per_s: u64, seconds: u64) -> Result<Taken> {
+pub async fn publish(node: &Node, first: u64, per_s: u64, seconds: u64) -> Result<Latencies> {
     let mut waiting = Vec::new();
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / per_s));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
@@ -46,13 +46,13 @@ pub async fn publish(node: &Node, first: u64, per_s: u64, seconds: u64) -> Resul
     }
     acknowledged_us.sort_unstable();
     visible_us.sort_unstable();
-    Ok(Taken { acknowledged_us, visible_us })
+    Ok(Latencies { acknowledged_us, visible_us })
 }
 
 /// Microseconds to the acknowledgement, and from there until it is visible.
 fn follow(
     commands: &Arc<dyn CommandLog>,
-    shop: &Shop,
+    shop: &ViewStore,
     publication: Publication,
 ) -> impl Future<Output = Result<(u64, u64)>> + use<> {
     let (commands, shop) = (Arc::clone(commands), shop.clone());

@@ -63,7 +63,7 @@ impl Comparison {
 
 /// What one connection saw.
 #[derive(Default)]
-struct Seen {
+struct ConnectionReport {
     took_us: Vec<u32>,
     bytes: u64,
     errors: u64,
@@ -83,7 +83,7 @@ pub async fn load(address: SocketAddr, paths: &[String], connections: usize, sec
             tokio::spawn(connection(address, Arc::clone(&requests), first, started + duration))
         })
         .collect();
-    let mut all = Seen::default();
+    let mut all = ConnectionReport::default();
     for task in tasks {
         match task.await {
             Ok(seen) => all.add(seen),
@@ -93,8 +93,8 @@ pub async fn load(address: SocketAddr, paths: &[String], connections: usize, sec
     all.figures(connections, started.elapsed().as_secs_f64())
 }
 
-async fn connection(address: SocketAddr, requests: Arc<[Vec<u8>]>, first: usize, until: Instant) -> Seen {
-    let mut seen = Seen::default();
+async fn connection(address: SocketAddr, requests: Arc<[Vec<u8>]>, first: usize, until: Instant) -> ConnectionReport {
+    let mut seen = ConnectionReport::default();
     let mut next = first;
     for _ in 0..BREAKS_MAX {
         let asked = asked(address, &requests, &mut next, until, &mut seen);
@@ -117,7 +117,7 @@ async fn asked(
     requests: &[Vec<u8>],
     next: &mut usize,
     until: Instant,
-    seen: &mut Seen,
+    seen: &mut ConnectionReport,
 ) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -182,9 +182,9 @@ fn broken(why: &str) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, why)
 }
 
-impl Seen {
-    fn add(&mut self, other: Seen) {
-        let Seen { took_us, bytes, errors, first_error } = other;
+impl ConnectionReport {
+    fn add(&mut self, other: ConnectionReport) {
+        let ConnectionReport { took_us, bytes, errors, first_error } = other;
         self.took_us.extend(took_us);
         self.bytes += bytes;
         self.errors += errors;
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_answers() {
-        let seen = Seen { took_us: (1..=200).rev().collect(), ..Seen::default() };
+        let seen = ConnectionReport { took_us: (1..=200).rev().collect(), ..ConnectionReport::default() };
         let figures = seen.figures(1, 2.0);
         assert_eq!((figures.p50_us, figures.p99_us, figures.max_us, figures.rate), (100, 198, 200, 100.0));
         assert_eq!(Comparison::of(figures.clone(), LoadFigures { rate: 125.0, ..figures }).share, 0.8);

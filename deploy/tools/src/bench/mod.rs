@@ -101,7 +101,7 @@ pub fn run(bench: Bench) -> Result<()> {
     let folder = Folder::new()?;
     match bench {
         Bench::Compare { flags, a, b, only, runs } => {
-            compare::run(&compare::Asked { binaries: [a, b], only, runs, as_json: flags.json })
+            compare::run(&compare::CompareOptions { binaries: [a, b], only, runs, as_json: flags.json })
         }
         Bench::Ingest(flags) => print(&flags, "ingest", &ingest_rates::measure(folder.path())?),
         Bench::Commands(flags) => print(&flags, "commands", &commands::measure(folder.path())?),

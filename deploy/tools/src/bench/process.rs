@@ -15,7 +15,7 @@ const LAST_LINES: usize = 5;
 
 /// How a node is started.
 #[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
+pub struct NodeOptions<'a> {
     /// Environment variables: the configuration that differs from the defaults.
     pub variables: &'a [(&'static str, &'static str)],
     /// The most files that it may have open, if not what this process may.
@@ -26,7 +26,7 @@ pub struct Start<'a> {
 
 /// A node in a process of its own. Dropping it ends it as a power cut would: everything that matters is on the disk.
 pub struct Process {
-    child: Running,
+    child: ChildProcess,
     /// Where HTTP is served, such as `http://127.0.0.1:8080`.
     pub base: String,
     /// Where Kafka clients are listened to.
@@ -41,7 +41,7 @@ pub struct Process {
 
 impl Process {
     /// Starts it and waits until it is ready.
-    pub fn start(folder: &Path, how: Start<'_>) -> Result<Process> {
+    pub fn start(folder: &Path, how: NodeOptions<'_>) -> Result<Process> {
         let binary = std::env::current_exe()?;
         let mut command = match how.open_files_max {
             Some(most) => {
@@ -60,7 +60,7 @@ impl Process {
         command.envs(how.variables.iter().copied());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let started = Instant::now();
-        let mut child = Running(command.spawn().context("starting a node")?);
+        let mut child = ChildProcess(command.spawn().context("starting a node")?);
         let stderr = child.0.stderr.take().context("a node says how it is")?;
         let (say, said) = mpsc::sync_channel(1);
         let last = Arc::<Mutex<Vec<String>>>::default();
@@ -89,9 +89,9 @@ impl Process {
 }
 
 /// A process that does not outlive this.
-struct Running(Child);
+struct ChildProcess(Child);
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.0.kill();

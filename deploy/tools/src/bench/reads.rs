@@ -20,14 +20,14 @@ const TURNS: usize = 2;
 
 /// What was measured.
 #[derive(serde::Serialize)]
-pub struct Figures {
+pub struct ReadsResult {
     orders: u64,
     turns: Vec<Comparison>,
     share_of_empty: f64,
 }
 
 /// Measures.
-pub fn measure(folder: &Path) -> Result<Figures> {
+pub fn measure(folder: &Path) -> Result<ReadsResult> {
     let config = config(folder)?;
     let node = Node::start(&config, &fatal())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -37,7 +37,7 @@ pub fn measure(folder: &Path) -> Result<Figures> {
     figures
 }
 
-async fn compare(config: &node::config::Config, node: &Node) -> Result<Figures> {
+async fn compare(config: &node::config::Config, node: &Node) -> Result<ReadsResult> {
     publish(node).await?;
     let parts = Parts {
         config: config.serving_limits(),
@@ -64,7 +64,7 @@ async fn compare(config: &node::config::Config, node: &Node) -> Result<Figures> 
         turns.push(Comparison::of(load(at, &paths, CONNECTIONS, SECONDS).await, empty));
     }
     let share_of_empty = turns.iter().map(|turn| turn.share).sum::<f64>() / turns.len() as f64;
-    Ok(Figures { orders: ORDERS, turns, share_of_empty })
+    Ok(ReadsResult { orders: ORDERS, turns, share_of_empty })
 }
 
 /// Fills the shop, and waits until everything can be read.

@@ -3,7 +3,7 @@
 //!
 //! The processes that are measured are fresh ones of this binary, so that nothing of the preparation is counted.
 
-use super::live::{Taken, publish};
+use super::live::{Latencies, publish};
 use super::percentile_ms;
 use super::process::{self, Process};
 use super::workload::{config, fatal, fill, order, shop};
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct RestartResult {
     states: Vec<State>,
     live: Live,
 }
@@ -78,7 +78,7 @@ struct Visible {
 }
 
 /// Measures each state, the smallest first.
-pub fn measure(folder: &Path, orders: &[u64]) -> Result<Figures> {
+pub fn measure(folder: &Path, orders: &[u64]) -> Result<RestartResult> {
     let mut orders = orders.to_vec();
     orders.sort_unstable();
     orders.dedup();
@@ -93,7 +93,7 @@ pub fn measure(folder: &Path, orders: &[u64]) -> Result<Figures> {
         Ok(state)
     });
     let states = states.collect::<Result<_>>()?;
-    Ok(Figures { states, live: live(&folder.join(largest.to_string()), largest)? })
+    Ok(RestartResult { states, live: live(&folder.join(largest.to_string()), largest)? })
 }
 
 fn state(folder: &Path, orders: u64) -> Result<State> {
@@ -117,7 +117,7 @@ fn state(folder: &Path, orders: u64) -> Result<State> {
 /// A node that takes a checkpoint when it is told to, and at no other time.
 fn started(folder: &Path) -> Result<Process> {
     let variables = &[("TRADEWIND_CHECKPOINTS_INTERVAL_S", "86400")];
-    Process::start(folder, process::Start { variables, open_files_max: None, ready_within: PATIENCE })
+    Process::start(folder, process::NodeOptions { variables, open_files_max: None, ready_within: PATIENCE })
 }
 
 fn figures(node: &Process) -> Start {
@@ -147,7 +147,7 @@ fn live(folder: &Path, orders: u64) -> Result<Live> {
     let mut some = || {
         let taken = runtime.block_on(publish(&node, first, LIVE_PER_S, LIVE_S));
         first += LIVE_PER_S * LIVE_S;
-        taken.map(|Taken { acknowledged_us: _, visible_us }| visible_us)
+        taken.map(|Latencies { acknowledged_us: _, visible_us }| visible_us)
     };
     for _ in 0..TURNS {
         calm.extend(some()?);

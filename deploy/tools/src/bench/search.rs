@@ -37,7 +37,7 @@ const WAIT: Duration = Duration::from_secs(300);
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct SearchResult {
     products: usize,
     queries: usize,
     /// From the first command to the moment at which all products can be found.
@@ -63,7 +63,7 @@ struct Freshness {
 }
 
 /// Measures.
-pub fn measure(folder: &Path, products: Option<&Path>, queries: Option<&Path>) -> Result<Figures> {
+pub fn measure(folder: &Path, products: Option<&Path>, queries: Option<&Path>) -> Result<SearchResult> {
     let products = products.map_or_else(made_up, catalog::read)?;
     let queries = queries.map_or_else(|| Ok(made_up_queries(&products)), read_queries)?;
     ensure!(!products.is_empty() && !queries.is_empty(), "there are products and queries");
@@ -73,11 +73,11 @@ pub fn measure(folder: &Path, products: Option<&Path>, queries: Option<&Path>) -
     let running = runtime.block_on(run(&config, &node, &products, &queries));
     drop(runtime);
     node.stop();
-    let Running { import_s, searches, one_at_a_time, suggestions, freshness, last } = running?;
+    let SearchRun { import_s, searches, one_at_a_time, suggestions, freshness, last } = running?;
     let (restart_s, _) = start(&config, last)?;
     std::fs::remove_dir_all(folder.join("search")).context("removing the index")?;
     let (rebuild_s, bytes) = start(&config, last)?;
-    Ok(Figures {
+    Ok(SearchResult {
         products: products.len(),
         queries: queries.len(),
         import_s,
@@ -92,7 +92,7 @@ pub fn measure(folder: &Path, products: Option<&Path>, queries: Option<&Path>) -
 }
 
 /// What was measured on the running node, and its last epoch.
-struct Running {
+struct SearchRun {
     import_s: f64,
     searches: LoadFigures,
     one_at_a_time: LoadFigures,
@@ -113,7 +113,7 @@ fn start(config: &Config, least: Epoch) -> Result<(f64, u64)> {
     Ok((seconds, bytes))
 }
 
-async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[String]) -> Result<Running> {
+async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[String]) -> Result<SearchRun> {
     let started = Instant::now();
     let mut last = None;
     for some in products.chunks(1_000) {
@@ -156,7 +156,7 @@ async fn run(config: &Config, node: &Node, products: &[PutProduct], queries: &[S
     let one_at_a_time = load(address, &paths, 1, SECONDS).await;
     let suggestions = load(address, &starts, 1, SECONDS).await;
     let (freshness, last) = freshness(node, products).await?;
-    Ok(Running { import_s, searches, one_at_a_time, suggestions, freshness, last })
+    Ok(SearchRun { import_s, searches, one_at_a_time, suggestions, freshness, last })
 }
 
 /// Changes prices at a steady rate, and waits for each epoch in the store and then in the index.

@@ -15,7 +15,7 @@ use ingest::input::source::{LogSource, Worker};
 use ingest::log::{Log, Record};
 use node::config::{Config, Flags, Settings};
 use serde_json::{Value, json};
-use serving::Shop;
+use serving::ViewStore;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -149,23 +149,23 @@ pub fn fill(log: &dyn Log, beginning: Timestamp, commands: impl Iterator<Item = 
 }
 
 /// What a replay took.
-pub struct Replayed {
+pub struct ReplayResult {
     /// Until the store had the last epoch.
     pub took: Duration,
     /// The last epoch.
     pub last: Epoch,
     /// The store; it stays as it is while this is held.
-    pub shop: Shop,
+    pub shop: ViewStore,
     /// The engine; so does its state.
     pub engine: Engine,
 }
 
 /// Replays a sealed log through the engine into a store.
-pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
+pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<ReplayResult> {
     let sealed = SealedEpochs::read(&**log, LogPosition::default())?;
     let last = sealed.end().epochs.last;
     let started = Instant::now();
-    let shop = Shop::new(&config.serving_limits(), Arc::new(move || started.elapsed().as_millis() as u64));
+    let shop = ViewStore::new(&config.serving_limits(), Arc::new(move || started.elapsed().as_millis() as u64));
     shop.live_from(last);
     let (index, peers) = (0..config.engine.workers, config.engine.workers);
     let sources = index.map(|index| -> Result<Box<dyn Source>> {
@@ -178,7 +178,7 @@ pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<Replayed> {
     let started = Instant::now();
     let engine = Engine::start(config.engine.limits.clone(), None, sources, sinks, Arc::new(NoStopwatch))?;
     finished.recv().context("the engine has ended early")?;
-    Ok(Replayed { took: started.elapsed(), last, shop, engine })
+    Ok(ReplayResult { took: started.elapsed(), last, shop, engine })
 }
 
 /// Says when an epoch has come.

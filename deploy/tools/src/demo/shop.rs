@@ -15,13 +15,13 @@ pub struct Shop {
     /// The currency of all prices.
     pub currency: String,
     /// What it sells.
-    pub products: Vec<Product>,
+    pub products: Vec<DemoProduct>,
 }
 
 /// A product.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Product {
+pub struct DemoProduct {
     product_id: String,
     title: String,
     description: String,
@@ -79,8 +79,8 @@ impl Shop {
         products.chain(stock).collect()
     }
 
-    fn put_product(&self, product: &Product) -> PutProduct {
-        let Product { product_id, title, description, brand, category, attributes, variants } = product;
+    fn put_product(&self, product: &DemoProduct) -> PutProduct {
+        let DemoProduct { product_id, title, description, brand, category, attributes, variants } = product;
         let variants =
             variants.iter().map(|Variant { sku, title, price, inventory_policy, low_stock_at, stock: _ }| PutVariant {
                 sku: sku.as_str().into(),

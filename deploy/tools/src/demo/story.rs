@@ -2,7 +2,7 @@
 //! that telling it again repeats the same commands. Not for when it is told.
 
 use super::shop::{Shop, Variant, received};
-use crate::numbers::Numbers;
+use crate::numbers::SplitMix64;
 use dataflows::contract::money::Amount;
 use dataflows::shop::adjustments::RecordAdjustment;
 use dataflows::shop::catalogue::InventoryPolicy;
@@ -20,7 +20,7 @@ const COUNTRIES: [&str; 8] = ["DE", "DE", "DE", "FR", "NL", "AT", "GB", "DK"];
 
 /// How an order ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum OrderEnding {
     /// It is shipped.
     Shipped,
     /// It is cancelled before it was paid.
@@ -40,13 +40,13 @@ pub struct Story<'a> {
     customer: String,
     country: &'static str,
     lines: Vec<(&'a Variant, i64)>,
-    ending: Ending,
+    ending: OrderEnding,
 }
 
 impl<'a> Story<'a> {
     /// Story `n`.
     pub fn new(shop: &'a Shop, seed: u64, n: u64) -> Story<'a> {
-        let mut numbers = Numbers::new(seed ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        let mut numbers = SplitMix64::new(seed ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93));
         let variants: Vec<&Variant> = shop.variants().collect();
         let customer = numbers.below(200);
         let country = COUNTRIES[usize::try_from(customer).expect("a customer is small") % COUNTRIES.len()];
@@ -58,11 +58,11 @@ impl<'a> Story<'a> {
         });
         let lines = lines.collect();
         let ending = match numbers.below(100) {
-            0..70 => Ending::Shipped,
-            70..78 => Ending::NeverPaid,
-            78..86 => Ending::Cancelled,
-            86..95 => Ending::Credited,
-            _ => Ending::Adjusted,
+            0..70 => OrderEnding::Shipped,
+            70..78 => OrderEnding::NeverPaid,
+            78..86 => OrderEnding::Cancelled,
+            86..95 => OrderEnding::Credited,
+            _ => OrderEnding::Adjusted,
         };
         Story { shop, n, customer: format!("demo-customer-{customer:03}"), country, lines, ending }
     }
@@ -84,7 +84,8 @@ impl<'a> Story<'a> {
             quantity: *quantity,
             unit_price: None,
         });
-        let method = if self.ending == Ending::NeverPaid { PaymentMethod::External } else { PaymentMethod::Settled };
+        let method =
+            if self.ending == OrderEnding::NeverPaid { PaymentMethod::External } else { PaymentMethod::Settled };
         let place = PlaceOrder {
             order_id: Some(Story::order_id(self.n).into()),
             customer_id: Some(self.customer.as_str().into()),
@@ -117,11 +118,11 @@ impl<'a> Story<'a> {
             (format!("demo-{n}-ship"), Command::ShipOrder(ship))
         };
         match self.ending {
-            Ending::Shipped => vec![ship()],
-            Ending::NeverPaid => vec![cancel("not paid")],
-            Ending::Cancelled => vec![cancel("changed my mind")],
-            Ending::Credited => vec![ship(), (format!("demo-{n}-credit"), Command::RecordCredit(self.credit()))],
-            Ending::Adjusted => {
+            OrderEnding::Shipped => vec![ship()],
+            OrderEnding::NeverPaid => vec![cancel("not paid")],
+            OrderEnding::Cancelled => vec![cancel("changed my mind")],
+            OrderEnding::Credited => vec![ship(), (format!("demo-{n}-credit"), Command::RecordCredit(self.credit()))],
+            OrderEnding::Adjusted => {
                 vec![ship(), (format!("demo-{n}-adjust"), Command::RecordAdjustment(self.adjustment()))]
             }
         }
@@ -177,7 +178,7 @@ impl<'a> Story<'a> {
 #[cfg(test)]
 impl Story<'_> {
     /// How it ends.
-    pub fn ending(&self) -> Ending {
+    pub fn ending(&self) -> OrderEnding {
         self.ending
     }
 }

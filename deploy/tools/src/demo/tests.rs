@@ -1,11 +1,11 @@
 //! The built-in shop can be read, is what it should be, and its stories are the same each time they are told.
 
 use super::shop::Shop;
-use super::story::{Ending, Story};
+use super::story::{OrderEnding, Story};
 use super::{SEED, first_without, welcome};
 use dataflows::shop::catalogue::InventoryPolicy;
 use dataflows::shop::command::Command;
-use node::twin::Twin;
+use node::twin::InMemoryShop;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -40,20 +40,20 @@ fn every_command_has_an_id_of_its_own_that_a_node_takes() {
 #[test]
 fn a_story_is_always_the_same_and_every_ending_comes_up() {
     let shop = Shop::built_in().unwrap();
-    let mut endings: BTreeMap<Ending, u32> = BTreeMap::new();
+    let mut endings: BTreeMap<OrderEnding, u32> = BTreeMap::new();
     for n in 0..500 {
         let (once, again) = (Story::new(&shop, SEED, n), Story::new(&shop, SEED, n));
         assert_eq!((once.beginning(), once.end()), (again.beginning(), again.end()));
         *endings.entry(once.ending()).or_default() += 1;
     }
     assert_eq!(endings.len(), 5, "{endings:?}");
-    assert!(endings[&Ending::Shipped] > 250, "{endings:?}");
+    assert!(endings[&OrderEnding::Shipped] > 250, "{endings:?}");
 }
 
 #[test]
 fn the_shop_can_go_on_and_refuses_only_what_is_sold_out() {
     let shop = Shop::built_in().unwrap();
-    let mut node = Twin::default();
+    let mut node = InMemoryShop::default();
     assert_eq!(node.decide(&shop.commands()), Vec::<String>::new());
     let mut refused = 0;
     for n in 0..3_000 {

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use dataflows::shop::command::Command;
-use node::client::{Answer, Client, Patience, command_line, patiently, percent_encoded};
+use node::client::{Answer, Client, RetryPolicy, command_line, percent_encoded, retry};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub struct HttpNode<'a> {
 
 impl HttpNode<'_> {
     fn patiently(&mut self, attempt: &mut dyn FnMut() -> Result<Answer>) -> Result<Answer> {
-        patiently(Patience::RESTART, attempt, &mut |pause, why| self.pause(pause, why))
+        retry(RetryPolicy::RESTART, attempt, &mut |pause, why| self.pause(pause, why))
     }
 }
 

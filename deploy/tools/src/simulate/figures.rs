@@ -8,7 +8,7 @@ const TOLD_MAX: usize = 10;
 
 /// What was counted and measured.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
+pub struct SimulationCounts {
     /// How many commands were taken.
     pub accepted: u64,
     /// How many were refused, by code.
@@ -27,7 +27,7 @@ pub struct Figures {
     pub told: Vec<String>,
 }
 
-impl Figures {
+impl SimulationCounts {
     /// Counts a difference.
     pub fn differ(&mut self, what: String) {
         self.differences += 1;
@@ -52,8 +52,8 @@ impl Figures {
     }
 
     /// Takes those of another in.
-    pub fn add(&mut self, other: Figures) {
-        let Figures { accepted, refused, undecided, compared, invariants, took_us, differences, told } = other;
+    pub fn add(&mut self, other: SimulationCounts) {
+        let SimulationCounts { accepted, refused, undecided, compared, invariants, took_us, differences, told } = other;
         self.accepted += accepted;
         for (code, count) in refused {
             *self.refused.entry(code).or_default() += count;
@@ -106,7 +106,7 @@ pub struct Run {
 
 impl Report {
     /// The report of a run.
-    pub fn of(run: Run, mut figures: Figures) -> Report {
+    pub fn of(run: Run, mut figures: SimulationCounts) -> Report {
         figures.took_us.sort_unstable();
         // The smallest value that at least so many of a hundred do not exceed.
         let percentile = |percent: usize| {

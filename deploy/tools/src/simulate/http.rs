@@ -62,7 +62,7 @@ impl Request {
 
 /// What was answered.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// The epoch that the answer is exact for.
@@ -73,7 +73,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The body as JSON; null if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -94,7 +94,7 @@ impl Connection {
     }
 
     /// Asks, and reads the answer.
-    pub async fn ask(&mut self, request: &Request) -> std::io::Result<Answer> {
+    pub async fn ask(&mut self, request: &Request) -> std::io::Result<HttpResponse> {
         let bytes = request.bytes(self.address);
         // A node closes connections that were idle for long; the first try may only find that out.
         let was_kept = self.stream.is_some();
@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    async fn ask_once(&mut self, request: &[u8]) -> std::io::Result<Answer> {
+    async fn ask_once(&mut self, request: &[u8]) -> std::io::Result<HttpResponse> {
         let exchange = async {
             let mut stream = match self.stream.take() {
                 Some(stream) => stream,
@@ -126,13 +126,13 @@ impl Connection {
 }
 
 /// Reads one answer by way of `buffer`.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Answer> {
-    let mut whole: Option<(Answer, usize, usize)> = None;
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<HttpResponse> {
+    let mut whole: Option<(HttpResponse, usize, usize)> = None;
     loop {
         if let Some((answer, head, length)) = &whole
             && buffer.len() >= head + length
         {
-            return Ok(Answer { body: buffer[*head..head + length].to_vec(), ..answer.clone() });
+            return Ok(HttpResponse { body: buffer[*head..head + length].to_vec(), ..answer.clone() });
         }
         if buffer.len() > ANSWER_BYTES_MAX {
             return Err(broken("an answer is too large"));
@@ -148,7 +148,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
 
 /// The answer that `bytes` begins, still without its body, and the lengths of head and body; `None` while its headers
 /// are not all there.
-fn head(bytes: &[u8]) -> std::io::Result<Option<(Answer, usize, usize)>> {
+fn head(bytes: &[u8]) -> std::io::Result<Option<(HttpResponse, usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(bytes).map_err(|error| broken(&error.to_string()))?;
@@ -161,7 +161,7 @@ fn head(bytes: &[u8]) -> std::io::Result<Option<(Answer, usize, usize)>> {
     let length = length.ok_or_else(|| broken("an answer does not say how long it is"))?;
     let is_replay = response.headers.iter().any(|header| header.name.eq_ignore_ascii_case("idempotent-replayed"));
     let epoch = number("tradewind-epoch").unwrap_or_default();
-    Ok(Some((Answer { status, epoch, is_replay, body: Vec::new() }, head_bytes, length)))
+    Ok(Some((HttpResponse { status, epoch, is_replay, body: Vec::new() }, head_bytes, length)))
 }
 
 fn broken(why: &str) -> std::io::Error {

@@ -23,10 +23,10 @@ mod together;
 pub use figures::Report;
 pub use role::{Args, run};
 
-use crate::numbers::Numbers;
-use acts::Act;
+use crate::numbers::SplitMix64;
+use acts::Action;
 use anyhow::{Context, Result, ensure};
-use figures::{Figures, Run};
+use figures::{Run, SimulationCounts};
 use http::{Connection, Request};
 use plan::Planner;
 use shopper::Shopper;
@@ -68,7 +68,7 @@ pub async fn simulate(options: &Options) -> Result<Report> {
     open(&mut shoppers, &prefix).await?;
 
     let (stop, stopped) = watch::channel(false);
-    let looking = tokio::spawn(Auditor::new(address).look(Numbers::new(options.seed), stopped));
+    let looking = tokio::spawn(Auditor::new(address).look(SplitMix64::new(options.seed), stopped));
     let count = u32::try_from(shoppers.len()).context("there are few customers")?;
     let interval = Duration::from_secs(1) * count / u32::try_from(options.rate).context("the rate is too high")?;
     let started = Instant::now();
@@ -86,7 +86,7 @@ pub async fn simulate(options: &Options) -> Result<Report> {
         .collect();
     let shoppers = joined(tasks).await?;
 
-    let (mut figures, mut books, mut epoch) = (Figures::default(), Vec::new(), 0);
+    let (mut figures, mut books, mut epoch) = (SimulationCounts::default(), Vec::new(), 0);
     for shopper in shoppers {
         epoch = epoch.max(shopper.epoch());
         figures.add(shopper.figures);
@@ -139,14 +139,14 @@ async fn first_lap(connection: &mut Connection, options: &Options) -> Result<Str
 }
 
 fn customers(options: &Options, prefix: &str, address: SocketAddr) -> Vec<Shopper> {
-    let mut numbers = Numbers::new(options.seed);
+    let mut numbers = SplitMix64::new(options.seed);
     let shared: Vec<(String, i64)> = (0..SHARED_SKUS)
         .map(|n| (format!("{prefix}-all-{n}"), i64::try_from(1 + numbers.below(5_000)).unwrap_or(1) * 100))
         .collect();
     let count = (options.rate / RATE_EACH).clamp(*CUSTOMERS.start(), *CUSTOMERS.end());
     let customer = |n: u64| {
         let planner = Planner {
-            numbers: Numbers::new(numbers.next()),
+            numbers: SplitMix64::new(numbers.next()),
             name: format!("{prefix}-{n}"),
             country: prefix.to_owned(),
             own: Vec::new(),
@@ -164,9 +164,9 @@ async fn open(shoppers: &mut Vec<Shopper>, prefix: &str) -> Result<()> {
     if let Some(first) = shoppers.first_mut() {
         let mut skus: Vec<(String, i64)> = first.books.prices.clone().into_iter().collect();
         skus.sort_unstable();
-        first.command(Act::Put { product: format!("{prefix}-all"), skus: skus.clone() }).await?;
+        first.command(Action::Put { product: format!("{prefix}-all"), skus: skus.clone() }).await?;
         for (sku, _) in skus {
-            first.command(Act::Move { sku, location: "main".to_owned(), quantity: SHARED_STOCK }).await?;
+            first.command(Action::Move { sku, location: "main".to_owned(), quantity: SHARED_STOCK }).await?;
         }
     }
     let tasks = shoppers

@@ -1,7 +1,7 @@
 //! An order as its customer's books have it: what state and what money it must have after each acknowledged step. Written
 //! from the contract, not from the shop's code.
 
-use super::shelves::{Shelves, Taken};
+use super::shelves::{Allocations, Shelves};
 use dataflows::contract::money::parse_decimal;
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ impl Way {
 
 /// Where an order stands: the states of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum OrderState {
     PendingPayment,
     Paid,
     Shipped,
@@ -52,23 +52,23 @@ pub enum State {
     Cancelled,
 }
 
-impl State {
+impl OrderState {
     const fn name(self) -> &'static str {
         match self {
-            State::PendingPayment => "pending_payment",
-            State::Paid => "paid",
-            State::Shipped => "shipped",
-            State::Delivered => "delivered",
-            State::PartlyReturned => "partly_returned",
-            State::Returned => "returned",
-            State::Cancelled => "cancelled",
+            OrderState::PendingPayment => "pending_payment",
+            OrderState::Paid => "paid",
+            OrderState::Shipped => "shipped",
+            OrderState::Delivered => "delivered",
+            OrderState::PartlyReturned => "partly_returned",
+            OrderState::Returned => "returned",
+            OrderState::Cancelled => "cancelled",
         }
     }
 }
 
 /// A line.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct ExpectedLine {
     /// What.
     pub sku: String,
     /// How many.
@@ -80,7 +80,7 @@ pub struct Line {
     /// How many left the shop and were not put back on a shelf.
     pub away: i64,
     /// Where they were taken from, where the books know that.
-    pub taken: Option<Taken>,
+    pub taken: Option<Allocations>,
 }
 
 /// An order.
@@ -91,9 +91,9 @@ pub struct Order {
     /// How its payment goes.
     pub way: Way,
     /// Its lines.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ExpectedLine>,
     /// Where it stands.
-    pub state: State,
+    pub state: OrderState,
     /// What came in.
     pub captured: i64,
     /// What went back.
@@ -114,12 +114,12 @@ pub struct Order {
 
 impl Order {
     /// An order that was just taken.
-    pub fn new(id: String, way: Way, lines: Vec<Line>) -> Order {
+    pub fn new(id: String, way: Way, lines: Vec<ExpectedLine>) -> Order {
         let mut order = Order {
             id,
             way,
             lines,
-            state: State::PendingPayment,
+            state: OrderState::PendingPayment,
             captured: 0,
             refunded: 0,
             is_sold: false,
@@ -147,12 +147,12 @@ impl Order {
 
     /// Whether goods are promised to it.
     pub const fn is_open(&self) -> bool {
-        matches!(self.state, State::PendingPayment | State::Paid)
+        matches!(self.state, OrderState::PendingPayment | OrderState::Paid)
     }
 
     /// Its money comes.
     pub fn pay(&mut self) {
-        self.state = State::Paid;
+        self.state = OrderState::Paid;
         self.captured = self.total();
         self.is_sold = true;
     }
@@ -176,9 +176,9 @@ impl Order {
             self.units_returned += self.lines.iter().map(|line| line.quantity).sum::<i64>();
             self.returned += self.left();
         }
-        self.is_raced = self.way == Way::Slow && self.state == State::PendingPayment;
+        self.is_raced = self.way == Way::Slow && self.state == OrderState::PendingPayment;
         self.refunded = self.captured;
-        self.state = State::Cancelled;
+        self.state = OrderState::Cancelled;
     }
 
     /// It leaves the shop.
@@ -189,7 +189,7 @@ impl Order {
                 shelves.change(&line.sku, location, -quantity, -quantity);
             }
         }
-        self.state = State::Shipped;
+        self.state = OrderState::Shipped;
     }
 
     /// So many of a line, by its index, come back.
@@ -215,7 +215,7 @@ impl Order {
         self.returned += money;
         self.units_returned += quantity;
         let is_all = self.lines.iter().all(|line| line.returned == line.quantity);
-        self.state = if is_all { State::Returned } else { State::PartlyReturned };
+        self.state = if is_all { OrderState::Returned } else { OrderState::PartlyReturned };
         self.parts += 1;
     }
 
@@ -223,17 +223,18 @@ impl Order {
     /// of a cancellation and a late answer of the gateway was first — is taken over from the row.
     pub fn difference(&mut self, row: &Value) -> Option<String> {
         let (status, captured, refunded) = (row["status"].as_str(), money(&row["captured"]), money(&row["refunded"]));
-        if self.way == Way::Slow && self.state == State::PendingPayment && status == Some(State::Paid.name()) {
+        if self.way == Way::Slow && self.state == OrderState::PendingPayment && status == Some(OrderState::Paid.name())
+        {
             self.pay();
         }
         // The shop's own clock calls off what was never paid; such an order holds nothing whose place the books know.
-        if self.way == Way::Lost && self.state == State::PendingPayment && row["payment"]["status"] == "expired" {
-            self.state = State::Cancelled;
+        if self.way == Way::Lost && self.state == OrderState::PendingPayment && row["payment"]["status"] == "expired" {
+            self.state = OrderState::Cancelled;
         }
         if self.is_raced && self.captured == 0 && captured == Some(self.total()) && refunded == captured {
             (self.captured, self.refunded) = (self.total(), self.total());
             let history = row["history"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if history.iter().any(|entry| entry["status"] == State::Paid.name()) {
+            if history.iter().any(|entry| entry["status"] == OrderState::Paid.name()) {
                 self.is_sold = true;
                 self.returned = self.total();
                 self.units_returned = self.lines.iter().map(|line| line.quantity).sum();

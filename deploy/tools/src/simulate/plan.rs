@@ -1,9 +1,9 @@
 //! What a customer does next: chosen by the seed's numbers from what the books make possible, now and then from what
 //! they make impossible. Not for doing it.
 
-use super::acts::{Act, Books};
-use super::order::{Order, State, Way};
-use crate::numbers::Numbers;
+use super::acts::{Action, Books};
+use super::order::{Order, OrderState, Way};
+use crate::numbers::SplitMix64;
 
 /// The locations of a customer's own SKUs.
 pub const LOCATIONS: [&str; 3] = ["east", "main", "west"];
@@ -15,7 +15,7 @@ const IN_HAND_MAX: usize = 200;
 /// Who plans.
 pub struct Planner {
     /// What the choices follow from.
-    pub numbers: Numbers,
+    pub numbers: SplitMix64,
     /// What the customer's ids begin with.
     pub name: String,
     /// The country of all orders of the run.
@@ -48,7 +48,7 @@ impl Planner {
     }
 
     /// The next thing to do.
-    pub fn next(&mut self, books: &Books) -> Act {
+    pub fn next(&mut self, books: &Books) -> Action {
         match self.numbers.below(100) {
             0..40 if self.in_hand.len() < IN_HAND_MAX => self.place(books),
             0..84 => match self.go_on(books) {
@@ -57,7 +57,7 @@ impl Planner {
             },
             84..90 => self.movement(books),
             90..95 => self.transfer(),
-            95..97 => Act::Price { product: self.name.clone(), sku: self.own_sku(), price: self.price() },
+            95..97 => Action::Price { product: self.name.clone(), sku: self.own_sku(), price: self.price() },
             _ => self.mistake(books),
         }
     }
@@ -67,7 +67,7 @@ impl Planner {
         self.units(10_000) * 100
     }
 
-    fn place(&mut self, books: &Books) -> Act {
+    fn place(&mut self, books: &Books) -> Action {
         self.placed += 1;
         let way = match self.numbers.below(100) {
             0..30 => Way::Approved,
@@ -93,28 +93,28 @@ impl Planner {
         {
             order = rejected.clone();
         }
-        Act::Place { order, customer: self.name.clone(), country: self.country.clone(), way, lines }
+        Action::Place { order, customer: self.name.clone(), country: self.country.clone(), way, lines }
     }
 
-    fn movement(&mut self, books: &Books) -> Act {
+    fn movement(&mut self, books: &Books) -> Action {
         if self.chance(30) {
             let sku = self.numbers.pick(&self.shared).cloned().unwrap_or_default();
-            return Act::Move { sku, location: self.location(), quantity: self.units(40) };
+            return Action::Move { sku, location: self.location(), quantity: self.units(40) };
         }
         let (sku, location) = (self.own_sku(), self.location());
         let free = u64::try_from(books.shelves.at(&sku, &location).free()).unwrap_or_default();
         let quantity = if free > 0 && self.chance(20) { -self.units(free.min(3)) } else { self.units(12) };
-        Act::Move { sku, location, quantity }
+        Action::Move { sku, location, quantity }
     }
 
-    fn transfer(&mut self) -> Act {
+    fn transfer(&mut self) -> Action {
         let (sku, from) = (self.own_sku(), self.location());
         let to = LOCATIONS.iter().find(|to| **to != from).copied().unwrap_or("main").to_owned();
-        Act::Transfer { sku, from, to, quantity: self.units(8) }
+        Action::Transfer { sku, from, to, quantity: self.units(8) }
     }
 
     /// The next step of an order.
-    fn go_on(&mut self, books: &Books) -> Option<Act> {
+    fn go_on(&mut self, books: &Books) -> Option<Action> {
         let at = usize::try_from(self.numbers.below(self.in_hand.len().max(1) as u64)).unwrap_or_default();
         let order = books.orders.get(self.in_hand.get(at)?)?;
         let act = self.step(order);
@@ -124,70 +124,70 @@ impl Planner {
         act
     }
 
-    fn step(&mut self, of: &Order) -> Option<Act> {
+    fn step(&mut self, of: &Order) -> Option<Action> {
         let (order, choice) = (of.id.clone(), self.numbers.below(100));
         Some(match (of.state, of.way) {
-            (State::PendingPayment, Way::External) => match choice {
-                0..80 => Act::Pay { order, result: "processed", amount: of.total() },
-                80..90 => Act::Pay { order, result: "failed", amount: of.total() },
-                _ => Act::Cancel { order },
+            (OrderState::PendingPayment, Way::External) => match choice {
+                0..80 => Action::Pay { order, result: "processed", amount: of.total() },
+                80..90 => Action::Pay { order, result: "failed", amount: of.total() },
+                _ => Action::Cancel { order },
             },
-            (State::PendingPayment, _) => match choice {
-                0..30 => Act::Cancel { order },
+            (OrderState::PendingPayment, _) => match choice {
+                0..30 => Action::Cancel { order },
                 _ => return None,
             },
-            (State::Paid, _) => match choice {
-                0..80 => Act::Ship { order },
-                80..88 => Act::Cancel { order },
-                88..93 => Act::Fail { order, restock: true },
+            (OrderState::Paid, _) => match choice {
+                0..80 => Action::Ship { order },
+                80..88 => Action::Cancel { order },
+                88..93 => Action::Fail { order, restock: true },
                 _ => return self.money_back(of, choice),
             },
-            (State::Shipped, _) => match choice {
-                0..55 => Act::Deliver { order },
+            (OrderState::Shipped, _) => match choice {
+                0..55 => Action::Deliver { order },
                 55..75 => self.give_back(of),
-                75..83 => Act::Cancel { order },
-                83..91 => Act::Fail { order, restock: choice < 87 },
+                75..83 => Action::Cancel { order },
+                83..91 => Action::Fail { order, restock: choice < 87 },
                 _ => return self.money_back(of, choice),
             },
-            (State::Delivered | State::PartlyReturned, _) => match choice {
+            (OrderState::Delivered | OrderState::PartlyReturned, _) => match choice {
                 0..35 => self.give_back(of),
                 35..50 => return self.money_back(of, choice),
                 _ => return None,
             },
-            (State::Returned | State::Cancelled, _) => return None,
+            (OrderState::Returned | OrderState::Cancelled, _) => return None,
         })
     }
 
-    fn give_back(&mut self, of: &Order) -> Act {
+    fn give_back(&mut self, of: &Order) -> Action {
         let open: Vec<usize> = (0..of.lines.len()).filter(|n| of.lines[*n].returned < of.lines[*n].quantity).collect();
         let line = self.numbers.pick(&open).copied().unwrap_or_default();
         let left = u64::try_from(of.lines[line].quantity - of.lines[line].returned).unwrap_or_default();
         let quantity = self.units(left);
-        Act::Return { order: of.id.clone(), part: of.parts, line, quantity, restock: self.chance(75) }
+        Action::Return { order: of.id.clone(), part: of.parts, line, quantity, restock: self.chance(75) }
     }
 
-    fn money_back(&mut self, of: &Order, choice: u64) -> Option<Act> {
+    fn money_back(&mut self, of: &Order, choice: u64) -> Option<Action> {
         let cents = u64::try_from(of.left() / 100).ok().filter(|cents| *cents > 0)?;
         let amount = self.units(cents) * 100;
         Some(if choice.is_multiple_of(3) && !of.is_charged_back {
-            Act::Pay { order: of.id.clone(), result: "charged_back", amount }
+            Action::Pay { order: of.id.clone(), result: "charged_back", amount }
         } else {
-            Act::Refund { order: of.id.clone(), part: of.parts, amount }
+            Action::Refund { order: of.id.clone(), part: of.parts, amount }
         })
     }
 
     /// Something that the shop must refuse.
-    fn mistake(&mut self, books: &Books) -> Act {
+    fn mistake(&mut self, books: &Books) -> Action {
         let settled: Vec<&Order> = books.orders.values().rev().take(20).filter(|order| is_certain(order)).collect();
         let Some(of) = self.numbers.pick(&settled).copied() else { return self.transfer() };
         let order = of.id.clone();
         match self.numbers.below(6) {
-            0 => Act::Refund { order, part: of.parts, amount: of.left() + 100 },
-            1 => Act::Return { order, part: of.parts, line: 0, quantity: of.lines[0].quantity + 1, restock: true },
-            2 => Act::Pay { order, result: "processed", amount: of.total() + 100 },
+            0 => Action::Refund { order, part: of.parts, amount: of.left() + 100 },
+            1 => Action::Return { order, part: of.parts, line: 0, quantity: of.lines[0].quantity + 1, restock: true },
+            2 => Action::Pay { order, result: "processed", amount: of.total() + 100 },
             3 => {
                 let unknown = (format!("{}-none", self.name), 1);
-                Act::Place {
+                Action::Place {
                     order: format!("{}-none-{}", self.name, self.placed),
                     customer: self.name.clone(),
                     country: self.country.clone(),
@@ -195,8 +195,8 @@ impl Planner {
                     lines: vec![unknown],
                 }
             }
-            4 => Act::Cancel { order: format!("{}-nobody", self.name) },
-            _ => Act::Transfer { sku: self.own_sku(), from: "east".into(), to: "main".into(), quantity: 1_000_000 },
+            4 => Action::Cancel { order: format!("{}-nobody", self.name) },
+            _ => Action::Transfer { sku: self.own_sku(), from: "east".into(), to: "main".into(), quantity: 1_000_000 },
         }
     }
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 /// What lies at a location, and how much of it is promised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct LocationStock {
     /// What lies there.
     pub on_hand: i64,
     /// What is promised.
     pub reserved: i64,
 }
 
-impl Place {
+impl LocationStock {
     /// What can be promised.
     pub const fn free(&self) -> i64 {
         self.on_hand - self.reserved
@@ -22,10 +22,10 @@ impl Place {
 
 /// SKUs, each with its locations.
 #[derive(Clone, Debug, Default)]
-pub struct Shelves(BTreeMap<String, BTreeMap<String, Place>>);
+pub struct Shelves(BTreeMap<String, BTreeMap<String, LocationStock>>);
 
 /// A part of a line, and where it was taken from.
-pub type Taken = Vec<(String, i64)>;
+pub type Allocations = Vec<(String, i64)>;
 
 impl Shelves {
     /// Whether the SKU is kept here.
@@ -34,7 +34,7 @@ impl Shelves {
     }
 
     /// What is at a location.
-    pub fn at(&self, sku: &str, location: &str) -> Place {
+    pub fn at(&self, sku: &str, location: &str) -> LocationStock {
         self.0.get(sku).and_then(|places| places.get(location)).copied().unwrap_or_default()
     }
 
@@ -46,8 +46,8 @@ impl Shelves {
     }
 
     /// Promises so many, from the locations in the order of their ids; `None` if there are too few.
-    pub fn take(&mut self, sku: &str, quantity: i64) -> Option<Taken> {
-        let (mut taken, mut left) = (Taken::new(), quantity);
+    pub fn take(&mut self, sku: &str, quantity: i64) -> Option<Allocations> {
+        let (mut taken, mut left) = (Allocations::new(), quantity);
         for (location, place) in self.0.get_mut(sku)? {
             let part = place.free().clamp(0, left);
             if part > 0 {
@@ -62,13 +62,14 @@ impl Shelves {
     /// How a stock row differs from what it must be; `None` if it does not.
     pub fn difference(&self, sku: &str, row: &Value) -> Option<String> {
         let number = |value: &Value| value.as_i64().unwrap_or(i64::MIN);
-        let place = |row: &Value| Place { on_hand: number(&row["on_hand"]), reserved: number(&row["reserved"]) };
+        let place =
+            |row: &Value| LocationStock { on_hand: number(&row["on_hand"]), reserved: number(&row["reserved"]) };
         let empty = BTreeMap::new();
         let expected = self.0.get(sku).unwrap_or(&empty);
         let rows = row["locations"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let seen: BTreeMap<String, Place> =
+        let seen: BTreeMap<String, LocationStock> =
             rows.iter().map(|row| (row["location"].as_str().unwrap_or_default().to_owned(), place(row))).collect();
-        let sum = expected.values().fold(Place::default(), |sum, place| Place {
+        let sum = expected.values().fold(LocationStock::default(), |sum, place| LocationStock {
             on_hand: sum.on_hand + place.on_hand,
             reserved: sum.reserved + place.reserved,
         });

@@ -1,13 +1,13 @@
 //! A customer: does one thing after the other over its own connection, at its own pace, and holds every answer against
 //! its books. Not for choosing what to do, and not for what all customers did together.
 
-use super::acts::{Act, Books, Expected};
-use super::figures::Figures;
-use super::http::{Answer, Connection, Request};
-use super::order::{State, Way, money};
+use super::acts::{Action, Books, ExpectedOutcome};
+use super::figures::SimulationCounts;
+use super::http::{Connection, HttpResponse, Request};
+use super::order::{OrderState, Way, money};
 use super::plan::{LOCATIONS, Planner};
 use anyhow::{Context, Result, bail, ensure};
-use node::client::Patience;
+use node::client::RetryPolicy;
 use std::time::{Duration, Instant};
 
 /// How many SKUs a customer has for itself.
@@ -22,7 +22,7 @@ pub struct Shopper {
     /// Its books.
     pub books: Books,
     /// What it counted.
-    pub figures: Figures,
+    pub figures: SimulationCounts,
     planner: Planner,
     connection: Connection,
     /// The newest epoch that it has seen.
@@ -36,7 +36,7 @@ impl Shopper {
         let mut books = Books::default();
         books.prices.extend(shared.iter().cloned());
         books.received.extend(shared.iter().map(|(sku, _)| (sku.clone(), 0)));
-        Shopper { books, figures: Figures::default(), planner, connection, epoch: 0, commands: 0 }
+        Shopper { books, figures: SimulationCounts::default(), planner, connection, epoch: 0, commands: 0 }
     }
 
     /// Puts its own product and stock in.
@@ -44,11 +44,11 @@ impl Shopper {
         let name = self.planner.name.clone();
         let skus: Vec<(String, i64)> = (0..OWN_SKUS).map(|n| (format!("{name}-{n}"), self.planner.price())).collect();
         self.planner.own = skus.iter().map(|(sku, _)| sku.clone()).collect();
-        self.command(Act::Put { product: name, skus: skus.clone() }).await?;
+        self.command(Action::Put { product: name, skus: skus.clone() }).await?;
         for (sku, _) in &skus {
             for location in LOCATIONS {
                 let (sku, location) = (sku.clone(), location.to_owned());
-                self.command(Act::Move { sku, location, quantity: OPENING_STOCK }).await?;
+                self.command(Action::Move { sku, location, quantity: OPENING_STOCK }).await?;
             }
         }
         Ok(())
@@ -70,7 +70,7 @@ impl Shopper {
     }
 
     /// Sends a command until it is decided, compares what came of it with the books, and writes it down.
-    pub async fn command(&mut self, act: Act) -> Result<()> {
+    pub async fn command(&mut self, act: Action) -> Result<()> {
         self.commands += 1;
         let request = act.request(format!("{}-c{}", self.planner.name, self.commands));
         let expected = self.books.expected(&act);
@@ -82,7 +82,7 @@ impl Shopper {
         if tries == 1 && self.planner.numbers.below(100) < 2 {
             self.repeat(&request, &answer).await?;
         }
-        if let Some(order) = act.order().filter(|_| matches!(act, Act::Place { .. })) {
+        if let Some(order) = act.order().filter(|_| matches!(act, Action::Place { .. })) {
             let order = order.to_owned();
             if answer.status == 201 {
                 self.planner.in_hand.push(order.clone());
@@ -93,7 +93,7 @@ impl Shopper {
     }
 
     /// Repeats a request under its id: the same comes of it, and nothing changes.
-    async fn repeat(&mut self, request: &Request, first: &Answer) -> Result<()> {
+    async fn repeat(&mut self, request: &Request, first: &HttpResponse) -> Result<()> {
         let (again, _) = self.decided(request).await?;
         let same = again.status == first.status && again.is_replay;
         let what = || format!("{} was answered {}, again {}", request.path, first.status, again.status);
@@ -102,8 +102,8 @@ impl Shopper {
     }
 
     /// The answer that holds a decision, and at which try it came. A repetition under the same id is safe.
-    async fn decided(&mut self, request: &Request) -> Result<(Answer, u32)> {
-        let patience = Patience::RESTART;
+    async fn decided(&mut self, request: &Request) -> Result<(HttpResponse, u32)> {
+        let patience = RetryPolicy::RESTART;
         let mut why = String::new();
         for tries in 1..=patience.tries_max {
             match self.connection.ask(request).await {
@@ -118,7 +118,7 @@ impl Shopper {
     }
 
     /// Holds an answer against the books.
-    fn judge(&mut self, act: &Act, expected: Expected, answer: &Answer) {
+    fn judge(&mut self, act: &Action, expected: ExpectedOutcome, answer: &HttpResponse) {
         let row = answer.json();
         let code = row["code"].as_str().filter(|_| answer.status >= 400);
         match code {
@@ -126,9 +126,9 @@ impl Shopper {
             None => self.figures.accepted += 1,
         }
         let fits = match (expected, code) {
-            (Expected::Accepted(status) | Expected::Either(status, _), None) => answer.status == status,
-            (Expected::Refused(allowed) | Expected::Either(_, allowed), Some(code)) => allowed == code,
-            (Expected::Accepted(_), Some(_)) | (Expected::Refused(_), None) => false,
+            (ExpectedOutcome::Accepted(status) | ExpectedOutcome::Either(status, _), None) => answer.status == status,
+            (ExpectedOutcome::Refused(allowed) | ExpectedOutcome::Either(_, allowed), Some(code)) => allowed == code,
+            (ExpectedOutcome::Accepted(_), Some(_)) | (ExpectedOutcome::Refused(_), None) => false,
         };
         if !fits {
             self.figures.differ(format!("{act:?}: expected {expected:?}, answered {} {row}", answer.status));
@@ -139,11 +139,11 @@ impl Shopper {
         }
         if code.is_none() {
             let difference = match act {
-                Act::Move { sku, .. } | Act::Transfer { sku, .. } if self.books.shelves.has(sku) => {
+                Action::Move { sku, .. } | Action::Transfer { sku, .. } if self.books.shelves.has(sku) => {
                     self.books.shelves.difference(sku, &row)
                 }
                 // The gateway may have been as fast as the answer.
-                Act::Place { .. } => None,
+                Action::Place { .. } => None,
                 _ => act.order().and_then(|id| self.books.orders.get_mut(id)?.difference(&row)),
             };
             self.figures.compare(difference);
@@ -153,7 +153,7 @@ impl Shopper {
     /// Waits until the gateway has answered for an order that it answers at once.
     async fn await_gateway(&mut self, order: &str) -> Result<()> {
         let Some(of) = self.books.orders.get(order) else { return Ok(()) };
-        if !matches!(of.way, Way::Approved | Way::Declined) || of.state != State::PendingPayment {
+        if !matches!(of.way, Way::Approved | Way::Declined) || of.state != OrderState::PendingPayment {
             return Ok(());
         }
         let declined = of.way == Way::Declined;
@@ -226,7 +226,7 @@ impl Shopper {
     }
 
     /// Reads, never from before what was seen.
-    async fn read(&mut self, path: String) -> Result<Answer> {
+    async fn read(&mut self, path: String) -> Result<HttpResponse> {
         let (answer, _) = self.decided(&Request::get(path).since(self.epoch)).await?;
         ensure!(answer.epoch >= self.epoch, "an answer of epoch {} came after {}", answer.epoch, self.epoch);
         self.epoch = answer.epoch;
@@ -239,7 +239,7 @@ impl Shopper {
             .books
             .orders
             .values()
-            .map(|of| (of.id.clone(), of.way == Way::Slow && of.state == State::PendingPayment))
+            .map(|of| (of.id.clone(), of.way == Way::Slow && of.state == OrderState::PendingPayment))
             .collect();
         for (order, is_late) in orders {
             if is_late {

@@ -2,10 +2,10 @@
 //! checks. Not for what one customer can see alone.
 
 use super::acts::Books;
-use super::figures::Figures;
+use super::figures::SimulationCounts;
 use super::http::{Connection, Request};
 use super::order::{Order, money};
-use crate::numbers::Numbers;
+use crate::numbers::SplitMix64;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -22,13 +22,13 @@ const PAGE_ROWS: usize = 1_000;
 /// Who compares.
 pub struct Auditor {
     connection: Connection,
-    figures: Figures,
+    figures: SimulationCounts,
 }
 
 impl Auditor {
     /// One with a connection of its own.
     pub fn new(address: SocketAddr) -> Auditor {
-        Auditor { connection: Connection::new(address), figures: Figures::default() }
+        Auditor { connection: Connection::new(address), figures: SimulationCounts::default() }
     }
 
     async fn read(&mut self, request: Request) -> Result<(u64, Value)> {
@@ -38,7 +38,7 @@ impl Auditor {
     }
 
     /// Reads the shop's own checks at epochs of the numbers' choice, until told to stop.
-    pub async fn look(mut self, mut numbers: Numbers, mut stop: watch::Receiver<bool>) -> Figures {
+    pub async fn look(mut self, mut numbers: SplitMix64, mut stop: watch::Receiver<bool>) -> SimulationCounts {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         let mut first = None;
         while !*stop.borrow() {
@@ -68,7 +68,7 @@ impl Auditor {
     }
 
     /// Compares what only all books together know.
-    pub async fn compare(mut self, books: &[Books], prefix: &str, epoch: u64) -> Result<Figures> {
+    pub async fn compare(mut self, books: &[Books], prefix: &str, epoch: u64) -> Result<SimulationCounts> {
         self.shared_stock(books, epoch).await?;
         self.revenue(books, prefix, epoch).await?;
         let rows = self.rows(&format!("orders?prefix={prefix}-"), epoch).await?.len();

@@ -8,7 +8,7 @@ const LINE_BYTES_MAX: usize = 4 << 10;
 /// Where in a chunked body the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants say what their fields are")]
-pub enum Chunks {
+pub enum ChunkedBody {
     /// In a line with a size: the size so far, whether its digits have ended, how long the line is, the byte before.
     Size { size: u64, is_over: bool, length: usize, last: u8 },
     /// So many bytes before the end of a chunk's data.
@@ -21,19 +21,19 @@ pub enum Chunks {
     Over,
 }
 
-impl Chunks {
+impl ChunkedBody {
     /// Before the first chunk.
-    pub const START: Chunks = Chunks::Size { size: 0, is_over: false, length: 0, last: 0 };
+    pub const START: ChunkedBody = ChunkedBody::Size { size: 0, is_over: false, length: 0, last: 0 };
 
     /// Passes over bytes; says how many of them belong to the body.
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut at = 0;
-        while at < bytes.len() && *self != Chunks::Over {
-            if let Chunks::Data(left) = *self {
+        while at < bytes.len() && *self != ChunkedBody::Over {
+            if let ChunkedBody::Data(left) = *self {
                 let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - at);
                 at += here;
                 let left = left - here as u64;
-                *self = if left == 0 { Chunks::DataEnd { has_cr: false } } else { Chunks::Data(left) };
+                *self = if left == 0 { ChunkedBody::DataEnd { has_cr: false } } else { ChunkedBody::Data(left) };
             } else {
                 *self = self.after(bytes[at])?;
                 at += 1;
@@ -42,38 +42,40 @@ impl Chunks {
         Ok(at)
     }
 
-    fn after(self, byte: u8) -> io::Result<Chunks> {
+    fn after(self, byte: u8) -> io::Result<ChunkedBody> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the body's chunks are not well formed");
         match self {
-            Chunks::Size { size, is_over, length, last } => {
+            ChunkedBody::Size { size, is_over, length, last } => {
                 let has_digits = length > usize::from(is_over);
                 match byte {
                     b'\n' if last == b'\r' && has_digits && size == 0 => {
-                        Ok(Chunks::Trailer { length: 0, line: 0, last: 0 })
+                        Ok(ChunkedBody::Trailer { length: 0, line: 0, last: 0 })
                     }
-                    b'\n' if last == b'\r' && has_digits => Ok(Chunks::Data(size)),
+                    b'\n' if last == b'\r' && has_digits => Ok(ChunkedBody::Data(size)),
                     _ if last == b'\r' || byte == b'\n' || length >= LINE_BYTES_MAX => Err(wrong()),
                     b'\r' | b';' if length > 0 => {
-                        Ok(Chunks::Size { size, is_over: true, length: length + 1, last: byte })
+                        Ok(ChunkedBody::Size { size, is_over: true, length: length + 1, last: byte })
                     }
-                    _ if is_over && length > 0 => Ok(Chunks::Size { size, is_over, length: length + 1, last: byte }),
+                    _ if is_over && length > 0 => {
+                        Ok(ChunkedBody::Size { size, is_over, length: length + 1, last: byte })
+                    }
                     _ => {
                         let digit = char::from(byte).to_digit(16).ok_or_else(wrong)?;
                         let size = size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit)));
-                        Ok(Chunks::Size { size: size.ok_or_else(wrong)?, is_over, length: length + 1, last: byte })
+                        Ok(ChunkedBody::Size { size: size.ok_or_else(wrong)?, is_over, length: length + 1, last: byte })
                     }
                 }
             }
-            Chunks::DataEnd { has_cr: false } if byte == b'\r' => Ok(Chunks::DataEnd { has_cr: true }),
-            Chunks::DataEnd { has_cr: true } if byte == b'\n' => Ok(Chunks::START),
-            Chunks::DataEnd { .. } => Err(wrong()),
-            Chunks::Trailer { length, line, last } => match byte {
-                b'\n' if last == b'\r' && line == 1 => Ok(Chunks::Over),
-                b'\n' if last == b'\r' => Ok(Chunks::Trailer { length: length + 1, line: 0, last: byte }),
+            ChunkedBody::DataEnd { has_cr: false } if byte == b'\r' => Ok(ChunkedBody::DataEnd { has_cr: true }),
+            ChunkedBody::DataEnd { has_cr: true } if byte == b'\n' => Ok(ChunkedBody::START),
+            ChunkedBody::DataEnd { .. } => Err(wrong()),
+            ChunkedBody::Trailer { length, line, last } => match byte {
+                b'\n' if last == b'\r' && line == 1 => Ok(ChunkedBody::Over),
+                b'\n' if last == b'\r' => Ok(ChunkedBody::Trailer { length: length + 1, line: 0, last: byte }),
                 _ if last == b'\r' || byte == b'\n' || length >= LINE_BYTES_MAX => Err(wrong()),
-                _ => Ok(Chunks::Trailer { length: length + 1, line: line + 1, last: byte }),
+                _ => Ok(ChunkedBody::Trailer { length: length + 1, line: line + 1, last: byte }),
             },
-            Chunks::Data(_) | Chunks::Over => Err(wrong()),
+            ChunkedBody::Data(_) | ChunkedBody::Over => Err(wrong()),
         }
     }
 }
@@ -84,11 +86,11 @@ mod tests {
 
     /// How much of the text is body, given in pieces of that size.
     fn passed(text: &str, piece: usize) -> Option<usize> {
-        let (mut chunks, mut sum) = (Chunks::START, 0);
+        let (mut chunks, mut sum) = (ChunkedBody::START, 0);
         for part in text.as_bytes().chunks(piece) {
             sum += chunks.pass(part).ok()?;
         }
-        (chunks == Chunks::Over).then_some(sum)
+        (chunks == ChunkedBody::Over).then_some(sum)
     }
 
     #[test]
@@ -119,7 +121,7 @@ mod tests {
             "5 \n",
             "0\r\na\n",
         ] {
-            assert!({ Chunks::START }.pass(body.as_bytes()).is_err(), "{body:?}");
+            assert!({ ChunkedBody::START }.pass(body.as_bytes()).is_err(), "{body:?}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The head of a request as bytes, before HTTP reads it: where it ends, whether it is framed without doubt, and how long
 //! the body after it is. Stricter than HTTP asks for: what two readers could read in two ways is refused.
 
-use super::limits::Limits;
-use crate::http::problem::{Fault, Problem};
+use super::limits::WireLimits;
+use crate::http::problem::{ApiErrorKind, Problem};
 use axum::http::Uri;
 
 /// What follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyFraming {
     /// So many bytes.
     Length(u64),
     /// Chunks.
@@ -31,7 +31,7 @@ pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Problem> {
 }
 
 /// What a whole head says about its body, or why it is refused.
-pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Problem> {
+pub fn check(head: &[u8], limits: &WireLimits) -> Result<BodyFraming, Problem> {
     let mut fields = vec![httparse::EMPTY_HEADER; limits.fields_max];
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(head);
@@ -43,7 +43,10 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Problem> {
         Ok(httparse::Status::Partial) => return Err(malformed("the head of the request is not whole")),
         Err(httparse::Error::TooManyHeaders) => return Err(too_large(limits)),
         Err(error) => {
-            return Err(Problem::new(Fault::Malformed, format!("the head of the request is not HTTP/1.1: {error}")));
+            return Err(Problem::new(
+                ApiErrorKind::Malformed,
+                format!("the head of the request is not HTTP/1.1: {error}"),
+            ));
         }
     }
     if Uri::try_from(request.path.unwrap_or_default()).is_err() {
@@ -55,7 +58,7 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Problem> {
     framing(request.headers, request.version == Some(0))
 }
 
-fn framing(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<Framing, Problem> {
+fn framing(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<BodyFraming, Problem> {
     let of = |name: &'static str| {
         let named = fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
         named.map(|field| field.value.trim_ascii())
@@ -66,40 +69,40 @@ fn framing(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<Framing
     }
     let (mut lengths, mut codings) = (of("content-length"), of("transfer-encoding"));
     match (lengths.next(), codings.next()) {
-        (None, None) => Ok(Framing::Length(0)),
+        (None, None) => Ok(BodyFraming::Length(0)),
         (Some(_), Some(_)) => Err(malformed("a request has Content-Length or Transfer-Encoding, and not both")),
         (Some(length), None) => {
             let is_one = lengths.next().is_none() && length.iter().all(u8::is_ascii_digit);
             let length = std::str::from_utf8(length).ok().filter(|_| is_one).and_then(|text| text.parse().ok());
-            length.map(Framing::Length).ok_or_else(|| malformed("Content-Length is one whole number"))
+            length.map(BodyFraming::Length).ok_or_else(|| malformed("Content-Length is one whole number"))
         }
         (None, Some(coding)) => {
             let is_chunked = codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") && !is_http_1_0;
-            if is_chunked { Ok(Framing::Chunked) } else { Err(malformed("the only Transfer-Encoding is chunked")) }
+            if is_chunked { Ok(BodyFraming::Chunked) } else { Err(malformed("the only Transfer-Encoding is chunked")) }
         }
     }
 }
 
 /// Why a head that has grown beyond the limit without an end is refused.
-pub fn unfinished(head: &[u8], limits: &Limits) -> Problem {
+pub fn unfinished(head: &[u8], limits: &WireLimits) -> Problem {
     target_too_long(head, limits).unwrap_or_else(|| too_large(limits))
 }
 
-fn target_too_long(head: &[u8], limits: &Limits) -> Option<Problem> {
+fn target_too_long(head: &[u8], limits: &WireLimits) -> Option<Problem> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let detail = || format!("the target of a request takes at most {} bytes", limits.target_bytes_max);
-    (target.len() > limits.target_bytes_max).then(|| Problem::new(Fault::UriTooLong, detail()))
+    (target.len() > limits.target_bytes_max).then(|| Problem::new(ApiErrorKind::UriTooLong, detail()))
 }
 
-fn too_large(limits: &Limits) -> Problem {
-    let Limits { head_bytes_max, fields_max, .. } = limits;
+fn too_large(limits: &WireLimits) -> Problem {
+    let WireLimits { head_bytes_max, fields_max, .. } = limits;
     let detail = format!("the head of a request takes at most {head_bytes_max} bytes and {fields_max} fields");
-    Problem::new(Fault::HeadersTooLarge, detail)
+    Problem::new(ApiErrorKind::HeadersTooLarge, detail)
 }
 
 fn malformed(detail: &'static str) -> Problem {
-    Problem::new(Fault::Malformed, detail)
+    Problem::new(ApiErrorKind::Malformed, detail)
 }
 
 /// A head that HTTP can read in place of one that is refused: its method, and the fields that are judged before what is
@@ -133,8 +136,8 @@ const STAND_IN_BYTES_MAX: usize = 8 << 10;
 mod tests {
     use super::*;
 
-    fn checked(head: &str) -> Result<Framing, &'static str> {
-        check(head.as_bytes(), &Limits::default()).map_err(|problem| problem.code)
+    fn checked(head: &str) -> Result<BodyFraming, &'static str> {
+        check(head.as_bytes(), &WireLimits::default()).map_err(|problem| problem.code)
     }
 
     #[test]
@@ -150,9 +153,9 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         let good = "POST /a?b=c HTTP/1.1\r\nHost: a\r\n";
-        assert_eq!(checked(&format!("{good}\r\n")), Ok(Framing::Length(0)));
-        assert_eq!(checked(&format!("{good}content-length: 12\r\n\r\n")), Ok(Framing::Length(12)));
-        assert_eq!(checked(&format!("{good}transfer-encoding: Chunked\r\n\r\n")), Ok(Framing::Chunked));
+        assert_eq!(checked(&format!("{good}\r\n")), Ok(BodyFraming::Length(0)));
+        assert_eq!(checked(&format!("{good}content-length: 12\r\n\r\n")), Ok(BodyFraming::Length(12)));
+        assert_eq!(checked(&format!("{good}transfer-encoding: Chunked\r\n\r\n")), Ok(BodyFraming::Chunked));
         let bad = [
             "POST / HTTP/1.1\r\n\r\n".to_owned(),
             "POST / HTTP/1.1\r\nhost: \r\n\r\n".to_owned(),
@@ -177,14 +180,14 @@ mod tests {
     #[test]
     fn heads_and_targets_are_bounded() {
         let target = |bytes: usize| format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(bytes - 1));
-        assert_eq!(checked(&target(8 << 10)), Ok(Framing::Length(0)));
+        assert_eq!(checked(&target(8 << 10)), Ok(BodyFraming::Length(0)));
         assert_eq!(checked(&target((8 << 10) + 1)), Err("uri_too_long"));
         let fields = |count: usize| format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(count - 1));
-        assert_eq!(checked(&fields(100)), Ok(Framing::Length(0)));
+        assert_eq!(checked(&fields(100)), Ok(BodyFraming::Length(0)));
         assert_eq!(checked(&fields(101)), Err("headers_too_large"));
         let begun = [b"GET / HTTP/1.1\r\nhost: a\r\nx: ".to_vec(), vec![b'x'; 32 << 10]].concat();
-        assert_eq!(unfinished(&begun, &Limits::default()).code, "headers_too_large");
-        assert_eq!(unfinished(&target(33 << 10).into_bytes(), &Limits::default()).code, "uri_too_long");
+        assert_eq!(unfinished(&begun, &WireLimits::default()).code, "headers_too_large");
+        assert_eq!(unfinished(&target(33 << 10).into_bytes(), &WireLimits::default()).code, "uri_too_long");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How large heads may be, and how slow clients.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct WireLimits {
     /// The size of a head.
     pub head_bytes_max: usize,
     /// The fields of a head.
@@ -29,9 +29,9 @@ pub struct Limits {
     pub linger_pace: Arc<Pace>,
 }
 
-impl Default for Limits {
+impl Default for WireLimits {
     fn default() -> Self {
-        Limits {
+        WireLimits {
             head_bytes_max: 32 << 10,
             fields_max: 100,
             target_bytes_max: 8 << 10,

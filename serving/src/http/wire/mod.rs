@@ -6,12 +6,12 @@ pub mod head;
 mod limits;
 pub mod pace;
 
-pub use limits::Limits;
+pub use limits::WireLimits;
 
 use super::problem::Problem;
 use crate::shop::HangUp;
-use chunks::Chunks;
-use head::Framing;
+use chunks::ChunkedBody;
+use head::BodyFraming;
 use parking_lot::Mutex;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -59,13 +59,13 @@ impl Exchange {
 
 /// What comes next on the wire.
 #[derive(Debug)]
-enum Next {
+enum WireState {
     /// A head, of which so many bytes were looked at.
     Head { seen: usize },
     /// So many bytes of a body.
     Body(u64),
     /// Chunks of a body.
-    Chunked(Chunks),
+    Chunked(ChunkedBody),
     /// Nothing that is of use: a head was refused.
     Nothing,
 }
@@ -74,8 +74,8 @@ enum Next {
 pub struct Wire<S> {
     socket: Pin<Box<S>>,
     exchange: Arc<Exchange>,
-    limits: Arc<Limits>,
-    next: Next,
+    limits: Arc<WireLimits>,
+    next: WireState,
     /// What was read and not passed on.
     held: Vec<u8>,
     /// How much of it may be.
@@ -101,7 +101,7 @@ struct Patience {
 
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// Looks at what a socket says.
-    pub fn new(socket: S, exchange: Arc<Exchange>, limits: Arc<Limits>) -> Wire<S> {
+    pub fn new(socket: S, exchange: Arc<Exchange>, limits: Arc<WireLimits>) -> Wire<S> {
         let patience = Patience {
             timer: None,
             silent_since: None,
@@ -110,14 +110,14 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
             body_waited: Duration::ZERO,
         };
         let socket = Box::pin(socket);
-        let next = Next::Head { seen: 0 };
+        let next = WireState::Head { seen: 0 };
         Wire { socket, exchange, limits, next, held: Vec::new(), cleared: 0, patience, lingered: None }
     }
 
     /// Looks at what is held; true if something of it was cleared, or can be no further.
     fn look(&mut self) -> io::Result<()> {
         match &mut self.next {
-            Next::Head { seen } => {
+            WireState::Head { seen } => {
                 // An empty line before a head is ignored (RFC 9112, 2.2).
                 while self.held.starts_with(b"\r\n") {
                     self.held.drain(..2);
@@ -137,36 +137,36 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
                     Err(problem) => self.refuse(problem),
                 }
             }
-            Next::Body(left) => {
+            WireState::Body(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
                 *left -= here as u64;
                 self.cleared = here;
                 self.patience.body_bytes += here as u64;
                 if *left == 0 {
-                    self.next = Next::Head { seen: 0 };
+                    self.next = WireState::Head { seen: 0 };
                 }
             }
-            Next::Chunked(chunks) => {
+            WireState::Chunked(chunks) => {
                 let here = chunks.pass(&self.held)?;
                 self.cleared = here;
                 self.patience.body_bytes += here as u64;
-                if *chunks == Chunks::Over {
-                    self.next = Next::Head { seen: 0 };
+                if *chunks == ChunkedBody::Over {
+                    self.next = WireState::Head { seen: 0 };
                 }
             }
-            Next::Nothing => {}
+            WireState::Nothing => {}
         }
         Ok(())
     }
 
-    fn pass(&mut self, end: usize, framing: Framing) {
+    fn pass(&mut self, end: usize, framing: BodyFraming) {
         self.cleared = end;
         self.exchange.heads.fetch_add(1, Ordering::Relaxed);
         self.patience.begin_body();
         self.next = match framing {
-            Framing::Length(0) => Next::Head { seen: 0 },
-            Framing::Length(length) => Next::Body(length),
-            Framing::Chunked => Next::Chunked(Chunks::START),
+            BodyFraming::Length(0) => WireState::Head { seen: 0 },
+            BodyFraming::Length(length) => WireState::Body(length),
+            BodyFraming::Chunked => WireState::Chunked(ChunkedBody::START),
         };
     }
 
@@ -177,25 +177,25 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.held = if problem.status == 400 { head::stand_in(b"") } else { head::stand_in(&self.held) };
         *self.exchange.refused.lock() = Some((number, problem));
         self.cleared = self.held.len();
-        self.next = Next::Nothing;
+        self.next = WireState::Nothing;
     }
 
     /// Until when the client must say something; `None` while it is its turn to wait.
     fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let silent_since = *self.patience.silent_since.get_or_insert(now);
         match (&self.next, self.patience.head_since) {
-            (Next::Head { .. }, Some(since)) => Some(since + self.limits.head),
-            (Next::Head { .. }, None) if self.exchange.is_busy() => {
+            (WireState::Head { .. }, Some(since)) => Some(since + self.limits.head),
+            (WireState::Head { .. }, None) if self.exchange.is_busy() => {
                 self.patience.silent_since = None;
                 None
             }
-            (Next::Head { .. }, None) => Some(silent_since + self.limits.idle),
-            (Next::Body(_) | Next::Chunked(_), _) => {
+            (WireState::Head { .. }, None) => Some(silent_since + self.limits.idle),
+            (WireState::Body(_) | WireState::Chunked(_), _) => {
                 let earned = self.patience.body_bytes / self.limits.body_bytes_per_s_min;
                 let granted = self.limits.body_grace + Duration::from_secs(earned);
                 Some(silent_since + granted.saturating_sub(self.patience.body_waited))
             }
-            (Next::Nothing, _) => None,
+            (WireState::Nothing, _) => None,
         }
     }
 
@@ -210,13 +210,13 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     fn poll_more(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let mut piece = [MaybeUninit::uninit(); PIECE_BYTES];
         let most = match self.next {
-            Next::Body(left) => usize::try_from(left).unwrap_or(usize::MAX).min(to.remaining()).min(PIECE_BYTES),
-            Next::Head { .. } | Next::Chunked(_) | Next::Nothing => PIECE_BYTES,
+            WireState::Body(left) => usize::try_from(left).unwrap_or(usize::MAX).min(to.remaining()).min(PIECE_BYTES),
+            WireState::Head { .. } | WireState::Chunked(_) | WireState::Nothing => PIECE_BYTES,
         };
         let mut piece = ReadBuf::uninit(&mut piece[..most]);
         ready!(self.socket.as_mut().poll_read(cx, &mut piece))?;
         let read = piece.filled();
-        let Next::Body(left) = &mut self.next else {
+        let WireState::Body(left) = &mut self.next else {
             self.held.extend_from_slice(read);
             return Poll::Ready(Ok(read.len()));
         };
@@ -224,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         *left -= read.len() as u64;
         self.patience.body_bytes += read.len() as u64;
         if *left == 0 {
-            self.next = Next::Head { seen: 0 };
+            self.next = WireState::Head { seen: 0 };
         }
         Poll::Ready(Ok(read.len()))
     }
@@ -303,12 +303,12 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Wire<S> {
                 wire.cleared -= count;
                 return Poll::Ready(Ok(()));
             }
-            if matches!(wire.next, Next::Nothing) {
+            if matches!(wire.next, WireState::Nothing) {
                 return Poll::Pending;
             }
             let seen = match wire.next {
-                Next::Head { seen } => seen,
-                Next::Body(_) | Next::Chunked(_) | Next::Nothing => 0,
+                WireState::Head { seen } => seen,
+                WireState::Body(_) | WireState::Chunked(_) | WireState::Nothing => 0,
             };
             if wire.held.len() > seen {
                 wire.look()?;
@@ -316,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Wire<S> {
                     continue;
                 }
             }
-            let is_head = matches!(wire.next, Next::Head { .. });
+            let is_head = matches!(wire.next, WireState::Head { .. });
             match wire.poll_more(cx, to) {
                 Poll::Ready(Ok(read)) => {
                     wire.patience.hear(is_head && read > 0);
@@ -360,7 +360,7 @@ impl<S: AsyncRead + AsyncWrite> AsyncWrite for Wire<S> {
         if wire.lingered.is_none() {
             ready!(wire.socket.as_mut().poll_shutdown(cx))?;
             // A client that was read to the end of its request has nothing on its way.
-            if matches!(wire.next, Next::Head { .. }) && wire.held.is_empty() {
+            if matches!(wire.next, WireState::Head { .. }) && wire.held.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             (wire.lingered, wire.patience.silent_since) = (Some(0), None);

@@ -3,8 +3,8 @@
 mod process;
 
 use crate::app::App;
-use crate::http::answer::{Answer, Kind};
-use crate::http::call::Call;
+use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::call::ApiRequest;
 use crate::http::problem::Problem;
 use crate::http::traffic::BUCKETS_US;
 use crate::vitals::SINKS;
@@ -14,9 +14,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The figures in the making.
-struct Figures(String);
+struct MetricsText(String);
 
-impl Figures {
+impl MetricsText {
     /// Begins a figure of the shop: its name, what it says, and whether it only grows.
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         self.family(&format!("tradewind_{name}"), kind, help);
@@ -38,31 +38,31 @@ impl Figures {
 }
 
 /// `GET /metrics`
-pub async fn get(app: Arc<App>, _call: Call) -> Result<Answer, Problem> {
-    let mut figures = Figures(String::with_capacity(16 << 10));
+pub async fn get(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    let mut figures = MetricsText(String::with_capacity(16 << 10));
     build(&mut figures);
     process(&mut figures);
     progress(&mut figures, &app);
     outcomes(&mut figures, &app);
     store(&mut figures, &app);
     requests(&mut figures, &app);
-    Ok(Answer::new(StatusCode::OK, Kind::Metrics, figures.0.into_bytes()))
+    Ok(ApiResponse::new(StatusCode::OK, ContentType::Metrics, figures.0.into_bytes()))
 }
 
-fn build(figures: &mut Figures) {
+fn build(figures: &mut MetricsText) {
     figures.head("build_info", "gauge", "1, with the version of the program");
     figures.value("build_info", &format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1);
 }
 
 /// What the system says about this process, under the names that every client library of Prometheus gives it.
-fn process(figures: &mut Figures) {
+fn process(figures: &mut MetricsText) {
     for Figure { name, kind, help, value } in process::figures() {
         figures.family(name, kind, help);
         let _ = writeln!(figures.0, "{name} {value}");
     }
 }
 
-fn progress(figures: &mut Figures, app: &App) {
+fn progress(figures: &mut MetricsText, app: &App) {
     let (shop, vitals) = (&app.shop, (app.vitals)());
     let now_s = shop.read_latest().map_or(0.0, |reading| reading.now().micros() as f64 / 1e6);
     figures.one("ready", "gauge", "whether the node may be asked", u8::from(app.readiness(&vitals).ready));
@@ -93,7 +93,7 @@ fn progress(figures: &mut Figures, app: &App) {
     }
 }
 
-fn outcomes(figures: &mut Figures, app: &App) {
+fn outcomes(figures: &mut MetricsText, app: &App) {
     let counted = app.shop.figures();
     figures.head("commands_total", "counter", "commands decided since the start, by outcome");
     let succeeded = counted.succeeded.load(std::sync::atomic::Ordering::Relaxed);
@@ -118,7 +118,7 @@ fn outcomes(figures: &mut Figures, app: &App) {
     figures.one("waiting_requests", "gauge", "requests that wait for an epoch", app.shop.waiting());
 }
 
-fn store(figures: &mut Figures, app: &App) {
+fn store(figures: &mut MetricsText, app: &App) {
     let stats = app.shop.views().stats();
     figures.head("store_rows", "gauge", "rows of the newest epoch, by order");
     for (name, stats) in &stats {
@@ -130,7 +130,7 @@ fn store(figures: &mut Figures, app: &App) {
     }
 }
 
-fn requests(figures: &mut Figures, app: &App) {
+fn requests(figures: &mut MetricsText, app: &App) {
     let about = "requests that came to no route, by code, and connections that were closed unanswered";
     figures.head("http_refused_total", "counter", about);
     for (code, count) in app.refusals.counted() {

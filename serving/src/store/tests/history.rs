@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ROW_BYTES, Random, Row, TestStore, cut, keep_epochs, put};
 use crate::store::chunk::Undo;
-use crate::store::{Change, Limits, NotReadable};
+use crate::store::{Change, HistoryLimits, NotReadable};
 
 /// Distinct random keys with a new value each.
 fn batch(random: &mut Random, keys: u64, changes: u64, value: u64) -> Vec<Change<u64, Row>> {
@@ -78,7 +78,7 @@ fn history_stays_in_bounds_and_a_debt_is_paid_in_small_parts() {
 fn bytes_bound_the_window() {
     // Given a store that may keep the history of ten changed rows.
     let row_bytes = ROW_BYTES + size_of::<Undo<u64, Row>>();
-    let store = TestStore::new(Limits { undo_bytes_max: 10 * row_bytes, ..keep_epochs(1_000) });
+    let store = TestStore::new(HistoryLimits { undo_bytes_max: 10 * row_bytes, ..keep_epochs(1_000) });
     store.epoch(1, (0..10).map(|key| put(key, 0)).collect());
     // When four rows change in each epoch.
     for epoch in 2..=10 {
@@ -96,7 +96,7 @@ fn bytes_bound_the_window() {
 #[test]
 fn age_bounds_the_window_and_what_pins_hold() {
     // Given an epoch every second, an age of ten for epochs and of thirty for pins.
-    let limits = Limits { age_ms_max: 10_000, pin_age_ms_max: 30_000, ..keep_epochs(1_000) };
+    let limits = HistoryLimits { age_ms_max: 10_000, pin_age_ms_max: 30_000, ..keep_epochs(1_000) };
     let mut store = TestStore::new(limits);
     let mut run_to = |second: u64| {
         for epoch in store.now_ms / 1_000 + 1..=second {
@@ -117,7 +117,7 @@ fn age_bounds_the_window_and_what_pins_hold() {
         for epoch in now_ms / 1_000 + 1..=second {
             now_ms = epoch * 1_000;
             let undo_bytes = store.apply(epoch, vec![put(epoch % 7, epoch)], Vec::new());
-            clock.publish(crate::store::Published { epoch, info: epoch * 10, undo_bytes, now_ms });
+            clock.publish(crate::store::PublishedEpoch { epoch, info: epoch * 10, undo_bytes, now_ms });
         }
     };
     // Then it reads on outside the window, where nobody else gets in,
@@ -141,7 +141,7 @@ fn age_bounds_the_window_and_what_pins_hold() {
 fn bytes_bound_what_pins_hold() {
     // Given a window of ten epochs, of which each changes a row, and pins that may hold twenty more.
     let row_bytes = ROW_BYTES + size_of::<Undo<u64, Row>>();
-    let store = TestStore::new(Limits { pinned_bytes_max: 20 * row_bytes, ..keep_epochs(10) });
+    let store = TestStore::new(HistoryLimits { pinned_bytes_max: 20 * row_bytes, ..keep_epochs(10) });
     store.epoch(1, vec![put(1, 1)]);
     let pin = store.clock.pin_latest(0).expect("an epoch is published");
     // When a reader never lets go,

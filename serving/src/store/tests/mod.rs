@@ -7,7 +7,7 @@ mod model;
 mod parts;
 mod torn;
 
-use super::{Change, Clock, Epoch, Limits, Published, View};
+use super::{Change, Epoch, EpochWindow, HistoryLimits, PublishedEpoch, View};
 
 /// A row; counts for its own size in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ struct Row {
 
 /// A store as its owner would build it, with time that moves by hand.
 struct TestStore {
-    clock: Clock<u64>,
+    clock: EpochWindow<u64>,
     /// By id.
     rows: View<u64, Row>,
     /// The same rows by value, then id.
@@ -28,9 +28,9 @@ struct TestStore {
 const ROW_BYTES: usize = 100;
 
 impl TestStore {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: HistoryLimits) -> Self {
         Self {
-            clock: Clock::new(limits),
+            clock: EpochWindow::new(limits),
             rows: View::new(|_| ROW_BYTES),
             by_value: View::new(|_| ROW_BYTES),
             now_ms: 0,
@@ -56,7 +56,7 @@ impl TestStore {
     }
 
     fn publish(&self, epoch: Epoch, undo_bytes: usize) {
-        self.clock.publish(Published { epoch, info: epoch * 10, undo_bytes, now_ms: self.now_ms });
+        self.clock.publish(PublishedEpoch { epoch, info: epoch * 10, undo_bytes, now_ms: self.now_ms });
     }
 }
 
@@ -71,8 +71,8 @@ fn cut(key: u64) -> Change<u64, Row> {
 }
 
 /// Limits that never forget by age or bytes.
-fn keep_epochs(epochs_max: usize) -> Limits {
-    Limits {
+fn keep_epochs(epochs_max: usize) -> HistoryLimits {
+    HistoryLimits {
         epochs_max,
         age_ms_max: u64::MAX,
         undo_bytes_max: usize::MAX,

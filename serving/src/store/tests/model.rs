@@ -158,13 +158,13 @@ fn every_readable_epoch_equals_its_model() {
 #[test]
 fn keys_are_looked_up_as_they_are_borrowed() {
     // Given rows by name, enough for several chunks.
-    let clock = crate::store::Clock::new(keep_epochs(2));
+    let clock = crate::store::EpochWindow::new(keep_epochs(2));
     let view = crate::store::View::<String, u64>::new(|_| 8);
     let name = |n: u64| format!("name {n:04}");
     let mut changes = (0..500).map(|n| (name(n), Some(Arc::new(n)))).collect();
     // When they are published.
     let undo_bytes = view.apply(clock.step(1), &mut changes);
-    clock.publish(crate::store::Published { epoch: 1, info: (), undo_bytes, now_ms: 0 });
+    clock.publish(crate::store::PublishedEpoch { epoch: 1, info: (), undo_bytes, now_ms: 0 });
     // Then a borrowed name finds them.
     assert_eq!(view.get("name 0321", 1).as_deref(), Some(&321));
     assert_eq!(view.get("name", 1), None);

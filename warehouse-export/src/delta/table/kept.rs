@@ -2,7 +2,7 @@
 //! are old enough by the epochs' time, so that a table that is written again deletes the same. Not for files that no commit
 //! names: see `vacuum` of the exporter.
 
-use super::{Listed, Table, io_error};
+use super::{LogFiles, Table, io_error};
 use crate::Error;
 use crate::delta::action::{Action, CommitInfo};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 
 /// How long a table keeps what it needs no more, in milliseconds of the epochs' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Retention {
     /// A data file, since it was replaced: somebody may still read it.
     pub replaced_ms: i64,
     /// An entry of the log, once there is a checkpoint that old after it.
@@ -58,7 +58,8 @@ impl Table {
         let Some(now_ms) = self.committed_ms(newest)? else { return Ok(()) };
         let folder = self.log("");
         let names = self.place.list(folder.trim_end_matches('/'));
-        let Listed { commits, checkpoints } = Listed::of(&names.map_err(io_error(&*self.place, "listing", &folder))?);
+        let LogFiles { commits, checkpoints } =
+            LogFiles::of(&names.map_err(io_error(&*self.place, "listing", &folder))?);
         let mut first = 0;
         for version in checkpoints.iter().copied() {
             match self.committed_ms(version)? {

@@ -5,7 +5,7 @@ mod kept;
 use super::action::{Action, Add, CommitInfo, Format, MetaData, Protocol, Txn};
 use super::{State, checkpoint};
 use crate::Error;
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::schema::{DATE, Date, Row, Schema};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-pub use kept::Kept;
+pub use kept::Retention;
 
 /// How many commits there are between checkpoints.
 pub const CHECKPOINT_COMMITS: u64 = 50;
@@ -24,9 +24,9 @@ const PROTOCOL: Protocol = Protocol { min_reader_version: 1, min_writer_version:
 
 /// A table.
 pub struct Table {
-    place: Arc<dyn Place>,
+    place: Arc<dyn TableStore>,
     schema: Schema,
-    kept: Kept,
+    kept: Retention,
     state: State,
     /// The version of the state.
     version: u64,
@@ -49,29 +49,29 @@ pub struct About {
     pub now_ms: i64,
 }
 
-fn io_error<'a>(place: &'a dyn Place, doing: &'static str, path: &'a str) -> impl FnOnce(io::Error) -> Error + 'a {
+fn io_error<'a>(place: &'a dyn TableStore, doing: &'static str, path: &'a str) -> impl FnOnce(io::Error) -> Error + 'a {
     move |source| Error::Io { doing, file: place.describe(path), source }
 }
 
 /// Writes a file, or replaces it.
-pub(crate) fn put(place: &dyn Place, path: &str, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn put(place: &dyn TableStore, path: &str, bytes: &[u8]) -> Result<(), Error> {
     place.put(path, bytes).map_err(io_error(place, "writing", path))
 }
 
 /// What stands in the log's folder.
 #[derive(Default)]
-struct Listed {
+struct LogFiles {
     commits: Vec<u64>,
     checkpoints: Vec<u64>,
 }
 
-impl Listed {
-    fn of(names: &[String]) -> Listed {
+impl LogFiles {
+    fn of(names: &[String]) -> LogFiles {
         let version = |name: &str, ending: &str| {
             let digits = name.strip_suffix(ending)?;
             (digits.len() == 20).then(|| digits.parse().ok()).flatten()
         };
-        Listed {
+        LogFiles {
             commits: names.iter().filter_map(|name| version(name, ".json")).collect(),
             checkpoints: names.iter().filter_map(|name| version(name, ".checkpoint.parquet")).collect(),
         }
@@ -80,7 +80,7 @@ impl Listed {
 
 impl Table {
     /// Opens a table, or makes it.
-    pub fn open(place: Arc<dyn Place>, schema: Schema, kept: Kept) -> Result<Table, Error> {
+    pub fn open(place: Arc<dyn TableStore>, schema: Schema, kept: Retention) -> Result<Table, Error> {
         let mut table = Table::at(place, schema, kept);
         if !table.load()? {
             table.write_commit(0, vec![PROTOCOL.into(), table.meta_data().into()], None)?;
@@ -93,14 +93,14 @@ impl Table {
         Ok(table)
     }
 
-    fn at(place: Arc<dyn Place>, schema: Schema, kept: Kept) -> Table {
+    fn at(place: Arc<dyn TableStore>, schema: Schema, kept: Retention) -> Table {
         let state = State::default();
         Table { place, schema, kept, state, version: 0, before_ms: 0, checkpointed: None, deleted_ms: None }
     }
 
     /// The paths of a table's files, as its log has them now; none if it is not there. Writes nothing.
-    pub fn live_files(place: Arc<dyn Place>, schema: Schema) -> Result<Vec<String>, Error> {
-        let kept = Kept { replaced_ms: i64::MAX, log_ms: i64::MAX };
+    pub fn live_files(place: Arc<dyn TableStore>, schema: Schema) -> Result<Vec<String>, Error> {
+        let kept = Retention { replaced_ms: i64::MAX, log_ms: i64::MAX };
         let mut table = Table::at(place, schema, kept);
         table.load()?;
         Ok(table.state.adds.into_keys().collect())
@@ -174,7 +174,7 @@ impl Table {
     fn load(&mut self) -> Result<bool, Error> {
         let folder = self.log("");
         let names = self.place.list(folder.trim_end_matches('/'));
-        let listed = Listed::of(&names.map_err(io_error(&*self.place, "listing", &folder))?);
+        let listed = LogFiles::of(&names.map_err(io_error(&*self.place, "listing", &folder))?);
         if listed.commits.is_empty() && listed.checkpoints.is_empty() {
             return Ok(false);
         }

@@ -4,7 +4,7 @@ use crate::exporter::Gap;
 use crate::exporter::tests::{CONFIG, PLACES, epochs, export, rows_of};
 use crate::exporter::{Exporter, Problem};
 use crate::input::{ChangeInput, EpochInput};
-use crate::place::Place;
+use crate::place::TableStore;
 use crate::tables::{FACTS, row};
 use crate::testing::flaky::{Death, Flaky};
 use crate::testing::home::{Home, Where};
@@ -77,7 +77,7 @@ fn state(epochs: &[EpochInput]) -> EpochInput {
 }
 
 /// Goes on at epoch 101 with the rows of epoch 120, and takes what is there of it.
-fn resume(place: Arc<dyn Place>, epochs: &[EpochInput]) -> Result<Exporter, crate::Error> {
+fn resume(place: Arc<dyn TableStore>, epochs: &[EpochInput]) -> Result<Exporter, crate::Error> {
     let mut exporter = Exporter::open(place, CONFIG)?;
     if exporter.next() < Epoch(101) {
         exporter.resume(Epoch(101), epochs[100].now, &state(&epochs[..120]))?;
@@ -147,7 +147,7 @@ fn a_death_while_a_gap_is_noted_changes_nothing_in_the_end() {
     for death in [Death::Before, Death::Midst, Death::After] {
         for steps in (0..160).step_by(40) {
             let home = start();
-            let flaky: Arc<dyn Place> = Arc::new(Flaky::new(&home, steps, death));
+            let flaky: Arc<dyn TableStore> = Arc::new(Flaky::new(&home, steps, death));
             let died = resume(flaky, &epochs).is_err();
             resume(home.place(), &epochs).unwrap();
             assert!(rows(&home) == whole, "{death:?} after {steps} steps, {died}");

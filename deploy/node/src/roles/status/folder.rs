@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What is there; what there is none of, is left out.
 #[derive(Debug, Default, Serialize)]
-pub struct Standing {
+pub struct FolderStatus {
     epoch: Epoch,
     now: Option<Timestamp>,
     /// Records that are in no epoch yet.
@@ -40,7 +40,7 @@ pub struct Standing {
 }
 
 /// Looks into the data folder of the configuration.
-pub fn look(config: &Config) -> Result<Standing> {
+pub fn look(config: &Config) -> Result<FolderStatus> {
     let data = &config.log.data_dir;
     let is_clusters = log::mark(data).is_file();
     ensure!(
@@ -48,7 +48,7 @@ pub fn look(config: &Config) -> Result<Standing> {
         "{} is no folder of a node: it holds no log, and names no cluster",
         data.display()
     );
-    let mut standing = Standing::default();
+    let mut standing = FolderStatus::default();
     let newest = standing.look_at_checkpoints(data)?;
     if is_clusters && config.kafka().is_none() {
         // Which brokers they are, only the configuration knows; the rest can be told without them.
@@ -75,7 +75,7 @@ pub fn look(config: &Config) -> Result<Standing> {
     Ok(standing)
 }
 
-impl Standing {
+impl FolderStatus {
     /// Returns the place of the newest checkpoint, or the beginning.
     fn look_at_checkpoints(&mut self, data: &Path) -> Result<LogPosition> {
         let folder = data.join("checkpoints");

@@ -21,7 +21,7 @@ const SHOWN_CHARS: usize = 500;
 const UNSEEN: &str = "unseen";
 
 /// What a run gave.
-pub struct Measured {
+pub struct RunFigures {
     /// The figures, as the binary prints them.
     pub figures: Value,
     /// By the name of the threads, without their numbers.
@@ -29,7 +29,7 @@ pub struct Measured {
 }
 
 /// Runs `BINARY bench BENCH --json`.
-pub fn measured(binary: &Path, bench: &str) -> Result<Measured> {
+pub fn measured(binary: &Path, bench: &str) -> Result<RunFigures> {
     let before = reaped_s();
     let mut command = Command::new(binary);
     command.arg("bench").args(bench.split_whitespace()).arg("--json");
@@ -54,7 +54,7 @@ pub fn measured(binary: &Path, bench: &str) -> Result<Measured> {
     let (printed, complained) = (text_of(printed), text_of(complained));
     ensure!(status.success(), "{status}: {}", shown(&complained));
     let mut said: Value = serde_json::from_str(&printed).with_context(|| format!("no JSON: {}", shown(&printed)))?;
-    Ok(Measured { figures: said["figures"].take(), cpu_seconds: threads.seconds(reaped_s() - before) })
+    Ok(RunFigures { figures: said["figures"].take(), cpu_seconds: threads.seconds(reaped_s() - before) })
 }
 
 fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {

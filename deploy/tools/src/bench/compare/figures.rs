@@ -1,7 +1,7 @@
 //! The figures of all runs of two binaries beside each other: median, spread, and whether the second is better. Not for
 //! how they are measured.
 
-use super::child::Measured;
+use super::child::RunFigures;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct Runs {
 
 impl Runs {
     /// Takes what a run of one of the binaries gave.
-    pub fn add(&mut self, which: usize, said: &Measured) {
+    pub fn add(&mut self, which: usize, said: &RunFigures) {
         let mut numbers = Vec::new();
         flatten("", &said.figures, &mut numbers);
         for (name, number) in numbers {
@@ -32,7 +32,7 @@ impl Runs {
 
     /// What their threads needed.
     pub fn threads(&self) -> Vec<Figure> {
-        self.threads.iter().map(|(name, values)| Figure::new(name, values, Wanted::Less)).collect()
+        self.threads.iter().map(|(name, values)| Figure::new(name, values, Direction::Less)).collect()
     }
 }
 
@@ -51,29 +51,29 @@ fn flatten(name: &str, value: &Value, numbers: &mut Vec<(String, f64)>) {
 
 /// What is good in a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+enum Direction {
     More,
     Less,
     Neither,
 }
 
 /// By the units in the name: rates are better if they are higher, times and sizes if they are lower.
-fn wanted(name: &str) -> Wanted {
+fn wanted(name: &str) -> Direction {
     let last = name.rsplit(' ').next().unwrap_or(name);
     let has = |units: &[&str]| last.split('_').any(|part| units.contains(&part));
     if last.ends_with("_per_s") || last.ends_with("_per_cpu_s") || has(&["rate", "share"]) {
-        Wanted::More
+        Direction::More
     } else if last != "bytes" && has(&["s", "ms", "us", "ns", "seconds", "bytes", "errors"]) {
-        Wanted::Less
+        Direction::Less
     } else {
-        Wanted::Neither
+        Direction::Neither
     }
 }
 
 /// A figure of both binaries.
 pub struct Figure {
     name: String,
-    wanted: Wanted,
+    wanted: Direction,
     values: [Vec<f64>; 2],
 }
 
@@ -112,7 +112,7 @@ fn short(number: f64) -> String {
 }
 
 impl Figure {
-    fn new(name: &str, values: &[Vec<f64>; 2], wanted: Wanted) -> Figure {
+    fn new(name: &str, values: &[Vec<f64>; 2], wanted: Direction) -> Figure {
         Figure { name: name.to_owned(), wanted, values: values.clone() }
     }
 
@@ -122,9 +122,9 @@ impl Figure {
             return "";
         }
         match (self.wanted, b.median > a.median) {
-            (Wanted::More, true) | (Wanted::Less, false) => "better",
-            (Wanted::More, false) | (Wanted::Less, true) => "worse",
-            (Wanted::Neither, true | false) => "other",
+            (Direction::More, true) | (Direction::Less, false) => "better",
+            (Direction::More, false) | (Direction::Less, true) => "worse",
+            (Direction::Neither, true | false) => "other",
         }
     }
 
@@ -165,19 +165,19 @@ mod tests {
     #[test]
     fn what_is_good_follows_from_the_unit() {
         for name in ["replay commands_per_s", "commands_per_cpu_s", "searches rate", "share_of_empty", "mb_per_s"] {
-            assert_eq!(wanted(name), Wanted::More, "{name}");
+            assert_eq!(wanted(name), Direction::More, "{name}");
         }
         for name in ["live visible_ms_p99", "node p99_us", "restart_s", "cpu_seconds", "bytes_a_row", "errors"] {
-            assert_eq!(wanted(name), Wanted::Less, "{name}");
+            assert_eq!(wanted(name), Direction::Less, "{name}");
         }
         for name in ["orders", "node bytes", "answers", "states 0 orders", "workers"] {
-            assert_eq!(wanted(name), Wanted::Neither, "{name}");
+            assert_eq!(wanted(name), Direction::Neither, "{name}");
         }
     }
 
     #[test]
     fn a_median_within_the_spread_says_nothing() {
-        let figure = |a: &[f64], b: &[f64]| Figure::new("seconds", &[a.to_vec(), b.to_vec()], Wanted::Less);
+        let figure = |a: &[f64], b: &[f64]| Figure::new("seconds", &[a.to_vec(), b.to_vec()], Direction::Less);
         let verdict =
             |a: &[f64], b: &[f64]| figure(a, b).verdict(Spread::of(a).expect("values"), Spread::of(b).expect("values"));
         assert_eq!(verdict(&[1.0, 2.0, 3.0], &[3.0, 3.0, 3.0]), "");

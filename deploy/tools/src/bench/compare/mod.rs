@@ -20,7 +20,7 @@ use std::time::Duration;
 const BENCHES: [&str; 6] = ["ingest", "commands", "reads", "search", "export", "restart"];
 
 /// What is asked for.
-pub struct Asked {
+pub struct CompareOptions {
     /// The binaries; the second is said to be better or worse than the first.
     pub binaries: [PathBuf; 2],
     /// What follows `bench`; all that needs nothing else if empty.
@@ -32,21 +32,21 @@ pub struct Asked {
 }
 
 /// The runs of one bench, or why there are none.
-struct Compared {
+struct BenchRuns {
     bench: String,
     runs: Result<Runs>,
 }
 
 /// Measures, compares, prints; fails behind that if something could not be compared.
-pub fn run(asked: &Asked) -> Result<()> {
+pub fn run(asked: &CompareOptions) -> Result<()> {
     let versions = [version(&asked.binaries[0])?, version(&asked.binaries[1])?];
     let benches: Vec<String> = match asked.only.as_slice() {
         [] => BENCHES.map(str::to_owned).to_vec(),
         only => only.to_vec(),
     };
     let progress = Progress::new();
-    let all: Vec<Compared> =
-        benches.into_iter().map(|bench| Compared { runs: measure(asked, &bench, &progress), bench }).collect();
+    let all: Vec<BenchRuns> =
+        benches.into_iter().map(|bench| BenchRuns { runs: measure(asked, &bench, &progress), bench }).collect();
     progress.bar.finish_and_clear();
     let shown = if asked.as_json { as_json(asked, &versions, &all) } else { for_people(asked, &versions, &all) };
     output::print(&shown)?;
@@ -65,7 +65,7 @@ fn version(binary: &PathBuf) -> Result<String> {
 }
 
 /// Runs both binaries so often; who is first changes each time, so that what one leaves behind is not always the other's.
-fn measure(asked: &Asked, bench: &str, progress: &Progress) -> Result<Runs> {
+fn measure(asked: &CompareOptions, bench: &str, progress: &Progress) -> Result<Runs> {
     let mut runs = Runs::default();
     for run in 0..asked.runs {
         let order = if run % 2 == 0 { [0, 1] } else { [1, 0] };
@@ -105,10 +105,10 @@ impl Progress {
     }
 }
 
-fn as_json(asked: &Asked, versions: &[String; 2], all: &[Compared]) -> String {
+fn as_json(asked: &CompareOptions, versions: &[String; 2], all: &[BenchRuns]) -> String {
     let binary =
         |which: usize| json!({"path": asked.binaries[which].display().to_string(), "version": versions[which]});
-    let benches = all.iter().map(|Compared { bench, runs }| match runs {
+    let benches = all.iter().map(|BenchRuns { bench, runs }| match runs {
         Ok(runs) => json!({
             "bench": bench,
             "figures": runs.figures().iter().map(Figure::to_json).collect::<Value>(),
@@ -122,13 +122,13 @@ fn as_json(asked: &Asked, versions: &[String; 2], all: &[Compared]) -> String {
     format!("{all}\n")
 }
 
-fn for_people(asked: &Asked, versions: &[String; 2], all: &[Compared]) -> String {
+fn for_people(asked: &CompareOptions, versions: &[String; 2], all: &[BenchRuns]) -> String {
     let mut text = String::new();
     for (name, which) in [("a", 0), ("b", 1)] {
         text += &format!("{name}  {} ({})\n", asked.binaries[which].display(), versions[which]);
     }
     text += &format!("{} runs of each, in turn: medians, and half the spread around them\n", asked.runs);
-    for Compared { bench, runs } in all {
+    for BenchRuns { bench, runs } in all {
         text += &format!("\nbench {bench}\n");
         match runs {
             Ok(runs) => {
@@ -158,12 +158,12 @@ mod tests {
         path
     }
 
-    fn asked(a: PathBuf, b: PathBuf, only: &[&str]) -> Asked {
+    fn asked(a: PathBuf, b: PathBuf, only: &[&str]) -> CompareOptions {
         let only = only.iter().map(|bench| (*bench).to_owned()).collect();
-        Asked { binaries: [a, b], only, runs: 3, as_json: true }
+        CompareOptions { binaries: [a, b], only, runs: 3, as_json: true }
     }
 
-    fn compared(asked: &Asked, bench: &str) -> Result<Runs> {
+    fn compared(asked: &CompareOptions, bench: &str) -> Result<Runs> {
         measure(asked, bench, &Progress { bar: ProgressBar::hidden(), is_terminal: true })
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let shown: Value = serde_json::from_str(&as_json(
             &asked,
             &["1".to_owned(), "2".to_owned()],
-            &[Compared { bench: "commands".to_owned(), runs: Ok(runs) }],
+            &[BenchRuns { bench: "commands".to_owned(), runs: Ok(runs) }],
         ))
         .unwrap();
         let first = &shown["benches"][0]["figures"][0];

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What its commands saw.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct ClientReport {
     /// How many were sent.
     pub sent: u64,
     /// How many were acknowledged: decided, or in the log.
@@ -49,7 +49,7 @@ pub struct Probes {
 /// The client while it runs.
 pub struct Innocent {
     stop: Arc<AtomicBool>,
-    commands: JoinHandle<Seen>,
+    commands: JoinHandle<ClientReport>,
     probes: JoinHandle<Probes>,
 }
 
@@ -75,7 +75,7 @@ impl Innocent {
     }
 
     /// Ends it, and says what it saw.
-    pub fn stop(self) -> Result<(Seen, Probes)> {
+    pub fn stop(self) -> Result<(ClientReport, Probes)> {
         self.stop.store(true, Ordering::Relaxed);
         let commands = self.commands.join().ok().context("the client has panicked")?;
         let probes = self.probes.join().ok().context("the probes have panicked")?;
@@ -83,8 +83,8 @@ impl Innocent {
     }
 }
 
-fn commands(node: SocketAddr, stop: &AtomicBool) -> Seen {
-    let (mut seen, mut stream) = (Seen::default(), None);
+fn commands(node: SocketAddr, stop: &AtomicBool) -> ClientReport {
+    let (mut seen, mut stream) = (ClientReport::default(), None);
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();

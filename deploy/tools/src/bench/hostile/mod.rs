@@ -20,13 +20,13 @@ use std::path::Path;
 
 /// What was measured.
 #[derive(Serialize)]
-pub struct Figures {
+pub struct HostileResult {
     peak_bytes_max: u64,
     wait_ms_max: u64,
     cases: Vec<Row>,
 }
 
-impl Figures {
+impl HostileResult {
     /// How many cases do not hold.
     pub fn failed(&self) -> usize {
         self.cases.iter().filter(|row| !row.holds).count()
@@ -40,7 +40,7 @@ pub fn list() -> String {
 }
 
 /// Runs the cases of these names, or all; prints a line a case as it ends unless the figures are printed as JSON.
-pub fn measure(folder: &Path, only: &[String], is_json: bool) -> Result<Figures> {
+pub fn measure(folder: &Path, only: &[String], is_json: bool) -> Result<HostileResult> {
     let all = cases::all();
     if let Some(unknown) = only.iter().find(|name| !all.iter().any(|case| case.name == name.as_str())) {
         let names: Vec<&str> = all.iter().map(|case| case.name).collect();
@@ -59,7 +59,7 @@ pub fn measure(folder: &Path, only: &[String], is_json: bool) -> Result<Figures>
         }
         rows.push(row);
     }
-    Ok(Figures { peak_bytes_max: run::PEAK_BYTES_MAX, wait_ms_max: run::WAIT_MS_MAX, cases: rows })
+    Ok(HostileResult { peak_bytes_max: run::PEAK_BYTES_MAX, wait_ms_max: run::WAIT_MS_MAX, cases: rows })
 }
 
 /// One case in a folder of its own, which is removed again.

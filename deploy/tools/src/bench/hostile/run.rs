@@ -3,9 +3,9 @@
 
 use super::attack::Attack;
 use super::cases::Case;
-use super::innocent::{self, Innocent, Probes, Seen};
+use super::innocent::{self, ClientReport, Innocent, Probes};
 use crate::bench::memory_bytes;
-use crate::bench::process::{Process, Start};
+use crate::bench::process::{NodeOptions, Process};
 use anyhow::{Context, Result, ensure};
 use node::client::Client;
 use serde::Serialize;
@@ -92,8 +92,8 @@ impl Row {
         self.why.push(why);
     }
 
-    fn judge(&mut self, seen: &Seen, probes: &Probes) {
-        let Seen { sent: _, acknowledged, longest, first_fault } = seen;
+    fn judge(&mut self, seen: &ClientReport, probes: &Probes) {
+        let ClientReport { sent: _, acknowledged, longest, first_fault } = seen;
         self.acknowledged = *acknowledged;
         self.wait_ms_max = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         (self.probes, self.probes_well) = (probes.sent, probes.well);
@@ -113,7 +113,8 @@ impl Row {
 pub fn run(case: &Case, folder: &Path) -> Result<Row> {
     let started = Instant::now();
     let mut row = Row::new(case);
-    let how = Start { variables: case.variables, open_files_max: case.open_files_max, ready_within: READY_WITHIN };
+    let how =
+        NodeOptions { variables: case.variables, open_files_max: case.open_files_max, ready_within: READY_WITHIN };
     let before = attacked(case, folder, how, &mut row)?;
     (case.between)(folder)?;
     match Process::start(folder, how) {
@@ -142,7 +143,7 @@ pub fn attack_on(node: &Process, folder: &Path) -> Result<Attack> {
 }
 
 /// Sends a case to a fresh node, and ends the node as a power cut would. Returns its digests, if it lived.
-fn attacked(case: &Case, folder: &Path, how: Start<'_>, row: &mut Row) -> Result<Option<Digests>> {
+fn attacked(case: &Case, folder: &Path, how: NodeOptions<'_>, row: &mut Row) -> Result<Option<Digests>> {
     let mut node = Process::start(folder, how)?;
     let memory = Memory::watch(node.id());
     let mut attack = attack_on(&node, folder)?;

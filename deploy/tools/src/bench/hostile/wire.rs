@@ -16,14 +16,14 @@ const HEADERS_MAX: usize = 64;
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct WireResponse {
     /// The HTTP status; 0 if the connection was closed without an answer.
     pub status: u16,
     /// The body, as far as its head says how long it is.
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl WireResponse {
     /// The code of a problem; empty if it is none.
     pub fn code(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -78,7 +78,7 @@ fn settled(stream: TcpStream, patience: Duration) -> std::io::Result<TcpStream> 
 }
 
 /// Sends the bytes over a fresh connection and reads what is answered.
-pub fn ask(address: SocketAddr, request: &[u8], patience: Duration) -> Result<Answer> {
+pub fn ask(address: SocketAddr, request: &[u8], patience: Duration) -> Result<WireResponse> {
     let mut stream = connect(address, patience)?;
     // An early answer may end the connection before everything is sent.
     let _ = stream.write_all(request);
@@ -86,7 +86,7 @@ pub fn ask(address: SocketAddr, request: &[u8], patience: Duration) -> Result<An
 }
 
 /// Reads one answer; its status is 0 if the connection is closed instead.
-pub fn answer(stream: &mut TcpStream) -> Result<Answer> {
+pub fn answer(stream: &mut TcpStream) -> Result<WireResponse> {
     let (mut bytes, mut some) = (Vec::new(), [0; 16 << 10]);
     let mut whole: Option<(u16, usize, usize)> = None;
     loop {
@@ -94,7 +94,7 @@ pub fn answer(stream: &mut TcpStream) -> Result<Answer> {
             && bytes.len() >= head + length
         {
             bytes.truncate(head + length);
-            return Ok(Answer { status, body: bytes.split_off(head) });
+            return Ok(WireResponse { status, body: bytes.split_off(head) });
         }
         ensure!(bytes.len() <= ANSWER_BYTES_MAX, "an answer is over {ANSWER_BYTES_MAX} bytes");
         let read = match stream.read(&mut some) {
@@ -103,7 +103,7 @@ pub fn answer(stream: &mut TcpStream) -> Result<Answer> {
             Err(error) => return Err(error).context("no answer in time"),
         };
         if read == 0 {
-            return Ok(Answer { status: whole.map_or(0, |(status, _, _)| status), body: Vec::new() });
+            return Ok(WireResponse { status: whole.map_or(0, |(status, _, _)| status), body: Vec::new() });
         }
         bytes.extend_from_slice(&some[..read]);
         if whole.is_none() {

@@ -1,7 +1,7 @@
 //! What the lines of the Online Retail file mean, as commands in the order of the file, an invoice at its first line.
 //! Not for reading or sending them.
 
-use super::rows::{Line, Rows};
+use super::rows::{InvoiceLine, Rows};
 use crate::importers::parquet_file::TextId;
 use anyhow::{Context, Result, ensure};
 use dataflows::contract::money::{Amount, MoneyInput};
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A command and its id, which derives from the rows, so that a second import repeats the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identified {
+pub struct IdentifiedCommand {
     /// The command's id.
     pub id: String,
     /// The command.
@@ -30,12 +30,12 @@ pub struct Invoice {
     /// How many lines of the file it has.
     pub lines: usize,
     /// What it asks for, new products first.
-    pub commands: Vec<Identified>,
+    pub commands: Vec<IdentifiedCommand>,
 }
 
 /// What is known of a stock code from the whole file.
 struct Product {
-    first: Line,
+    first: InvoiceLine,
     title: Option<TextId>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Mapping<'a> {
     }
 
     fn invoice(&mut self, numbers: &[usize]) -> Result<Invoice> {
-        let lines: Vec<Line> = numbers.iter().map(|n| self.rows.lines[*n]).collect();
+        let lines: Vec<InvoiceLine> = numbers.iter().map(|n| self.rows.lines[*n]).collect();
         let first = *lines.first().context("an invoice has at least one line")?;
         for line in &lines {
             ensure!(line.quantity != 0, "line {} has the quantity 0", line.seq);
@@ -84,7 +84,7 @@ impl<'a> Mapping<'a> {
             commands.push(self.adjustment(&first, &lines)?);
             commands.extend(lines.iter().map(|line| self.movement(line)));
         } else {
-            let sold: Vec<&Line> = lines.iter().filter(|line| line.quantity > 0).collect();
+            let sold: Vec<&InvoiceLine> = lines.iter().filter(|line| line.quantity > 0).collect();
             if !sold.is_empty() {
                 commands.extend(self.order(&first, &sold));
             }
@@ -94,12 +94,12 @@ impl<'a> Mapping<'a> {
     }
 
     /// A product for each code that was not met before.
-    fn new_products(&mut self, lines: &[Line]) -> Vec<Identified> {
+    fn new_products(&mut self, lines: &[InvoiceLine]) -> Vec<IdentifiedCommand> {
         let new: Vec<TextId> = lines.iter().map(|line| line.code).filter(|code| self.put.insert(*code)).collect();
         new.into_iter().map(|code| self.put_product(code)).collect()
     }
 
-    fn put_product(&self, code: TextId) -> Identified {
+    fn put_product(&self, code: TextId) -> IdentifiedCommand {
         let Product { first, title } = &self.products[&code];
         let sku = self.text(code);
         let variant = PutVariant {
@@ -119,10 +119,10 @@ impl<'a> Mapping<'a> {
             variants: vec![variant],
             occurred_at: Some(first.at),
         };
-        Identified { id: format!("or-seq-{}-product", first.seq), command: Command::PutProduct(product) }
+        IdentifiedCommand { id: format!("or-seq-{}-product", first.seq), command: Command::PutProduct(product) }
     }
 
-    fn order(&self, first: &Line, sold: &[&Line]) -> [Identified; 2] {
+    fn order(&self, first: &InvoiceLine, sold: &[&InvoiceLine]) -> [IdentifiedCommand; 2] {
         let number = self.text(first.invoice);
         let lines = sold.iter().map(|line| PlaceLine {
             sku: self.text(line.code).into(),
@@ -140,12 +140,12 @@ impl<'a> Mapping<'a> {
         };
         let ship = ShipOrder { order_id: number.into(), carrier: None, tracking: None, occurred_at: Some(first.at) };
         [
-            Identified { id: format!("or-{number}-place"), command: Command::PlaceOrder(place) },
-            Identified { id: format!("or-{number}-ship"), command: Command::ShipOrder(ship) },
+            IdentifiedCommand { id: format!("or-{number}-place"), command: Command::PlaceOrder(place) },
+            IdentifiedCommand { id: format!("or-{number}-ship"), command: Command::ShipOrder(ship) },
         ]
     }
 
-    fn credit(&self, first: &Line, lines: &[Line]) -> Result<Identified> {
+    fn credit(&self, first: &InvoiceLine, lines: &[InvoiceLine]) -> Result<IdentifiedCommand> {
         let number = self.text(first.invoice);
         let mut credited = Vec::with_capacity(lines.len());
         for line in lines {
@@ -166,10 +166,10 @@ impl<'a> Mapping<'a> {
             reference: Some(number.into()),
             occurred_at: Some(first.at),
         };
-        Ok(Identified { id: format!("or-{number}-credit"), command: Command::RecordCredit(credit) })
+        Ok(IdentifiedCommand { id: format!("or-{number}-credit"), command: Command::RecordCredit(credit) })
     }
 
-    fn adjustment(&self, first: &Line, lines: &[Line]) -> Result<Identified> {
+    fn adjustment(&self, first: &InvoiceLine, lines: &[InvoiceLine]) -> Result<IdentifiedCommand> {
         let number = self.text(first.invoice);
         let amount = lines
             .iter()
@@ -184,11 +184,11 @@ impl<'a> Mapping<'a> {
             reference: Some(number.into()),
             occurred_at: Some(first.at),
         };
-        Ok(Identified { id: format!("or-{number}-adjust"), command: Command::RecordAdjustment(adjustment) })
+        Ok(IdentifiedCommand { id: format!("or-{number}-adjust"), command: Command::RecordAdjustment(adjustment) })
     }
 
     /// Goods that left or came without a sale: the stock moves by what the line says, turned round.
-    fn movement(&self, line: &Line) -> Identified {
+    fn movement(&self, line: &InvoiceLine) -> IdentifiedCommand {
         let movement = MoveStock {
             sku: self.text(line.code).into(),
             location: "main".into(),
@@ -197,7 +197,7 @@ impl<'a> Mapping<'a> {
             reference: Some(self.text(line.invoice).into()),
             occurred_at: Some(line.at),
         };
-        Identified { id: format!("or-seq-{}-move", line.seq), command: Command::MoveStock(movement) }
+        IdentifiedCommand { id: format!("or-seq-{}-move", line.seq), command: Command::MoveStock(movement) }
     }
 }
 
@@ -214,6 +214,6 @@ fn pounds(ten_thousandths: i64) -> MoneyInput {
     MoneyInput { amount: Amount(ten_thousandths), currency: "GBP".into() }
 }
 
-fn customer(line: &Line) -> Option<String> {
+fn customer(line: &InvoiceLine) -> Option<String> {
     line.customer.map(|customer| customer.to_string())
 }

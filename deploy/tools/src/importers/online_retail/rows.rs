@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// A line of an invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct InvoiceLine {
     /// Its number in the file.
     pub seq: i64,
     /// The invoice's number.
@@ -32,7 +32,7 @@ pub struct Line {
 #[derive(Debug, Default)]
 pub struct Rows {
     /// In the order of the file.
-    pub lines: Vec<Line>,
+    pub lines: Vec<InvoiceLine>,
     /// Numbers, codes, descriptions and countries.
     pub texts: Texts,
 }
@@ -60,7 +60,7 @@ impl Rows {
         let country = file.all_there("country", file.texts(group, "country", &mut self.texts)?)?;
         self.lines.reserve(seq.len());
         for n in 0..seq.len() {
-            self.lines.push(Line {
+            self.lines.push(InvoiceLine {
                 seq: seq[n],
                 invoice: invoice[n],
                 code: code[n],

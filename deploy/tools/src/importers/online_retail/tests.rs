@@ -1,21 +1,21 @@
 //! Given lines of the file, when they are mapped, then these commands come out.
 
-use super::mapping::{Identified, Mapping};
-use super::rows::{Line, Rows};
+use super::mapping::{IdentifiedCommand, Mapping};
+use super::rows::{InvoiceLine, Rows};
 use dataflows::contract::time::Timestamp;
 use dataflows::shop::command::{Command, CommandType};
 use node::config;
-use node::twin::Twin;
+use node::twin::InMemoryShop;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A line: invoice, code, description (or `-`), quantity, minute, price in ten-thousandths, customer.
-type Given<'a> = (&'a str, &'a str, &'a str, i64, i64, i64, Option<i64>);
+type InvoiceRow<'a> = (&'a str, &'a str, &'a str, i64, i64, i64, Option<i64>);
 
-fn rows(lines: &[Given<'_>]) -> Rows {
+fn rows(lines: &[InvoiceRow<'_>]) -> Rows {
     let mut rows = Rows::default();
     for (n, (invoice, code, description, quantity, minute, unit_price, customer)) in lines.iter().enumerate() {
-        let line = Line {
+        let line = InvoiceLine {
             seq: n as i64 + 1,
             invoice: rows.texts.id(invoice),
             code: rows.texts.id(code),
@@ -32,7 +32,7 @@ fn rows(lines: &[Given<'_>]) -> Rows {
 }
 
 /// A command as it goes out, without what is null.
-fn shown(Identified { id, command }: &Identified) -> Value {
+fn shown(IdentifiedCommand { id, command }: &IdentifiedCommand) -> Value {
     let mut data: Value = serde_json::from_slice(&command.data()).unwrap();
     drop_nulls(&mut data);
     json!([id, command.command_type().name(), data])
@@ -154,7 +154,7 @@ fn the_whole_file_is_used() {
     let rows = Rows::read(&data.join("online_retail/online_retail.parquet")).unwrap();
     assert_eq!(rows.lines.len(), 541_909);
     let (mut lines, mut ids, mut counts) = (0, std::collections::HashSet::new(), BTreeMap::new());
-    let (mut shop, mut net) = (Twin::default(), 0);
+    let (mut shop, mut net) = (InMemoryShop::default(), 0);
     for invoice in Mapping::new(&rows) {
         let invoice = invoice.unwrap();
         lines += invoice.lines;
@@ -181,7 +181,7 @@ fn the_whole_file_is_used() {
 }
 
 /// What a command that was taken brought in.
-fn net_of(shop: &Twin, command: &Command) -> i128 {
+fn net_of(shop: &InMemoryShop, command: &Command) -> i128 {
     let (tables, key) = (shop.tables(), command.key());
     let is = |command_type| command.command_type() == command_type;
     let ordered = tables.orders.get(key).filter(|_| is(CommandType::PlaceOrder)).map(|order| order.total.into());

@@ -5,7 +5,7 @@ use crate::bench::hostile::innocent::SKU;
 use crate::bench::hostile::run::attack_on;
 use crate::bench::hostile::wire;
 use crate::bench::hostile::wire::request;
-use crate::bench::process::{Process, Start};
+use crate::bench::process::{NodeOptions, Process};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -139,7 +139,7 @@ pub fn cursors(attack: &mut Attack) -> Result<()> {
     forged.push(("that is longer", format!("{cursor}AAAA")));
     // Whoever knows the form of cursors can make one, but not seal it.
     let folder = attack.data.with_extension("other");
-    let how = Start { variables: &[], open_files_max: None, ready_within: PATIENCE };
+    let how = NodeOptions { variables: &[], open_files_max: None, ready_within: PATIENCE };
     let other = Process::start(&folder, how)?;
     forged.push(("of another node", second_page(&mut attack_on(&other, &folder)?)?));
     drop(other);
