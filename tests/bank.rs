@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tools::numbers::SplitMix64;
+use tools::split_mix::SplitMix64;
 
 /// How many transfers and orders there are, unless the environment says.
 const COMMANDS: u64 = 12_000;

@@ -11,9 +11,9 @@ use dataflows::ports::Sink;
 use dataflows::shop::row::View;
 use ingest::log::journal::Journal;
 use ingest::log::{Log, LogRecord, Partitions, ReadLimit, Record, journal};
-use ingest::output::published;
-use ingest::output::published::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
 use ingest::output::publisher::{EpochRecords, Outbox, OutputPublisher, Progress, PublisherConfig, published};
+use ingest::output::reader;
+use ingest::output::reader::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
 use ingest::testing::{Disk, FaultyLog, LogFaults, Random};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ struct EpochReader {
 impl EpochReader {
     fn new(log: &dyn Log, next: usize) -> EpochReader {
         let config =
-            published::OutputReaderConfig { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
+            reader::OutputReaderConfig { records_max: 3, bytes_max: 1 << 20, ahead_max: 5, ahead_bytes_max: 3_000 };
         EpochReader { published: OutputReader::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
     }
 

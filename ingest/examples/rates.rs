@@ -10,7 +10,7 @@ use dataflows::ports::{Publication, Source as _, SourcePoll};
 use dataflows::shop::command::{Command, CommandType};
 use ingest::IngestConfig;
 use ingest::input::codec;
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::journal::Journal;
 use ingest::log::kafka::KafkaLog;

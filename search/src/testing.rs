@@ -4,7 +4,7 @@ use dataflows::contract::changes::{Change, Changes, ViewChanges, ViewDigest, Vie
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::money::Currency;
 use dataflows::contract::time::Timestamp;
-use dataflows::ports::finder::OfferContext;
+use dataflows::ports::product_search::OfferContext;
 use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, Variant};
 use dataflows::shop::dead_letters::LetterQuota;
 use dataflows::shop::orders::{Order, OrderLine, OrderStatus};

@@ -1,19 +1,19 @@
 //! What every handler has at hand.
 
 use crate::activity::{Activity, Allowance};
-use crate::commands::flights::InFlightCommands;
+use crate::checkpoint_admin::CheckpointAdmin;
+use crate::commands::in_flight::InFlightCommands;
 use crate::config::Config;
+use crate::dead_letter_admin::DeadLetterAdmin;
 use crate::exports::Exports;
-use crate::http::traffic::{Refusals, RouteMetrics};
-use crate::keeper::CheckpointAdmin;
-use crate::letters::DeadLetterAdmin;
+use crate::http::route_metrics::{Refusals, RouteMetrics};
+use crate::node_status::{NodeStatus, VitalsSource};
 use crate::progress::Progress;
 use crate::shop::{Readiness, ViewStore};
-use crate::vitals::{NodeStatus, VitalsSource};
 use access::root::Signer;
 use dataflows::engine::budget::Budget;
 use dataflows::ports::CommandLog;
-use dataflows::ports::finder::ProductSearch;
+use dataflows::ports::product_search::ProductSearch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;

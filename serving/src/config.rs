@@ -1,6 +1,6 @@
 //! The limits of the serving room, each with a name. None of them can change an answer.
 
-use crate::http::places::{self, Network};
+use crate::http::connection_slots::{self, Network};
 use crate::http::wire::{self, pace::Pace};
 use crate::store::HistoryLimits;
 use std::sync::Arc;
@@ -228,8 +228,8 @@ impl Config {
     }
 
     /// The places of the shop's listener.
-    pub fn places(&self) -> places::ConnectionLimits {
-        places::ConnectionLimits {
+    pub fn places(&self) -> connection_slots::ConnectionLimits {
+        connection_slots::ConnectionLimits {
             all: self.connections_max,
             of_an_address: Some(self.connections_per_ip),
             spare: self.connections_spare,
@@ -239,8 +239,8 @@ impl Config {
     }
 
     /// The places of the operators' listener.
-    pub fn operators_places(&self) -> places::ConnectionLimits {
-        places::ConnectionLimits { all: self.operators_connections_max, of_an_address: None, ..self.places() }
+    pub fn operators_places(&self) -> connection_slots::ConnectionLimits {
+        connection_slots::ConnectionLimits { all: self.operators_connections_max, of_an_address: None, ..self.places() }
     }
 }
 

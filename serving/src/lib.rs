@@ -14,34 +14,36 @@
 mod activity;
 mod app;
 pub mod asyncapi;
+mod checkpoint_admin;
 mod commands;
 mod config;
+mod dead_letter_admin;
 mod error;
 mod exports;
 pub mod http;
-mod keeper;
-mod letters;
 mod no_finder;
+mod node_status;
 pub mod openapi;
 mod progress;
 pub mod routes;
 pub mod shop;
 pub mod store;
-mod vitals;
 
 #[cfg(test)]
 mod tests;
 
 pub use app::{App, Entropy};
+pub use checkpoint_admin::{CheckpointAdmin, CheckpointJson, NoKeeper};
 pub use config::Config;
+pub use dead_letter_admin::{
+    BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery, NoLetters, RecordJson,
+};
 pub use error::Error;
 pub use exports::{
     CompactedJson, ExportJson, Exports, GapJson, NoExports, TableJson, TableProblemJson, VacuumedJson, VerifiedJson,
 };
 pub use http::empty::serve_empty;
 pub use http::server::{Parts, os_entropy, serve, service};
-pub use keeper::{CheckpointAdmin, CheckpointJson, NoKeeper};
-pub use letters::{BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery, NoLetters, RecordJson};
 pub use no_finder::NoFinder;
+pub use node_status::{Gauge, Histogram, NodeStatus, OutputsFloor, SINKS, Standstill, VitalsSource};
 pub use shop::ViewStore;
-pub use vitals::{Gauge, Histogram, NodeStatus, OutputsFloor, SINKS, Standstill, VitalsSource};

@@ -1,7 +1,7 @@
 //! For a shop without a product index.
 
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{EpochUnavailable, IndexSnapshot, IndexStatus, ProductSearch};
+use dataflows::ports::product_search::{EpochUnavailable, IndexSnapshot, IndexStatus, ProductSearch};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! How far a node is that takes in what the log held: which epoch of how many, how fast, how long still. Not for a node
 //! that is through with that.
 
+use crate::node_status::NodeStatus;
 use crate::shop::{Rates, ViewStore};
-use crate::vitals::NodeStatus;
 use dataflows::contract::epoch::Epoch;
 use std::fmt;
 

@@ -70,7 +70,8 @@ impl File {
 
     /// From which line on it is test code.
     fn tests_from(&self) -> usize {
-        let is_test_file = ["tests/", "/tests.rs", "_tests.rs", "/testing.rs", "/testing/", "/twin.rs"];
+        let is_test_file =
+            ["tests/", "/tests.rs", "_tests.rs", "/testing.rs", "/testing/", "/in_memory_shop.rs", "/fake_disk.rs"];
         if self.path.starts_with("tests/") || is_test_file.iter().any(|part| format!("/{}", self.path).contains(part)) {
             return 1;
         }

@@ -8,7 +8,7 @@ use dataflows::contract::changes::{Change, Changes, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::{IndexSnapshot, OfferContext, ProductSearch, SearchQuery};
+use dataflows::ports::product_search::{IndexSnapshot, OfferContext, ProductSearch, SearchQuery};
 use dataflows::shop::catalogue::{InventoryPolicy, LeftOut, Product, PutProduct, Variant};
 use dataflows::shop::dead_letters::LetterQuota;
 use search::{Config, ProductIndex, RankingWeights};

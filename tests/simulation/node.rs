@@ -3,11 +3,11 @@
 use super::history::History;
 use dataflows::contract::changes::Changes;
 use dataflows::engine::EngineConfig;
-use dataflows::engine::stepped::ManualEngine;
+use dataflows::engine::manual::ManualEngine;
 use dataflows::ports::Sink;
 use ingest::checkpoint::{self, CheckpointConfig, CheckpointManager, LogRetention, Manifest};
 use ingest::dead_letters::{self, DeadLetters};
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::input::sequencer;
 use ingest::input::sequencer::{EpochSequencer, Report};
 use ingest::input::source::{LogSource, SourceConfig, Worker};

@@ -18,9 +18,9 @@ mod error;
 mod exporter;
 pub mod input;
 mod parquet_file;
-pub mod place;
 pub mod schema;
 pub mod sql;
+pub mod table_store;
 pub mod tables;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
-use crate::engine::stored::{self, DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{self, DecodeError, Encoding, Reader, stored};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -99,11 +99,11 @@ impl Rejection {
 
 impl Encoding for Code {
     fn store(&self, out: &mut Vec<u8>) {
-        stored::store_text(self.as_str(), out);
+        encoding::store_text(self.as_str(), out);
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let text = stored::load_text(from)?;
+        let text = encoding::load_text(from)?;
         Code::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(DecodeError("no such code"))
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::contract::time::Timestamp;
 use crate::contract::topic::{Origin, Topic, TopicPartition};
-use crate::engine::stored::{DecodeError, Encoding, Reader};
+use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

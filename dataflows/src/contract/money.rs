@@ -1,6 +1,6 @@
 //! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing here rounds.
 
-use crate::engine::stored::{self, DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{self, DecodeError, Encoding, Reader, stored};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
 use std::fmt;
@@ -217,11 +217,11 @@ impl<'de> Deserialize<'de> for Amount {
 
 impl Encoding for Currency {
     fn store(&self, out: &mut Vec<u8>) {
-        stored::store_text(self.as_str(), out);
+        encoding::store_text(self.as_str(), out);
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Currency::parse(stored::load_text(from)?).ok_or(DecodeError("no such currency"))
+        Currency::parse(encoding::load_text(from)?).ok_or(DecodeError("no such currency"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Time as the log and the rows have it: microseconds since 1970 in UTC. Nothing here reads a clock.
 
-use crate::engine::stored::{DecodeError, Encoding, Reader};
+use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 

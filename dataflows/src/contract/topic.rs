@@ -1,7 +1,7 @@
 //! The topics of the log and their order inside an epoch. Not for prefixes or partition counts: those are the log's.
 
 use crate::contract::domain::Domain;
-use crate::engine::stored::{DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{DecodeError, Encoding, Reader, stored};
 use crate::shop::row::View;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

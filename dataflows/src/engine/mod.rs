@@ -1,19 +1,19 @@
 //! The engine: workers that run the dataflow, and one thread that puts the epochs together and hands them to the sinks.
 //! Not for reading or keeping anything: those are the sources and the sinks.
 
-mod assembly;
-pub mod base;
+mod assembler;
 pub mod budget;
 mod control;
+pub mod encoding;
 mod graph;
 mod limits;
+pub mod manual;
 pub(crate) mod operators;
 mod pipeline;
-pub mod stepped;
-pub mod stored;
+pub mod snapshot;
 
 use crate::contract::changes::Changes;
-use crate::engine::assembly::EpochAssembler;
+use crate::engine::assembler::EpochAssembler;
 use crate::engine::control::EngineControl;
 use crate::engine::operators::Message;
 use crate::ports::{Sink, Source, Stopwatch, Waker};

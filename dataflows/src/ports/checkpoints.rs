@@ -2,7 +2,7 @@
 
 use crate::contract::changes::ViewDigests;
 use crate::contract::epoch::Epoch;
-use crate::engine::base::Table;
+use crate::engine::snapshot::Table;
 use smol_str::SmolStr;
 
 /// The core's state at one epoch, held readable while it is copied.

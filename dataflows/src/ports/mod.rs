@@ -2,8 +2,8 @@
 //! the root knows them all. Not for what leaves the core: see `contract::changes`.
 
 mod checkpoints;
-pub mod finder;
 mod log;
+pub mod product_search;
 mod sink;
 mod stopwatch;
 

@@ -2,7 +2,7 @@
 //! stands beside them.
 
 pub mod adjustments;
-pub mod bounds;
+mod cached_hash;
 pub mod catalogue;
 pub mod command;
 mod context;
@@ -13,7 +13,6 @@ mod defaults;
 pub mod event;
 pub mod footprint;
 pub mod fulfilment;
-mod memo;
 pub mod operations;
 pub mod orders;
 pub mod payments;
@@ -23,6 +22,7 @@ pub mod returns;
 pub mod row;
 pub mod searches;
 pub mod stock;
+pub mod validation;
 
+pub use cached_hash::CachedHash;
 pub use context::Context;
-pub use memo::CachedHash;

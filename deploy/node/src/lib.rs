@@ -11,16 +11,20 @@
 
 pub mod arguments;
 pub mod client;
+mod component_config;
 pub mod config;
 mod descriptors;
 mod epoch_times;
 pub mod export;
+pub mod folder_lock;
 pub mod gateway;
-pub mod held;
+#[cfg(any(test, feature = "testing"))]
+pub mod in_memory_shop;
 mod kafka_listener;
-mod late;
+mod late_bound;
 pub mod log;
 pub mod log_id;
+mod malloc_workaround;
 mod node;
 mod operator;
 pub mod output;
@@ -28,13 +32,9 @@ pub mod outputs;
 pub mod place;
 mod retention;
 pub mod roles;
-mod rooms;
 mod secrets;
 pub mod service_manager;
 pub mod telemetry;
-#[cfg(any(test, feature = "testing"))]
-pub mod twin;
-mod zeroed;
 
 pub use node::{Node, OpenNode, bytes_in};
 pub use secrets::keep_to_ourselves;

@@ -3,7 +3,7 @@
 
 use crate::client::{self, Client};
 use crate::config::{self, Config, Flags, Settings};
-use crate::held::FolderLock;
+use crate::folder_lock::FolderLock;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::path::PathBuf;

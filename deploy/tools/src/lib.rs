@@ -10,5 +10,5 @@
 pub mod bench;
 pub mod demo;
 pub mod importers;
-pub mod numbers;
 pub mod simulate;
+pub mod split_mix;

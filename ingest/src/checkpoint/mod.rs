@@ -1,24 +1,24 @@
 //! Checkpoints: the core's state at an epoch as files, written from what the store holds while everything goes on. Not
-//! for what rows look like: `dataflows::engine::stored` has that.
+//! for what rows look like: `dataflows::engine::encoding` has that.
 //!
 //! A checkpoint is a folder named by its epoch. It has a file a table (blocks of rows, compressed) and `manifest.json`,
 //! which is put in place last: a folder without one is no checkpoint. The manifest names every file with its checksum,
 //! where the log goes on, and the digest that the state must have once it is read back.
 
 mod config;
-mod keeper;
+mod manager;
 mod read;
-mod turns;
+mod schedule;
 mod write;
 
 pub use config::{CheckpointConfig, LogRetention};
-pub use keeper::{CheckpointManager, CheckpointParts, FlushBeforeCheckpoint};
+pub use manager::{CheckpointManager, CheckpointParts, FlushBeforeCheckpoint};
 pub use read::{check_files, copy, newest, restore, verify};
-pub use turns::Checkpoints;
+pub use schedule::Checkpoints;
 pub use write::write;
 
 use crate::Error;
-use crate::input::sealed::LogPosition;
+use crate::input::sealed_epochs::LogPosition;
 use crate::log::storage::Storage;
 use dataflows::contract::epoch::{Cut, Epoch, Epochs};
 use dataflows::contract::time::Timestamp;

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::log::storage::{Storage, StorageFile, read_full, write_all};
 use dataflows::contract::changes::{Changes, Shard, digest_text};
 use dataflows::contract::epoch::{EpochRecord, RULES};
-use dataflows::engine::base::{Table, assemble, load};
+use dataflows::engine::snapshot::{Table, assemble, load};
 use std::io;
 use std::sync::{Arc, Mutex};
 use xxhash_rust::xxh3::Xxh3;

@@ -2,11 +2,11 @@
 
 use super::{FORMAT, FileEntry, MANIFEST, Manifest, ViewStanding};
 use crate::Error;
-use crate::input::sealed::LogPosition;
+use crate::input::sealed_epochs::LogPosition;
 use crate::log::storage::{Storage, StorageFile, write_all};
 use dataflows::contract::changes::digest_text;
 use dataflows::contract::epoch::RULES;
-use dataflows::engine::base::Table;
+use dataflows::engine::snapshot::Table;
 use dataflows::ports::StateReader;
 use std::io;
 use std::sync::Arc;

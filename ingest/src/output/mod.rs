@@ -1,7 +1,7 @@
 //! What leaves the core, as topics: published, read again as whole epochs, deleted when it is old.
 
-pub mod published;
 pub mod publisher;
+pub mod reader;
 mod retention;
 
 pub use retention::{Floor, Holder, Retention};

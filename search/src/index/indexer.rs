@@ -3,10 +3,10 @@
 
 use super::batch::{Batch, BatchQueue};
 use super::catalogue::Catalogue;
-use super::home::IndexStorage;
 use super::open::{Mark, Open};
-use super::shelf::SnapshotCache;
 use super::snapshot::SegmentCache;
+use super::snapshot_cache::SnapshotCache;
+use super::storage::IndexStorage;
 use crate::Error;
 use crate::config::Config;
 use crate::document::Fields;

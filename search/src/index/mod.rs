@@ -7,20 +7,20 @@
 mod batch;
 mod catalogue;
 mod disk;
-mod home;
 mod indexer;
 mod open;
-mod shelf;
 mod snapshot;
+mod snapshot_cache;
+mod storage;
 
+#[cfg(test)]
+mod fake_disk;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod twin;
 
 pub use catalogue::RankedProduct;
-pub use shelf::{CachedSnapshot, SnapshotCache};
 pub use snapshot::{Segment, Snapshot};
+pub use snapshot_cache::{CachedSnapshot, SnapshotCache};
 
 use crate::Error;
 use crate::config::Config;
@@ -29,13 +29,13 @@ use batch::BatchQueue;
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use home::{Folder, IndexStorage};
 use indexer::{ChangeQueue, Indexer, chain};
 use open::Open;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use storage::{Folder, IndexStorage};
 
 /// The sink that feeds the index. Dropping it brings the files up to date.
 pub struct IndexSink {

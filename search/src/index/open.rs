@@ -1,7 +1,7 @@
 //! The index's files, open for writing: opened or made anew, and committed together with the epoch that they are of.
 //! Not for what is written.
 
-use super::home::IndexStorage;
+use super::storage::IndexStorage;
 use crate::Error;
 use crate::document::{FORMAT, Fields};
 use dataflows::contract::epoch::Epoch;

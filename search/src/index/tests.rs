@@ -2,11 +2,11 @@
 //! was full, from a checkpoint or from the start of the log, and in the wrong folder.
 
 use super::batch::{Batch, BatchQueue};
-use super::home::IndexStorage;
+use super::fake_disk::Twin;
 use super::indexer::Indexer;
 use super::open::{Mark, Open};
-use super::shelf::SnapshotCache;
-use super::twin::Twin;
+use super::snapshot_cache::SnapshotCache;
+use super::storage::IndexStorage;
 use super::{IndexSink, open, open_at};
 use crate::Error;
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::testing::{Random, Shop, for_each_seed, order, product};
 use dataflows::contract::changes::Changes;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::EpochUnavailable;
+use dataflows::ports::product_search::EpochUnavailable;
 use dataflows::shop::catalogue::Product;
 use dataflows::shop::orders::OrderStatus;
 use std::collections::BTreeMap;

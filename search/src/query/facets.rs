@@ -2,7 +2,7 @@
 //! that. Not for filtering by them.
 
 use crate::Error;
-use dataflows::ports::finder::{FacetBy, FacetCount};
+use dataflows::ports::product_search::{FacetBy, FacetCount};
 use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::HashMap;

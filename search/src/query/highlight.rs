@@ -1,7 +1,7 @@
 //! Highlights: the texts of a hit with the words that were found in them, as HTML. Everything of the product's is
 //! escaped. Not for the whole of a long text.
 
-use super::asked::{QueryTerm, TermPattern};
+use super::terms::{QueryTerm, TermPattern};
 use crate::document::{Text, parts};
 use crate::text::{Word, words};
 use dataflows::shop::catalogue::Product;
@@ -97,7 +97,7 @@ fn escape(text: &str, html: &mut String) {
 mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::query::asked::asked;
+    use crate::query::terms::asked;
     use crate::text::synonyms::Synonyms;
 
     fn marked(query: &str, text: &str) -> Option<String> {

@@ -5,15 +5,15 @@
 //!              ▲ guess, if no product has all words ◀──────────┘
 //! ```
 
-pub mod asked;
-pub mod guess;
-pub mod lists;
+pub mod postings;
 pub mod score;
+pub mod spelling;
+pub mod terms;
 
 mod facets;
+mod filter;
 mod highlight;
-mod offer;
-mod order;
+mod sort;
 mod suggest;
 
 #[cfg(test)]
@@ -22,20 +22,20 @@ mod tests;
 use crate::Error;
 use crate::config::Config;
 use crate::index::{CachedSnapshot, RankedProduct, Snapshot, SnapshotCache};
-use asked::QueryTerm;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{
+use dataflows::ports::product_search::{
     EpochUnavailable, Hit, IndexSnapshot, IndexStatus, OfferContext, ProductSearch, SearchError, SearchPage,
     SearchQuery,
 };
 use facets::{FacetCounter, Memory};
+use filter::offer;
 use highlight::Marks;
-use lists::Lists;
-use offer::offer;
-use order::SortKey;
+use postings::Lists;
 use score::{Fit, Scores};
+use sort::SortKey;
 use std::sync::Arc;
 use std::time::Duration;
+use terms::QueryTerm;
 
 /// The product index, for those who ask.
 pub struct ProductIndex {
@@ -114,10 +114,10 @@ fn scores<'a>(
     lists: &mut Lists<'_>,
     text: &str,
 ) -> Result<(Vec<QueryTerm>, Scores<'a>, Vec<Fit>), Error> {
-    let mut asked = asked::asked(text, &config.query, &config.synonyms);
+    let mut asked = terms::asked(text, &config.query, &config.synonyms);
     let mut scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
     let (mut fits, has_all) = scores.fits(snapshot.segments.len());
-    if !has_all && guess::guess(&mut asked, snapshot, lists, config.query.guessed_words_max)? {
+    if !has_all && spelling::guess(&mut asked, snapshot, lists, config.query.guessed_words_max)? {
         scores = Scores::of(&config.ranking, &asked, lists, snapshot.products)?;
         fits = scores.fits(snapshot.segments.len()).0;
     }

@@ -1,11 +1,11 @@
 //! Ranking: which products have enough of the words, and how well each fits. BM25F over the texts, times the part of
 //! the words that were found, times what is known of the product. Not for filters, order and pages.
 
-use super::asked::{Find, MatchKind, QueryTerm};
-use super::lists::{List, Lists};
+use super::postings::{List, Lists};
+use super::terms::{Find, MatchKind, QueryTerm};
 use crate::Error;
 use crate::config::RankingWeights;
-use dataflows::ports::finder::{Explanation, WordExplanation};
+use dataflows::ports::product_search::{Explanation, WordExplanation};
 use std::rc::Rc;
 use tantivy::DocId;
 

@@ -1,10 +1,10 @@
 //! Suggestions: what a text that is being typed may become, from the titles and brands of the products that fit it so
 //! far, those that sell most first. Not for finding the products.
 
-use super::asked::{Find, MatchKind, QueryTerm, TermPattern};
-use super::guess::corrections;
-use super::lists::Lists;
+use super::postings::Lists;
 use super::score::{Fit, Scores};
+use super::spelling::corrections;
+use super::terms::{Find, MatchKind, QueryTerm, TermPattern};
 use crate::Error;
 use crate::config::Config;
 use crate::document::{Text, parts};
@@ -18,7 +18,7 @@ const FURTHER: f64 = 0.5;
 /// What the text may become.
 pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -> Result<Vec<String>, Error> {
     let mut lists = Lists::new(snapshot, config);
-    let mut asked = super::asked::asked(text, &config.query, &config.synonyms);
+    let mut asked = super::terms::asked(text, &config.query, &config.synonyms);
     let fits = whole(&asked, snapshot, &mut lists, config)?;
     let mut counted = CompletionWeights::default();
     counted.add_all(&asked, snapshot, &fits);

@@ -1,10 +1,10 @@
 //! Queries against a plain recomputation from the rows, whatever the index went through; pages against the whole list;
 //! what people type; and what nobody should.
 
-use super::asked::{TermPattern, asked};
 use super::facets::{FacetCounter, Memory};
-use super::offer::offer;
-use super::order::SortKey;
+use super::filter::offer;
+use super::sort::SortKey;
+use super::terms::{TermPattern, asked};
 use crate::config::Config;
 use crate::document::{Text, parts};
 use crate::index::RankedProduct;
@@ -12,7 +12,9 @@ use crate::testing::{Random, Shop, Stock, for_each_seed, product};
 use crate::text::words;
 use dataflows::contract::epoch::Epoch;
 use dataflows::ports::Sink;
-use dataflows::ports::finder::{FacetBy, FacetCount, IndexSnapshot, ProductSearch, SearchPage, SearchQuery, Sort};
+use dataflows::ports::product_search::{
+    FacetBy, FacetCount, IndexSnapshot, ProductSearch, SearchPage, SearchQuery, Sort,
+};
 use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -98,7 +100,7 @@ fn frequency(env: &Env, means: &[f64], product: &Product, what: &TermPattern) ->
             let vocabulary: Vec<String> = env
                 .listed()
                 .iter()
-                .flat_map(|product| super::lists::VOCABULARY.into_iter().flat_map(|text| parts(product, text)))
+                .flat_map(|product| super::postings::VOCABULARY.into_iter().flat_map(|text| parts(product, text)))
                 .flat_map(words)
                 .map(|word| word.text)
                 .filter(|word| word.starts_with(start.as_str()))
@@ -168,7 +170,7 @@ fn page(wanted: &SearchQuery, sold_out: f64, fits: &[(RankedProduct, f64)]) -> S
         hits.push((SortKey::of(wanted.sort, listed, score, offer.price), listed.product.product_id.clone(), score));
     }
     hits.sort_by(|a, b| a.0.cmp(&b.0));
-    let hit = |(place, product_id, score): &(SortKey, SmolStr, f64)| dataflows::ports::finder::Hit {
+    let hit = |(place, product_id, score): &(SortKey, SmolStr, f64)| dataflows::ports::product_search::Hit {
         product_id: product_id.clone(),
         score: *score,
         highlights: BTreeMap::new(),
@@ -246,7 +248,8 @@ fn what_is_found_is_what_the_rows_say_however_the_index_came_about() {
             let Some(expected) = expected(&slowly, &wanted) else { continue };
             compared += 1;
             let round = |found: &SearchPage| {
-                let hit = |hit: &dataflows::ports::finder::Hit| (hit.product_id.clone(), (hit.score * 1e9).round());
+                let hit =
+                    |hit: &dataflows::ports::product_search::Hit| (hit.product_id.clone(), (hit.score * 1e9).round());
                 (found.hits.iter().map(hit).collect::<Vec<_>>(), found.facets.clone(), found.total, found.has_more)
             };
             assert_eq!(round(&found), round(&expected), "{wanted:?}");

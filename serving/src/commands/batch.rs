@@ -62,7 +62,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest) -> Result<ApiResponse, Pr
     }
     // What was made of it is enough from here on.
     drop(body);
-    crate::http::fresh::newest(&app, &call, min_epoch).await?;
+    crate::http::read_epoch::newest(&app, &call, min_epoch).await?;
     let decisions = decision::of(&app, asked, decision_wait(&app, prefer)).await?;
     write(&app, &lines, decisions)
 }

@@ -2,7 +2,7 @@
 
 pub mod batch;
 pub mod decision;
-pub mod flights;
+pub mod in_flight;
 pub mod outcome;
 
 pub use decision::refusal_of as append_error;
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::http::answer::{ApiResponse, ContentType};
 use crate::http::call::{ApiRequest, Prefer};
 use crate::http::problem::{ApiErrorKind, Problem};
-use crate::http::{fresh, json};
+use crate::http::{json, read_epoch};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::ports::Publication;
 use dataflows::shop::command::{Command, CommandType};
@@ -123,7 +123,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType
     let command = Command::read(command_type, &command_id, &body)?;
     check_fields(command_type, &body, call.prefer())?;
     let asked = PendingCommand::of(&command_id, command, app.config.record_bytes_max)?;
-    fresh::newest(&app, &call, min_epoch).await?;
+    read_epoch::newest(&app, &call, min_epoch).await?;
     let wait = decision_wait(&app, call.prefer());
     let decision = decision::of(&app, vec![asked.clone()], wait).await?.pop();
     let mut answer = match decision {

@@ -4,8 +4,8 @@ use super::decision::Decision;
 use super::{PendingCommand, makes_something, path_text, pending};
 use crate::app::App;
 use crate::http::answer::{ApiResponse, REPLAYED};
-use crate::http::fresh;
 use crate::http::problem::{ApiErrorKind, Problem, path_names_sku};
+use crate::http::read_epoch;
 use crate::routes::{documents, orders, policy, products, stock};
 use crate::shop::StoreSnapshot;
 use axum::http::{HeaderValue, StatusCode};
@@ -31,7 +31,7 @@ pub fn answer(app: &App, asked: &PendingCommand, decision: Decision) -> Result<A
         }
         None => accepted(&reading, &operation)?,
     };
-    let mut answer = fresh::exact(&reading, answer)?;
+    let mut answer = read_epoch::exact(&reading, answer)?;
     if replayed {
         answer.header(REPLAYED, HeaderValue::from_static("true"));
     }

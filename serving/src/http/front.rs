@@ -1,9 +1,9 @@
 //! What stands between a connection and the routes: who may ask at all, what every answer says, and what becomes of a
 //! body that nobody read. Not for any one route.
 
+use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::guard::Guard;
 use super::peer::Peer;
-use super::places::{ConnectionSlot, ConnectionSlots};
 use super::problem::{ApiErrorKind, Problem};
 use super::wire::{Exchange, WireLimits};
 use crate::app::App;

@@ -3,8 +3,8 @@
 use super::answer::{ApiResponse, ContentType};
 use super::call::ApiRequest;
 use super::cursor::Cursor;
-use super::fresh;
 use super::problem::{ApiErrorKind, Problem};
+use super::read_epoch;
 use crate::app::App;
 use crate::shop::StoreSnapshot;
 use access::root::Signer;
@@ -55,7 +55,7 @@ impl<'a> PageBuilder<'a> {
         };
         let list = format!("{}?{}", call.uri.path(), call.query.filter());
         let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list, &app.cursors)).transpose()?;
-        let reading = fresh::page(app, call, cursor.as_ref()).await?;
+        let reading = read_epoch::page(app, call, cursor.as_ref()).await?;
         let after = cursor.map(|cursor| cursor.after);
         let body = b"{\"data\":[".to_vec();
         Ok(PageBuilder {
@@ -134,7 +134,7 @@ impl<'a> PageBuilder<'a> {
             let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(&next));
             answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
         }
-        fresh::exact(&self.reading, answer)
+        read_epoch::exact(&self.reading, answer)
     }
 }
 

@@ -1,28 +1,28 @@
 //! Takes connections and serves them: at most so many, and an orderly end. Not for what their requests ask.
 
 use super::answer::ApiResponse;
+use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::front::{ListenerRoutes, RequestService};
 use super::guard::Guard;
-use super::places::{ConnectionSlot, ConnectionSlots};
-use super::traffic::Refusals;
+use super::route_metrics::Refusals;
 use super::wire::{Exchange, Wire};
 use crate::activity::{Activity, ActivityLimits, Allowance};
 use crate::app::{App, Entropy};
-use crate::commands::flights::InFlightCommands;
+use crate::checkpoint_admin::CheckpointAdmin;
+use crate::commands::in_flight::InFlightCommands;
 use crate::config::Config;
+use crate::dead_letter_admin::DeadLetterAdmin;
 use crate::error::Error;
 use crate::exports::Exports;
-use crate::keeper::CheckpointAdmin;
-use crate::letters::DeadLetterAdmin;
+use crate::node_status::VitalsSource;
 use crate::routes::{self, Route};
 use crate::shop::ViewStore;
-use crate::vitals::VitalsSource;
 use crate::{asyncapi, openapi};
 use access::root::Signer;
 use axum::Router;
 use dataflows::engine::budget::Budget;
 use dataflows::ports::CommandLog;
-use dataflows::ports::finder::ProductSearch;
+use dataflows::ports::product_search::ProductSearch;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};

@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the list of routes. The schemas stand in a file, and a test holds each against what
 //! the code reads or writes.
 
-pub mod refusals;
+pub mod error_codes;
 
 use crate::commands::{makes_something, takes_no_body};
 use crate::http::problem::{ApiErrorKind, path_names_sku, status_of};
@@ -232,7 +232,7 @@ fn problems(route: &Route) -> Vec<(u16, &'static str)> {
         RouteKind::List => [faults(READ_FAULTS), faults(&[ApiErrorKind::BadCursor])].concat(),
         RouteKind::Command(command_type) => {
             let refusal = |code: &Code| (status_of(*code, path_names_sku(command_type)), code.as_str());
-            let refusals = refusals::of(command_type).iter().map(refusal);
+            let refusals = error_codes::of(command_type).iter().map(refusal);
             faults(COMMAND_FAULTS).into_iter().chain(refusals).collect()
         }
         RouteKind::Batch => faults(COMMAND_FAULTS),

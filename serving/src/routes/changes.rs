@@ -5,9 +5,9 @@ use crate::app::App;
 use crate::config::Config;
 use crate::http::answer::{ApiResponse, ContentType};
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::list::row_json;
 use crate::http::problem::{ApiErrorKind, Problem};
+use crate::http::read_epoch;
 use crate::shop::{EpochInfo, Next, Share, Subscription};
 use crate::store::Pin;
 use axum::body::{Body, Bytes};
@@ -56,8 +56,8 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let last_seen = last_event_id(&call)?;
     let from = call.query.number("from")?;
     let reading = match last_seen.or(from) {
-        Some(epoch) => fresh::at(&app, Epoch(epoch))?,
-        None => fresh::reading(&app, &call).await?,
+        Some(epoch) => read_epoch::at(&app, Epoch(epoch))?,
+        None => read_epoch::reading(&app, &call).await?,
     };
     let epoch = reading.epoch();
     let Some(follower) = app.shop.follow(view, key, epoch) else {

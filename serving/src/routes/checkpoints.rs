@@ -1,10 +1,10 @@
 //! Checkpoints: for operators. Not a part of the shop: they depend on the node that is asked.
 
 use crate::app::App;
+use crate::checkpoint_admin::{CheckpointAdmin, CheckpointJson};
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
 use crate::http::problem::{ApiErrorKind, Problem};
-use crate::keeper::{CheckpointAdmin, CheckpointJson};
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Dead letters: for operators. Not a part of the shop: they depend on the node that is asked.
 
 use crate::app::App;
+use crate::dead_letter_admin::{DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery};
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
 use crate::http::json;
 use crate::http::problem::{ApiErrorKind, Problem};
-use crate::letters::{DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery};
 use dataflows::contract::topic::Origin;
 use serde::Serialize;
 use std::sync::Arc;

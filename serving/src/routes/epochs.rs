@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::problem::Problem;
+use crate::http::read_epoch;
 use crate::shop::StoreSnapshot;
 use dataflows::contract::changes::{ViewDigest, ViewDigests, digest_text};
 use dataflows::contract::epoch::{Cut, Epoch};
@@ -63,8 +63,8 @@ fn body(reading: &StoreSnapshot<'_>) -> ApiResponse {
 
 /// `GET /epochs/latest`
 pub async fn latest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = fresh::reading(&app, &call).await?;
-    fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    let reading = read_epoch::reading(&app, &call).await?;
+    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
 }
 
 /// `GET /epochs/{n}`
@@ -72,7 +72,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let text = call.id("n");
     let epoch = text.parse().map_err(|_| Problem::not_found("epoch", text))?;
     // Another epoch cannot be asked for, but one can be waited for.
-    fresh::reading(&app, &call).await?;
-    let reading = fresh::at(&app, Epoch(epoch))?;
-    fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::at(&app, Epoch(epoch))?;
+    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
 }

@@ -1,11 +1,11 @@
 //! Operations: what became of commands.
 
 use crate::app::App;
-use crate::commands::flights::InFlightCommand;
+use crate::commands::in_flight::InFlightCommand;
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::problem::Problem;
+use crate::http::read_epoch;
 use crate::shop::StoreSnapshot;
 use dataflows::contract::topic::Origin;
 use dataflows::shop::command::CommandType;
@@ -32,19 +32,19 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let command_id = call.id("command_id");
     // Looked for before the epoch is chosen: a flight ends only once its outcome can be read.
     let flight = app.flights.get(command_id);
-    let mut reading = fresh::reading(&app, &call).await?;
+    let mut reading = read_epoch::reading(&app, &call).await?;
     let mut answer = outcome(&reading, command_id);
     if let (None, Some(flight)) = (&answer, flight) {
         if !flight.origin.is_some_and(|origin| app.shop.covers(origin)) {
             answer = Some(pending(command_id, &flight));
         } else if call.query.get("as_of").is_none() {
             // Decided between the look at the epoch and the look at the flight.
-            reading = fresh::newest(&app, &call, None).await?;
+            reading = read_epoch::newest(&app, &call, None).await?;
             answer = outcome(&reading, command_id);
         }
     }
     let answer = answer.ok_or_else(|| Problem::not_found("operation", command_id).at(reading.epoch()))?;
-    fresh::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
 }
 
 fn outcome(reading: &StoreSnapshot<'_>, command_id: &str) -> Option<ApiResponse> {

@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::problem::Problem;
+use crate::http::read_epoch;
 use crate::shop::StoreSnapshot;
 use dataflows::shop::policy::Policy;
 use std::sync::Arc;
@@ -19,6 +19,6 @@ pub fn body(reading: &StoreSnapshot<'_>) -> ApiResponse {
 
 /// `GET /policy`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = fresh::reading(&app, &call).await?;
-    fresh::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    let reading = read_epoch::reading(&app, &call).await?;
+    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
 }

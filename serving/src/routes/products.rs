@@ -3,9 +3,9 @@
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::list::{PageBuilder, PageLimit, internal};
 use crate::http::problem::Problem;
+use crate::http::read_epoch;
 use crate::shop::StoreSnapshot;
 use dataflows::shop::catalogue::{Product, Variant};
 use serde::ser::SerializeStruct;
@@ -63,10 +63,10 @@ pub fn body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
 
 /// `GET /products/{id}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = fresh::reading(&app, &call).await?;
+    let reading = read_epoch::reading(&app, &call).await?;
     let id = call.id("id");
     let answer = body(&reading, id).ok_or_else(|| Problem::not_found("product", id).at(reading.epoch()))?;
-    fresh::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
 }
 
 /// `GET /products?category=A/B&brand=`: by id, without what is archived.

@@ -7,7 +7,7 @@ use crate::http::answer::ApiResponse;
 use crate::http::call::{ApiRequest, Takes};
 use crate::http::compress::{compressed, wanted};
 use crate::http::problem::{ApiErrorKind, Problem};
-use crate::http::traffic::RouteMetrics;
+use crate::http::route_metrics::RouteMetrics;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, on};

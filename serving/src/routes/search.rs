@@ -7,16 +7,16 @@ use crate::app::App;
 use crate::http::answer::{ApiResponse, ContentType};
 use crate::http::call::ApiRequest;
 use crate::http::cursor::Cursor;
-use crate::http::fresh::{self, ReadEpoch};
 use crate::http::list::internal;
 use crate::http::problem::{ApiErrorKind, Problem};
+use crate::http::read_epoch::{self, ReadEpoch};
 use crate::shop::StoreSnapshot;
 use axum::http::header::LINK;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::money::parse_decimal;
 use dataflows::contract::time::Timestamp;
-use dataflows::ports::finder::{
+use dataflows::ports::product_search::{
     EpochUnavailable, Explanation, FacetBy, FacetCount, Hit, IndexSnapshot, OfferContext, SearchError, SearchPage,
     SearchQuery, Sort,
 };
@@ -128,7 +128,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
         let (index, reading) = asked.open(app)?;
         let found = index.find(&wanted, &reading).map_err(broken)?;
         let answer = page(app, &found, &reading, &list, &call)?;
-        Ok((call, fresh::exact(&reading, answer)?, found.total))
+        Ok((call, read_epoch::exact(&reading, answer)?, found.total))
     })
     .await?;
     if let Some(query) = query {
@@ -170,7 +170,7 @@ pub async fn suggest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
         let (index, reading) = asked.open(app)?;
         let texts = index.suggest(&text, limit).map_err(broken)?;
         let data = texts.into_iter().map(|text| Suggestion { text }).collect();
-        fresh::exact(&reading, ApiResponse::json(&Suggestions { data }))
+        read_epoch::exact(&reading, ApiResponse::json(&Suggestions { data }))
     })
     .await?;
     Ok(answer.tagged(call.if_none_match()))
@@ -185,10 +185,10 @@ struct SearchRequest {
 
 impl SearchRequest {
     async fn of(app: &App, call: &ApiRequest, cursor: Option<&Cursor>) -> Result<SearchRequest, Problem> {
-        let when = fresh::when(call, cursor)?;
+        let when = read_epoch::when(call, cursor)?;
         match when {
-            ReadEpoch::At(epoch) => drop(fresh::at(app, epoch)?),
-            ReadEpoch::Newest(least) => drop(fresh::newest(app, call, least).await?),
+            ReadEpoch::At(epoch) => drop(read_epoch::at(app, epoch)?),
+            ReadEpoch::Newest(least) => drop(read_epoch::newest(app, call, least).await?),
         }
         Ok(SearchRequest { when, wait: app.wait(call.prefer().wait_s) })
     }
@@ -213,7 +213,9 @@ impl SearchRequest {
         match (app.shop.read_at(index.epoch()), self.when) {
             (Ok(reading), _) => Ok((index, reading)),
             (Err(_), ReadEpoch::Newest(_)) => Err(late(index.epoch())),
-            (Err(_), ReadEpoch::At(epoch)) => Err(fresh::at(app, epoch).err().unwrap_or_else(|| late(index.epoch()))),
+            (Err(_), ReadEpoch::At(epoch)) => {
+                Err(read_epoch::at(app, epoch).err().unwrap_or_else(|| late(index.epoch())))
+            }
         }
     }
 }

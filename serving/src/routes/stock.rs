@@ -3,9 +3,9 @@
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::ApiRequest;
-use crate::http::fresh;
 use crate::http::list::{PageBuilder, PageLimit};
 use crate::http::problem::Problem;
+use crate::http::read_epoch;
 use crate::shop::{StockOf, StoreSnapshot};
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::shop::stock::Stock;
@@ -38,10 +38,10 @@ pub fn body(reading: &StoreSnapshot<'_>, sku: &str) -> Option<ApiResponse> {
 
 /// `GET /stock/{sku}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = fresh::reading(&app, &call).await?;
+    let reading = read_epoch::reading(&app, &call).await?;
     let sku = call.id("sku");
     let answer = body(&reading, sku).ok_or_else(|| unknown(sku).at(reading.epoch()))?;
-    fresh::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
 }
 
 fn unknown(sku: &str) -> Problem {

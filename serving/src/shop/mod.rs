@@ -1,21 +1,21 @@
 //! The shop as it stands at each of the last epochs: every view in memory, filled by the core, read by requests.
 //! Not for HTTP, and not for deciding: rows come in finished.
 
+mod counters;
 mod epoch_info;
-mod feed;
-mod figures;
-mod follower;
 mod held;
-mod reading;
+mod snapshot;
+mod subscription;
+mod subscriptions;
 mod unsent;
 mod views;
 mod waiters;
 
+pub use counters::Rates;
 pub use epoch_info::EpochInfo;
-pub use feed::Next;
-pub use figures::Rates;
-pub use follower::Subscription;
-pub use reading::{StockOf, StoreSnapshot};
+pub use snapshot::{StockOf, StoreSnapshot};
+pub use subscription::Subscription;
+pub use subscriptions::Next;
 pub use unsent::{HangUp, Share, Unsent};
 use views::InternalState;
 pub use views::{CustomerOrder, RevenueSlot, Views};
@@ -23,19 +23,19 @@ pub use views::{CustomerOrder, RevenueSlot, Views};
 use crate::config::Config;
 use crate::store::{EpochWindow, NotReadable, Pin, PublishedEpoch};
 use arc_swap::ArcSwap;
+use counters::Counters;
 use dataflows::contract::changes::{Changes, ViewChanges};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::contract::topic::Origin;
 use dataflows::ports::Sink;
 use dataflows::shop::row::View;
 use epoch_info::epoch_bytes;
-use feed::Subscriptions;
-use figures::Counters;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use subscriptions::Subscriptions;
 use waiters::{WaitResult, Waiters};
 
 /// Whether the node may be asked.

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 
 use super::Epoch;
 use super::chunk::{Chunk, Data, LOG_MAX, ROWS_MAX, Undo};
-use super::clock::{ApplyContext, History};
+use super::epoch_window::{ApplyContext, History};
 
 /// A key and its row from an epoch on; none if the row goes.
 pub type Change<K, R> = (K, Option<Arc<R>>);

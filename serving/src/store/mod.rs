@@ -19,7 +19,7 @@
 //! Not for durability, for joins, or for deciding: rows come in finished and leave as they came.
 //! Nothing here reads a clock; the caller says what time it is.
 
-mod clock;
+mod epoch_window;
 mod view;
 
 mod change;
@@ -34,8 +34,8 @@ mod tests;
 
 pub use change::Change;
 pub use chunks::Stats;
-pub use clock::{ApplyContext, EpochWindow, HistoryLimits, NotReadable, Pin, PublishedEpoch};
 pub use cursor::Rows;
+pub use epoch_window::{ApplyContext, EpochWindow, HistoryLimits, NotReadable, Pin, PublishedEpoch};
 pub use view::View;
 
 /// Our logical time: one closed batch of input.

@@ -12,7 +12,7 @@ use super::Epoch;
 use super::change::Change;
 use super::chunk::{Chunk, Data};
 use super::chunks::{ChunkDirectory, Stats};
-use super::clock::ApplyContext;
+use super::epoch_window::ApplyContext;
 use super::writer::ViewWriter;
 
 /// The rows of one type, by key, at each readable epoch.

@@ -8,8 +8,8 @@ use super::Epoch;
 use super::change::{Change, Tally};
 use super::chunk::{Chunk, Undo};
 use super::chunks::{ChunkDirectory, Stats};
-use super::clock::ApplyContext;
 use super::directory::Directory;
+use super::epoch_window::ApplyContext;
 
 /// Undo entries dropped at most while a chunk is locked to change it.
 const PRUNED_PER_CHANGE_LOCK: usize = 32;

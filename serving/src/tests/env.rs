@@ -12,7 +12,7 @@ use dataflows::contract::input::CommandEnvelope;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
 use dataflows::engine::budget::Budget;
-use dataflows::ports::finder::ProductSearch;
+use dataflows::ports::product_search::ProductSearch;
 use dataflows::ports::{AppendCallback, AppendError, CommandLog, Publication, RecordType, Sink};
 use dataflows::shop::command::Command;
 use dataflows::shop::dead_letters::LetterQuota;

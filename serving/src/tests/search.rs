@@ -10,7 +10,7 @@ use dataflows::contract::changes::{Change, ViewChanges};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
 use dataflows::ports::AppendError;
-use dataflows::ports::finder::{
+use dataflows::ports::product_search::{
     EpochUnavailable, FacetBy, FacetCount, Hit, IndexSnapshot, IndexStatus, OfferContext, ProductSearch, SearchError,
     SearchPage, SearchQuery, Sort,
 };

@@ -4,7 +4,7 @@
 use dataflows::contract::changes::{Changes, digest_text};
 use dataflows::engine::{Engine, EngineConfig};
 use dataflows::ports::{NoStopwatch, Sink, Source};
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::journal::Journal;
 use ingest::log::{Log, Partitions, journal};

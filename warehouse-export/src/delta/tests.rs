@@ -2,8 +2,8 @@
 
 use super::{About, CHECKPOINT_COMMITS, Retention, Table};
 use crate::Error;
-use crate::place::Folder;
 use crate::schema::{Cell, Column, Date, Kind, Schema};
+use crate::table_store::Folder;
 use crate::testing::home::{Home, Where};
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;

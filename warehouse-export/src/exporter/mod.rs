@@ -7,19 +7,19 @@
 mod commit;
 mod config;
 mod gaps;
+mod maintenance;
 mod origin;
 mod progress;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 mod verify;
 mod view;
 
 use crate::Error;
 use crate::delta::{About, Table, millis};
 use crate::input::{EpochInput, EventInput};
-use crate::place::TableStore;
 use crate::schema::{Date, Row};
+use crate::table_store::TableStore;
 use crate::tables::{Event, FACTS, Fact};
 use commit::{commit_rows, may_be_committed};
 use dataflows::contract::epoch::Epoch;
@@ -32,7 +32,7 @@ use view::ViewTables;
 pub use commit::CommitSummary;
 pub use config::Config;
 pub use gaps::Gap;
-pub use upkeep::{FileCounts, TableStatus};
+pub use maintenance::{FileCounts, TableStatus};
 pub use verify::{Problem, RowsOfView};
 
 /// A table of facts, and the rows that wait for the next cut.

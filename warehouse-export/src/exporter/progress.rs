@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::delta::put;
-use crate::place::TableStore;
+use crate::table_store::TableStore;
 use dataflows::contract::epoch::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

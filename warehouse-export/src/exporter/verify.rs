@@ -3,7 +3,7 @@
 //! Whether the current rows are those of the node's views is seen where somebody can give those.
 
 use super::gaps::{Gap, gaps};
-use super::upkeep::rows_of;
+use super::maintenance::rows_of;
 use super::{Exporter, FactTable};
 use crate::Error;
 use crate::delta::Table;

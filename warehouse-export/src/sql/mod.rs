@@ -9,8 +9,8 @@ mod synapse;
 
 use crate::Error;
 use crate::delta::Table;
-use crate::place::TableStore;
 use crate::schema::{Column, DATE, Schema};
+use crate::table_store::TableStore;
 use crate::tables::{FACTS, schemas};
 use dataflows::shop::row::View;
 use std::sync::Arc;

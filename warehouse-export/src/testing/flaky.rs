@@ -2,7 +2,7 @@
 //! until it is opened anew.
 
 use super::home::Home;
-use crate::place::{Folder, TableStore};
+use crate::table_store::{Folder, TableStore};
 use std::io;
 use std::sync::{Arc, Mutex};
 

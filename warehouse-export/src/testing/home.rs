@@ -1,7 +1,7 @@
 //! Where the tables of a test are: a folder on the disk, or an object store in memory.
 
-use crate::place::objects::Objects;
-use crate::place::{Folder, Request, TableStore};
+use crate::table_store::objects::Objects;
+use crate::table_store::{Folder, Request, TableStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::collections::BTreeMap;

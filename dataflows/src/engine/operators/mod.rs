@@ -1,15 +1,15 @@
 //! The operators of our own: where the way of differential (an index of everything) would cost more than the answer.
 
 mod decide;
-mod leave;
-mod local;
-mod share;
-mod tally;
+mod emit;
+mod in_process;
+mod sum;
 mod update;
+mod worker_keys;
 
 pub use decide::{DeciderInput, decide};
-pub use leave::{Message, emit_shards};
-pub use local::InProcess;
-pub use share::WorkerKeys;
-pub use tally::{Sum, SumChange, SumUpdate, sum_by_key};
+pub use emit::{Message, emit_shards};
+pub use in_process::InProcess;
+pub use sum::{Sum, SumChange, SumUpdate, sum_by_key};
 pub use update::{CoreUpdate, ObservationInput, route};
+pub use worker_keys::WorkerKeys;

@@ -3,7 +3,7 @@
 use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use smol_str::SmolStr;

@@ -3,11 +3,11 @@
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::adjustments::{Adjustment, RecordAdjustment};
-use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
+use crate::shop::validation;
 use std::sync::Arc;
 
 /// Records money without goods.
@@ -16,12 +16,12 @@ pub fn record_adjustment(
     context: &Context,
     command: &RecordAdjustment,
 ) -> Result<Decision, Rejection> {
-    bounds::id(&command.adjustment_id, "/adjustment_id")?;
-    bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
-    let currency = bounds::currency(&command.currency, "/currency")?;
-    bounds::country(&command.country)?;
-    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
-    let (amount, given) = bounds::signed(&command.amount, "/amount")?;
+    validation::id(&command.adjustment_id, "/adjustment_id")?;
+    validation::optional_id(command.customer_id.as_deref(), "/customer_id")?;
+    let currency = validation::currency(&command.currency, "/currency")?;
+    validation::country(&command.country)?;
+    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
+    let (amount, given) = validation::signed(&command.amount, "/amount")?;
     if tables.adjustments.get(&command.adjustment_id).is_some() {
         let detail = format!("there is an adjustment {:?}", command.adjustment_id);
         return Err(Rejection::new(Code::AlreadyExists, "", detail));

@@ -3,7 +3,7 @@
 use super::{LeftOut, StockRule};
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};

@@ -3,7 +3,6 @@
 use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
-use crate::shop::bounds;
 use crate::shop::catalogue::{
     ArchiveProduct, FormerSku, LeftOut, Product, PutProduct, PutVariant, ScheduledPrice, SetPrice, Variant,
 };
@@ -11,6 +10,7 @@ use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,25 +78,25 @@ fn changed(product: Product) -> Decision {
 
 /// Checks the bounds of a product; gives back its prices.
 fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection> {
-    bounds::id(&command.product_id, "/product_id")?;
-    bounds::text(&command.title, || "/title".to_owned())?;
-    bounds::note(command.description.as_ref(), "/description")?;
-    bounds::optional_text(command.brand.as_ref(), || "/brand".to_owned())?;
-    bounds::category(&command.category)?;
-    bounds::attributes(&command.attributes)?;
-    if command.variants.is_empty() || command.variants.len() > bounds::VARIANTS_MAX {
+    validation::id(&command.product_id, "/product_id")?;
+    validation::text(&command.title, || "/title".to_owned())?;
+    validation::note(command.description.as_ref(), "/description")?;
+    validation::optional_text(command.brand.as_ref(), || "/brand".to_owned())?;
+    validation::category(&command.category)?;
+    validation::attributes(&command.attributes)?;
+    if command.variants.is_empty() || command.variants.len() > validation::VARIANTS_MAX {
         return Err(Rejection::invalid("/variants", "a product has 1 to 1000 variants"));
     }
     let mut skus = BTreeSet::new();
     let check = |(n, variant): (usize, &PutVariant)| {
-        bounds::id_in(&variant.sku, "variants", n, "sku")?;
+        validation::id_in(&variant.sku, "variants", n, "sku")?;
         if !skus.insert(variant.sku.clone()) {
             return Err(Rejection::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
         }
-        bounds::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
-        let price = bounds::price(&variant.price, &format!("/variants/{n}/price"))?;
+        validation::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
+        let price = validation::price(&variant.price, &format!("/variants/{n}/price"))?;
         if let Some(low_stock_at) = variant.low_stock_at {
-            bounds::from(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
+            validation::from(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
         }
         Ok((variant.price.amount.0, price.currency))
     };
@@ -105,7 +105,7 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection
 
 /// Takes a product out of lists; nothing if it is already.
 pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Rejection> {
-    bounds::id(&command.product_id, "/product_id")?;
+    validation::id(&command.product_id, "/product_id")?;
     let product = tables
         .products
         .get(&command.product_id)
@@ -127,9 +127,9 @@ fn drop_windows(product: &mut Product, now: Timestamp) {
 
 /// Sets the price of a SKU, or schedules one.
 pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Rejection> {
-    bounds::id(&command.product_id, "/product_id")?;
-    bounds::id(&command.sku, "/sku")?;
-    let price = bounds::price(&command.price, "/price")?;
+    validation::id(&command.product_id, "/product_id")?;
+    validation::id(&command.sku, "/sku")?;
+    let price = validation::price(&command.price, "/price")?;
     if let (Some(from), Some(to)) = (command.valid_from, command.valid_to)
         && to <= from
     {
@@ -159,7 +159,7 @@ pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Resu
         if !window.is_over(context.now) {
             variant.scheduled.push(window);
         }
-        if variant.scheduled.len() > bounds::WINDOWS_MAX {
+        if variant.scheduled.len() > validation::WINDOWS_MAX {
             let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
             return Err(Rejection::invalid("/sku", allowed));
         }

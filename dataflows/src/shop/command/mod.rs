@@ -3,7 +3,7 @@
 
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
-use crate::engine::stored::stored_words;
+use crate::engine::encoding::stored_words;
 use crate::shop::adjustments::RecordAdjustment;
 use crate::shop::catalogue::{ArchiveProduct, PutProduct, SetPrice};
 use crate::shop::credits::RecordCredit;

@@ -2,7 +2,6 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::{Currency, Money};
-use crate::shop::bounds;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
 use crate::shop::credits::{Credit, CreditLine, RecordCredit};
@@ -12,6 +11,7 @@ use crate::shop::event::EventPayload;
 use crate::shop::orders::rules::{amount, problem, sold};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -56,17 +56,17 @@ pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit)
 
 /// Checks the bounds of a credit; gives back its currency and its prices.
 fn check_credit(tables: &Tables, command: &RecordCredit) -> Result<(Currency, Vec<Money>), Rejection> {
-    bounds::id(&command.credit_id, "/credit_id")?;
-    bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
-    let currency = bounds::currency(&command.currency, "/currency")?;
-    bounds::country(&command.country)?;
-    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
-    bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
+    validation::id(&command.credit_id, "/credit_id")?;
+    validation::optional_id(command.customer_id.as_deref(), "/customer_id")?;
+    let currency = validation::currency(&command.currency, "/currency")?;
+    validation::country(&command.country)?;
+    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
+    validation::lines(command.lines.len(), tables.policy().order_lines_max)?;
     let mut prices = Vec::with_capacity(command.lines.len());
     for (n, line) in command.lines.iter().enumerate() {
-        bounds::id_in(&line.sku, "lines", n, "sku")?;
-        bounds::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
-        prices.push(bounds::price(&line.unit_price, &format!("/lines/{n}/unit_price"))?);
+        validation::id_in(&line.sku, "lines", n, "sku")?;
+        validation::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
+        prices.push(validation::price(&line.unit_price, &format!("/lines/{n}/unit_price"))?);
     }
     Ok((currency, prices))
 }

@@ -4,7 +4,7 @@
 use crate::contract::input::{DeadLetter, DeadLetterCode};
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use std::collections::BTreeMap;
 
 /// Of those beyond the number of a minute, one in so many keeps its bytes, by its offset.

@@ -26,7 +26,7 @@ use crate::shop::operations::{Ids, Operation};
 use crate::shop::orders::Order;
 use crate::shop::payments::PaymentRow;
 use crate::shop::{
-    Context, adjustments, bounds, catalogue, credits, fulfilment, orders, payments, policy, refunds, returns, stock,
+    Context, adjustments, catalogue, credits, fulfilment, orders, payments, policy, refunds, returns, stock, validation,
 };
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Decider {
             Command::PutProduct(command) => self.tables.products.get(&command.product_id).is_none(),
             _ => false,
         };
-        let outcome = bounds::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
+        let outcome = validation::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
             let context = Context { epoch, now, occurred_at };
             let decision = decide(&self.tables, &context, &envelope.command)?;
             let first = EventContext { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
@@ -237,7 +237,7 @@ fn ids(command: &Command) -> Ids {
         | Command::RecordCredit(_)
         | Command::RecordAdjustment(_) => None,
     };
-    let part = part.filter(|id| bounds::has_length_of_id(id));
-    let of = Some(command.id()).filter(|id| bounds::has_length_of_id(id)).unwrap_or_default();
+    let part = part.filter(|id| validation::has_length_of_id(id));
+    let of = Some(command.id()).filter(|id| validation::has_length_of_id(id)).unwrap_or_default();
     Ids { of, part: part.map(|id| Box::new(id.clone())) }
 }

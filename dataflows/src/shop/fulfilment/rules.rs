@@ -1,7 +1,6 @@
 //! Shipping, delivering, and shipments that fail.
 
 use crate::contract::code::{Code, Rejection};
-use crate::shop::bounds;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
 use crate::shop::decider::Decision;
@@ -12,14 +11,15 @@ use crate::shop::orders::state::{enter, invalid_transition, order, updated};
 use crate::shop::orders::{OrderStatus, PaymentStatus, Shipment, ShipmentStatus};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Ships a paid order.
 pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Rejection> {
-    bounds::id(&command.order_id, "/order_id")?;
-    bounds::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
-    bounds::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
+    validation::id(&command.order_id, "/order_id")?;
+    validation::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
+    validation::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
     let before = order(tables, &command.order_id)?;
     if before.status != OrderStatus::Paid || (before.total > 0 && before.left() == 0) {
         return Err(invalid_transition(before, "shipped"));
@@ -83,7 +83,7 @@ pub fn shipment_failure(
     context: &Context,
     command: &RecordShipmentFailure,
 ) -> Result<Decision, Rejection> {
-    bounds::note(command.reason.as_ref(), "/reason")?;
+    validation::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "reported as not delivered"));

@@ -4,7 +4,7 @@ use crate::contract::code::{Code, FieldError};
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use crate::shop::command::CommandType;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};

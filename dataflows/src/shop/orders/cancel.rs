@@ -2,7 +2,6 @@
 
 use crate::contract::code::Rejection;
 use crate::contract::money::Money;
-use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
@@ -13,6 +12,7 @@ use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::RefundKind;
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub struct CallOff {
 
 /// Cancels an order for its customer.
 pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Rejection> {
-    bounds::note(command.reason.as_ref(), "/reason")?;
+    validation::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "cancelled"));

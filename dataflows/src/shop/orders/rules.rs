@@ -2,16 +2,16 @@
 
 use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::{Currency, Money};
-use crate::shop::bounds;
+use crate::shop::cached_hash::CachedHash;
 use crate::shop::catalogue::{Product, Variant};
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::memo::CachedHash;
 use crate::shop::orders::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, PlaceOrder};
 use crate::shop::payments::{MoneyMoved, PaymentMethod};
 use crate::shop::stock::stock_edit::StockEdit;
+use crate::shop::validation;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
@@ -122,18 +122,18 @@ pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) ->
 
 /// Checks the bounds; gives back the currency and the prices that are given.
 fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Rejection> {
-    bounds::id(command.key(), "/order_id")?;
-    bounds::optional_id(command.customer_id.as_deref(), "/customer_id")?;
-    let currency = bounds::currency(&command.currency, "/currency")?;
-    bounds::country(&command.country)?;
-    bounds::token(command.payment.token.as_ref(), "/payment/token")?;
-    bounds::lines(command.lines.len(), tables.policy().order_lines_max)?;
+    validation::id(command.key(), "/order_id")?;
+    validation::optional_id(command.customer_id.as_deref(), "/customer_id")?;
+    let currency = validation::currency(&command.currency, "/currency")?;
+    validation::country(&command.country)?;
+    validation::token(command.payment.token.as_ref(), "/payment/token")?;
+    validation::lines(command.lines.len(), tables.policy().order_lines_max)?;
     let mut prices = Vec::with_capacity(command.lines.len());
     for (n, line) in command.lines.iter().enumerate() {
-        bounds::id_in(&line.sku, "lines", n, "sku")?;
-        bounds::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
+        validation::id_in(&line.sku, "lines", n, "sku")?;
+        validation::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
         let given = line.unit_price.as_ref();
-        prices.push(given.map(|price| bounds::price(price, &format!("/lines/{n}/unit_price"))).transpose()?);
+        prices.push(given.map(|price| validation::price(price, &format!("/lines/{n}/unit_price"))).transpose()?);
     }
     Ok((currency, prices))
 }

@@ -1,18 +1,18 @@
 //! The states of an order, and how it enters them.
 
 use crate::contract::code::{Code, Rejection};
-use crate::shop::bounds;
 use crate::shop::context::{Context, not_found};
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::{History, Order, OrderStatus};
 use crate::shop::stock::stock_edit::StockEdit;
+use crate::shop::validation;
 use std::sync::Arc;
 
 /// The order of that id.
 pub fn order<'a>(tables: &'a Tables, order_id: &str) -> Result<&'a Arc<Order>, Rejection> {
-    bounds::id(order_id, "/order_id")?;
+    validation::id(order_id, "/order_id")?;
     tables.orders.get(order_id).ok_or_else(|| not_found("order", order_id))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
-use crate::engine::stored::stored_words;
+use crate::engine::encoding::stored_words;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 

@@ -2,7 +2,6 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
-use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
@@ -14,18 +13,19 @@ use crate::shop::payments::{MoneyMoved, PaymentResult, RecordPaymentResult};
 use crate::shop::refunds::RefundKind;
 use crate::shop::refunds::rules::currency_mismatch;
 use crate::shop::stock::stock_edit::StockEdit;
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Takes a result of the gateway.
 pub fn record_result(tables: &Tables, context: &Context, command: &RecordPaymentResult) -> Result<Decision, Rejection> {
-    bounds::id(&command.order_id, "/order_id")?;
-    bounds::id(&command.payment_id, "/payment_id")?;
+    validation::id(&command.order_id, "/order_id")?;
+    validation::id(&command.payment_id, "/payment_id")?;
     let amount = match command.status {
-        PaymentResult::Processed | PaymentResult::Failed => bounds::price(&command.amount, "/amount")?,
-        PaymentResult::ChargedBack => bounds::positive(&command.amount, "/amount")?,
+        PaymentResult::Processed | PaymentResult::Failed => validation::price(&command.amount, "/amount")?,
+        PaymentResult::ChargedBack => validation::positive(&command.amount, "/amount")?,
     };
-    bounds::note(command.reason.as_ref(), "/reason")?;
+    validation::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
     let payment = before.payment.as_ref().filter(|_| command.payment_id == before.order_id);
     let Some(payment) = payment else {

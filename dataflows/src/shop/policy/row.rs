@@ -1,6 +1,6 @@
 //! The row of the policy.
 
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use std::borrow::Cow;

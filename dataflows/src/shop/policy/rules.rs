@@ -1,25 +1,25 @@
 //! The policy: what decisions depend on beside the commands.
 
 use crate::contract::code::Rejection;
-use crate::shop::bounds;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::policy::PutPolicy;
+use crate::shop::validation;
 
 /// Sets the keys that are given.
 pub fn put_policy(tables: &Tables, command: &PutPolicy) -> Result<Decision, Rejection> {
     let mut policy = tables.policy();
     let (timeout_s, external_s) = (command.payment_timeout_s, command.payment_timeout_external_s);
     let keys = [
-        ("/payment_timeout_s", bounds::LARGEST, timeout_s, &mut policy.payment_timeout_s),
-        ("/payment_timeout_external_s", bounds::LARGEST, external_s, &mut policy.payment_timeout_external_s),
-        ("/id_memory_s", bounds::LARGEST, command.id_memory_s, &mut policy.id_memory_s),
-        ("/dead_letters_per_min", bounds::LARGEST, command.dead_letters_per_min, &mut policy.dead_letters_per_min),
-        ("/order_lines_max", bounds::LINES_MAX, command.order_lines_max, &mut policy.order_lines_max),
+        ("/payment_timeout_s", validation::LARGEST, timeout_s, &mut policy.payment_timeout_s),
+        ("/payment_timeout_external_s", validation::LARGEST, external_s, &mut policy.payment_timeout_external_s),
+        ("/id_memory_s", validation::LARGEST, command.id_memory_s, &mut policy.id_memory_s),
+        ("/dead_letters_per_min", validation::LARGEST, command.dead_letters_per_min, &mut policy.dead_letters_per_min),
+        ("/order_lines_max", validation::LINES_MAX, command.order_lines_max, &mut policy.order_lines_max),
     ];
     for (pointer, most, given, value) in keys {
         if let Some(given) = given {
-            bounds::between(1, most, given, || pointer.to_owned())?;
+            validation::between(1, most, given, || pointer.to_owned())?;
             *value = given;
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
-use crate::shop::bounds;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
@@ -10,6 +9,7 @@ use crate::shop::orders::Order;
 use crate::shop::orders::state::order;
 use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::{IssueRefund, RefundKind};
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ pub fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<
 
 /// Pays money back without goods.
 pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, Rejection> {
-    bounds::id(&command.order_id, "/order_id")?;
-    bounds::id(&command.refund_id, "/refund_id")?;
-    let amount = bounds::positive(&command.amount, "/amount")?;
-    bounds::note(command.reason.as_ref(), "/reason")?;
+    validation::id(&command.order_id, "/order_id")?;
+    validation::id(&command.refund_id, "/refund_id")?;
+    let amount = validation::positive(&command.amount, "/amount")?;
+    validation::note(command.reason.as_ref(), "/reason")?;
     let before = order(tables, &command.order_id)?;
-    if before.refunds() >= bounds::REFUNDS_MAX {
+    if before.refunds() >= validation::REFUNDS_MAX {
         return Err(Rejection::invalid("/refund_id", "an order has at most 200 refunds"));
     }
     check_free(before, &command.refund_id, "/refund_id")?;

@@ -2,7 +2,6 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
-use crate::shop::bounds;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
@@ -15,20 +14,21 @@ use crate::shop::refunds::rules::check_free;
 use crate::shop::returns::{Return, ReturnItems, ReturnedLine};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
+use crate::shop::validation;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Takes goods back, at the line's price.
 pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Rejection> {
-    bounds::id(&command.order_id, "/order_id")?;
-    bounds::id(&command.return_id, "/return_id")?;
-    bounds::lines(command.lines.len(), bounds::LINES_MAX)?;
+    validation::id(&command.order_id, "/order_id")?;
+    validation::id(&command.return_id, "/return_id")?;
+    validation::lines(command.lines.len(), validation::LINES_MAX)?;
     for (n, entry) in command.lines.iter().enumerate() {
-        bounds::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
+        validation::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
     }
     let before = order(tables, &command.order_id)?;
-    if before.returns() >= bounds::RETURNS_MAX {
+    if before.returns() >= validation::RETURNS_MAX {
         return Err(Rejection::invalid("/return_id", "an order has at most 200 returns"));
     }
     let quantities = by_line(before, command)?;

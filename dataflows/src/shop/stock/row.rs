@@ -1,7 +1,7 @@
 //! The row of a SKU's stock.
 
-use crate::engine::stored::stored;
-use crate::shop::memo::CachedHash;
+use crate::engine::encoding::stored;
+use crate::shop::cached_hash::CachedHash;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;

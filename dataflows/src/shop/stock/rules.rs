@@ -2,22 +2,22 @@
 
 use super::stock_edit::{MovementCause, StockEdit};
 use crate::contract::code::{Code, Rejection};
-use crate::shop::bounds;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::stock::{MoveReason, MoveStock, StockReason, TransferStock};
+use crate::shop::validation;
 use smol_str::SmolStr;
 
 /// Changes the stock of a SKU at a location.
 pub fn move_stock(tables: &Tables, command: &MoveStock) -> Result<Decision, Rejection> {
-    bounds::id(&command.sku, "/sku")?;
-    bounds::id(&command.location, "/location")?;
+    validation::id(&command.sku, "/sku")?;
+    validation::id(&command.location, "/location")?;
     if command.quantity == 0 {
         return Err(Rejection::invalid("/quantity", "a movement is not 0"));
     }
-    bounds::quantity(command.quantity.saturating_abs(), || "/quantity".to_owned())?;
-    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
+    validation::quantity(command.quantity.saturating_abs(), || "/quantity".to_owned())?;
+    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
     let policy = stocked(tables, &command.sku)?;
     let mut edit = StockEdit::new(tables);
     check_room(&edit, &command.sku, &command.location, "/location")?;
@@ -38,14 +38,14 @@ pub fn move_stock(tables: &Tables, command: &MoveStock) -> Result<Decision, Reje
 
 /// Moves stock from one location to another.
 pub fn transfer_stock(tables: &Tables, command: &TransferStock) -> Result<Decision, Rejection> {
-    bounds::id(&command.sku, "/sku")?;
-    bounds::id(&command.from, "/from")?;
-    bounds::id(&command.to, "/to")?;
-    bounds::quantity(command.quantity, || "/quantity".to_owned())?;
+    validation::id(&command.sku, "/sku")?;
+    validation::id(&command.from, "/from")?;
+    validation::id(&command.to, "/to")?;
+    validation::quantity(command.quantity, || "/quantity".to_owned())?;
     if command.from == command.to {
         return Err(Rejection::invalid("/to", "this is another location than from"));
     }
-    bounds::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
+    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
     stocked(tables, &command.sku)?;
     let mut edit = StockEdit::new(tables);
     check_room(&edit, &command.sku, &command.to, "/to")?;
@@ -75,7 +75,7 @@ fn stocked(tables: &Tables, sku: &str) -> Result<InventoryPolicy, Rejection> {
 /// Refuses a location that the SKU does not have yet when it has as many as it may.
 fn check_room(edit: &StockEdit<'_>, sku: &str, location: &str, pointer: &'static str) -> Result<(), Rejection> {
     match edit.get(sku) {
-        Some(stock) if stock.locations.len() >= bounds::LOCATIONS_MAX && stock.location(location).is_none() => {
+        Some(stock) if stock.locations.len() >= validation::LOCATIONS_MAX && stock.location(location).is_none() => {
             Err(Rejection::invalid(pointer, "a SKU has stock at no more than 1000 locations"))
         }
         Some(_) | None => Ok(()),

@@ -1,6 +1,6 @@
 //! The row of a standing check.
 
-use crate::engine::stored::{stored, stored_words};
+use crate::engine::encoding::{stored, stored_words};
 use crate::shop::row::{Row, View, json_key};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;

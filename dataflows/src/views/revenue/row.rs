@@ -2,7 +2,7 @@
 
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::{Civil, Timestamp};
-use crate::engine::stored::{stored, stored_words};
+use crate::engine::encoding::{stored, stored_words};
 use crate::shop::row::{Row, View, json_key};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;

@@ -1,7 +1,7 @@
 //! The row of searches: what was searched for on a day, what it found, and whether anybody opened any of it. Beside it
 //! what is remembered of each search for a while, so that it and its clicks count once.
 
-use crate::engine::stored::stored;
+use crate::engine::encoding::stored;
 use crate::shop::row::{Row, View, json_key};
 use crate::views::revenue::Period;
 use serde::{Serialize, Serializer, ser::SerializeStruct};

@@ -1,9 +1,9 @@
 //! Every key of the configuration: what it is for, its unit, its default and what is allowed. Not for where a value
 //! comes from.
 
-use serving::http::places::Network;
+use serving::http::connection_slots::Network;
 use std::net::{Ipv6Addr, SocketAddr};
-use warehouse_export::place::{Address, address};
+use warehouse_export::table_store::{Address, address};
 
 /// A key.
 #[derive(Clone, Copy, Debug)]

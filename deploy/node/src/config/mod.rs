@@ -7,7 +7,7 @@ mod settings;
 pub use keys::{KEYS, Key, KeyDomain, Value, WORKERS_MAX};
 pub use settings::{Flags, Origin, Settings};
 
-use serving::http::places::Network;
+use serving::http::connection_slots::Network;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -171,7 +171,7 @@ pub struct ExportConfig {
     /// Whether anything is written.
     pub tables: bool,
     /// Where; none: in the folder of all state.
-    pub address: Option<warehouse_export::place::Address>,
+    pub address: Option<warehouse_export::table_store::Address>,
     /// What clouds are configured by: variables of theirs, not of ours.
     pub clouds: Vec<(String, String)>,
     /// How long a request to an object store may take.
@@ -403,7 +403,7 @@ impl Settings {
     fn export(&self) -> ExportConfig {
         ExportConfig {
             tables: self.text("export.tables") == "all",
-            address: warehouse_export::place::Address::read(self.text("export.url")),
+            address: warehouse_export::table_store::Address::read(self.text("export.url")),
             clouds: self.clouds().to_vec(),
             request_ms_max: self.number("export.request_ms_max"),
             limits: self.export_limits(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use warehouse_export::place::Address;
+use warehouse_export::table_store::Address;
 
 fn loaded(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Settings, String> {
     let environment: Vec<_> =

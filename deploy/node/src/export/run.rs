@@ -8,8 +8,8 @@ use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;
 use ingest::Signal;
 use ingest::log::Log;
-use ingest::output::published;
-use ingest::output::published::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
+use ingest::output::reader;
+use ingest::output::reader::{EpochBatch, OutputReader, PublishedChange, PublishedEvent, Step};
 use serving::ViewStore;
 use smol_str::SmolStr;
 use std::ops::Bound;
@@ -116,7 +116,7 @@ fn attempt(exporting: &ExportHandle, parts: &Parts, tables: &Tables) -> Result<(
     };
     answer_all(&mut exporter)?;
     exporting.state().is_following = false;
-    let mut published = OutputReader::open(&**log, exporter.next(), published::OutputReaderConfig::default())?;
+    let mut published = OutputReader::open(&**log, exporter.next(), reader::OutputReaderConfig::default())?;
     published.wake(signal.waker());
     while !signal.is_stopped() {
         answer_all(&mut exporter)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use warehouse_export::place::{self, Address, Folder, Request, Requests, TableStore, Wait};
+use warehouse_export::table_store::{self, Address, Folder, Request, Requests, TableStore, Wait};
 
 /// How soon a request is given up once nobody needs it any more.
 const GIVE_UP: Duration = Duration::from_millis(100);
@@ -45,7 +45,7 @@ impl Tables {
                     request_ms_max: config.request_ms_max,
                     wait: waiting(is_stopped)?,
                 };
-                Ok(Tables { place: place::open(url, requests)?, folder, url: Some(url.clone()) })
+                Ok(Tables { place: table_store::open(url, requests)?, folder, url: Some(url.clone()) })
             }
         }
     }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::Node;
 use crate::config::{Flags, Settings};
-use crate::twin::InMemoryShop;
+use crate::in_memory_shop::InMemoryShop;
 use dataflows::contract::changes::{Change, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, EpochRecord, RULES};
 use dataflows::contract::time::Timestamp;

@@ -1,6 +1,6 @@
 //! A node's checkpoints, for its HTTP side.
 
-use crate::late::LateBound;
+use crate::late_bound::LateBound;
 use ingest::checkpoint::{Checkpoints, Manifest};
 use serving::{CheckpointAdmin, CheckpointJson};
 use std::path::{Path, PathBuf};

@@ -10,8 +10,8 @@ use crate::place::Place;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use warehouse_export::Gap;
-use warehouse_export::place::{Address, address};
 use warehouse_export::sql;
+use warehouse_export::table_store::{Address, address};
 
 /// What is asked, and where.
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,10 @@
 use crate::OpenNode;
 use crate::arguments::ConfigFlags;
 use crate::config::{Config, Settings};
-use crate::held::FolderLock;
+use crate::folder_lock::FolderLock;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::{self, LogHandle};
-use crate::{config, descriptors, kafka_listener, zeroed};
+use crate::{config, descriptors, kafka_listener, malloc_workaround};
 use anyhow::{Context, Result};
 use dataflows::contract::epoch::{Cut, Epoch};
 use dataflows::engine::budget::Budget;
@@ -61,7 +61,7 @@ pub fn run(UpArgs { flags, demo: with_demo, insecure }: UpArgs, demo: Demo) -> R
     config.refuse_open_listen(insecure)?;
     let environment = config::environment();
     if config.kafka().is_some() {
-        zeroed::ensure(&environment)?;
+        malloc_workaround::ensure(&environment)?;
     }
     let logging = telemetry::start(&config.telemetry)?;
     let manager = ServiceManager::of(&environment);

@@ -4,8 +4,8 @@
 use super::cpu_seconds;
 use super::workload::{beginning, config, fatal, fill, order, ship, shop};
 use anyhow::{Context, Result, ensure};
-use ingest::output::published;
-use ingest::output::published::{OutputReader, Step};
+use ingest::output::reader;
+use ingest::output::reader::{OutputReader, Step};
 use node::Node;
 use node::export::{self, input};
 use node::log::embedded;
@@ -48,7 +48,7 @@ pub fn measure(folder: &Path, python: &Path) -> Result<ExportResult> {
     let tables = export::Tables::at(folder, &config.export, || false)?;
     let mut held = export::open(&tables, config.export.limits)?;
     let exporter = &mut held.exporter;
-    let mut published = OutputReader::open(&*log, exporter.next(), published::OutputReaderConfig::default())?;
+    let mut published = OutputReader::open(&*log, exporter.next(), reader::OutputReaderConfig::default())?;
     let (started, cpu) = (Instant::now(), cpu_seconds());
     let (mut writing, mut rows, mut commits, mut epochs, mut bytes) = (Duration::ZERO, 0, 0, 0, 0);
     loop {

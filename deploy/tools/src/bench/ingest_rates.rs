@@ -4,7 +4,7 @@ use super::workload::{append, beginning, config, fatal, order, record, seal, sho
 use anyhow::Result;
 use dataflows::contract::epoch::Epochs;
 use dataflows::ports::{Source, SourcePoll};
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::ReadLimit;
 use node::log::embedded;

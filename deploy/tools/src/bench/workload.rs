@@ -10,7 +10,7 @@ use dataflows::shop::command::{Command, CommandType};
 use ingest::Fatal;
 use ingest::input::codec::encode;
 use ingest::input::partition::partition_of;
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::input::source::{LogSource, Worker};
 use ingest::log::{Log, Record};
 use node::config::{Config, Flags, Settings};

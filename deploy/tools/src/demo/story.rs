@@ -2,7 +2,7 @@
 //! that telling it again repeats the same commands. Not for when it is told.
 
 use super::shop::{Shop, Variant, received};
-use crate::numbers::SplitMix64;
+use crate::split_mix::SplitMix64;
 use dataflows::contract::money::Amount;
 use dataflows::shop::adjustments::RecordAdjustment;
 use dataflows::shop::catalogue::InventoryPolicy;

@@ -5,7 +5,7 @@ use super::story::{OrderEnding, Story};
 use super::{SEED, first_without, welcome};
 use dataflows::shop::catalogue::InventoryPolicy;
 use dataflows::shop::command::Command;
-use node::twin::InMemoryShop;
+use node::in_memory_shop::InMemoryShop;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]

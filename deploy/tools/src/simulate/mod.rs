@@ -10,29 +10,29 @@
 //! the shop does not have, so a seed can run again on any shop; the same text is the country of all orders, so that the
 //! revenue of the run stands apart.
 
-mod acts;
+mod actions;
+mod expected_stock;
 mod figures;
 mod http;
 mod order;
-mod plan;
+mod planner;
 mod role;
-mod shelves;
+mod shared_checks;
 mod shopper;
-mod together;
 
 pub use figures::Report;
 pub use role::{Args, run};
 
-use crate::numbers::SplitMix64;
-use acts::Action;
+use crate::split_mix::SplitMix64;
+use actions::Action;
 use anyhow::{Context, Result, ensure};
 use figures::{Run, SimulationCounts};
 use http::{Connection, Request};
-use plan::Planner;
+use planner::Planner;
+use shared_checks::Auditor;
 use shopper::Shopper;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use together::Auditor;
 use tokio::sync::watch;
 
 /// How many SKUs all customers share.

@@ -1,7 +1,7 @@
 //! An order as its customer's books have it: what state and what money it must have after each acknowledged step. Written
 //! from the contract, not from the shop's code.
 
-use super::shelves::{Allocations, Shelves};
+use super::expected_stock::{Allocations, Shelves};
 use dataflows::contract::money::parse_decimal;
 use serde_json::{Value, json};
 

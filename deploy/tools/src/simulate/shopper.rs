@@ -1,11 +1,11 @@
 //! A customer: does one thing after the other over its own connection, at its own pace, and holds every answer against
 //! its books. Not for choosing what to do, and not for what all customers did together.
 
-use super::acts::{Action, Books, ExpectedOutcome};
+use super::actions::{Action, Books, ExpectedOutcome};
 use super::figures::SimulationCounts;
 use super::http::{Connection, HttpResponse, Request};
 use super::order::{OrderState, Way, money};
-use super::plan::{LOCATIONS, Planner};
+use super::planner::{LOCATIONS, Planner};
 use anyhow::{Context, Result, bail, ensure};
 use node::client::RetryPolicy;
 use std::time::{Duration, Instant};

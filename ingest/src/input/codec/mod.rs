@@ -14,7 +14,7 @@
 //!    observation that says neither customer nor session has any, but one.
 
 use crate::input::cloud_event::{Event, Fault, JSON, check_attributes, is_json, unreadable, utf8_media_type};
-use crate::input::structured;
+use crate::input::structured_event;
 use crate::log::{RECORD_BYTES_MAX, Record};
 use bytes::Bytes;
 use dataflows::contract::input::{CommandEnvelope, DeadLetter, DeadLetterCode, Input, ObservationEnvelope};
@@ -81,7 +81,7 @@ fn read(origin: Origin, record: &Record) -> Result<Input, Fault> {
     let headers = Headers::of(record)?;
     let value = value.ok_or_else(|| unreadable("there is no data: the value is null"))?;
     let event = match content(headers.content_type)? {
-        Content::Structured => structured::read(value)?,
+        Content::Structured => structured_event::read(value)?,
         Content::Binary => headers.event(value)?,
     };
     let command_id = command_id(event.id.as_deref())?;

@@ -6,7 +6,7 @@
 //! at most: when more waits, the cut stops short of the ends, at an earlier consistent snapshot of them, and the next one
 //! follows at once.
 
-use crate::input::sealed::{EpochFollower, STALL_MAX, SealedEpochs};
+use crate::input::sealed_epochs::{EpochFollower, STALL_MAX, SealedEpochs};
 use crate::log::{CutLimit, Log, Record, Watch, lock};
 use crate::{Clock, Error, Fatal, Signal};
 use bytes::Bytes;

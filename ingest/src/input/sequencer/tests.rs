@@ -1,7 +1,7 @@
 //! The pace and the clock as plain rules, and sequencers at work on a journal, alone and racing.
 
 use super::*;
-use crate::input::sealed::LogPosition;
+use crate::input::sealed_epochs::LogPosition;
 use crate::log::journal::Journal;
 use crate::log::{Partitions, journal};
 use crate::testing::contract_tests::{append, beginning, text};

@@ -6,7 +6,7 @@
 //! The reader of the share runs ahead of the cuts, so that a live epoch finds its records decoded, but only so far.
 
 use crate::input::codec;
-use crate::input::sealed::{EpochFollower, SealedEpochs};
+use crate::input::sealed_epochs::{EpochFollower, SealedEpochs};
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use crate::{Error, Fatal};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};

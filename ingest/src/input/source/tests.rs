@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::input::codec::encode;
-use crate::input::sealed::LogPosition;
+use crate::input::sealed_epochs::LogPosition;
 use crate::log::journal::Journal;
 use crate::log::{CutLimit, Partitions, Record, Watch, journal};
 use crate::testing::contract_tests::{append, read_to, text};

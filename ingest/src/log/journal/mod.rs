@@ -6,14 +6,14 @@
 //! has the form of the segments, `recovery` what happens at start, `writer` what happens to an append, `front` what happens
 //! when records are no longer needed, `base` and `compact` what is left of them.
 
-mod base;
 pub mod batch;
 mod commit;
 mod compact;
+mod compacted_prefix;
 mod config;
 mod cut;
-mod front;
 mod index;
+mod log_start;
 mod meta;
 mod reader;
 mod recovery;
@@ -33,8 +33,8 @@ pub use writer::Writer;
 use crate::Error;
 use crate::log::storage::{Folder, Storage};
 use crate::log::{CutLimit, Log, LogReader, Partitions, Record, Watch, Watchers, lock};
-use base::CompactedPrefix;
 use commit::Segment;
+use compacted_prefix::CompactedPrefix;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::{AppendCallback, AppendError, Waker};
@@ -86,16 +86,16 @@ impl Journal {
             _ => Error::io("locking", &folder)(error),
         })?;
         let starts = recovery::segments(&*storage)?;
-        let front = front::read(&*storage)?;
+        let front = log_start::read(&*storage)?;
         let layout = meta::open(&*storage, partitions, starts.is_empty() && front.is_none())?;
-        let (begin, base) = front::place(front, &*storage, &layout, &config)?;
+        let (begin, base) = log_start::place(front, &*storage, &layout, &config)?;
         let (before, starts) = starts.split_at(starts.partition_point(|start| *start < begin.position));
         let in_use = base.as_ref().map(|_| CompactedPrefix::name(begin.position));
         let mut leftovers: Vec<String> = before.iter().map(|start| Segment::name(*start)).collect();
         leftovers.extend(recovery::bases(&*storage)?.into_iter().filter(|name| Some(name) != in_use.as_ref()));
         let mut state = recovery::recover(&*storage, starts, begin, &layout, &config)?;
         state.base = base;
-        let mut leftovers = front::ObsoleteFiles::new(leftovers);
+        let mut leftovers = log_start::ObsoleteFiles::new(leftovers);
         if let Err(error) = leftovers.delete(&*storage) {
             // They are in nobody's way but the disk's, and the next deletion tries again.
             tracing::warn!(%error, "what is before the journal's front is not deleted yet");
@@ -110,7 +110,7 @@ impl Journal {
 
     /// The same as [`Log::delete_before`], and says what becomes of the compacted topics.
     pub fn compact_before(&self, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
-        front::delete_before(&self.shared, floor, compaction)
+        log_start::delete_before(&self.shared, floor, compaction)
     }
 
     /// How much of a disk it takes.

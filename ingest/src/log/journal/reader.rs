@@ -4,9 +4,9 @@
 //! gone, it goes on at the journal's front if all that it wants is there, and fails if not. What it wants of compacted
 //! topics before the front it reads in the base first, to the end of that, whatever becomes of the front meanwhile.
 
-use super::base::CompactedPrefix;
 use super::batch::Records;
 use super::commit::{self, Commit, CommitRead, Entry, Segment, Window};
+use super::compacted_prefix::CompactedPrefix;
 use super::shared::{JournalShared, JournalState};
 use crate::Error;
 use crate::log::{LogReader, LogRecord, ReadLimit, Watch, lock};

@@ -1,8 +1,8 @@
 //! What a journal finds in its folder: every commit is checked, a torn last one is cut off, and any other damage stops
 //! the start. Not for what happens while it runs.
 
-use super::base::CompactedPrefix;
 use super::commit::{self, Commit, CommitRead, Segment, Window};
+use super::compacted_prefix::CompactedPrefix;
 use super::config::JournalConfig;
 use super::index::{IndexEntry, PositionIndex};
 use super::meta::PartitionLayout;

@@ -1,10 +1,10 @@
 //! What is durable of a journal, and what its parts share.
 
-use super::base::{self, CompactedPrefix};
 use super::commit::Segment;
+use super::compacted_prefix::{self, CompactedPrefix};
 use super::config::JournalConfig;
-use super::front::ObsoleteFiles;
 use super::index::PositionIndex;
+use super::log_start::ObsoleteFiles;
 use super::meta::PartitionLayout;
 use crate::log::Watchers;
 use crate::log::storage::Storage;
@@ -24,7 +24,7 @@ pub struct JournalState {
 impl JournalState {
     /// Whether what is left of that partition before the front is in the base.
     pub fn is_in_base(&self, layout: &PartitionLayout, slot: usize) -> bool {
-        self.base.is_some() && base::is_compacted(layout.at(slot).topic)
+        self.base.is_some() && compacted_prefix::is_compacted(layout.at(slot).topic)
     }
 }
 

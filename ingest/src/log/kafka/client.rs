@@ -1,7 +1,7 @@
 //! Clients of a cluster: their settings, the names of the topics there, what they log. Not for what goes through them.
 
-use super::away;
 use super::config::{BATCH_BYTES_MAX, KafkaConfig, Security};
+use super::error;
 use crate::Error;
 use crate::log::lock;
 use dataflows::contract::epoch::Cut;
@@ -89,7 +89,7 @@ impl Names {
         let mut list = TopicPartitionList::new();
         for (at, offset) in places {
             let added = list.add_partition_offset(self.of(at.topic), number(at.partition), offset);
-            added.map_err(|error| away::unavailable("naming a partition", &error, None))?;
+            added.map_err(|error| error::unavailable("naming a partition", &error, None))?;
         }
         Ok(list)
     }
@@ -186,7 +186,7 @@ pub fn create<T: FromClientConfigAndContext<Context>>(client: &ClientConfig) -> 
             Error::Config { name: "kafka", why: format!("librdkafka refuses {name}: {why}") }
         }
         // The rest is what only appears when a client runs.
-        _ => away::unavailable("making a client", &error, None),
+        _ => error::unavailable("making a client", &error, None),
     })
 }
 
@@ -209,10 +209,10 @@ pub fn delete_records(admin: &Admin, names: &Names, config: &KafkaConfig, floor:
     const DOING: &str = "deleting records";
     let list = names.list(floor.iter().map(|(at, next)| (at, offset(next))))?;
     let deleted = block_on(admin.delete_records(&list, &patience(config)));
-    let deleted = deleted.map_err(|error| away::unavailable(DOING, &error, admin.inner().context().last_error()))?;
+    let deleted = deleted.map_err(|error| error::unavailable(DOING, &error, admin.inner().context().last_error()))?;
     for part in deleted.elements() {
         part.error().map_err(|error| {
-            away::unavailable(DOING, &error, Some(format!("{}/{}", part.topic(), part.partition())))
+            error::unavailable(DOING, &error, Some(format!("{}/{}", part.topic(), part.partition())))
         })?;
     }
     Ok(())

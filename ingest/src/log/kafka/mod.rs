@@ -10,12 +10,12 @@
 //! Nothing rests on transactions of ours: producers are idempotent, and who reads counts a command once by its id. Other
 //! people's transactions are respected: what they abort is never seen, and what they leave open is not yet there.
 
-mod away;
 mod client;
 mod config;
 mod cut;
+mod error;
 mod headers;
-mod places;
+mod offsets;
 mod publisher;
 mod reader;
 mod shared;
@@ -32,7 +32,7 @@ use client::Names;
 use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::{AppendCallback, Waker};
-use places::OffsetClient;
+use offsets::OffsetClient;
 use publisher::RecordPublisher;
 use shared::KafkaShared;
 use std::sync::{Arc, Mutex};

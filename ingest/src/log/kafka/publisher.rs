@@ -14,9 +14,9 @@
 //! told that it failed. Outputs do wait for ever (`gives_up`): nobody is told anything, and of a partition's records always a
 //! front must be there, since a reader takes none behind a later one.
 
-use super::away;
 use super::client::{self, Context, Names, number};
 use super::config::KafkaConfig;
+use super::error;
 use crate::Error;
 use crate::log::{Partitions, Record, Watchers, lock};
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
@@ -167,7 +167,7 @@ impl ProducerContext for Reports {
             },
             Err((error, _)) => {
                 self.notice(error);
-                Err(away::refused(error))
+                Err(error::refused(error))
             }
         };
         append.inner.report(&append, 1, landed);
@@ -342,7 +342,7 @@ impl Inner {
                 drop(refused);
                 connection.client().context().notice(&error);
                 // Nothing after it is sent, so that what is in the log is the front of the append.
-                return self.report(append, count - sent, Err(away::refused(&error)));
+                return self.report(append, count - sent, Err(error::refused(&error)));
             }
         }
     }
@@ -365,7 +365,7 @@ impl Inner {
         }
         let settings = client::producer(&self.config)?;
         let made = ProducerClient::from_config_and_context(&settings, Reports::default());
-        let made = made.map_err(|error| away::unavailable("making a producer", &error, None))?;
+        let made = made.map_err(|error| error::unavailable("making a producer", &error, None))?;
         Ok(Arc::clone(current.insert(Arc::new(made))))
     }
 }

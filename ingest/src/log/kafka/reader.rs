@@ -253,7 +253,7 @@ impl Run {
     fn assign(&self) -> Result<(), Error> {
         let list = self.names.list(self.parts.iter().map(|part| (part.at, client::offset(part.next))))?;
         let assigned = self.consumer.assign(&list);
-        assigned.map_err(|error| super::away::unavailable("beginning to read", &error, None))
+        assigned.map_err(|error| super::error::unavailable("beginning to read", &error, None))
     }
 
     /// Waits for something to take and room for it; which partitions are to be looked at, and how far each is wanted

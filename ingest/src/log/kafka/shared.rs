@@ -2,7 +2,7 @@
 
 use super::client::Names;
 use super::config::KafkaConfig;
-use super::places::OffsetClient;
+use super::offsets::OffsetClient;
 use crate::Error;
 use crate::log::{Partitions, Watchers, lock};
 use dataflows::contract::epoch::Cut;

@@ -1,10 +1,10 @@
 //! The topics in the cluster: which there should be and how they are kept; made where they are missing, and otherwise only
 //! checked. Never changes a topic that is there, and never deletes one.
 
-use super::away;
 use super::client::{self, Admin, Names};
 use super::config::{BATCH_BYTES_MAX, KafkaConfig};
-use super::places::OffsetClient;
+use super::error;
+use super::offsets::OffsetClient;
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::topic::Topic;
@@ -230,7 +230,7 @@ impl Topics {
     }
 
     fn away(&self, doing: &str, error: &KafkaError) -> Error {
-        away::unavailable(doing, error, self.admin.inner().context().last_error())
+        error::unavailable(doing, error, self.admin.inner().context().last_error())
     }
 }
 

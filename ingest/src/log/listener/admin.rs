@@ -2,7 +2,7 @@
 
 use super::apis::{Access, Api};
 use super::batches::NO_TRANSACTIONS;
-use super::code;
+use super::error_code;
 use super::shared::ListenerShared;
 use super::topics::{CLUSTER, NODE, as_i64, failed};
 use crate::Error;
@@ -76,7 +76,7 @@ pub fn coordinator(address: SocketAddr, request: FindCoordinatorRequest, version
             if is_group {
                 return found.with_node_id(NODE).with_host(host.clone()).with_port(port);
             }
-            let code = code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            let code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
             found.with_node_id((-1).into()).with_error_code(code).with_error_message(Some(refused.clone()))
         });
         return FindCoordinatorResponse::default().with_coordinators(found.collect());
@@ -85,7 +85,7 @@ pub fn coordinator(address: SocketAddr, request: FindCoordinatorRequest, version
         return FindCoordinatorResponse::default().with_node_id(NODE).with_host(host).with_port(port);
     }
     FindCoordinatorResponse::default()
-        .with_error_code(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        .with_error_code(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         .with_error_message(Some(refused))
         .with_node_id((-1).into())
 }
@@ -97,7 +97,7 @@ pub fn no_topics(request: CreateTopicsRequest) -> CreateTopicsResponse {
     let topics = request.topics.into_iter().filter(|asked| named.insert(asked.name.clone())).map(|asked| {
         CreatableTopicResult::default()
             .with_name(asked.name)
-            .with_error_code(code::POLICY_VIOLATION)
+            .with_error_code(error_code::POLICY_VIOLATION)
             .with_error_message(Some(StrBytes::from_static_str(WHY)))
             .with_configs(None)
     });
@@ -112,7 +112,7 @@ pub fn no_partitions(request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnRe
         let results = numbers.map(|number| {
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(*number)
-                .with_partition_error_code(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+                .with_partition_error_code(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         });
         let results = results.collect();
         AddPartitionsToTxnTopicResult::default().with_name(topic.name).with_results_by_partition(results)
@@ -129,7 +129,7 @@ pub fn no_offsets(request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
         let results = numbers.map(|number| {
             TxnOffsetCommitResponsePartition::default()
                 .with_partition_index(number)
-                .with_error_code(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+                .with_error_code(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         });
         let results = results.collect();
         TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(results)
@@ -164,7 +164,7 @@ impl ListenerShared {
                 .with_resource_name(asked.resource_name)
                 .with_error_message(Some(StrBytes::default()));
             let Some(settings) = settings else {
-                results.push(result.with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION));
+                results.push(result.with_error_code(error_code::UNKNOWN_TOPIC_OR_PARTITION));
                 continue;
             };
             let is_asked = |name: &str| {
@@ -202,7 +202,7 @@ impl ListenerShared {
             let name = if number == 0 { "inputs" } else { "outputs" };
             let described = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_static_str(name));
             let (Ok(starts), Ok(ends)) = (log.starts(), log.ends()) else {
-                return described.with_error_code(code::KAFKA_STORAGE_ERROR);
+                return described.with_error_code(error_code::KAFKA_STORAGE_ERROR);
             };
             let records = |at| ends.get(at).unwrap_or(0).saturating_sub(starts.get(at).unwrap_or(0));
             let all = log.partitions().iter().map(records).sum::<u64>().max(1);
@@ -256,7 +256,7 @@ impl ListenerShared {
 
     /// Deletes what the log's owner no longer needs.
     pub(super) async fn delete_records(&self, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
-        let (mut floor, mut error) = (Cut::default(), code::NONE);
+        let (mut floor, mut error) = (Cut::default(), error_code::NONE);
         let ends = self.inputs.ends().unwrap_or_default();
         for topic in &request.topics {
             for asked in &topic.partitions {
@@ -264,11 +264,11 @@ impl ListenerShared {
                 match at.filter(|at| self.is_writable(at.topic)) {
                     // -1 is the end.
                     Some(at) => floor.set(at, u64::try_from(asked.offset).ok().or(ends.get(at)).unwrap_or(0)),
-                    None => error = code::UNKNOWN_TOPIC_OR_PARTITION,
+                    None => error = error_code::UNKNOWN_TOPIC_OR_PARTITION,
                 }
             }
         }
-        if error == code::NONE {
+        if error == error_code::NONE {
             error = self.delete_before(floor).await;
         }
         let starts = self.inputs.starts().unwrap_or_default();
@@ -289,10 +289,10 @@ impl ListenerShared {
     async fn delete_before(&self, floor: Cut) -> i16 {
         let log = Arc::clone(&self.inputs);
         match tokio::task::spawn_blocking(move || log.delete_before(&floor)).await {
-            Ok(Ok(())) => code::NONE,
-            Ok(Err(Error::OutOfRange { .. })) => code::OFFSET_OUT_OF_RANGE,
+            Ok(Ok(())) => error_code::NONE,
+            Ok(Err(Error::OutOfRange { .. })) => error_code::OFFSET_OUT_OF_RANGE,
             Ok(Err(error)) => failed("deleting records", &error),
-            Err(_) => code::KAFKA_STORAGE_ERROR,
+            Err(_) => error_code::KAFKA_STORAGE_ERROR,
         }
     }
 }

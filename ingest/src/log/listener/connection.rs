@@ -5,7 +5,7 @@ use super::budget::BudgetReservation;
 use super::fetch::FetchSession;
 use super::shared::ListenerShared;
 use super::socket::{self, Disconnect, EncodedResponse, LARGE_BYTES, broken};
-use super::{admin, code, fetch, old, produce};
+use super::{admin, error_code, fetch, old, produce};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest,
@@ -95,7 +95,7 @@ impl ClientConnection {
         if !api.has(version) {
             if matches!(api.key, ApiKey::ApiVersions) {
                 // Whatever version was asked for, this one is understood, and says which others are.
-                let refused = admin::versions(self.shared.access).with_error_code(code::UNSUPPORTED_VERSION);
+                let refused = admin::versions(self.shared.access).with_error_code(error_code::UNSUPPORTED_VERSION);
                 return encoded(&self.shared, correlation, 0, &refused, None).await.map(Some);
             }
             return Err(broken(format!("version {version} of {:?} is not answered", api.key)));
@@ -226,7 +226,7 @@ async fn dispatch_of_transactions(
     front: &RequestHeader,
     body: Bytes,
 ) -> Result<EncodedResponse, Disconnect> {
-    let refused = code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    let refused = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     Ok(match front.api.key {
         ApiKey::AddPartitionsToTxn => {
             answer!(shared, front, body, AddPartitionsToTxnRequest, asked => admin::no_partitions(asked))
@@ -267,7 +267,7 @@ async fn produced(
         return encoded(shared, front.correlation, front.version, &answer, None).await.map(Some);
     }
     let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-    if partitions.any(|partition| partition.error_code != code::NONE) {
+    if partitions.any(|partition| partition.error_code != error_code::NONE) {
         return Err(broken("records without acknowledgement were not taken"));
     }
     Ok(None)

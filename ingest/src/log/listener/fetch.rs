@@ -4,7 +4,7 @@
 use super::budget::BudgetReservation;
 use super::shared::ListenerShared;
 use super::topics::{as_i64, failed};
-use super::{batches, code};
+use super::{batches, error_code};
 use crate::Error;
 use crate::log::{Log, LogReader, LogRecord, ReadLimit};
 use bytes::Bytes;
@@ -64,7 +64,7 @@ pub async fn fetch(
     mut request: FetchRequest,
 ) -> (FetchResponse, Option<BudgetReservation>) {
     if request.session_id != 0 {
-        return (FetchResponse::default().with_error_code(code::FETCH_SESSION_ID_NOT_FOUND), None);
+        return (FetchResponse::default().with_error_code(error_code::FETCH_SESSION_ID_NOT_FOUND), None);
     }
     let mut named = BTreeSet::new();
     for topic in &mut request.topics {
@@ -137,13 +137,17 @@ impl FetchProgress {
             shared.logs().map(|log| Some((log.starts().ok()?, log.ends().ok()?))).collect();
         let found = |wanted: &PartitionFetch| {
             let missing = |error| PartitionBounds { start: 0, end: 0, error };
-            let Some((at, log)) = wanted.at else { return missing(code::UNKNOWN_TOPIC_OR_PARTITION) };
+            let Some((at, log)) = wanted.at else { return missing(error_code::UNKNOWN_TOPIC_OR_PARTITION) };
             let Some((starts, ends)) = bounds.get(log).and_then(Option::as_ref) else {
-                return missing(code::KAFKA_STORAGE_ERROR);
+                return missing(error_code::KAFKA_STORAGE_ERROR);
             };
             let (start, end) = (starts.get(at).unwrap_or(0), ends.get(at).unwrap_or(0));
             let is_there = u64::try_from(wanted.offset).is_ok_and(|offset| (start..=end).contains(&offset));
-            PartitionBounds { start, end, error: if is_there { code::NONE } else { code::OFFSET_OUT_OF_RANGE } }
+            PartitionBounds {
+                start,
+                end,
+                error: if is_there { error_code::NONE } else { error_code::OFFSET_OUT_OF_RANGE },
+            }
         };
         // What was read before may be deleted since; it is given all the same.
         self.found = self.wanted.iter().map(found).collect();
@@ -154,14 +158,16 @@ impl FetchProgress {
     }
 
     fn has_error(&self) -> bool {
-        self.found.iter().any(|found| found.error != code::NONE)
+        self.found.iter().any(|found| found.error != error_code::NONE)
     }
 
     /// Where each partition of that log goes on that has more.
     fn next(&self, log: usize) -> (Cut, bool) {
         let (mut next, mut has_more) = (Cut::default(), false);
         for (wanted, found) in self.wanted.iter().zip(&self.found) {
-            let Some((at, _)) = wanted.at.filter(|(_, of)| *of == log && found.error == code::NONE) else { continue };
+            let Some((at, _)) = wanted.at.filter(|(_, of)| *of == log && found.error == error_code::NONE) else {
+                continue;
+            };
             let read = self.records.get(&at).and_then(|records| records.last());
             let offset = u64::try_from(wanted.offset).unwrap_or(0);
             let offset = read.map_or(offset, |last| last.origin.offset + 1);
@@ -206,7 +212,7 @@ impl FetchProgress {
     fn fail(&mut self, log: usize, error: &Error) {
         let (only, code) = match error {
             // Deleted since we looked where it begins.
-            Error::Deleted { at, .. } | Error::OutOfRange { at, .. } => (Some(*at), code::OFFSET_OUT_OF_RANGE),
+            Error::Deleted { at, .. } | Error::OutOfRange { at, .. } => (Some(*at), error_code::OFFSET_OUT_OF_RANGE),
             other => (None, failed("reading the log", other)),
         };
         for (wanted, found) in self.wanted.iter().zip(&mut self.found) {
@@ -226,8 +232,8 @@ impl FetchProgress {
                 let records = wanted.at.and_then(|(at, _)| self.records.remove(&at)).unwrap_or_default();
                 let mut bytes = Vec::new();
                 batches::write(&records, &mut bytes);
-                let end = if found.error == code::NONE { as_i64(found.end) } else { -1 };
-                let start = if found.error == code::NONE { as_i64(found.start) } else { -1 };
+                let end = if found.error == error_code::NONE { as_i64(found.end) } else { -1 };
+                let start = if found.error == error_code::NONE { as_i64(found.start) } else { -1 };
                 partitions.push(
                     PartitionData::default()
                         .with_partition_index(asked.partition)

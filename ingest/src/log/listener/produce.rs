@@ -4,7 +4,7 @@
 use super::apis::Access;
 use super::batches::{self, BatchBudget, BatchError, ClientBatch, NO_TRANSACTIONS, Stamp, Unread};
 use super::budget::BudgetReservation as Memory;
-use super::code;
+use super::error_code;
 use super::producers::{Producer, Verdict};
 use super::shared::ListenerShared;
 use super::topics::as_i64;
@@ -48,8 +48,8 @@ const OWN_HEADERS: &str = "tw_";
 pub async fn produce(shared: Arc<ListenerShared>, request: ProduceRequest) -> ProduceResponse {
     let refused = match request.acks {
         -1..=1 if request.transactional_id.is_none() => None,
-        -1..=1 => Some(BatchError(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS)),
-        _ => Some(BatchError(code::INVALID_REQUIRED_ACKS, "acks is 0, 1 or all")),
+        -1..=1 => Some(BatchError(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS)),
+        _ => Some(BatchError(error_code::INVALID_REQUIRED_ACKS, "acks is 0, 1 or all")),
     };
     let (mut named, mut sent) = (BTreeSet::new(), Vec::new());
     for topic in &request.topic_data {
@@ -66,7 +66,7 @@ pub async fn produce(shared: Arc<ListenerShared>, request: ProduceRequest) -> Pr
     let mut responses = Vec::new();
     for topic in request.topic_data {
         let partitions = topic.partition_data.iter().map(|data| {
-            let answer = answers.next().unwrap_or(Err(BatchError(code::KAFKA_STORAGE_ERROR, "")));
+            let answer = answers.next().unwrap_or(Err(BatchError(error_code::KAFKA_STORAGE_ERROR, "")));
             described(&shared, &topic.name, data.index, answer)
         });
         let partition_responses = partitions.collect();
@@ -85,16 +85,19 @@ fn place(
     named: &mut BTreeSet<TopicPartition>,
 ) -> PartitionBytes {
     let unknown =
-        BatchError(code::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition, and topics are not made here");
+        BatchError(error_code::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition, and topics are not made here");
     let (at, _) = shared.partition(name, index).ok_or(unknown)?;
     if !shared.is_writable(at.topic) {
-        return Err(BatchError(code::TOPIC_AUTHORIZATION_FAILED, "clients may append to topics of commands only"));
+        return Err(BatchError(
+            error_code::TOPIC_AUTHORIZATION_FAILED,
+            "clients may append to topics of commands only",
+        ));
     }
     // Two batches would have to be judged one after the other; no client does it.
     if !named.insert(at) {
-        return Err(BatchError(code::INVALID_REQUEST, "a partition is named twice"));
+        return Err(BatchError(error_code::INVALID_REQUEST, "a partition is named twice"));
     }
-    let records = records.ok_or(BatchError(code::INVALID_RECORD, "there are no records"))?;
+    let records = records.ok_or(BatchError(error_code::INVALID_RECORD, "there are no records"))?;
     Ok((at, records.clone()))
 }
 
@@ -105,7 +108,7 @@ type RequestReservations = (Memory, Reservation);
 /// enough is tried first, so that many small requests are read at once.
 async fn read(shared: &Arc<ListenerShared>, sent: Vec<PartitionBytes>) -> (Vec<PartitionRecords>, RequestReservations) {
     const FULL: BatchError = BatchError(
-        code::MESSAGE_TOO_LARGE,
+        error_code::MESSAGE_TOO_LARGE,
         "the records of the request are too large together when they are decompressed: nothing is appended",
     );
     let most = BatchBudget { bytes: shared.config.records_bytes_max, memory: shared.config.records_memory_max };
@@ -217,7 +220,7 @@ async fn append_all(shared: &ListenerShared, parts: Vec<PartitionRecords>) -> Ve
             answers[number] = Some(answer);
         }
     }
-    let missing = || Err(BatchError(code::KAFKA_STORAGE_ERROR, "it was not appended"));
+    let missing = || Err(BatchError(error_code::KAFKA_STORAGE_ERROR, "it was not appended"));
     answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
 }
 
@@ -255,10 +258,16 @@ async fn append(
             }
         }
         let answer = match origin {
-            Ok(offset) => offset.ok_or(BatchError(code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
-            Err(AppendError::Overloaded) => Err(BatchError(code::NOT_ENOUGH_REPLICAS, "too many appends are waiting")),
-            Err(AppendError::Full(_)) => Err(BatchError(code::KAFKA_STORAGE_ERROR, "there is no room for the log")),
-            Err(AppendError::Unavailable(_)) => Err(BatchError(code::KAFKA_STORAGE_ERROR, "the log is not available")),
+            Ok(offset) => offset.ok_or(BatchError(error_code::KAFKA_STORAGE_ERROR, "the log does not say where it is")),
+            Err(AppendError::Overloaded) => {
+                Err(BatchError(error_code::NOT_ENOUGH_REPLICAS, "too many appends are waiting"))
+            }
+            Err(AppendError::Full(_)) => {
+                Err(BatchError(error_code::KAFKA_STORAGE_ERROR, "there is no room for the log"))
+            }
+            Err(AppendError::Unavailable(_)) => {
+                Err(BatchError(error_code::KAFKA_STORAGE_ERROR, "the log is not available"))
+            }
         };
         answers.push((number, answer));
     }

@@ -5,7 +5,7 @@
 //! was lost by a restart is then appended a second time, which command ids make harmless.
 
 use super::batches::{Stamp, after};
-use super::code;
+use super::error_code;
 use crate::log::lock;
 use dataflows::contract::topic::TopicPartition;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
@@ -71,7 +71,7 @@ impl Producers {
     pub fn init(&self, request: &InitProducerIdRequest) -> InitProducerIdResponse {
         let answer = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
         if request.transactional_id.is_some() {
-            return answer.with_error_code(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+            return answer.with_error_code(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         }
         // A producer that comes back after an error gets a new number: nothing of the old one's is then taken for its own.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -125,10 +125,10 @@ impl Producer {
         // Nothing is known of it, so that any batch may be the next one.
         let Some(batches) = self.partitions.get(&at) else { return Verdict::Append };
         if stamp.epoch < batches.epoch {
-            return Verdict::Refused(code::INVALID_PRODUCER_EPOCH);
+            return Verdict::Refused(error_code::INVALID_PRODUCER_EPOCH);
         }
         if stamp.epoch > batches.epoch {
-            let verdict = Verdict::Refused(code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+            let verdict = Verdict::Refused(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
             return if stamp.first == 0 { Verdict::Append } else { verdict };
         }
         let same = batches.last.iter().find(|(first, last, _)| (*first, *last) == (stamp.first, stamp.last));
@@ -136,7 +136,7 @@ impl Producer {
             Some((_, _, offset)) => Verdict::Known(*offset),
             None if stamp.first == batches.next => Verdict::Append,
             // Also of one that is older than those that are remembered: to call it known could lose it.
-            None => Verdict::Refused(code::OUT_OF_ORDER_SEQUENCE_NUMBER),
+            None => Verdict::Refused(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER),
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
 
     const AT: TopicPartition = TopicPartition::new(Topic::Orders, 1);
     const ELSEWHERE: TopicPartition = TopicPartition::new(Topic::Orders, 2);
-    const OUT_OF_ORDER: Verdict = Verdict::Refused(code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    const OUT_OF_ORDER: Verdict = Verdict::Refused(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
 
     fn stamp(epoch: i16, first: i32, last: i32) -> Stamp {
         Stamp { producer_id: 7, epoch, first, last }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_older_epoch_is_refused_where_there_is_a_newer_one() {
         let producer = with(&[(stamp(0, 0, 4), 100), (stamp(1, 0, 0), 105)]);
-        assert_eq!(producer.verdict(AT, stamp(0, 5, 5)), Verdict::Refused(code::INVALID_PRODUCER_EPOCH));
+        assert_eq!(producer.verdict(AT, stamp(0, 5, 5)), Verdict::Refused(error_code::INVALID_PRODUCER_EPOCH));
         assert_eq!(producer.verdict(AT, stamp(1, 1, 1)), Verdict::Append);
         assert_eq!(producer.verdict(ELSEWHERE, stamp(0, 5, 5)), Verdict::Append, "what was on its way there");
     }

@@ -1,7 +1,7 @@
 //! Topics as clients know them: their names, partitions, and where those begin and end. Not for the records.
 
 use super::apis::Access;
-use super::code;
+use super::error_code;
 use super::shared::ListenerShared;
 use crate::Error;
 use crate::log::{Log, LogRecord, ReadLimit};
@@ -103,10 +103,12 @@ impl ListenerShared {
     /// A topic by its name. No topic has an id here, so that one that is asked for by an id is unknown.
     fn described_as(&self, asked: MetadataRequestTopic) -> MetadataResponseTopic {
         let unknown = MetadataResponseTopic::default().with_topic_id(asked.topic_id);
-        let Some(name) = asked.name else { return unknown.with_error_code(code::UNKNOWN_TOPIC_ID).with_name(None) };
+        let Some(name) = asked.name else {
+            return unknown.with_error_code(error_code::UNKNOWN_TOPIC_ID).with_name(None);
+        };
         match self.topic(&name) {
             Some(topic) => self.described(topic),
-            None => unknown.with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION).with_name(Some(name)),
+            None => unknown.with_error_code(error_code::UNKNOWN_TOPIC_OR_PARTITION).with_name(Some(name)),
         }
     }
 
@@ -144,17 +146,17 @@ impl ListenerShared {
                 }
                 let answer = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
                 let Some((at, log)) = self.partition(&topic.name, asked.partition_index) else {
-                    partitions.push(answer.with_error_code(code::UNKNOWN_TOPIC_OR_PARTITION));
+                    partitions.push(answer.with_error_code(error_code::UNKNOWN_TOPIC_OR_PARTITION));
                     continue;
                 };
                 partitions.push(match asked.timestamp {
                     LATEST | EARLIEST | EARLIEST_HERE => {
                         match bound(at.topic, asked.timestamp == LATEST).and_then(|bound| bound.get(at)) {
                             Some(offset) => answer.with_offset(as_i64(offset)),
-                            None => answer.with_error_code(code::KAFKA_STORAGE_ERROR),
+                            None => answer.with_error_code(error_code::KAFKA_STORAGE_ERROR),
                         }
                     }
-                    ..EARLIEST_HERE => answer.with_error_code(code::UNSUPPORTED_VERSION),
+                    ..EARLIEST_HERE => answer.with_error_code(error_code::UNSUPPORTED_VERSION),
                     time => match self.at_time(at, Arc::clone(log), time, deadline).await {
                         Ok(None) => answer,
                         Ok(Some((offset, time))) => answer.with_offset(as_i64(offset)).with_timestamp(time),
@@ -185,7 +187,7 @@ impl ListenerShared {
         match found.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => Err(failed("looking for a time", &error)),
-            Err(_) => Err(code::KAFKA_STORAGE_ERROR),
+            Err(_) => Err(error_code::KAFKA_STORAGE_ERROR),
         }
     }
 }
@@ -204,7 +206,7 @@ fn look_up(
     let mut latest: Option<(u64, i64)> = None;
     while reader.position(at).is_some_and(|position| position < end) {
         if Instant::now() > deadline {
-            return Ok(Err(code::REQUEST_TIMED_OUT));
+            return Ok(Err(error_code::REQUEST_TIMED_OUT));
         }
         records.clear();
         reader.poll(LOOKUP, &mut records)?;
@@ -226,7 +228,7 @@ fn look_up(
 /// The code for what the log says; told to whoever runs the node.
 pub fn failed(doing: &'static str, error: &Error) -> i16 {
     tracing::warn!(error = error as &dyn std::error::Error, doing, "a Kafka client cannot be served");
-    code::KAFKA_STORAGE_ERROR
+    error_code::KAFKA_STORAGE_ERROR
 }
 
 /// An offset in the protocol's form. There are no larger ones.

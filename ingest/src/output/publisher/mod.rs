@@ -10,7 +10,7 @@ mod records;
 pub use records::{EpochRecords, Progress, header, place};
 
 use crate::checkpoint::FlushBeforeCheckpoint;
-use crate::input::sealed::STALL_MAX;
+use crate::input::sealed_epochs::STALL_MAX;
 use crate::input::sequencer::Due;
 use crate::log::{Log, ReadLimit, Record, lock};
 use crate::standstill::{Faults, Standstill};

@@ -4,9 +4,9 @@
 use super::*;
 use crate::log::storage::Storage;
 use crate::log::{Partitions, Record, journal};
-use crate::output::published;
-use crate::output::published::{EpochBatch, OutputReader, Step};
 use crate::output::publisher::published as published_epoch;
+use crate::output::reader;
+use crate::output::reader::{EpochBatch, OutputReader, Step};
 use crate::testing::contract_tests::append;
 use crate::testing::{Disk, ManualClock, Random};
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl TestEnv {
     /// What a follower gets who goes on behind that epoch.
     fn behind(&self, epoch: Epoch) -> Vec<EpochBatch> {
         let mut published =
-            OutputReader::open(&*self.journal, epoch.next(), published::OutputReaderConfig::default()).unwrap();
+            OutputReader::open(&*self.journal, epoch.next(), reader::OutputReaderConfig::default()).unwrap();
         let mut all = Vec::new();
         loop {
             match published.step().unwrap() {

@@ -1,12 +1,12 @@
 //! A Delta table of ours: opened, written to, checkpointed. There is one writer, and it notices another.
 
-mod kept;
+mod retention;
 
 use super::action::{Action, Add, CommitInfo, Format, MetaData, Protocol, Txn};
 use super::{State, checkpoint};
 use crate::Error;
-use crate::place::TableStore;
 use crate::schema::{DATE, Date, Row, Schema};
+use crate::table_store::TableStore;
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-pub use kept::Retention;
+pub use retention::Retention;
 
 /// How many commits there are between checkpoints.
 pub const CHECKPOINT_COMMITS: u64 = 50;

@@ -4,7 +4,7 @@ use crate::exporter::Gap;
 use crate::exporter::tests::{CONFIG, PLACES, epochs, export, rows_of};
 use crate::exporter::{Exporter, Problem};
 use crate::input::{ChangeInput, EpochInput};
-use crate::place::TableStore;
+use crate::table_store::TableStore;
 use crate::tables::{FACTS, row};
 use crate::testing::flaky::{Death, Flaky};
 use crate::testing::home::{Home, Where};

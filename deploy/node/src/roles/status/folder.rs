@@ -11,7 +11,7 @@ use dataflows::contract::epoch::Epoch;
 use dataflows::contract::time::Timestamp;
 use ingest::checkpoint::{self, Manifest};
 use ingest::dead_letters::DeadLetters;
-use ingest::input::sealed::{LogPosition, SealedEpochs};
+use ingest::input::sealed_epochs::{LogPosition, SealedEpochs};
 use ingest::log::storage::Folder;
 use ingest::{Clock, WallClock};
 use serde::Serialize;

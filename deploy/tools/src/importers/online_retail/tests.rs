@@ -5,7 +5,7 @@ use super::rows::{InvoiceLine, Rows};
 use dataflows::contract::time::Timestamp;
 use dataflows::shop::command::{Command, CommandType};
 use node::config;
-use node::twin::InMemoryShop;
+use node::in_memory_shop::InMemoryShop;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -7,9 +7,9 @@
 //! Publishers repeat records after a crash, and readers pass repeated ones by. So they are passed by here too: an old row
 //! that came once more is not the last one of its key.
 
-use super::base::{CompactedPrefix, Removals, is_compacted};
 use super::batch::{self, Records};
 use super::commit::{self, Commit, HEADER_BYTES, Window};
+use super::compacted_prefix::{CompactedPrefix, Removals, is_compacted};
 use super::config::JournalConfig;
 use super::index::IndexEntry;
 use super::meta::PartitionLayout;

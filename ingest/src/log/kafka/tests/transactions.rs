@@ -2,7 +2,7 @@
 //! holes that they leave stop nobody.
 
 use super::*;
-use crate::input::sealed::{LogPosition, SealedEpochs};
+use crate::input::sealed_epochs::{LogPosition, SealedEpochs};
 use crate::input::sequencer::{Report, Sequencer};
 use crate::input::source::{LogSource, Worker};
 use crate::input::{codec, sequencer, source};

@@ -1,7 +1,7 @@
 //! Record batches as clients send them: checked, and their records taken out, whatever they are compressed with. And
 //! records as batches for who reads. Not for keeping them: the journal makes batches of its own.
 
-use super::code;
+use super::error_code;
 use crate::log::journal::batch;
 use crate::log::journal::batch::{HEADER_BYTES, Records, SPAN_MAX};
 use crate::log::{LogRecord, RECORD_BYTES_MAX, Record};
@@ -98,37 +98,37 @@ const CONTROL: i16 = 0x20;
 
 /// Reads what a client sends for one partition: one batch, as the protocol has it since version 3.
 pub fn read(bytes: &Bytes, bytes_max: usize, room: &mut BatchBudget) -> Result<ClientBatch, Unread> {
-    const TORN: Unread = Unread::Refused(BatchError(code::CORRUPT_MESSAGE, "the batch is not whole"));
+    const TORN: Unread = Unread::Refused(BatchError(error_code::CORRUPT_MESSAGE, "the batch is not whole"));
     if bytes.len() > bytes_max {
-        return Err(refused(code::MESSAGE_TOO_LARGE, "the batch is too large"));
+        return Err(refused(error_code::MESSAGE_TOO_LARGE, "the batch is too large"));
     }
     let header = bytes.get(..HEADER_BYTES).ok_or(TORN)?;
     let i16_at = |at: usize| i16::from_be_bytes([header[at], header[at + 1]]);
     let i32_at = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let i64_at = |at: usize| (i64::from(i32_at(at)) << 32) | i64::from(i32_at(at + 4).cast_unsigned());
     if header[16] != 2 {
-        return Err(refused(code::UNSUPPORTED_FOR_MESSAGE_FORMAT, "only record batches of version 2 are taken"));
+        return Err(refused(error_code::UNSUPPORTED_FOR_MESSAGE_FORMAT, "only record batches of version 2 are taken"));
     }
     if usize::try_from(i32_at(8)).ok().map(|length| length + 12) != Some(bytes.len()) {
-        return Err(refused(code::INVALID_RECORD, "there must be one batch for each partition"));
+        return Err(refused(error_code::INVALID_RECORD, "there must be one batch for each partition"));
     }
     if !batch::checksum_is_right(bytes) {
-        return Err(refused(code::CORRUPT_MESSAGE, "the checksum is wrong"));
+        return Err(refused(error_code::CORRUPT_MESSAGE, "the checksum is wrong"));
     }
     let (attributes, count) = (i16_at(21), i32_at(57));
     if attributes & TRANSACTIONAL != 0 {
-        return Err(refused(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS));
+        return Err(refused(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS));
     }
     if attributes & (CONTROL | APPEND_TIME) != 0 {
-        return Err(refused(code::INVALID_RECORD, "control records are not taken, and times are the producer's"));
+        return Err(refused(error_code::INVALID_RECORD, "control records are not taken, and times are the producer's"));
     }
     if count < 1 || i32_at(23) != count - 1 {
-        return Err(refused(code::INVALID_RECORD, "the number of records is not that of its offsets"));
+        return Err(refused(error_code::INVALID_RECORD, "the number of records is not that of its offsets"));
     }
     let (producer_id, epoch, first) = (i64_at(43), i16_at(51), i32_at(53));
     let producer = (producer_id >= 0).then(|| Stamp { producer_id, epoch, first, last: after(first, count - 1) });
     if producer.is_some_and(|stamp| stamp.epoch < 0 || stamp.first < 0) {
-        return Err(refused(code::INVALID_RECORD, "a producer id goes with an epoch and a sequence"));
+        return Err(refused(error_code::INVALID_RECORD, "a producer id goes with an epoch and a sequence"));
     }
     let body = decompressed(attributes & CODEC, bytes.slice(HEADER_BYTES..), room.bytes.min(room.memory))?;
     room.take(body.len())?;
@@ -147,9 +147,9 @@ pub fn after(sequence: i32, records: i32) -> i32 {
 }
 
 fn records(body: Bytes, count: u32, base_timestamp_ms: i64, room: &mut BatchBudget) -> Result<Vec<Record>, Unread> {
-    const BAD: Unread = Unread::Refused(BatchError(code::INVALID_RECORD, "a record is not well formed"));
+    const BAD: Unread = Unread::Refused(BatchError(error_code::INVALID_RECORD, "a record is not well formed"));
     const LARGE: Unread = Unread::Refused(BatchError(
-        code::MESSAGE_TOO_LARGE,
+        error_code::MESSAGE_TOO_LARGE,
         "a record is over 1 MiB (1048576 bytes), the most for its key, value and headers together",
     ));
     let mut read = Records::within(body, count, base_timestamp_ms).map_err(|_| BAD)?;
@@ -181,11 +181,11 @@ fn decompressed(codec: i16, bytes: Bytes, bytes_max: usize) -> Result<Bytes, Unr
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| UNPACKED)?;
             bounded(decoder, bytes_max)
         }
-        _ => Err(refused(code::UNSUPPORTED_COMPRESSION_TYPE, "none, gzip, snappy, lz4 and zstd are read")),
+        _ => Err(refused(error_code::UNSUPPORTED_COMPRESSION_TYPE, "none, gzip, snappy, lz4 and zstd are read")),
     }
 }
 
-const UNPACKED: Unread = Unread::Refused(BatchError(code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
+const UNPACKED: Unread = Unread::Refused(BatchError(error_code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
 /// No window is wanted that is larger than what may be made: 2^25 bytes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 

@@ -83,7 +83,7 @@ fn no_more_is_made_of_a_batch_than_may_be() {
         assert_eq!(unread.map(drop), Err(Unread::Full), "{codec}");
     }
     let plain = compressed(&records, 0, CODECS[0].1);
-    assert_eq!(code_of(read(&plain, 1 << 19, &mut room(1 << 21))), code::MESSAGE_TOO_LARGE);
+    assert_eq!(code_of(read(&plain, 1 << 19, &mut room(1 << 21))), error_code::MESSAGE_TOO_LARGE);
 }
 
 #[test]
@@ -114,16 +114,16 @@ fn what_is_no_batch_is_refused_with_its_code() {
         bad[17..21].copy_from_slice(&checksum.to_be_bytes());
         code_of(read(&Bytes::from(bad), 1 << 20, &mut room(1 << 20)))
     };
-    assert_eq!(changed(16, &[1]), code::UNSUPPORTED_FOR_MESSAGE_FORMAT);
-    assert_eq!(changed(21, &[0, 5]), code::UNSUPPORTED_COMPRESSION_TYPE);
-    assert_eq!(changed(21, &[0, 0x10]), code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactional");
-    assert_eq!(changed(57, &[0, 0, 0, 3]), code::INVALID_RECORD, "another count");
-    assert_eq!(changed(57, &[0x7f, 0xff, 0xff, 0xff]), code::INVALID_RECORD, "a count that lies");
+    assert_eq!(changed(16, &[1]), error_code::UNSUPPORTED_FOR_MESSAGE_FORMAT);
+    assert_eq!(changed(21, &[0, 5]), error_code::UNSUPPORTED_COMPRESSION_TYPE);
+    assert_eq!(changed(21, &[0, 0x10]), error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactional");
+    assert_eq!(changed(57, &[0, 0, 0, 3]), error_code::INVALID_RECORD, "another count");
+    assert_eq!(changed(57, &[0x7f, 0xff, 0xff, 0xff]), error_code::INVALID_RECORD, "a count that lies");
     let not = |codec: u8| changed(21, &[0, codec]);
-    assert_eq!([not(1), not(2), not(3), not(4)], [code::CORRUPT_MESSAGE; 4]);
+    assert_eq!([not(1), not(2), not(3), not(4)], [error_code::CORRUPT_MESSAGE; 4]);
     let two = Bytes::from([&good[..], &good[..]].concat());
-    assert_eq!(code_of(read(&two, 1 << 20, &mut room(1 << 20))), code::INVALID_RECORD);
-    assert_eq!(code_of(read(&good.slice(..60), 1 << 20, &mut room(1 << 20))), code::CORRUPT_MESSAGE);
+    assert_eq!(code_of(read(&two, 1 << 20, &mut room(1 << 20))), error_code::INVALID_RECORD);
+    assert_eq!(code_of(read(&good.slice(..60), 1 << 20, &mut room(1 << 20))), error_code::CORRUPT_MESSAGE);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Group, Groups, Phase};
 use crate::log::listener::offsets::subscribed;
-use crate::log::listener::{ListenerShared, code};
+use crate::log::listener::{ListenerShared, error_code};
 use crate::log::lock;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -117,6 +117,6 @@ impl ListenerShared {
                 .with_group_state(StrBytes::from_static_str(state))
                 .with_group_type(StrBytes::from_static_str(CLASSIC))
         });
-        ListGroupsResponse::default().with_error_code(code::NONE).with_groups(listed.collect())
+        ListGroupsResponse::default().with_error_code(error_code::NONE).with_groups(listed.collect())
     }
 }

@@ -4,7 +4,7 @@
 use super::{Group, Groups, Phase};
 use crate::log::listener::groups::member::Member;
 use crate::log::listener::offsets::Offsets;
-use crate::log::listener::{code, random};
+use crate::log::listener::{error_code, random};
 use crate::log::lock;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -34,14 +34,14 @@ impl Groups {
         let mut state = lock(&self.state);
         let name = request.group_id.as_str();
         if name.is_empty() {
-            return Err(refused(code::INVALID_GROUP_ID));
+            return Err(refused(error_code::INVALID_GROUP_ID));
         }
         if !state.groups.contains_key(name) {
             if !request.member_id.is_empty() {
-                return Err(refused(code::UNKNOWN_MEMBER_ID));
+                return Err(refused(error_code::UNKNOWN_MEMBER_ID));
             }
             if !offsets.has_room_beside(name, &mut state.groups.keys()) {
-                return Err(refused(code::GROUP_MAX_SIZE_REACHED));
+                return Err(refused(error_code::GROUP_MAX_SIZE_REACHED));
             }
         }
         state.names += 1;
@@ -52,10 +52,10 @@ impl Groups {
         let bytes = group.members.values().map(|member| member.bytes).sum::<usize>() + member.bytes;
         let is_full = group.members.len() + group.promised.len() >= self.config.members_max;
         if (!has_place && is_full) || bytes > self.config.group_bytes_max {
-            return Err(refused(code::GROUP_MAX_SIZE_REACHED));
+            return Err(refused(error_code::GROUP_MAX_SIZE_REACHED));
         }
         if !group.takes(before.as_deref().unwrap_or_default(), &request.protocol_type, &member) {
-            return Err(refused(code::INCONSISTENT_GROUP_PROTOCOL));
+            return Err(refused(error_code::INCONSISTENT_GROUP_PROTOCOL));
         }
         let is_static = request.group_instance_id.is_some();
         let fresh = |base: &str| format!("{base}-{:08x}-{number}", random() & 0xffff_ffff);
@@ -63,9 +63,9 @@ impl Groups {
             let id = fresh(&member.client);
             let good_for = member.session.min(Duration::from_millis(self.config.promise_ms_max));
             group.promised.insert(id.clone(), now + good_for);
-            return Err((code::MEMBER_ID_REQUIRED, StrBytes::from_string(id)));
+            return Err((error_code::MEMBER_ID_REQUIRED, StrBytes::from_string(id)));
         }
-        member.held = Some(self.bytes.try_hold(member.bytes).ok_or(refused(code::GROUP_MAX_SIZE_REACHED))?);
+        member.held = Some(self.bytes.try_hold(member.bytes).ok_or(refused(error_code::GROUP_MAX_SIZE_REACHED))?);
         group.protocol_type = StrBytes::from_string(request.protocol_type.to_string());
         let known = before.as_deref() == Some(request.member_id.as_str());
         let id = match (&before, &request.group_instance_id) {
@@ -113,7 +113,7 @@ impl Group {
         match self.members.contains_key(id) {
             true => Ok(Some(id.to_owned())),
             false if id.is_empty() || is_promised => Ok(None),
-            false => Err(code::UNKNOWN_MEMBER_ID),
+            false => Err(error_code::UNKNOWN_MEMBER_ID),
         }
     }
 
@@ -140,11 +140,11 @@ impl Group {
         let Some(mut gone) = self.members.remove(before) else { return false };
         member.assignment = std::mem::take(&mut gone.assignment);
         if let Some(joining) = gone.joining.take() {
-            let fenced = super::refusal(code::FENCED_INSTANCE_ID, StrBytes::from_string(before.to_owned()));
+            let fenced = super::refusal(error_code::FENCED_INSTANCE_ID, StrBytes::from_string(before.to_owned()));
             drop(joining.send(fenced));
         }
         if let Some(syncing) = gone.syncing.take() {
-            drop(syncing.send(SyncGroupResponse::default().with_error_code(code::FENCED_INSTANCE_ID)));
+            drop(syncing.send(SyncGroupResponse::default().with_error_code(error_code::FENCED_INSTANCE_ID)));
         }
         if self.leader == before {
             id.clone_into(&mut self.leader);

@@ -1,7 +1,7 @@
 //! How members go by themselves, or are sent away by whoever looks after them. Not for those that are silent.
 
 use super::{Group, Groups};
-use crate::log::listener::{ListenerConfig, code};
+use crate::log::listener::{ListenerConfig, error_code};
 use crate::log::lock;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
@@ -19,12 +19,13 @@ impl Groups {
         let mut state = lock(&self.state);
         let group = state.groups.get_mut(request.group_id.as_str());
         if version < SEVERAL {
-            let left =
-                group.map_or(code::UNKNOWN_MEMBER_ID, |group| group.leave(&request.member_id, None, now, &self.config));
+            let left = group.map_or(error_code::UNKNOWN_MEMBER_ID, |group| {
+                group.leave(&request.member_id, None, now, &self.config)
+            });
             return LeaveGroupResponse::default().with_error_code(left);
         }
         let Some(group) = group else {
-            return LeaveGroupResponse::default().with_error_code(code::UNKNOWN_MEMBER_ID);
+            return LeaveGroupResponse::default().with_error_code(error_code::UNKNOWN_MEMBER_ID);
         };
         let mut named = BTreeSet::new();
         let members = request
@@ -46,16 +47,16 @@ impl Group {
     fn leave(&mut self, id: &StrBytes, instance: Option<&StrBytes>, now: Instant, config: &ListenerConfig) -> i16 {
         // Whoever sends a static member away need not know the name that it was given.
         let id = match instance.map(|instance| self.holder(instance)) {
-            Some(None) => return code::UNKNOWN_MEMBER_ID,
-            Some(Some(holder)) if !id.is_empty() && holder != id.as_str() => return code::FENCED_INSTANCE_ID,
+            Some(None) => return error_code::UNKNOWN_MEMBER_ID,
+            Some(Some(holder)) if !id.is_empty() && holder != id.as_str() => return error_code::FENCED_INSTANCE_ID,
             Some(Some(holder)) => holder.clone(),
             None => id.to_string(),
         };
         if self.promised.remove(&id).is_some() {
-            return code::NONE;
+            return error_code::NONE;
         }
         let left = self.members.remove(&id).is_some();
         self.lost(left, now, config);
-        if left { code::NONE } else { code::UNKNOWN_MEMBER_ID }
+        if left { error_code::NONE } else { error_code::UNKNOWN_MEMBER_ID }
     }
 }

@@ -1,8 +1,8 @@
 //! One member of a group. Not for what becomes of the group.
 
 use crate::log::listener::budget::BudgetReservation;
-use crate::log::listener::code;
 use crate::log::listener::config::ListenerConfig;
+use crate::log::listener::error_code;
 use bytes::Bytes;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -52,15 +52,15 @@ impl Member {
         let client: String = client.chars().take(CLIENT_CHARS_MAX).collect();
         let session_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
         if !(config.session_ms_min..=config.session_ms_max).contains(&session_ms) {
-            return Err(code::INVALID_SESSION_TIMEOUT);
+            return Err(error_code::INVALID_SESSION_TIMEOUT);
         }
         if request.protocols.is_empty() || request.protocol_type.is_empty() {
-            return Err(code::INCONSISTENT_GROUP_PROTOCOL);
+            return Err(error_code::INCONSISTENT_GROUP_PROTOCOL);
         }
         let bytes: usize = request.protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
         let bytes = bytes + client.len() + request.group_instance_id.as_ref().map_or(0, |name| name.len());
         if bytes > config.member_bytes_max {
-            return Err(code::INVALID_REQUEST);
+            return Err(error_code::INVALID_REQUEST);
         }
         // The first version has one time for both.
         let rebalance_ms = u64::try_from(request.rebalance_timeout_ms).unwrap_or(session_ms);

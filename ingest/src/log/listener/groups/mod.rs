@@ -8,8 +8,8 @@ mod leave;
 mod member;
 
 use super::budget::{Budget, BudgetReservation};
-use super::code;
 use super::config::ListenerConfig;
+use super::error_code;
 use super::offsets::Offsets;
 use crate::log::lock;
 use kafka_protocol::messages::{
@@ -89,7 +89,7 @@ impl Groups {
         match refused {
             Err((code, member_id)) => refusal(code, member_id),
             // Who is sent away without an answer was given up.
-            Ok(()) => answered.await.unwrap_or_else(|_| refusal(code::UNKNOWN_MEMBER_ID, StrBytes::default())),
+            Ok(()) => answered.await.unwrap_or_else(|_| refusal(error_code::UNKNOWN_MEMBER_ID, StrBytes::default())),
         }
     }
 
@@ -97,10 +97,10 @@ impl Groups {
     pub async fn sync(&self, request: SyncGroupRequest) -> SyncGroupResponse {
         let (answer, answered) = oneshot::channel();
         let refused = self.share(request, answer);
-        if refused != code::NONE {
+        if refused != error_code::NONE {
             return SyncGroupResponse::default().with_error_code(refused);
         }
-        let gone = |_| SyncGroupResponse::default().with_error_code(code::REBALANCE_IN_PROGRESS);
+        let gone = |_| SyncGroupResponse::default().with_error_code(error_code::REBALANCE_IN_PROGRESS);
         answered.await.unwrap_or_else(gone)
     }
 
@@ -113,22 +113,22 @@ impl Groups {
         };
         let is_other = |asked: &Option<StrBytes>, own: &StrBytes| asked.as_ref().is_some_and(|asked| asked != own);
         if is_other(&request.protocol_type, &group.protocol_type) || is_other(&request.protocol_name, &group.protocol) {
-            return code::INCONSISTENT_GROUP_PROTOCOL;
+            return error_code::INCONSISTENT_GROUP_PROTOCOL;
         }
         let is_leader = group.leader == id;
         let (shares, bytes_max) = (request.assignments, self.config.member_bytes_max);
         if is_leader && shares.iter().any(|share| share.assignment.len() > bytes_max) {
-            return code::INVALID_REQUEST;
+            return error_code::INVALID_REQUEST;
         }
         match group.phase {
-            Phase::Empty => return code::UNKNOWN_MEMBER_ID,
-            Phase::Joining { .. } => return code::REBALANCE_IN_PROGRESS,
+            Phase::Empty => return error_code::UNKNOWN_MEMBER_ID,
+            Phase::Joining { .. } => return error_code::REBALANCE_IN_PROGRESS,
             Phase::Stable => {}
             Phase::Sharing { .. } => {
                 if is_leader {
                     let Some(held) = self.bytes.try_hold(shares.iter().map(|share| share.assignment.len()).sum())
                     else {
-                        return code::COORDINATOR_NOT_AVAILABLE;
+                        return error_code::COORDINATOR_NOT_AVAILABLE;
                     };
                     group.shares = Some(held);
                 }
@@ -139,11 +139,11 @@ impl Groups {
                     let shares = shares.into_iter();
                     group.deal(shares.map(|share| (share.member_id.to_string(), share.assignment)).collect());
                 }
-                return code::NONE;
+                return error_code::NONE;
             }
         }
         drop(answer.send(group.shared(id)));
-        code::NONE
+        error_code::NONE
     }
 
     /// A member is there.
@@ -151,8 +151,8 @@ impl Groups {
         let mut state = lock(&self.state);
         let (instance, id) = (request.group_instance_id.as_deref(), request.member_id.as_str());
         let code = match state.member(&request.group_id, request.generation_id, id, instance) {
-            Ok(group) if matches!(group.phase, Phase::Joining { .. }) => code::REBALANCE_IN_PROGRESS,
-            Ok(_) => code::NONE,
+            Ok(group) if matches!(group.phase, Phase::Joining { .. }) => error_code::REBALANCE_IN_PROGRESS,
+            Ok(_) => error_code::NONE,
             Err(code) => code,
         };
         HeartbeatResponse::default().with_error_code(code)
@@ -161,16 +161,16 @@ impl Groups {
     /// Whether a member may say how far its group is. Who only keeps offsets here is in no generation.
     pub fn may_commit(&self, group: &str, generation: i32, member_id: &str, instance: Option<&str>) -> i16 {
         if group.is_empty() {
-            return code::INVALID_GROUP_ID;
+            return error_code::INVALID_GROUP_ID;
         }
         let mut state = lock(&self.state);
         let is_empty = state.groups.get(group).is_none_or(|group| group.members.is_empty());
         if generation < 0 && is_empty {
-            return code::NONE;
+            return error_code::NONE;
         }
         match state.member(group, generation, member_id, instance) {
-            Ok(group) if matches!(group.phase, Phase::Sharing { .. }) => code::REBALANCE_IN_PROGRESS,
-            Ok(_) => code::NONE,
+            Ok(group) if matches!(group.phase, Phase::Sharing { .. }) => error_code::REBALANCE_IN_PROGRESS,
+            Ok(_) => error_code::NONE,
             Err(code) => code,
         }
     }
@@ -225,14 +225,14 @@ impl State {
         instance: Option<&str>,
     ) -> Result<&mut Group, i16> {
         if group.is_empty() {
-            return Err(code::INVALID_GROUP_ID);
+            return Err(error_code::INVALID_GROUP_ID);
         }
-        let group = self.groups.get_mut(group).ok_or(code::UNKNOWN_MEMBER_ID)?;
+        let group = self.groups.get_mut(group).ok_or(error_code::UNKNOWN_MEMBER_ID)?;
         group.check_instance(member_id, instance)?;
-        let member = group.members.get_mut(member_id).ok_or(code::UNKNOWN_MEMBER_ID)?;
+        let member = group.members.get_mut(member_id).ok_or(error_code::UNKNOWN_MEMBER_ID)?;
         member.seen = Instant::now();
         if group.generation != generation {
-            return Err(code::ILLEGAL_GENERATION);
+            return Err(error_code::ILLEGAL_GENERATION);
         }
         Ok(group)
     }
@@ -266,9 +266,9 @@ impl Group {
     fn check_instance(&self, member_id: &str, instance: Option<&str>) -> Result<(), i16> {
         match instance.map(|instance| self.holder(instance)) {
             None => Ok(()),
-            Some(None) => Err(code::UNKNOWN_MEMBER_ID),
+            Some(None) => Err(error_code::UNKNOWN_MEMBER_ID),
             Some(Some(holder)) if holder == member_id => Ok(()),
-            Some(Some(_)) => Err(code::FENCED_INSTANCE_ID),
+            Some(Some(_)) => Err(error_code::FENCED_INSTANCE_ID),
         }
     }
 

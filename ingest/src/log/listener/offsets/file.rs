@@ -1,7 +1,7 @@
 //! The file of committed offsets. A line is what was written with one sync: a checksum and a list of changes as JSON. What a
 //! crash leaves half written is the last line, which nobody was told of, and is cut off. Not for when it is written.
 
-use super::places::{CommittedOffset, CommittedOffsets, GroupOffsets};
+use super::committed::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use crate::log::storage::{Storage, StorageFile, write_all};
 use crate::{Error, lines};
 use serde::{Deserialize, Serialize};

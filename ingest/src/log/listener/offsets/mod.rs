@@ -1,16 +1,17 @@
 //! How far consumer groups are: what clients commit and are told. Not for who is in a group: see `groups`; nor for how it is
 //! kept: see `kept` and `file`.
 
+mod committed;
 mod file;
-mod kept;
-mod places;
+mod store;
 
-pub use kept::Offsets;
+pub use store::Offsets;
 
-use super::code;
+use super::error_code;
 use super::shared::ListenerShared;
 use super::topics::failed;
 use bytes::{Buf, Bytes};
+use committed::CommittedOffset;
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
@@ -24,7 +25,6 @@ use kafka_protocol::messages::{
     delete_groups_response::DeletableGroupResult,
 };
 use kafka_protocol::protocol::StrBytes;
-use places::CommittedOffset;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first version that asks for several groups.
@@ -45,13 +45,13 @@ impl ListenerShared {
                 }
                 let place = self.partition(&topic.name, asked.partition_index).map(|(at, _)| at.partition);
                 let error = match place {
-                    _ if refused != code::NONE => refused,
-                    None => code::UNKNOWN_TOPIC_OR_PARTITION,
+                    _ if refused != error_code::NONE => refused,
+                    None => error_code::UNKNOWN_TOPIC_OR_PARTITION,
                     Some(partition) => {
                         let metadata = asked.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
                         let committed = CommittedOffset { offset: asked.committed_offset, metadata };
                         places.push((topic.name.to_string(), partition, committed));
-                        code::NONE
+                        error_code::NONE
                     }
                 };
                 let answer = OffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
@@ -61,8 +61,8 @@ impl ListenerShared {
         }
         let mut codes = self.commit(group, places).await.into_iter();
         for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            if partition.error_code == code::NONE {
-                partition.error_code = codes.next().unwrap_or(code::COORDINATOR_NOT_AVAILABLE);
+            if partition.error_code == error_code::NONE {
+                partition.error_code = codes.next().unwrap_or(error_code::COORDINATOR_NOT_AVAILABLE);
             }
         }
         OffsetCommitResponse::default().with_topics(topics)
@@ -79,8 +79,8 @@ impl ListenerShared {
             // Clients try this one again by themselves.
             codes
                 .iter_mut()
-                .filter(|code| **code == code::NONE)
-                .for_each(|code| *code = code::COORDINATOR_NOT_AVAILABLE);
+                .filter(|code| **code == error_code::NONE)
+                .for_each(|code| *code = error_code::COORDINATOR_NOT_AVAILABLE);
         }
         codes
     }
@@ -159,10 +159,10 @@ impl ListenerShared {
         let named: BTreeSet<GroupId> = request.groups_names.into_iter().collect();
         for group in named {
             let error = match self.groups.is_live(&group) {
-                true => code::NON_EMPTY_GROUP,
+                true => error_code::NON_EMPTY_GROUP,
                 false => match self.offsets.forget(&group) {
                     Some(change) => self.durable(change).await,
-                    None => code::GROUP_ID_NOT_FOUND,
+                    None => error_code::GROUP_ID_NOT_FOUND,
                 },
             };
             results.push(DeletableGroupResult::default().with_group_id(group).with_error_code(error));
@@ -174,10 +174,10 @@ impl ListenerShared {
     pub(super) async fn delete_offsets(&self, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
         let group = request.group_id.as_str();
         if !self.offsets.knows(group) && !self.groups.is_live(group) {
-            return OffsetDeleteResponse::default().with_error_code(code::GROUP_ID_NOT_FOUND);
+            return OffsetDeleteResponse::default().with_error_code(error_code::GROUP_ID_NOT_FOUND);
         }
         let Ok(read) = self.groups.topics(group) else {
-            return OffsetDeleteResponse::default().with_error_code(code::NON_EMPTY_GROUP);
+            return OffsetDeleteResponse::default().with_error_code(error_code::NON_EMPTY_GROUP);
         };
         let (mut gone, mut named, mut topics) = (Vec::new(), BTreeSet::new(), Vec::new());
         for topic in request.topics {
@@ -187,11 +187,11 @@ impl ListenerShared {
                     continue;
                 }
                 let error = match self.partition(&topic.name, asked.partition_index) {
-                    None => code::UNKNOWN_TOPIC_OR_PARTITION,
-                    Some(_) if read.contains(topic.name.as_str()) => code::GROUP_SUBSCRIBED_TO_TOPIC,
+                    None => error_code::UNKNOWN_TOPIC_OR_PARTITION,
+                    Some(_) if read.contains(topic.name.as_str()) => error_code::GROUP_SUBSCRIBED_TO_TOPIC,
                     Some((at, _)) => {
                         gone.push((topic.name.to_string(), at.partition));
-                        code::NONE
+                        error_code::NONE
                     }
                 };
                 let answer = OffsetDeleteResponsePartition::default().with_partition_index(asked.partition_index);
@@ -199,16 +199,17 @@ impl ListenerShared {
             }
             topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions));
         }
-        let error = if gone.is_empty() { code::NONE } else { self.durable(self.offsets.remove(group, gone)).await };
+        let error =
+            if gone.is_empty() { error_code::NONE } else { self.durable(self.offsets.remove(group, gone)).await };
         OffsetDeleteResponse::default().with_error_code(error).with_topics(topics)
     }
 
     async fn durable(&self, change: u64) -> i16 {
         match self.offsets.written(change).await {
-            Ok(()) => code::NONE,
+            Ok(()) => error_code::NONE,
             Err(error) => {
                 failed("keeping the offsets of a group", &error);
-                code::COORDINATOR_NOT_AVAILABLE
+                error_code::COORDINATOR_NOT_AVAILABLE
             }
         }
     }

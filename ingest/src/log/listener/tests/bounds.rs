@@ -50,10 +50,13 @@ fn a_record_above_its_bound_is_refused_when_it_is_published() {
     let mut client = Client::of(&served);
     for is_compressed in [false, true] {
         let [most, more, far] = [0, 1, 500_000].map(|over| of_bytes(RECORD_BYTES_MAX + over, is_compressed));
-        assert_eq!(codes(&mut client, &of_batches([most])), [code::NONE]);
+        assert_eq!(codes(&mut client, &of_batches([most])), [error_code::NONE]);
         let small = batch(&["a"], (-1, -1, -1));
         let mixed = of_batches([small, more, far]);
-        assert_eq!(codes(&mut client, &mixed), [code::NONE, code::MESSAGE_TOO_LARGE, code::MESSAGE_TOO_LARGE]);
+        assert_eq!(
+            codes(&mut client, &mixed),
+            [error_code::NONE, error_code::MESSAGE_TOO_LARGE, error_code::MESSAGE_TOO_LARGE]
+        );
         let why = client.ask(9, &mixed).responses[0].partition_responses[1].error_message.clone().unwrap();
         assert!(why.contains("1 MiB"), "{why}");
     }
@@ -76,12 +79,12 @@ fn a_request_that_expands_to_more_than_it_may_is_refused_as_a_whole() {
         ListenerConfig { records_bytes_max: 1_000_000, records_memory_max: 2_000_000, ..ListenerConfig::default() };
     let served = TestListener::start(Access::Client, config);
     let mut client = Client::of(&served);
-    let all_refused = [code::MESSAGE_TOO_LARGE; 3];
+    let all_refused = [error_code::MESSAGE_TOO_LARGE; 3];
     assert_eq!(codes(&mut client, &of_batches((0..3).map(|_| bomb(20_000, 20)))), all_refused, "1.2 MB in all");
     assert_eq!(codes(&mut client, &of_batches((0..3).map(|_| bomb(2_000_000, 1)))), all_refused, "2 MB each");
     assert_eq!(codes(&mut client, &of_batches((0..3).map(|_| bomb(1, 8_000)))), all_refused, "many records");
     assert_eq!(appended(&served), 0);
-    assert_eq!(codes(&mut client, &of_batches((0..2).map(|_| bomb(20_000, 20)))), [code::NONE; 2]);
+    assert_eq!(codes(&mut client, &of_batches((0..2).map(|_| bomb(20_000, 20)))), [error_code::NONE; 2]);
     assert_eq!(appended(&served), 40);
 }
 
@@ -96,20 +99,20 @@ fn a_request_waits_unread_while_other_doors_have_the_bytes_that_it_expands_to() 
     let large = of_batches((0..2).map(|_| bomb(20_000, 20)));
     let small = of_batches([of_bytes(100, false)]);
     let of_others = served.bytes.take(900_000).unwrap();
-    assert_eq!(codes(&mut client, &small), [code::NONE], "there is room for it");
+    assert_eq!(codes(&mut client, &small), [error_code::NONE], "there is room for it");
     client.send(&framed(9, &large));
     client.send(&framed(9, &small));
     client.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert_eq!(client.answer(), None, "it waits");
     assert_eq!(appended(&served), 1);
-    assert_eq!(codes(&mut Client::of(&served), &small), [code::NONE], "and holds up nobody else");
+    assert_eq!(codes(&mut Client::of(&served), &small), [error_code::NONE], "and holds up nobody else");
     client.0.set_read_timeout(Some(crate::testing::PATIENCE)).unwrap();
     drop(of_others);
     assert!(client.answer().is_some() && client.answer().is_some());
     assert_eq!((appended(&served), served.bytes.used()), (43, 0), "all is given back");
     // So it is after a request that is too large, and one that is not well formed.
-    assert_eq!(codes(&mut client, &of_batches([bomb(2_000_000, 1)])), [code::MESSAGE_TOO_LARGE]);
-    assert_eq!(codes(&mut client, &of_batches([Bytes::from_static(b"?")])), [code::CORRUPT_MESSAGE]);
+    assert_eq!(codes(&mut client, &of_batches([bomb(2_000_000, 1)])), [error_code::MESSAGE_TOO_LARGE]);
+    assert_eq!(codes(&mut client, &of_batches([Bytes::from_static(b"?")])), [error_code::CORRUPT_MESSAGE]);
     assert_eq!(served.bytes.used(), 0);
 }
 
@@ -119,7 +122,7 @@ fn a_partition_is_named_once_when_something_is_published() {
     let mut client = Client::of(&served);
     let mut request = of_batches([batch(&["a"], (-1, -1, -1)), batch(&["b"], (-1, -1, -1))]);
     request.topic_data[0].partition_data[1].index = 0;
-    assert_eq!(codes(&mut client, &request), [code::NONE, code::INVALID_REQUEST]);
+    assert_eq!(codes(&mut client, &request), [error_code::NONE, error_code::INVALID_REQUEST]);
     assert_eq!(appended(&served), 1);
 }
 
@@ -183,7 +186,7 @@ fn no_answer_is_larger_than_it_may_be() {
     let served = TestListener::start(Access::Client, config);
     let mut client = Client::of(&served);
     for _ in 0..8 {
-        assert_eq!(codes(&mut client, &of_batches([of_bytes(RECORD_BYTES_MAX, false)])), [code::NONE]);
+        assert_eq!(codes(&mut client, &of_batches([of_bytes(RECORD_BYTES_MAX, false)])), [error_code::NONE]);
     }
     let mut asked = super::protocol::fetch(NAME, 0, 0, 0).with_max_bytes(100 << 20);
     asked.topics[0].partitions[0].partition_max_bytes = 100 << 20;

@@ -35,7 +35,7 @@ pub fn joining(member_id: &StrBytes) -> JoinGroupRequest {
 /// Asks for a name.
 pub fn name(client: &mut Client) -> StrBytes {
     let answer = client.ask(4, &joining(&StrBytes::default()));
-    assert_eq!(answer.error_code, code::MEMBER_ID_REQUIRED);
+    assert_eq!(answer.error_code, error_code::MEMBER_ID_REQUIRED);
     answer.member_id
 }
 
@@ -105,7 +105,7 @@ fn members_share_until_one_is_silent() {
     // The second comes: the first hears of it and joins again.
     let second = name(&mut two);
     two.send(&framed(4, &joining(&second)));
-    until(&mut one, 1, &first, code::REBALANCE_IN_PROGRESS);
+    until(&mut one, 1, &first, error_code::REBALANCE_IN_PROGRESS);
     let both = one.ask(4, &joining(&first));
     assert_eq!((both.generation_id, both.leader == first, both.members.len()), (2, true, 2));
     let other = joined(&mut two);
@@ -115,14 +115,14 @@ fn members_share_until_one_is_silent() {
     assert_eq!(one.ask(2, &sync(2, &first, &shares)).assignment, Bytes::from("half"));
     assert!(two.answer().unwrap().ends_with(b"other half"));
     // What is of an earlier generation, or nobody's, is refused.
-    assert_eq!(commit(&mut two, 1, &second, 9), code::ILLEGAL_GENERATION);
-    assert_eq!(commit(&mut two, 2, &StrBytes::from_static_str("nobody"), 9), code::UNKNOWN_MEMBER_ID);
+    assert_eq!(commit(&mut two, 1, &second, 9), error_code::ILLEGAL_GENERATION);
+    assert_eq!(commit(&mut two, 2, &StrBytes::from_static_str("nobody"), 9), error_code::UNKNOWN_MEMBER_ID);
     assert_eq!(commit(&mut two, 2, &second, 6), 0);
     // The second says nothing more.
-    until(&mut one, 2, &first, code::REBALANCE_IN_PROGRESS);
+    until(&mut one, 2, &first, error_code::REBALANCE_IN_PROGRESS);
     let alone = one.ask(4, &joining(&first));
     assert_eq!((alone.generation_id, alone.members.len()), (3, 1));
-    assert_eq!(heartbeat(&mut two, 2, &second), code::UNKNOWN_MEMBER_ID);
+    assert_eq!(heartbeat(&mut two, 2, &second), error_code::UNKNOWN_MEMBER_ID);
     assert_eq!(committed(&mut two), 6);
     // The last goes, and who only keeps offsets may.
     let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(first);
@@ -142,12 +142,12 @@ fn a_group_has_its_limits() {
     assert_eq!(one.ask(4, &joining(&first)).error_code, 0);
     let mut refused = |request: JoinGroupRequest| two.ask(4, &request).error_code;
     let new = || joining(&StrBytes::default());
-    assert_eq!(refused(new()), code::GROUP_MAX_SIZE_REACHED);
-    assert_eq!(refused(new().with_session_timeout_ms(1)), code::INVALID_SESSION_TIMEOUT);
-    assert_eq!(refused(new().with_group_id(GroupId::default())), code::INVALID_GROUP_ID);
-    assert_eq!(refused(new().with_protocols(Vec::new())), code::INCONSISTENT_GROUP_PROTOCOL);
+    assert_eq!(refused(new()), error_code::GROUP_MAX_SIZE_REACHED);
+    assert_eq!(refused(new().with_session_timeout_ms(1)), error_code::INVALID_SESSION_TIMEOUT);
+    assert_eq!(refused(new().with_group_id(GroupId::default())), error_code::INVALID_GROUP_ID);
+    assert_eq!(refused(new().with_protocols(Vec::new())), error_code::INCONSISTENT_GROUP_PROTOCOL);
     let long = JoinGroupRequestProtocol::default().with_metadata(Bytes::from(vec![0; 101]));
-    assert_eq!(refused(new().with_protocols(vec![long])), code::INVALID_REQUEST);
+    assert_eq!(refused(new().with_protocols(vec![long])), error_code::INVALID_REQUEST);
 }
 
 /// Commits as one who is in no group.
@@ -167,18 +167,22 @@ fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
     let disk = Disk::default();
     let served = TestListener::start_on(&disk, Access::Client, ListenerConfig::default());
     let (mut client, mut other) = (Client::of(&served), Client::of(&served));
-    assert_eq!(keep(&mut client, 5), code::NONE);
+    assert_eq!(keep(&mut client, 5), error_code::NONE);
     disk.fail(DiskFaults { steps_left: Some(0), ..DiskFaults::default() });
     for _ in 0..3 {
-        assert_eq!(keep(&mut client, 6), code::COORDINATOR_NOT_AVAILABLE, "Kafka's clients try again by themselves");
+        assert_eq!(
+            keep(&mut client, 6),
+            error_code::COORDINATOR_NOT_AVAILABLE,
+            "Kafka's clients try again by themselves"
+        );
         assert_eq!(kept(&disk), 5);
     }
     // Groups go on meanwhile: nothing else of them is on the disk.
     let member = name(&mut other);
-    assert_eq!(other.ask(4, &joining(&member)).error_code, code::NONE);
+    assert_eq!(other.ask(4, &joining(&member)).error_code, error_code::NONE);
     let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(member);
-    assert_eq!(other.ask(2, &leave).error_code, code::NONE);
+    assert_eq!(other.ask(2, &leave).error_code, error_code::NONE);
     disk.fail(DiskFaults::default());
-    assert_eq!(keep(&mut client, 7), code::NONE);
+    assert_eq!(keep(&mut client, 7), error_code::NONE);
     assert_eq!(kept(&disk), 7);
 }

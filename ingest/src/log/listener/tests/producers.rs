@@ -25,7 +25,7 @@ fn a_producer_continues_after_a_restart_with_any_sequence() {
     let mut send = |values: &[&str], first| produced(&mut client, &produce(NAME, 1, batch(values, (id, 0, first))));
     assert_eq!(send(&["d", "e"], 3), (0, 3), "it is not known, and begins where it was");
     assert_eq!(send(&["d", "e"], 3), (0, 3), "now it is known");
-    assert_eq!(send(&["g"], 6).0, code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_eq!(send(&["g"], 6).0, error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert_eq!(send(&["f"], 5), (0, 5));
     assert_eq!(served.inputs.ends().unwrap().get(ORDERS), Some(6));
     assert_ne!(number(&mut client), id, "no number comes again");
@@ -48,8 +48,8 @@ fn an_error_says_where_the_partition_begins() {
         let partition = &answer.responses[0].partition_responses[0];
         (partition.error_code, partition.log_start_offset.cast_unsigned())
     };
-    assert_eq!(send(5), (code::NONE, start));
-    assert_eq!(send(9), (code::OUT_OF_ORDER_SEQUENCE_NUMBER, start));
+    assert_eq!(send(5), (error_code::NONE, start));
+    assert_eq!(send(9), (error_code::OUT_OF_ORDER_SEQUENCE_NUMBER, start));
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn what_is_answered_is_announced_whatever_version_asks() {
     let mut answer = client.answer().unwrap();
     ResponseHeader::decode(&mut answer, 0).unwrap();
     let answer = ApiVersionsResponse::decode(&mut answer, 0).unwrap();
-    assert_eq!((answer.error_code, answer.api_keys.len()), (code::UNSUPPORTED_VERSION, 25));
+    assert_eq!((answer.error_code, answer.api_keys.len()), (error_code::UNSUPPORTED_VERSION, 25));
 }
 
 /// The bytes of a request and its answer, as they are on the wire.
@@ -164,8 +164,8 @@ fn records_are_appended_and_read_back_as_batches() {
         values.push((offset, record.value.unwrap()));
     }
     assert_eq!(values, [(1, Bytes::from("b")), (2, Bytes::from("c"))]);
-    assert_eq!(fetched(&mut client, &fetch(name, 1, 4, 0)).0, code::OFFSET_OUT_OF_RANGE);
-    assert_eq!(fetched(&mut client, &fetch(name, 9, 0, 0)).0, code::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(fetched(&mut client, &fetch(name, 1, 4, 0)).0, error_code::OFFSET_OUT_OF_RANGE);
+    assert_eq!(fetched(&mut client, &fetch(name, 9, 0, 0)).0, error_code::UNKNOWN_TOPIC_OR_PARTITION);
 }
 
 #[test]
@@ -190,13 +190,13 @@ fn nobody_appends_to_what_the_engine_writes() {
     let mut client = Client::of(&served);
     let one = || batch(&["a"], (-1, -1, -1));
     for name in ["test.epochs", "test.orders.events", "test.views.orders", "test.dead-letters"] {
-        assert_eq!(produced(&mut client, &produce(name, 0, one())).0, code::TOPIC_AUTHORIZATION_FAILED, "{name}");
+        assert_eq!(produced(&mut client, &produce(name, 0, one())).0, error_code::TOPIC_AUTHORIZATION_FAILED, "{name}");
     }
     for name in ["test.other", "orders.commands", ""] {
-        assert_eq!(produced(&mut client, &produce(name, 0, one())).0, code::UNKNOWN_TOPIC_OR_PARTITION, "{name}");
+        assert_eq!(produced(&mut client, &produce(name, 0, one())).0, error_code::UNKNOWN_TOPIC_OR_PARTITION, "{name}");
     }
     let acks = produce("test.orders.commands", 0, one()).with_acks(2);
-    assert_eq!(produced(&mut client, &acks).0, code::INVALID_REQUIRED_ACKS);
+    assert_eq!(produced(&mut client, &acks).0, error_code::INVALID_REQUIRED_ACKS);
     assert!(served.outputs.ends().unwrap().iter().all(|(_, end)| end == 0));
     assert!(served.inputs.ends().unwrap().iter().all(|(_, end)| end == 0));
 }
@@ -211,7 +211,7 @@ fn a_batch_that_is_sent_twice_is_in_the_log_once() {
     assert_eq!(send(&["a", "b"], 0), (0, 0));
     assert_eq!(send(&["c"], 2), (0, 2));
     assert_eq!(send(&["a", "b"], 0), (0, 0));
-    assert_eq!(send(&["e"], 4).0, code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_eq!(send(&["e"], 4).0, error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert_eq!(send(&["d"], 3), (0, 3));
     assert_eq!(served.inputs.ends().unwrap().get(ORDERS), Some(4));
 }
@@ -230,11 +230,11 @@ fn a_batch_that_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
         bad[at] ^= 1 << random.below(8);
         assert_eq!(
             produced(&mut client, &produce("test.orders.commands", 1, Bytes::from(bad))).0,
-            code::CORRUPT_MESSAGE
+            error_code::CORRUPT_MESSAGE
         );
     }
     let large = batch(&["x".repeat(1_000).as_str()], (-1, -1, -1));
-    assert_eq!(produced(&mut client, &produce("test.orders.commands", 1, large)).0, code::MESSAGE_TOO_LARGE);
+    assert_eq!(produced(&mut client, &produce("test.orders.commands", 1, large)).0, error_code::MESSAGE_TOO_LARGE);
     assert_eq!(served.inputs.ends().unwrap().get(ORDERS), Some(0));
     assert_eq!(produced(&mut client, &produce("test.orders.commands", 1, good)), (0, 0));
 }

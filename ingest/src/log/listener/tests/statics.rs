@@ -50,7 +50,7 @@ fn a_static_member_has_its_share_again_after_its_restart() {
     // Another comes: all join again.
     two.send(&framed(5, &joining_as("two", &none)));
     let deadline = std::time::Instant::now() + crate::testing::PATIENCE;
-    while heartbeat(&mut one, "one", 1, &first) != code::REBALANCE_IN_PROGRESS {
+    while heartbeat(&mut one, "one", 1, &first) != error_code::REBALANCE_IN_PROGRESS {
         assert!(std::time::Instant::now() < deadline, "the other does not come");
         std::thread::park_timeout(Duration::from_millis(10));
     }
@@ -72,9 +72,9 @@ fn a_static_member_has_its_share_again_after_its_restart() {
     assert_eq!(sync(&mut again, "two", 2, &back.member_id, &[]).assignment, Bytes::from("other half"));
     assert_eq!(heartbeat(&mut one, "one", 2, &first), 0);
     // Whoever it was before is told that another has its place.
-    assert_eq!(heartbeat(&mut two, "two", 2, &second), code::FENCED_INSTANCE_ID);
-    assert_eq!(two.ask(5, &joining_as("two", &second)).error_code, code::FENCED_INSTANCE_ID);
-    assert_eq!(heartbeat(&mut two, "nobody", 2, &second), code::UNKNOWN_MEMBER_ID);
+    assert_eq!(heartbeat(&mut two, "two", 2, &second), error_code::FENCED_INSTANCE_ID);
+    assert_eq!(two.ask(5, &joining_as("two", &second)).error_code, error_code::FENCED_INSTANCE_ID);
+    assert_eq!(heartbeat(&mut two, "nobody", 2, &second), error_code::UNKNOWN_MEMBER_ID);
 
     // So it is with the leader, who does not deal out shares once more.
     let back = again.ask(9, &joining_as("one", &none));
@@ -90,7 +90,7 @@ fn a_static_member_has_its_share_again_after_its_restart() {
     let asked = m::LeaveGroupRequest::default().with_group_id(group()).with_members(vec![gone.clone(), gone]);
     let answer = again.ask(5, &asked);
     assert_eq!(answer.members.iter().map(|member| member.error_code).collect::<Vec<_>>(), [0]);
-    assert_eq!(heartbeat(&mut again, "one", 2, &back.member_id), code::UNKNOWN_MEMBER_ID);
+    assert_eq!(heartbeat(&mut again, "one", 2, &back.member_id), error_code::UNKNOWN_MEMBER_ID);
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn groups_beyond_their_number_are_refused_and_none_leaves() {
     assert_eq!(["a", "b"].map(|name| commit(&mut client, name)), [0, 0]);
     let member = join(&mut client, "live");
     assert_eq!(member.error_code, 0);
-    assert_eq!(commit(&mut client, "c"), code::GROUP_MAX_SIZE_REACHED);
-    assert_eq!(join(&mut client, "c").error_code, code::GROUP_MAX_SIZE_REACHED);
+    assert_eq!(commit(&mut client, "c"), error_code::GROUP_MAX_SIZE_REACHED);
+    assert_eq!(join(&mut client, "c").error_code, error_code::GROUP_MAX_SIZE_REACHED);
     assert_eq!(commit(&mut client, "a"), 0, "those that are there go on");
     let listed = client.ask(0, &m::ListGroupsRequest::default()).groups;
     assert_eq!(listed.iter().map(|group| group.group_id.as_str()).collect::<Vec<_>>(), ["a", "b", "live"]);
@@ -164,8 +164,8 @@ fn offsets_are_taken_away_but_of_topics_that_are_read() {
         let codes = answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
         (answer.error_code, codes.collect::<Vec<_>>())
     };
-    assert_eq!(delete("nobody"), (code::GROUP_ID_NOT_FOUND, Vec::new()));
-    assert_eq!(delete("g"), (0, vec![code::GROUP_SUBSCRIBED_TO_TOPIC, 0]));
+    assert_eq!(delete("nobody"), (error_code::GROUP_ID_NOT_FOUND, Vec::new()));
+    assert_eq!(delete("g"), (0, vec![error_code::GROUP_SUBSCRIBED_TO_TOPIC, 0]));
     let of = m::OffsetFetchRequest::default().with_group_id(group()).with_topics(None);
     let left = client.ask(5, &of).topics;
     assert_eq!(left.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>(), [READ]);

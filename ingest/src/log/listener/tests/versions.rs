@@ -22,7 +22,7 @@ fn groups_work_in_every_version() {
         let asked = joining(&member).with_reason((version >= 8).then(StrBytes::default));
         let answer = client.ask(version, &asked);
         let answer = match answer.error_code {
-            code::MEMBER_ID_REQUIRED => client.ask(version, &joining(&answer.member_id)),
+            error_code::MEMBER_ID_REQUIRED => client.ask(version, &joining(&answer.member_id)),
             _ => answer,
         };
         assert_eq!((answer.error_code, answer.generation_id), (0, generation), "{version}");
@@ -38,7 +38,7 @@ fn groups_work_in_every_version() {
         assert_eq!((told.error_code, told.assignment), (0, Bytes::from("all")), "{version}");
         if at >= 5 {
             let other = client.ask(at, &asked.with_protocol_name(of("other")));
-            assert_eq!(other.error_code, code::INCONSISTENT_GROUP_PROTOCOL);
+            assert_eq!(other.error_code, error_code::INCONSISTENT_GROUP_PROTOCOL);
         }
         let asked = m::HeartbeatRequest::default().with_group_id(group()).with_generation_id(generation);
         assert_eq!(client.ask(version.min(4), &asked.with_member_id(member.clone())).error_code, 0, "{version}");
@@ -53,11 +53,15 @@ fn groups_work_in_every_version() {
         let stranger = StrBytes::from_static_str("nobody");
         if version < 3 {
             let answer = client.ask(version, &asked.with_member_id(stranger));
-            assert_eq!(answer.error_code, code::UNKNOWN_MEMBER_ID, "{version}");
+            assert_eq!(answer.error_code, error_code::UNKNOWN_MEMBER_ID, "{version}");
         } else {
             let one = m::leave_group_request::MemberIdentity::default().with_member_id(stranger);
             let answer = client.ask(version, &asked.with_members(vec![one]));
-            assert_eq!((answer.error_code, answer.members[0].error_code), (0, code::UNKNOWN_MEMBER_ID), "{version}");
+            assert_eq!(
+                (answer.error_code, answer.members[0].error_code),
+                (0, error_code::UNKNOWN_MEMBER_ID),
+                "{version}"
+            );
         }
     }
     for version in 0..=4 {
@@ -117,7 +121,7 @@ fn topics_are_told_in_every_version() {
     let id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
     let by_id = m::metadata_request::MetadataRequestTopic::default().with_name(None).with_topic_id(id);
     let answer = client.ask(12, &m::MetadataRequest::default().with_topics(Some(vec![by_id])));
-    assert_eq!((answer.topics[0].error_code, answer.topics[0].topic_id), (code::UNKNOWN_TOPIC_ID, id));
+    assert_eq!((answer.topics[0].error_code, answer.topics[0].topic_id), (error_code::UNKNOWN_TOPIC_ID, id));
     let mut listed = |version, time| {
         let partition = m::list_offsets_request::ListOffsetsPartition::default().with_partition_index(1);
         let of = m::list_offsets_request::ListOffsetsTopic::default().with_name(topic(NAME));
@@ -130,7 +134,7 @@ fn topics_are_told_in_every_version() {
         assert_eq!([listed(version, -1), listed(version, -2)], [(0, 2), (0, 0)], "{version}");
     }
     assert_eq!(listed(8, -4), (0, 0), "the first that is on this node");
-    assert_eq!(listed(8, -5).0, code::UNSUPPORTED_VERSION);
+    assert_eq!(listed(8, -5).0, error_code::UNSUPPORTED_VERSION);
 }
 
 #[test]
@@ -242,10 +246,10 @@ fn nobody_makes_topics_and_transactions_are_refused_in_every_version() {
         let one = m::create_topics_request::CreatableTopic::default().with_name(topic("t"));
         let answer = client.ask(version, &m::CreateTopicsRequest::default().with_topics(vec![one.clone(), one]));
         assert_eq!(answer.topics.len(), 1);
-        assert_eq!(answer.topics[0].error_code, code::POLICY_VIOLATION, "{version}");
+        assert_eq!(answer.topics[0].error_code, error_code::POLICY_VIOLATION, "{version}");
         assert!(answer.topics[0].error_message.as_ref().unwrap().contains("clients cannot make any"));
     }
-    let refused = code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    let refused = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     let id = m::TransactionalId(StrBytes::from_static_str("mine"));
     for version in 0..=3 {
         let one = m::add_partitions_to_txn_request::AddPartitionsToTxnTopic::default().with_name(topic(NAME));

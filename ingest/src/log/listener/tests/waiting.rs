@@ -13,7 +13,7 @@ const LONG_MS: i32 = 60_000;
 fn assert_served(served: &TestListener) {
     let begun = Instant::now();
     let mut other = Client::of(served);
-    assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, code::NONE);
+    assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, error_code::NONE);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
@@ -23,7 +23,7 @@ fn a_client_that_is_gone_while_it_waits_for_its_group_gives_its_place_free() {
         TestListener::start(Access::Client, ListenerConfig { connections_max: 4, ..ListenerConfig::default() });
     let mut leader = Client::of(&served);
     let first = name(&mut leader);
-    assert_eq!(leader.ask(4, &joining(&first)).error_code, code::NONE);
+    assert_eq!(leader.ask(4, &joining(&first)).error_code, error_code::NONE);
     // The leader is to join again, and does not: the others wait as long as it may take for that.
     for _ in 0..3 {
         let mut client = Client::of(&served);
@@ -82,7 +82,7 @@ fn a_client_that_does_not_take_its_answer_holds_up_nobody_else() {
     // Whoever comes later gets its answer all the same, in the end at once.
     let begun = Instant::now();
     for _ in 0..8 {
-        assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, code::NONE);
+        assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, error_code::NONE);
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

@@ -4,7 +4,7 @@
 use super::{ORDERS, TestEnv, history, open, record};
 use crate::Error;
 use crate::log::Log;
-use crate::log::journal::base::CompactedPrefix;
+use crate::log::journal::compacted_prefix::CompactedPrefix;
 use crate::testing::{Disk, DiskFaults};
 
 /// What a crash left is before or after the move, whole; the same move again leads to what comes after.
@@ -109,5 +109,5 @@ fn a_base_that_is_not_what_was_written_is_refused_by_name() {
     refused(&with(&[&bytes[..], &[0]].concat()), &name);
     let missing = env.disk.copy();
     missing.remove(&name);
-    refused(&missing, "front");
+    refused(&missing, &name);
 }

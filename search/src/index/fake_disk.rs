@@ -1,7 +1,7 @@
 //! A place for an index in memory that fails on demand: after so many writes the next ones fail, once or for ever, as
 //! when a disk is full or the power goes. What was written before stays.
 
-use super::home::IndexStorage;
+use super::storage::IndexStorage;
 use crate::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

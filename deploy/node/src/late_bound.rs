@@ -2,7 +2,7 @@
 
 use crate::epoch_times::EpochTimes;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{EpochUnavailable, IndexSnapshot, IndexStatus, ProductSearch};
+use dataflows::ports::product_search::{EpochUnavailable, IndexSnapshot, IndexStatus, ProductSearch};
 use ingest::checkpoint::Checkpoints;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};

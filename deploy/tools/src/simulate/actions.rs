@@ -1,9 +1,9 @@
 //! What a customer, a clerk or a connector does: the request that it is, what must come of it, and what it changes in
 //! the books. Not for choosing.
 
+use super::expected_stock::Shelves;
 use super::http::Request;
 use super::order::{CURRENCY, ExpectedLine, Order, OrderState, Way};
-use super::shelves::Shelves;
 use dataflows::contract::money::Amount;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

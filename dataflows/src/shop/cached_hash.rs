@@ -1,7 +1,7 @@
 //! The hash of a row, kept beside it once it was computed: a row that changes again is taken out of the digest by it.
 //! Not a part of what the row says: rows that differ only here are equal.
 
-use crate::engine::stored::{DecodeError, Encoding, Reader};
+use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A hash of 128 bits that is computed at most once.

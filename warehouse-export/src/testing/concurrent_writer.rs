@@ -1,6 +1,6 @@
 //! A place where somebody else writes too, and always at the worst moment: right before a name is taken.
 
-use crate::place::TableStore;
+use crate::table_store::TableStore;
 use std::io;
 use std::sync::Arc;
 

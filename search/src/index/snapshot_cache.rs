@@ -3,7 +3,7 @@
 
 use super::snapshot::Snapshot;
 use dataflows::contract::epoch::Epoch;
-use dataflows::ports::finder::{EpochUnavailable, IndexStatus};
+use dataflows::ports::product_search::{EpochUnavailable, IndexStatus};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

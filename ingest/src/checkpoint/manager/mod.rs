@@ -3,7 +3,7 @@
 
 use super::config::{CheckpointConfig, LogRetention};
 use super::{Manifest, check_files, epochs, list, write};
-use crate::input::sealed::{EpochFollower, LogPosition};
+use crate::input::sealed_epochs::{EpochFollower, LogPosition};
 use crate::log::Log;
 use crate::log::storage::Storage;
 use crate::{Error, Signal};

@@ -1,7 +1,7 @@
 //! What the index holds for a word: the products that have it, and how much. Reads postings within a budget, so that
 //! no query takes long; what is beyond it counts as not found. Not for what a query means.
 
-use super::asked::TermPattern;
+use super::terms::TermPattern;
 use crate::Error;
 use crate::config::{Config, RankingWeights};
 use crate::document::Text;

@@ -15,13 +15,13 @@
 //! A base is written again whenever the front moves on, so that moves only when what becomes free is at least as much as
 //! the base has: for each byte that is deleted, at most two are written.
 
-mod leftovers;
+mod obsolete_files;
 
-pub use leftovers::ObsoleteFiles;
+pub use obsolete_files::ObsoleteFiles;
 
-use super::base::{self, CompactedPrefix, is_compacted};
 use super::commit::Segment;
 use super::compact::{self, Compaction};
+use super::compacted_prefix::{self, CompactedPrefix, is_compacted};
 use super::config::JournalConfig;
 use super::index::IndexEntry;
 use super::meta::PartitionLayout;
@@ -45,7 +45,7 @@ pub struct LogStart {
     position: u64,
     offsets: Cut,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    base: Option<base::PrefixRef>,
+    base: Option<compacted_prefix::PrefixRef>,
 }
 
 #[derive(Serialize, Deserialize)]

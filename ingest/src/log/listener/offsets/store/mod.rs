@@ -1,11 +1,11 @@
 //! What consumer groups have committed, in memory and in a file that grows by what is committed and is written again when
 //! most of it does not count any more. Not for what clients are answered.
 
+use super::committed::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use super::file::{Change, OffsetsFile, whole};
-use super::places::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use crate::Error;
-use crate::log::listener::code;
 use crate::log::listener::config::ListenerConfig;
+use crate::log::listener::error_code;
 use crate::log::lock;
 use crate::log::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ impl Offsets {
     ) -> (Vec<i16>, u64) {
         let mut state = lock(&self.state);
         if !state.has_room_beside(group, others, self.groups_max) {
-            return (vec![code::GROUP_MAX_SIZE_REACHED; places.len()], 0);
+            return (vec![error_code::GROUP_MAX_SIZE_REACHED; places.len()], 0);
         }
         let mut codes = Vec::with_capacity(places.len());
         let kept = state.groups.get(group);
@@ -98,11 +98,11 @@ impl Offsets {
             let after = bytes - before.map_or(0, |before| before.metadata.len()) + committed.metadata.len();
             let is_long = committed.metadata.len() > self.metadata_bytes_max;
             if is_long || (after > bytes && after > self.group_metadata_bytes_max) {
-                codes.push(code::OFFSET_METADATA_TOO_LARGE);
+                codes.push(error_code::OFFSET_METADATA_TOO_LARGE);
                 continue;
             }
             bytes = after;
-            codes.push(code::NONE);
+            codes.push(error_code::NONE);
             taken.push((topic, partition, committed));
         }
         if taken.is_empty() {

@@ -17,9 +17,9 @@
 //! The ends are last stable offsets. A record behind another's open transaction is acknowledged to its producer and not
 //! yet in the log for us: what is said above holds for it from the moment when the transaction ends.
 
-use super::away;
 use super::client::{self, Context, Names};
 use super::config::KafkaConfig;
+use super::error;
 use crate::Error;
 use crate::log::Partitions;
 use dataflows::contract::epoch::Cut;
@@ -88,7 +88,7 @@ impl OffsetClient {
             });
             match answer {
                 Ok(answer) => break answer,
-                Err(error) if away::is_moving(&error) && Instant::now() < deadline => {
+                Err(error) if error::is_moving(&error) && Instant::now() < deadline => {
                     std::thread::park_timeout(PAUSE);
                 }
                 Err(error) => return Err(self.away(DOING, &error)),
@@ -121,7 +121,7 @@ impl OffsetClient {
         for _ in 0..SAYINGS_MAX {
             drop(self.consumer.poll(Duration::ZERO));
         }
-        away::unavailable(doing, error, self.consumer.context().last_error())
+        error::unavailable(doing, error, self.consumer.context().last_error())
     }
 }
 

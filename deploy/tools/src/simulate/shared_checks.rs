@@ -1,11 +1,11 @@
 //! What all customers did together, held against the shop: shared stock, money, the number of orders, and the shop's own
 //! checks. Not for what one customer can see alone.
 
-use super::acts::Books;
+use super::actions::Books;
 use super::figures::SimulationCounts;
 use super::http::{Connection, Request};
 use super::order::{Order, money};
-use crate::numbers::SplitMix64;
+use crate::split_mix::SplitMix64;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::net::SocketAddr;

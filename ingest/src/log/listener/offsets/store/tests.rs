@@ -34,7 +34,7 @@ fn places_are_there_after_a_restart() {
     let (disk, config) = (Disk::default(), ListenerConfig::default());
     let offsets = open(&disk, &config);
     for (group, offset) in [("a", 5), ("b", 6), ("a", -7), ("c", i64::MAX)] {
-        assert_eq!(commit(&offsets, group, offset).unwrap(), code::NONE);
+        assert_eq!(commit(&offsets, group, offset).unwrap(), error_code::NONE);
     }
     run(offsets.written(offsets.forget("b").unwrap())).unwrap();
     assert!(offsets.forget("b").is_none());
@@ -70,13 +70,13 @@ fn no_group_leaves_for_another() {
     commit(&offsets, "b", 1).unwrap();
     let live = ["a".to_owned(), "live".to_owned()];
     let (codes, change) = offsets.put("c", vec![place(1, 1, ""), place(2, 1, "")], &mut live.iter());
-    assert_eq!((codes, change), (vec![code::GROUP_MAX_SIZE_REACHED; 2], 0));
-    assert_eq!(offsets.put("live", vec![place(1, 1, "")], &mut live.iter()).0, [code::NONE], "it is one of them");
-    assert_eq!(commit(&offsets, "c", 1).unwrap(), code::GROUP_MAX_SIZE_REACHED);
-    assert_eq!(commit(&offsets, "a", 2).unwrap(), code::NONE);
+    assert_eq!((codes, change), (vec![error_code::GROUP_MAX_SIZE_REACHED; 2], 0));
+    assert_eq!(offsets.put("live", vec![place(1, 1, "")], &mut live.iter()).0, [error_code::NONE], "it is one of them");
+    assert_eq!(commit(&offsets, "c", 1).unwrap(), error_code::GROUP_MAX_SIZE_REACHED);
+    assert_eq!(commit(&offsets, "a", 2).unwrap(), error_code::NONE);
     assert_eq!(offsets.groups(), ["a", "b", "live"]);
     offsets.forget("b").unwrap();
-    assert_eq!(commit(&offsets, "c", 1).unwrap(), code::NONE);
+    assert_eq!(commit(&offsets, "c", 1).unwrap(), error_code::NONE);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_a_group_keeps_beside_its_places_is_bounded() {
     let put = |partition, bytes: usize| {
         offsets.put("a", vec![place(partition, 1, &"m".repeat(bytes))], &mut std::iter::empty()).0[0]
     };
-    let too_large = code::OFFSET_METADATA_TOO_LARGE;
+    let too_large = error_code::OFFSET_METADATA_TOO_LARGE;
     assert_eq!([put(1, 10), put(2, 11), put(2, 10), put(3, 6), put(3, 5)], [0, too_large, 0, too_large, 0]);
     assert_eq!([put(3, 6), put(1, 10), put(1, 9), put(3, 6), put(4, 0)], [too_large, 0, 0, 0, 0]);
 }

@@ -41,14 +41,14 @@ pub trait Encoding: Sized {
 /// Keeps a struct field by field; the compiler asks for those that are new.
 macro_rules! stored {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
-        $(impl $crate::engine::stored::Encoding for $name {
+        $(impl $crate::engine::encoding::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
                 let $name { $($field),* } = self;
-                $($crate::engine::stored::Encoding::store($field, out);)*
+                $($crate::engine::encoding::Encoding::store($field, out);)*
             }
 
-            fn load(from: &mut $crate::engine::stored::Reader<'_>) -> Result<Self, $crate::engine::stored::DecodeError> {
-                Ok($name { $($field: $crate::engine::stored::Encoding::load(from)?),* })
+            fn load(from: &mut $crate::engine::encoding::Reader<'_>) -> Result<Self, $crate::engine::encoding::DecodeError> {
+                Ok($name { $($field: $crate::engine::encoding::Encoding::load(from)?),* })
             }
         })*
     };
@@ -57,15 +57,15 @@ macro_rules! stored {
 /// Keeps an enum by numbers that stay.
 macro_rules! stored_words {
     ($($name:ident { $($word:ident = $number:literal),* $(,)? })*) => {
-        $(impl $crate::engine::stored::Encoding for $name {
+        $(impl $crate::engine::encoding::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
                 out.push(match self { $($name::$word => $number),* });
             }
 
-            fn load(from: &mut $crate::engine::stored::Reader<'_>) -> Result<Self, $crate::engine::stored::DecodeError> {
-                match <u8 as $crate::engine::stored::Encoding>::load(from)? {
+            fn load(from: &mut $crate::engine::encoding::Reader<'_>) -> Result<Self, $crate::engine::encoding::DecodeError> {
+                match <u8 as $crate::engine::encoding::Encoding>::load(from)? {
                     $($number => Ok($name::$word),)*
-                    _ => Err($crate::engine::stored::DecodeError(concat!("no ", stringify!($name), " has that number"))),
+                    _ => Err($crate::engine::encoding::DecodeError(concat!("no ", stringify!($name), " has that number"))),
                 }
             }
         })*

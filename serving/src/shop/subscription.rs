@@ -1,7 +1,7 @@
 //! One who follows what changes.
 
 use super::ViewStore;
-use super::feed::{Interest, Next};
+use super::subscriptions::{Interest, Next};
 use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::row::View;

@@ -1,7 +1,7 @@
 //! The engine without threads, moved by hand. Not for production: [`crate::engine::Engine`] is.
 
 use crate::contract::changes::Changes;
-use crate::engine::assembly::EpochAssembler;
+use crate::engine::assembler::EpochAssembler;
 use crate::engine::control::EngineControl;
 use crate::engine::operators::Message;
 use crate::engine::pipeline::SourceReader;

@@ -3,7 +3,7 @@
 
 use crate::index::RankedProduct;
 use dataflows::contract::time::Timestamp;
-use dataflows::ports::finder::Sort;
+use dataflows::ports::product_search::Sort;
 use dataflows::shop::catalogue::Product;
 use smol_str::SmolStr;
 

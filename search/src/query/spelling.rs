@@ -1,8 +1,8 @@
 //! Guesses: what somebody may have meant who typed what no product has. Only asked when the words as they are find no
 //! product that has all of them: what was typed beats what is guessed.
 
-use super::asked::{Find, MatchKind, QueryTerm, TermPattern};
-use super::lists::{Lists, VOCABULARY};
+use super::postings::{Lists, VOCABULARY};
+use super::terms::{Find, MatchKind, QueryTerm, TermPattern};
 use crate::Error;
 use crate::index::Snapshot;
 use std::collections::BTreeMap;

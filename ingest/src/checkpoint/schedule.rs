@@ -2,7 +2,7 @@
 //! at the next turn: nothing depends on it but how long a restart takes.
 
 use super::config::CheckpointConfig;
-use super::keeper::{CheckpointManager, CheckpointParts};
+use super::manager::{CheckpointManager, CheckpointParts};
 use super::{Manifest, list};
 use crate::log::lock;
 use crate::log::storage::Storage;

@@ -2,7 +2,7 @@
 //! row, at the epoch's time; stock is the store's.
 
 use crate::index::RankedProduct;
-use dataflows::ports::finder::{OfferContext, SearchQuery};
+use dataflows::ports::product_search::{OfferContext, SearchQuery};
 use dataflows::shop::catalogue::Product;
 
 /// What a product offers to this request.

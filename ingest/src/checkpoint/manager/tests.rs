@@ -9,7 +9,7 @@ use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::{Cut, Epochs};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Topic, TopicPartition};
-use dataflows::engine::base::Table;
+use dataflows::engine::snapshot::Table;
 use dataflows::ports::{SnapshotExpired, StateReader};
 use smol_str::SmolStr;
 use std::sync::atomic::{AtomicU64, Ordering};

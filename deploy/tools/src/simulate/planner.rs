@@ -1,9 +1,9 @@
 //! What a customer does next: chosen by the seed's numbers from what the books make possible, now and then from what
 //! they make impossible. Not for doing it.
 
-use super::acts::{Action, Books};
+use super::actions::{Action, Books};
 use super::order::{Order, OrderState, Way};
-use crate::numbers::SplitMix64;
+use crate::split_mix::SplitMix64;
 
 /// The locations of a customer's own SKUs.
 pub const LOCATIONS: [&str; 3] = ["east", "main", "west"];

@@ -3,7 +3,7 @@
 
 use crate::contract::changes::{Change, Changes, Shard, ViewChange, ViewDigests};
 use crate::contract::epoch::EpochRecord;
-use crate::engine::stored::{DecodeError, Encoding, Reader};
+use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::Product;
 use crate::shop::credits::Credit;
