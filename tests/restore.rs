@@ -6,7 +6,7 @@ use crate::support::{Way, for_each_seed, run, run_from, seeds};
 use dataflows::contract::changes::{Change, Changes, Shard, ViewChanges, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, Epochs};
 use dataflows::engine::encoding::Encoding;
-use dataflows::engine::snapshot::{Table, assemble, load};
+use dataflows::engine::snapshot::{SnapshotTable, assemble, load};
 use dataflows::ports::{SnapshotExpired, StateReader};
 use dataflows::shop::row::Row;
 use dataflows::views::invariants::Residual;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// The tables as they are kept: rows by key, as bytes.
 #[derive(Default)]
 pub struct StoredTables {
-    tables: BTreeMap<Table, BTreeMap<SmolStr, Vec<u8>>>,
+    tables: BTreeMap<SnapshotTable, BTreeMap<SmolStr, Vec<u8>>>,
     cut: Cut,
 }
 
@@ -40,35 +40,35 @@ impl StoredTables {
             searches,
             invariants: _,
         } = &*changes.rows;
-        self.put(Table::Products, products);
-        self.put(Table::Stock, stock);
-        self.put(Table::Orders, orders);
-        self.put(Table::Credits, credits);
-        self.put(Table::Adjustments, adjustments);
-        self.put(Table::Operations, operations);
-        self.put(Table::Policy, policy);
-        self.put(Table::Revenue, revenue);
-        self.put(Table::Searches, searches);
+        self.put(SnapshotTable::Products, products);
+        self.put(SnapshotTable::Stock, stock);
+        self.put(SnapshotTable::Orders, orders);
+        self.put(SnapshotTable::Credits, credits);
+        self.put(SnapshotTable::Adjustments, adjustments);
+        self.put(SnapshotTable::Operations, operations);
+        self.put(SnapshotTable::Policy, policy);
+        self.put(SnapshotTable::Revenue, revenue);
+        self.put(SnapshotTable::Searches, searches);
         for (search_id, memo) in &changes.search_memory {
-            self.set(Table::SearchMemory, search_id.clone(), memo.as_deref());
+            self.set(SnapshotTable::SearchMemory, search_id.clone(), memo.as_deref());
         }
         for of in &changes.quota.counts {
-            self.set(Table::LetterCounts, of.topic.name().into(), Some(of));
+            self.set(SnapshotTable::LetterCounts, of.topic.name().into(), Some(of));
         }
         for of in &changes.imbalances {
             let sum: Option<&Residual> = (of.sum != 0).then_some(of);
-            self.set(Table::Imbalances, of.key(), sum);
+            self.set(SnapshotTable::Imbalances, of.key(), sum);
         }
         self.cut.advance(&changes.record.cut);
     }
 
-    fn put<R: Row + Encoding>(&mut self, table: Table, changes: &[Change<R>]) {
+    fn put<R: Row + Encoding>(&mut self, table: SnapshotTable, changes: &[Change<R>]) {
         for change in changes {
             self.set(table, change.key_text(), change.after.as_deref());
         }
     }
 
-    fn set<R: Encoding>(&mut self, table: Table, key: SmolStr, row: Option<&R>) {
+    fn set<R: Encoding>(&mut self, table: SnapshotTable, key: SmolStr, row: Option<&R>) {
         let rows = self.tables.entry(table).or_default();
         match row {
             Some(row) => {
@@ -109,7 +109,7 @@ impl StateReader for HeldTables<'_> {
 
     fn rows(
         &self,
-        table: Table,
+        table: SnapshotTable,
         after: Option<&SmolStr>,
         rows_max: usize,
         bytes_max: usize,

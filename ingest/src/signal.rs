@@ -19,7 +19,7 @@ pub struct Signal {
 
 impl Signal {
     /// Ends the next wait, or the one that goes on.
-    pub fn ring(&self) {
+    pub fn notify(&self) {
         lock(&self.inner.0).rung = true;
         self.inner.1.notify_all();
     }
@@ -27,7 +27,7 @@ impl Signal {
     /// A waker that rings.
     pub fn waker(&self) -> Waker {
         let signal = self.clone();
-        Arc::new(move || signal.ring())
+        Arc::new(move || signal.notify())
     }
 
     /// Ends every wait from now on.
@@ -50,7 +50,7 @@ impl Signal {
     }
 
     /// Waits that long whatever rings, or for the stop.
-    pub fn pause(&self, long: Duration) {
+    pub fn sleep(&self, long: Duration) {
         let state = lock(&self.inner.0);
         drop(self.inner.1.wait_timeout_while(state, long, |state| !state.stopped));
     }

@@ -32,7 +32,7 @@ pub enum Error {
     Damaged,
     /// A document of the index is of no product.
     #[error("the index has a document of a product that is not there")]
-    Strange,
+    InconsistentIndex,
     /// There is no memory for the facets of another query now.
     #[error("the facets of all queries under way take too much memory")]
     Overloaded,

@@ -2,6 +2,7 @@
 //! file must begin with. Each failure says what to do instead. Not for what clippy checks: see the workspace's lints.
 
 mod circles;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The stable codes of refusals, and what a refusal carries. Not for HTTP statuses: those are the serving room's.
 
-use crate::engine::encoding::{self, DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{self, DecodeError, Encoding, Reader, encode_struct};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -108,6 +108,6 @@ impl Encoding for Code {
     }
 }
 
-stored! {
+encode_struct! {
     FieldError { pointer, code, detail }
 }

@@ -5,7 +5,7 @@
 /// serde's derived code would also take an array that has a struct's fields in order, and the contract does not. The
 /// types say `#[serde(remote = "Self")]`: the derived code becomes an inherent function, and the trait goes through it.
 #[macro_export]
-macro_rules! objects {
+macro_rules! strict_object {
     ($($name:ident),* $(,)?) => {
         $(impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

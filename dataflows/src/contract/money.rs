@@ -1,6 +1,6 @@
 //! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing here rounds.
 
-use crate::engine::encoding::{self, DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{self, DecodeError, Encoding, Reader, encode_struct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
 use std::fmt;
@@ -197,7 +197,7 @@ pub struct MoneyInput {
     pub currency: SmolStr,
 }
 
-crate::objects! { MoneyInput }
+crate::strict_object! { MoneyInput }
 
 /// A number of ten-thousandths, written as a decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,7 +225,7 @@ impl Encoding for Currency {
     }
 }
 
-stored! {
+encode_struct! {
     Money { amount, currency }
 }
 

@@ -1,7 +1,7 @@
 //! The topics of the log and their order inside an epoch. Not for prefixes or partition counts: those are the log's.
 
 use crate::contract::domain::Domain;
-use crate::engine::encoding::{DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{DecodeError, Encoding, Reader, encode_struct};
 use crate::shop::row::View;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -167,6 +167,6 @@ impl Encoding for Topic {
     }
 }
 
-stored! {
+encode_struct! {
     Origin { topic, partition, offset }
 }

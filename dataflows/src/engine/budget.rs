@@ -18,7 +18,7 @@ pub struct Budget {
 
 /// A part of a budget, until it is dropped.
 #[derive(Debug)]
-pub struct Reservation {
+pub struct BytesReservation {
     budget: Arc<Budget>,
     bytes: AtomicUsize,
 }
@@ -45,14 +45,14 @@ impl Budget {
     }
 
     /// So many bytes of it; `None` if they are not there.
-    pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
-        self.add(bytes, bytes).then(|| Reservation { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
+    pub fn take(self: &Arc<Self>, bytes: usize) -> Option<BytesReservation> {
+        self.add(bytes, bytes).then(|| BytesReservation { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) })
     }
 
     /// So many bytes of it for what is already in memory, whether they are there or not.
-    pub fn overdraw(self: &Arc<Self>, bytes: usize) -> Reservation {
+    pub fn overdraw(self: &Arc<Self>, bytes: usize) -> BytesReservation {
         self.used.fetch_add(bytes, Ordering::Relaxed);
-        Reservation { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) }
+        BytesReservation { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) }
     }
 
     /// So many bytes more for what then has `whole`.
@@ -63,7 +63,7 @@ impl Budget {
     }
 }
 
-impl Reservation {
+impl BytesReservation {
     /// Grows to that size, if there is room; false if not.
     pub fn grow_to(&self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
@@ -82,7 +82,7 @@ impl Reservation {
     }
 }
 
-impl Drop for Reservation {
+impl Drop for BytesReservation {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
@@ -115,7 +115,7 @@ mod tests {
         let budget = Budget::new(80 * SMALL_BYTES);
         let large = budget.take(69 * SMALL_BYTES).unwrap();
         assert!(budget.take(2 * SMALL_BYTES).is_none() && !large.grow_to(71 * SMALL_BYTES));
-        let mut small: Vec<Reservation> = (0..11).map_while(|_| budget.take(SMALL_BYTES)).collect();
+        let mut small: Vec<BytesReservation> = (0..11).map_while(|_| budget.take(SMALL_BYTES)).collect();
         assert!(small.len() == 11 && budget.take(1).is_none());
         small.pop();
         assert!(!small[0].grow_to(SMALL_BYTES + 1), "what grows is small no longer");

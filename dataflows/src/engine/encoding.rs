@@ -39,7 +39,7 @@ pub trait Encoding: Sized {
 }
 
 /// Keeps a struct field by field; the compiler asks for those that are new.
-macro_rules! stored {
+macro_rules! encode_struct {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
         $(impl $crate::engine::encoding::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
@@ -55,7 +55,7 @@ macro_rules! stored {
 }
 
 /// Keeps an enum by numbers that stay.
-macro_rules! stored_words {
+macro_rules! encode_enum {
     ($($name:ident { $($word:ident = $number:literal),* $(,)? })*) => {
         $(impl $crate::engine::encoding::Encoding for $name {
             fn store(&self, out: &mut Vec<u8>) {
@@ -72,7 +72,7 @@ macro_rules! stored_words {
     };
 }
 
-pub(crate) use {stored, stored_words};
+pub(crate) use {encode_enum, encode_struct};
 
 impl Encoding for u8 {
     fn store(&self, out: &mut Vec<u8>) {

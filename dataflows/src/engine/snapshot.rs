@@ -23,22 +23,22 @@ macro_rules! tables {
     ($($table:ident $name:literal,)*) => {
         /// What is kept.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Table {
+        pub enum SnapshotTable {
             $(#[doc = concat!("`", $name, "`")] $table,)*
         }
 
-        impl Table {
+        impl SnapshotTable {
             /// Everything that is kept.
-            pub const ALL: &[Table] = &[$(Table::$table,)*];
+            pub const ALL: &[SnapshotTable] = &[$(SnapshotTable::$table,)*];
 
             /// Its name.
             pub const fn name(self) -> &'static str {
-                match self { $(Table::$table => $name,)* }
+                match self { $(SnapshotTable::$table => $name,)* }
             }
 
             /// The table of that name.
-            pub fn from_name(name: &str) -> Option<Table> {
-                Table::ALL.iter().copied().find(|table| table.name() == name)
+            pub fn from_name(name: &str) -> Option<SnapshotTable> {
+                SnapshotTable::ALL.iter().copied().find(|table| table.name() == name)
             }
         }
     };
@@ -60,31 +60,31 @@ tables! {
 }
 
 /// Reads rows of a table, one after another, and adds them to a shard.
-pub fn load(table: Table, bytes: &[u8], shard: &mut Shard) -> Result<(), DecodeError> {
+pub fn load(table: SnapshotTable, bytes: &[u8], shard: &mut Shard) -> Result<(), DecodeError> {
     let mut from = Reader(bytes);
     while !from.0.is_empty() {
         match table {
-            Table::Adjustments => shard.push(ViewChange::Adjustments(row::<Adjustment>(&mut from)?)),
-            Table::Credits => shard.push(ViewChange::Credits(row::<Credit>(&mut from)?)),
-            Table::Imbalances => shard.imbalances.push(Residual::load(&mut from)?),
-            Table::LetterCounts => shard.quota.counts.push(LetterCount::load(&mut from)?),
-            Table::Operations => shard.push(ViewChange::Operations(row::<Operation>(&mut from)?)),
-            Table::Orders => {
+            SnapshotTable::Adjustments => shard.push(ViewChange::Adjustments(row::<Adjustment>(&mut from)?)),
+            SnapshotTable::Credits => shard.push(ViewChange::Credits(row::<Credit>(&mut from)?)),
+            SnapshotTable::Imbalances => shard.imbalances.push(Residual::load(&mut from)?),
+            SnapshotTable::LetterCounts => shard.quota.counts.push(LetterCount::load(&mut from)?),
+            SnapshotTable::Operations => shard.push(ViewChange::Operations(row::<Operation>(&mut from)?)),
+            SnapshotTable::Orders => {
                 let order = row::<Order>(&mut from)?;
                 if let Some(payment) = order.after.as_deref().and_then(PaymentRow::of) {
-                    shard.push(ViewChange::Payments(appears(payment.into())));
+                    shard.push(ViewChange::Payments(insertion(payment.into())));
                 }
                 shard.push(ViewChange::Orders(order));
             }
-            Table::Policy => shard.push(ViewChange::Policy(row::<Policy>(&mut from)?)),
-            Table::Products => shard.push(ViewChange::Products(row::<Product>(&mut from)?)),
-            Table::Revenue => shard.push(ViewChange::Revenue(row::<Revenue>(&mut from)?)),
-            Table::SearchMemory => {
+            SnapshotTable::Policy => shard.push(ViewChange::Policy(row::<Policy>(&mut from)?)),
+            SnapshotTable::Products => shard.push(ViewChange::Products(row::<Product>(&mut from)?)),
+            SnapshotTable::Revenue => shard.push(ViewChange::Revenue(row::<Revenue>(&mut from)?)),
+            SnapshotTable::SearchMemory => {
                 let memo = SearchSession::load(&mut from)?;
                 shard.search_memory.push((memo.search_id.clone(), Some(Arc::new(memo))));
             }
-            Table::Searches => shard.push(ViewChange::Searches(row::<Searches>(&mut from)?)),
-            Table::Stock => shard.push(ViewChange::Stock(row::<Stock>(&mut from)?)),
+            SnapshotTable::Searches => shard.push(ViewChange::Searches(row::<Searches>(&mut from)?)),
+            SnapshotTable::Stock => shard.push(ViewChange::Stock(row::<Stock>(&mut from)?)),
         }
     }
     Ok(())
@@ -95,16 +95,16 @@ pub fn assemble(record: EpochRecord, mut shards: Vec<Shard>) -> Changes {
     let imbalances: Vec<Residual> = shards.iter().flat_map(|shard| shard.imbalances.iter().cloned()).collect();
     let mut derived = Shard::default();
     for row in invariants::rows_of(&imbalances) {
-        derived.push(ViewChange::Invariants(appears::<Invariant>(row)));
+        derived.push(ViewChange::Invariants(insertion::<Invariant>(row)));
     }
     shards.push(derived);
     Changes::of(Arc::new(record), shards, ViewDigests::default())
 }
 
 fn row<R: Encoding>(from: &mut Reader<'_>) -> Result<Change<R>, DecodeError> {
-    R::load(from).map(|row| appears(Arc::new(row)))
+    R::load(from).map(|row| insertion(Arc::new(row)))
 }
 
-const fn appears<R>(row: Arc<R>) -> Change<R> {
+const fn insertion<R>(row: Arc<R>) -> Change<R> {
     Change { before: None, after: Some(row) }
 }

@@ -2,7 +2,7 @@
 
 use crate::contract::changes::ViewDigests;
 use crate::contract::epoch::Epoch;
-use crate::engine::snapshot::Table;
+use crate::engine::snapshot::SnapshotTable;
 use smol_str::SmolStr;
 
 /// The core's state at one epoch, held readable while it is copied.
@@ -17,7 +17,7 @@ pub trait StateReader: Send {
     /// `rows_max`, and no further one once that are `bytes_max` bytes. Says how many, and the key of the last.
     fn rows(
         &self,
-        table: Table,
+        table: SnapshotTable,
         after: Option<&SmolStr>,
         rows_max: usize,
         bytes_max: usize,
@@ -33,5 +33,5 @@ pub struct SnapshotExpired(pub Epoch);
 /// What holds the core's state.
 pub trait StateSource: Send + Sync {
     /// Holds the newest epoch; none before there is one.
-    fn hold(&self) -> Option<Box<dyn StateReader>>;
+    fn pin(&self) -> Option<Box<dyn StateReader>>;
 }

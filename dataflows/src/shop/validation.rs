@@ -51,12 +51,12 @@ type Validation<T = ()> = Result<T, Rejection>;
 /// 1 to 128 characters, none of them a control character, no white space at an end, and neither `.` nor `..`, which clients
 /// take out of paths.
 pub fn id(text: &str, pointer: &'static str) -> Validation {
-    if good(text) { Ok(()) } else { Err(Rejection::invalid(pointer, ID)) }
+    if is_valid_id(text) { Ok(()) } else { Err(Rejection::invalid(pointer, ID)) }
 }
 
 /// As [`id`], inside a list.
 pub fn id_in(text: &str, list: &str, n: usize, field: &str) -> Validation {
-    if good(text) { Ok(()) } else { Err(Rejection::invalid(format!("/{list}/{n}/{field}"), ID)) }
+    if is_valid_id(text) { Ok(()) } else { Err(Rejection::invalid(format!("/{list}/{n}/{field}"), ID)) }
 }
 
 /// As [`id`], where it may be absent.
@@ -140,7 +140,7 @@ pub fn category(path: &[SmolStr]) -> Validation {
 
 const ID: &str = "an id has 1 to 128 characters, no control characters, no white space at an end, and is not . or ..";
 
-fn good(id: &str) -> bool {
+fn is_valid_id(id: &str) -> bool {
     is_text(id, 1, ID_CHARS_MAX) && id.trim() == id && !matches!(id, "." | "..")
 }
 
@@ -174,7 +174,7 @@ pub fn quantity(value: i64, pointer: impl FnOnce() -> String) -> Validation {
 }
 
 /// A whole number from `least` to 1,000,000,000.
-pub fn from(least: i64, value: i64, pointer: impl FnOnce() -> String) -> Validation {
+pub fn at_least(least: i64, value: i64, pointer: impl FnOnce() -> String) -> Validation {
     between(least, LARGEST, value, pointer)
 }
 

@@ -87,7 +87,7 @@ pub fn log_id(log: &dyn Log, signal: &Signal) -> Result<LogId> {
         }
         ensure!(since.elapsed() < WAIT_MAX && !signal.is_stopped(), "{at} gives nothing");
         if reader.position(at).unwrap_or(0) < end {
-            signal.pause(WAIT);
+            signal.sleep(WAIT);
         }
     }
     Ok(LogId::NoEpoch)

@@ -15,7 +15,7 @@ const NAME: &str = "GLIBC_TUNABLES";
 const VALUE: &str = "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0";
 
 /// Begins the process again with that setting, unless it has one; to be called before anything is open.
-pub fn ensure(environment: &[(String, String)]) -> Result<()> {
+pub fn reexec_with_zeroed_malloc(environment: &[(String, String)]) -> Result<()> {
     if cfg!(not(target_env = "gnu")) || environment.iter().any(|(name, _)| name == NAME) {
         return Ok(());
     }

@@ -160,7 +160,7 @@ impl OpenNode {
     }
 
     /// Says why the node cannot be asked yet.
-    fn tell(&self, why: String) {
+    fn report_not_ready(&self, why: String) {
         tracing::info!("{why}");
         self.shop.set_ready(false, format!("starting: {why}"));
     }
@@ -174,10 +174,12 @@ impl OpenNode {
         // Outputs that somebody deleted are made again from the log, as long as all of it is there.
         let published = self.outputs.as_ref().map_or(newest.epoch, |outputs| outputs.outbox.published());
         if published < newest.epoch && self.log.starts()?.iter().all(|(_, start)| start == 0) {
-            self.tell(format!("the outputs end at epoch {published}, and are made again from the whole log"));
+            self.report_not_ready(format!(
+                "the outputs end at epoch {published}, and are made again from the whole log"
+            ));
             return Ok(None);
         }
-        self.tell(format!("reading the checkpoint of epoch {}, {} rows", newest.epoch, newest.rows()));
+        self.report_not_ready(format!("reading the checkpoint of epoch {}, {} rows", newest.epoch, newest.rows()));
         checkpoint::newest(kept, config.engine.workers).context("reading the checkpoints")
     }
 

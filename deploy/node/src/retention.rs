@@ -94,7 +94,7 @@ impl OutputRetention {
                     }
                 }
             }
-            self.signal.pause(look);
+            self.signal.sleep(look);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::log::storage::{Storage, StorageFile, read_full, write_all};
 use dataflows::contract::changes::{Changes, Shard, digest_text};
 use dataflows::contract::epoch::{EpochRecord, RULES};
-use dataflows::engine::snapshot::{Table, assemble, load};
+use dataflows::engine::snapshot::{SnapshotTable, assemble, load};
 use std::io;
 use std::sync::{Arc, Mutex};
 use xxhash_rust::xxh3::Xxh3;
@@ -40,7 +40,7 @@ pub fn restore(checkpoint: &dyn Storage, manifest: &Manifest, threads: usize) ->
     let mut files = Vec::new();
     for entry in &manifest.files {
         let unknown = || damaged(checkpoint, &entry.name, format!("there is no table {}", entry.table));
-        let table = Table::from_name(&entry.table).ok_or_else(unknown)?;
+        let table = SnapshotTable::from_name(&entry.table).ok_or_else(unknown)?;
         files.push((table, entry, check_file(checkpoint, entry)?));
     }
     let record = EpochRecord { v: 1, epoch: *epoch, now: *now, rules: *rules, cut: cut.clone() };
@@ -115,7 +115,7 @@ fn each_piece(
 
 /// A table's file, and where its next block begins.
 struct Blocks<'a> {
-    table: Table,
+    table: SnapshotTable,
     entry: &'a FileEntry,
     file: Arc<dyn StorageFile>,
     at: u64,
@@ -163,12 +163,12 @@ impl Blocks<'_> {
 /// comes of them.
 fn unpack(
     checkpoint: &dyn Storage,
-    files: Vec<(Table, &FileEntry, Arc<dyn StorageFile>)>,
+    files: Vec<(SnapshotTable, &FileEntry, Arc<dyn StorageFile>)>,
     threads: usize,
 ) -> Result<Vec<Shard>, Error> {
     let files = files.into_iter().rev().map(|(table, entry, file)| Blocks { table, entry, file, at: 0 });
     let left = Mutex::new(files.collect::<Vec<_>>());
-    let next = |block: &mut Block| -> Result<Option<(Table, &FileEntry)>, Error> {
+    let next = |block: &mut Block| -> Result<Option<(SnapshotTable, &FileEntry)>, Error> {
         let mut left = crate::log::lock(&left);
         while let Some(blocks) = left.last_mut() {
             let read = blocks.next(block).map_err(|error| match error.kind() {

@@ -95,7 +95,7 @@ impl ScheduleState {
     fn run(&self, interval: Duration, bytes_max: u64, log_bytes: &dyn Fn() -> u64) {
         let (mut taken, mut bytes) = (Instant::now(), log_bytes());
         while !self.signal.is_stopped() {
-            self.signal.pause(TURN);
+            self.signal.sleep(TURN);
             // Deletions make the log smaller.
             let now = log_bytes();
             bytes = bytes.min(now);

@@ -6,7 +6,7 @@ use crate::input::sealed_epochs::LogPosition;
 use crate::log::storage::{Storage, StorageFile, write_all};
 use dataflows::contract::changes::digest_text;
 use dataflows::contract::epoch::RULES;
-use dataflows::engine::snapshot::Table;
+use dataflows::engine::snapshot::SnapshotTable;
 use dataflows::ports::StateReader;
 use std::io;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ fn write_at(folder: &dyn Storage, name: &str, held: &dyn StateReader, place: &Lo
     folder.delete_folder(name).map_err(Error::io("removing", &folder.describe(name)))?;
     folder.make_folder(name).map_err(Error::io("making", &folder.describe(name)))?;
     let checkpoint = &*folder.folder(name);
-    let files = Table::ALL.iter().map(|table| write_table(checkpoint, *table, held)).collect::<Result<_, _>>()?;
+    let files =
+        SnapshotTable::ALL.iter().map(|table| write_table(checkpoint, *table, held)).collect::<Result<_, _>>()?;
     let standings = held.standings();
     let views = standings.0.iter().map(|(view, standing)| {
         let standing = ViewStanding { rows: standing.rows, digest: digest_text(standing.digest) };
@@ -60,7 +61,7 @@ fn write_at(folder: &dyn Storage, name: &str, held: &dyn StateReader, place: &Lo
     Ok(manifest)
 }
 
-fn write_table(checkpoint: &dyn Storage, table: Table, held: &dyn StateReader) -> Result<FileEntry, Error> {
+fn write_table(checkpoint: &dyn Storage, table: SnapshotTable, held: &dyn StateReader) -> Result<FileEntry, Error> {
     let name = format!("{}.rows", table.name());
     let failed = |error| Error::io("writing", &checkpoint.describe(&name))(error);
     let mut out = Blocks::new(checkpoint.create(&name).map_err(failed)?);
@@ -136,13 +137,13 @@ mod tests {
 
         fn rows(
             &self,
-            table: Table,
+            table: SnapshotTable,
             _: Option<&SmolStr>,
             _: usize,
             _: usize,
             _: &mut Vec<u8>,
         ) -> Result<(usize, Option<SmolStr>), SnapshotExpired> {
-            if table == Table::Stock { Err(SnapshotExpired(self.epoch())) } else { Ok((0, None)) }
+            if table == SnapshotTable::Stock { Err(SnapshotExpired(self.epoch())) } else { Ok((0, None)) }
         }
     }
 

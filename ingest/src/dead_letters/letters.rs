@@ -281,12 +281,12 @@ impl Sink for DeadLetters {
             let summary = Summary { origin: *origin, epoch, at, code: *code, detail, state: LetterState::Open };
             let letter = Letter { summary, record: Arc::clone(record) };
             while !waiting.is_over && !waiting.has_room(&letter, config.waiting_bytes_max) {
-                signal.ring();
+                signal.notify();
                 waiting = room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
             waiting.push(letter, config.waiting_bytes_max);
         }
-        signal.ring();
+        signal.notify();
     }
 }
 
@@ -356,7 +356,7 @@ impl DeadLetters {
                 return;
             }
             if is_stalled {
-                signal.pause(retry);
+                signal.sleep(retry);
             } else {
                 signal.wait(Duration::from_secs(60));
             }

@@ -215,7 +215,7 @@ pub trait LogReader: Send {
 
     /// What stands before these places is wanted first: a log that can choose gives nothing behind them while any of it is
     /// still to come. Replaces what was wanted before.
-    fn want(&mut self, _first: &Cut) {}
+    fn prioritize_before(&mut self, _first: &Cut) {}
 }
 
 /// Keeps a waker registered; drop it to end that.

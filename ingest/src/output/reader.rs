@@ -273,7 +273,7 @@ impl OutputReader {
             wanted.set(PROGRESS, u64::MAX);
         }
         if wanted != self.wanted {
-            self.reader.want(&wanted);
+            self.reader.prioritize_before(&wanted);
             self.wanted = wanted;
         }
     }

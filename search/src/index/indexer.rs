@@ -53,7 +53,7 @@ impl ChangeQueue {
     }
 
     /// Waits that long, unless nothing more comes.
-    fn rest(&self, wait: Duration) {
+    fn back_off(&self, wait: Duration) {
         drop(self.moved.wait_timeout_while(self.inner(), wait, |(_, stopped)| !*stopped));
     }
 
@@ -150,7 +150,7 @@ impl Indexer {
                 let (started, commit) = (Instant::now(), self.committed);
                 let written = self.write(false);
                 if self.committed != commit {
-                    link.rest(started.elapsed().min(Duration::from_millis(self.config.rest_ms_max)));
+                    link.back_off(started.elapsed().min(Duration::from_millis(self.config.rest_ms_max)));
                 }
                 self.not_before =
                     written.is_err().then(|| Instant::now() + Duration::from_millis(self.config.retry_ms));
@@ -182,11 +182,11 @@ impl Indexer {
             self.changed.clear();
         } else {
             // They are of another log, or older than the state that the engine began with.
-            self.anew();
+            self.rebuild();
         }
     }
 
-    fn anew(&mut self) {
+    fn rebuild(&mut self) {
         self.forget();
         self.is_shown = false;
         self.changed.extend(self.catalogue.ids().cloned());
@@ -222,17 +222,17 @@ impl Indexer {
             // Others may have been at the files, or a commit may have failed after it was durable.
             let is_known = self.committed.map(|(epoch, _)| epoch) <= mark.as_ref().map(|mark| mark.epoch);
             if mark.is_none() || self.committed.is_none() || !is_known {
-                self.anew();
+                self.rebuild();
             }
             self.known = SegmentCache::default();
             self.open = Some(open);
         }
-        self.open.as_mut().ok_or(Error::Strange)
+        self.open.as_mut().ok_or(Error::InconsistentIndex)
     }
 
     fn write_documents(&mut self) -> Result<(), Error> {
         self.opened()?;
-        let Some(open) = &self.open else { return Err(Error::Strange) };
+        let Some(open) = &self.open else { return Err(Error::InconsistentIndex) };
         if self.is_stale {
             open.writer.delete_all_documents()?;
         }
@@ -264,13 +264,13 @@ impl Indexer {
         }
         match self.known.open(&self.fields, &searcher, &self.catalogue)? {
             Some(snapshot) => {
-                self.shelf.put(snapshot, self.upto, self.home.bytes(), superseded_bytes);
+                self.shelf.publish(snapshot, self.upto, self.home.bytes(), superseded_bytes);
                 self.is_shown = true;
                 Ok(())
             }
             None => {
-                self.anew();
-                Err(Error::Strange)
+                self.rebuild();
+                Err(Error::InconsistentIndex)
             }
         }
     }

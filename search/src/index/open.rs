@@ -98,6 +98,10 @@ fn is_unreadable(error: &Error) -> bool {
                 | TantivyError::IncompatibleIndex(_)
                 | TantivyError::FieldNotFound(_)
         ),
-        Error::Folder { .. } | Error::Synonyms { .. } | Error::Thread(_) | Error::Strange | Error::Overloaded => false,
+        Error::Folder { .. }
+        | Error::Synonyms { .. }
+        | Error::Thread(_)
+        | Error::InconsistentIndex
+        | Error::Overloaded => false,
     }
 }

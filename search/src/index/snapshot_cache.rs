@@ -19,7 +19,7 @@ pub struct CachedSnapshot {
 
 impl CachedSnapshot {
     /// Says that a next page may want it.
-    pub fn want(&self) {
+    pub fn keep_for_paging(&self) {
         self.is_wanted.store(true, Ordering::Relaxed);
     }
 }
@@ -62,7 +62,7 @@ impl SnapshotCache {
 
     /// Puts a new snapshot in front, exact from that epoch on. `superseded_bytes` is what was replaced in the catalogue so
     /// far.
-    pub fn put(&self, snapshot: Snapshot, epoch: Epoch, bytes: u64, superseded_bytes: usize) {
+    pub fn publish(&self, snapshot: Snapshot, epoch: Epoch, bytes: u64, superseded_bytes: usize) {
         let now = Instant::now();
         let mut state = self.state();
         state.standing.products = snapshot.products;

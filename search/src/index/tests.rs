@@ -302,10 +302,10 @@ fn a_snapshot_that_a_next_page_wants_stays_and_others_do_not() {
         "nobody wanted it"
     );
     drop(first);
-    shelf.at(Epoch(2), WAIT).unwrap().want();
+    shelf.at(Epoch(2), WAIT).unwrap().keep_for_paging();
     put(3);
     assert!(shelf.at(Epoch(2), WAIT).is_ok());
-    shelf.at(Epoch(3), WAIT).unwrap().want();
+    shelf.at(Epoch(3), WAIT).unwrap().keep_for_paging();
     put(4);
     assert_eq!(shelf.at(Epoch(2), WAIT).err(), Some(EpochUnavailable::Forgotten { newest: Epoch(4) }), "one is kept");
     assert!(shelf.at(Epoch(3), WAIT).is_ok());
@@ -358,7 +358,7 @@ fn products_as_they_were_are_kept_for_next_pages_by_their_bytes() {
         env.apply(&shop.put(vec![row])).unwrap();
         rows.push(Arc::downgrade(&shop.products["p1"]));
         // Somebody wants a next page of each.
-        env.shelf.newest(Epoch(epoch as u64), WAIT).unwrap().0.want();
+        env.shelf.newest(Epoch(epoch as u64), WAIT).unwrap().0.keep_for_paging();
     }
     let kept = rows.iter().filter(|row| row.strong_count() > 0).count();
     // 50,000 bytes for next pages, as much again in segments, and the newest.

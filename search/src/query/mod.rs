@@ -89,7 +89,7 @@ impl IndexSnapshot for SnapshotQueries {
     fn find(&self, wanted: &SearchQuery, shop: &dyn OfferContext) -> Result<SearchPage, SearchError> {
         let found = find(&self.shelved.snapshot, &self.config, &self.memory, wanted, shop).map_err(failed)?;
         if found.has_more {
-            self.shelved.want();
+            self.shelved.keep_for_paging();
         }
         Ok(found)
     }

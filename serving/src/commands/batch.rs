@@ -1,7 +1,7 @@
 //! `POST /commands`: many commands as lines, appended in order. A bad line does not stop the others.
 
 use super::decision::{self, Decision};
-use super::{PendingCommand, check_fields, decision_wait, lines};
+use super::{PendingCommand, check_fields, decision_wait, ndjson};
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::{ApiRequest, Prefer, is_command_id};
@@ -118,7 +118,7 @@ fn write(app: &App, read: &[Line], decisions: Vec<Decision>) -> Result<ApiRespon
             .map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?;
         body.push(b'\n');
     }
-    Ok(lines(body))
+    Ok(ndjson(body))
 }
 
 fn write_line(

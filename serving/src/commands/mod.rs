@@ -75,7 +75,7 @@ pub const fn path_ids(command_type: CommandType) -> &'static [(&'static str, &'s
 }
 
 /// Whether nothing need be said beyond the path.
-pub const fn takes_no_body(command_type: CommandType) -> bool {
+pub const fn body_is_optional(command_type: CommandType) -> bool {
     matches!(
         command_type,
         CommandType::ArchiveProduct
@@ -87,7 +87,7 @@ pub const fn takes_no_body(command_type: CommandType) -> bool {
 }
 
 /// Whether success may be 201.
-pub const fn makes_something(command_type: CommandType) -> bool {
+pub const fn creates_resource(command_type: CommandType) -> bool {
     match command_type {
         CommandType::PutProduct
         | CommandType::MoveStock
@@ -116,7 +116,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType
     };
     let min_epoch = call.min_epoch()?;
     let body = call.body().await?;
-    let body: &[u8] = if body.is_empty() && takes_no_body(command_type) { b"{}" } else { &body };
+    let body: &[u8] = if body.is_empty() && body_is_optional(command_type) { b"{}" } else { &body };
     json::check_object(body)?;
     let ids: Vec<_> = path_ids(command_type).iter().map(|(field, name)| (*field, call.id(name))).collect();
     let body = json::with_ids(body, &ids)?;
@@ -130,7 +130,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType
         Some(decision) => outcome::answer(&app, &asked, decision)?,
         None => return Err(Problem::new(ApiErrorKind::Internal, "a command without a decision")),
     };
-    answer.headers_extend(COMMAND_ID, HeaderValue::from_str(&command_id).ok());
+    answer.set_header_opt(COMMAND_ID, HeaderValue::from_str(&command_id).ok());
     Ok(answer)
 }
 
@@ -161,11 +161,11 @@ fn pending(command_id: &str) -> ApiResponse {
     }
     ApiResponse::json(&PendingJson { command_id, status: "pending" })
         .status(StatusCode::ACCEPTED)
-        .located(&format!("/api/v1/operations/{}", path_text(command_id)))
+        .with_location(&format!("/api/v1/operations/{}", encode_path_segment(command_id)))
 }
 
 /// An id as it stands in a path.
-pub fn path_text(id: &str) -> String {
+pub fn encode_path_segment(id: &str) -> String {
     utf8_percent_encode(id, ID).to_string()
 }
 
@@ -180,6 +180,6 @@ pub fn new_command_id(app: &App) -> Result<SmolStr, Problem> {
 }
 
 /// Lines of JSON as an answer.
-fn lines(bytes: Vec<u8>) -> ApiResponse {
+fn ndjson(bytes: Vec<u8>) -> ApiResponse {
     ApiResponse::new(StatusCode::OK, ContentType::Lines, bytes)
 }

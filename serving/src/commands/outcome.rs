@@ -1,7 +1,7 @@
 //! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
 
 use super::decision::Decision;
-use super::{PendingCommand, makes_something, path_text, pending};
+use super::{PendingCommand, creates_resource, encode_path_segment, pending};
 use crate::app::App;
 use crate::http::answer::{ApiResponse, REPLAYED};
 use crate::http::problem::{ApiErrorKind, Problem, path_names_sku};
@@ -31,7 +31,7 @@ pub fn answer(app: &App, asked: &PendingCommand, decision: Decision) -> Result<A
         }
         None => accepted(&reading, &operation)?,
     };
-    let mut answer = read_epoch::exact(&reading, answer)?;
+    let mut answer = read_epoch::ensure_valid(&reading, answer)?;
     if replayed {
         answer.header(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -42,14 +42,14 @@ fn accepted(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<ApiRes
     let status = status_of(operation);
     let (body, path) = resource(reading, operation)?;
     let answer = body.status(status);
-    Ok(if status == StatusCode::CREATED { answer.located(&path) } else { answer })
+    Ok(if status == StatusCode::CREATED { answer.with_location(&path) } else { answer })
 }
 
 /// 201 where something was made, else 200.
 fn status_of(operation: &Operation) -> StatusCode {
     let of = operation.command_type;
     let replaced = of == CommandType::PutProduct && !operation.is_first;
-    if makes_something(of) && !replaced { StatusCode::CREATED } else { StatusCode::OK }
+    if creates_resource(of) && !replaced { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 /// What the command was about, and where that is.
@@ -73,5 +73,5 @@ fn resource(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<(ApiRe
         CommandType::RecordAdjustment => (documents::adjustment_body(reading, id), "adjustments"),
     };
     let body = body.ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the outcome's resource is not there"))?;
-    Ok((body, format!("/api/v1/{collection}/{}", path_text(id))))
+    Ok((body, format!("/api/v1/{collection}/{}", encode_path_segment(id))))
 }

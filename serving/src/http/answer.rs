@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dataflows::contract::epoch::Epoch;
-use dataflows::engine::budget::{Budget, Reservation};
+use dataflows::engine::budget::{Budget, BytesReservation};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -58,13 +58,13 @@ pub struct ApiResponse {
     stream: Option<Mutex<Body>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// What of the budget the bytes have until they have left.
-    held: Option<Reservation>,
+    held: Option<BytesReservation>,
 }
 
 /// Bytes that are counted until the last of them has left.
 struct ChargedBody {
     body: Vec<u8>,
-    _held: Reservation,
+    _held: BytesReservation,
 }
 
 impl AsRef<[u8]> for ChargedBody {
@@ -123,18 +123,18 @@ impl ApiResponse {
     }
 
     /// Adds a header that can be written, if it can.
-    pub fn headers_extend(&mut self, name: HeaderName, value: Option<HeaderValue>) {
+    pub fn set_header_opt(&mut self, name: HeaderName, value: Option<HeaderValue>) {
         self.headers.extend(value.map(|value| (name, value)));
     }
 
     /// Says where the thing is.
-    pub fn located(mut self, path: &str) -> ApiResponse {
+    pub fn with_location(mut self, path: &str) -> ApiResponse {
         self.headers.extend(HeaderValue::from_str(path).ok().map(|path| (LOCATION, path)));
         self
     }
 
     /// A single resource: tagged by its content, and left out if the caller has it already.
-    pub fn tagged(mut self, if_none_match: Option<&HeaderValue>) -> ApiResponse {
+    pub fn with_etag(mut self, if_none_match: Option<&HeaderValue>) -> ApiResponse {
         // Weak, since the same body may leave with another content coding.
         let hash = xxh3_64(&self.body);
         let mut tag = *b"W/\"0000000000000000\"";

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use dataflows::contract::epoch::Epoch;
-use dataflows::engine::budget::Reservation;
+use dataflows::engine::budget::BytesReservation;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use parking_lot::Mutex;
@@ -34,7 +34,7 @@ pub struct ApiRequest {
     path: RawPathParams,
     takes: Takes,
     /// What of the budget the body has, as long as the request is under way.
-    held: Option<Arc<Reservation>>,
+    held: Option<Arc<BytesReservation>>,
     /// Behind a lock only so that calls may be shared: a body is read by one.
     body: Mutex<Body>,
 }

@@ -17,7 +17,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
-use dataflows::engine::budget::Reservation;
+use dataflows::engine::budget::BytesReservation;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::Service;
@@ -137,7 +137,7 @@ impl RequestService {
     }
 
     /// Takes what the body needs of the budget before it is read. What is too large is refused for that.
-    fn take(&self, body: &Lent) -> Result<Reservation, Problem> {
+    fn take(&self, body: &Lent) -> Result<BytesReservation, Problem> {
         let app = &self.door.app;
         let bytes = match body.size_hint().exact() {
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),

@@ -10,7 +10,7 @@ use crate::shop::StoreSnapshot;
 use access::root::Signer;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, StatusCode};
-use dataflows::engine::budget::Reservation;
+use dataflows::engine::budget::BytesReservation;
 use serde::Serialize;
 
 /// How long a page may be.
@@ -37,7 +37,7 @@ pub struct PageBuilder<'a> {
     bytes_max: usize,
     has_more: bool,
     signer: &'a Signer,
-    budget: Reservation,
+    budget: BytesReservation,
 }
 
 impl<'a> PageBuilder<'a> {
@@ -132,9 +132,9 @@ impl<'a> PageBuilder<'a> {
         let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Json, self.body);
         if let Some(next) = next {
             let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(&next));
-            answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
+            answer.set_header_opt(LINK, HeaderValue::from_str(&link).ok());
         }
-        read_epoch::exact(&self.reading, answer)
+        read_epoch::ensure_valid(&self.reading, answer)
     }
 }
 

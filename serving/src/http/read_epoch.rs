@@ -47,7 +47,7 @@ pub fn when(call: &ApiRequest, cursor: Option<&Cursor>) -> Result<ReadEpoch, Pro
 }
 
 /// The epoch that a request is to be answered at, held readable.
-pub async fn reading<'a>(app: &'a App, call: &ApiRequest) -> Result<StoreSnapshot<'a>, Problem> {
+pub async fn open_snapshot<'a>(app: &'a App, call: &ApiRequest) -> Result<StoreSnapshot<'a>, Problem> {
     page(app, call, None).await
 }
 
@@ -91,7 +91,7 @@ pub fn at(app: &App, epoch: Epoch) -> Result<StoreSnapshot<'_>, Problem> {
 }
 
 /// An answer that was read at an epoch, unless the epoch was forgotten meanwhile.
-pub fn exact(reading: &StoreSnapshot<'_>, answer: ApiResponse) -> Result<ApiResponse, Problem> {
+pub fn ensure_valid(reading: &StoreSnapshot<'_>, answer: ApiResponse) -> Result<ApiResponse, Problem> {
     if reading.is_valid() {
         Ok(answer.at(reading.epoch()))
     } else {

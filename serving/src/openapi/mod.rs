@@ -3,7 +3,7 @@
 
 pub mod error_codes;
 
-use crate::commands::{makes_something, takes_no_body};
+use crate::commands::{body_is_optional, creates_resource};
 use crate::http::problem::{ApiErrorKind, path_names_sku, status_of};
 use crate::routes::{Method, Param, Route, RouteKind};
 use dataflows::contract::code::Code;
@@ -139,7 +139,7 @@ fn request_body(route: &Route) -> Option<Value> {
         RouteKind::Command(command_type) => {
             let about = "Ids that the path names may be left out.";
             let schema = reference(command_type.name());
-            let required = !takes_no_body(command_type);
+            let required = !body_is_optional(command_type);
             Some(json!({ "required": required, "description": about,
                 "content": { "application/json": { "schema": schema } } }))
         }
@@ -196,10 +196,10 @@ fn answers(route: &Route) -> Answers {
         }
         RouteKind::Command(command_type) => {
             let mut answers = vec![(202, "It is in the log, and not decided yet", Some((JSON, reference("Pending"))))];
-            if makes_something(command_type) {
+            if creates_resource(command_type) {
                 answers.push((201, "Made: as of the deciding epoch", one()));
             }
-            if !makes_something(command_type) || command_type == CommandType::PutProduct {
+            if !creates_resource(command_type) || command_type == CommandType::PutProduct {
                 answers.push((200, "Done: as of the deciding epoch", one()));
             }
             answers

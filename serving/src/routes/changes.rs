@@ -57,7 +57,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let from = call.query.number("from")?;
     let reading = match last_seen.or(from) {
         Some(epoch) => read_epoch::at(&app, Epoch(epoch))?,
-        None => read_epoch::reading(&app, &call).await?,
+        None => read_epoch::open_snapshot(&app, &call).await?,
     };
     let epoch = reading.epoch();
     let Some(follower) = app.shop.follow(view, key, epoch) else {
@@ -174,9 +174,9 @@ impl EventStream {
     async fn follow(&mut self, due: Instant, out: &mut Vec<u8>) {
         match self.follower.advance() {
             Next::Changed(epoch, rows) => self.changes(epoch, &rows, 0, out),
-            Next::Quiet => tokio::task::yield_now().await,
-            Next::Complete(epoch) if epoch > self.said && Instant::now() >= due => self.complete(epoch, out),
-            Next::Complete(epoch) => {
+            Next::NoChange => tokio::task::yield_now().await,
+            Next::UpToDate(epoch) if epoch > self.said && Instant::now() >= due => self.complete(epoch, out),
+            Next::UpToDate(epoch) => {
                 // Who has seen the newest epoch is told of a later one once it is time.
                 let due = if epoch > self.said { due } else { due.max(Instant::now() + self.progress) };
                 tokio::select! {
@@ -184,8 +184,8 @@ impl EventStream {
                     () = tokio::time::sleep_until(due) => {}
                 }
             }
-            Next::Behind => self.overloaded(out),
-            Next::Over => self.phase = Phase::Over,
+            Next::Lagged => self.overloaded(out),
+            Next::Closed => self.phase = Phase::Over,
         }
     }
 

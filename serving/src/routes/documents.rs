@@ -20,17 +20,17 @@ pub fn adjustment_body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiRespo
 
 /// `GET /credits/{id}`
 pub async fn get_credit(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
     let answer = credit_body(&reading, id).ok_or_else(|| Problem::not_found("credit", id).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 /// `GET /adjustments/{id}`
 pub async fn get_adjustment(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
     let answer =
         adjustment_body(&reading, id).ok_or_else(|| Problem::not_found("adjustment", id).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }

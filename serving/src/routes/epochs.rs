@@ -63,8 +63,8 @@ fn body(reading: &StoreSnapshot<'_>) -> ApiResponse {
 
 /// `GET /epochs/latest`
 pub async fn latest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
-    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
+    read_epoch::ensure_valid(&reading, body(&reading).with_etag(call.if_none_match()))
 }
 
 /// `GET /epochs/{n}`
@@ -72,7 +72,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let text = call.id("n");
     let epoch = text.parse().map_err(|_| Problem::not_found("epoch", text))?;
     // Another epoch cannot be asked for, but one can be waited for.
-    read_epoch::reading(&app, &call).await?;
+    read_epoch::open_snapshot(&app, &call).await?;
     let reading = read_epoch::at(&app, Epoch(epoch))?;
-    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, body(&reading).with_etag(call.if_none_match()))
 }

@@ -70,6 +70,6 @@ pub fn docs_policy() -> String {
 /// `GET /docs`
 pub async fn docs(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
     let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Html, DOCS.as_bytes().to_vec());
-    answer.headers_extend(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&app.docs_policy).ok());
+    answer.set_header_opt(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&app.docs_policy).ok());
     Ok(answer)
 }

@@ -32,7 +32,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let command_id = call.id("command_id");
     // Looked for before the epoch is chosen: a flight ends only once its outcome can be read.
     let flight = app.flights.get(command_id);
-    let mut reading = read_epoch::reading(&app, &call).await?;
+    let mut reading = read_epoch::open_snapshot(&app, &call).await?;
     let mut answer = outcome(&reading, command_id);
     if let (None, Some(flight)) = (&answer, flight) {
         if !flight.origin.is_some_and(|origin| app.shop.covers(origin)) {
@@ -44,7 +44,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
         }
     }
     let answer = answer.ok_or_else(|| Problem::not_found("operation", command_id).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 fn outcome(reading: &StoreSnapshot<'_>, command_id: &str) -> Option<ApiResponse> {

@@ -26,10 +26,10 @@ pub fn body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
 
 /// `GET /orders/{id}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
     let answer = body(&reading, id).ok_or_else(|| Problem::not_found("order", id).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 /// `GET /customers/{id}/orders`: newest first.
@@ -65,7 +65,7 @@ fn place_of(after: &str) -> Option<(Timestamp, SmolStr)> {
 
 /// `GET /orders/{id}/invoice`: what was sold, and how its money stands. A rejected order has none.
 pub async fn invoice(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
     let order = reading.views().orders.get(id, reading.at()).filter(|order| order.status != OrderStatus::Rejected);
     let order = order.ok_or_else(|| Problem::not_found("invoice", id).at(reading.epoch()))?;
@@ -86,7 +86,7 @@ pub async fn invoice(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
     serde_json::to_writer(&mut invoice, &due).map_err(internal)?;
     invoice.push(b'}');
     let answer = ApiResponse::new(StatusCode::OK, ContentType::Json, invoice);
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 /// What an invoice takes over from its order.

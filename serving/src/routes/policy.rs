@@ -19,6 +19,6 @@ pub fn body(reading: &StoreSnapshot<'_>) -> ApiResponse {
 
 /// `GET /policy`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
-    read_epoch::exact(&reading, body(&reading).tagged(call.if_none_match()))
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
+    read_epoch::ensure_valid(&reading, body(&reading).with_etag(call.if_none_match()))
 }

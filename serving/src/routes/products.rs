@@ -63,10 +63,10 @@ pub fn body(reading: &StoreSnapshot<'_>, id: &str) -> Option<ApiResponse> {
 
 /// `GET /products/{id}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
     let answer = body(&reading, id).ok_or_else(|| Problem::not_found("product", id).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 /// `GET /products?category=A/B&brand=`: by id, without what is archived.

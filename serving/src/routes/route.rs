@@ -236,13 +236,13 @@ impl Route {
     }
 
     /// The same, with parameters of its own.
-    pub const fn with(mut self, params: &'static [Param]) -> Route {
+    pub const fn with_params(mut self, params: &'static [Param]) -> Route {
         self.params = params;
         self
     }
 
     /// The same, with a body of that schema, which may be left out.
-    pub const fn taking(mut self, body: &'static str) -> Route {
+    pub const fn with_body_schema(mut self, body: &'static str) -> Route {
         self.body = Some(body);
         self
     }

@@ -128,7 +128,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
         let (index, reading) = asked.open(app)?;
         let found = index.find(&wanted, &reading).map_err(broken)?;
         let answer = page(app, &found, &reading, &list, &call)?;
-        Ok((call, read_epoch::exact(&reading, answer)?, found.total))
+        Ok((call, read_epoch::ensure_valid(&reading, answer)?, found.total))
     })
     .await?;
     if let Some(query) = query {
@@ -140,7 +140,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
             app.activity.pass_by();
         }
     }
-    Ok(answer.tagged(call.if_none_match()))
+    Ok(answer.with_etag(call.if_none_match()))
 }
 
 /// Tells of a search, and the client by which id clicks name it. Without randomness nobody is told.
@@ -158,7 +158,7 @@ fn observe(app: &App, query: SmolStr, results: u64, answer: &mut ApiResponse) {
         occurred_at: None,
     });
     app.activity.offer(&search_id, &observation);
-    answer.headers_extend(SEARCH_ID, HeaderValue::from_str(&search_id).ok());
+    answer.set_header_opt(SEARCH_ID, HeaderValue::from_str(&search_id).ok());
 }
 
 /// `GET /search/suggest`
@@ -170,10 +170,10 @@ pub async fn suggest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
         let (index, reading) = asked.open(app)?;
         let texts = index.suggest(&text, limit).map_err(broken)?;
         let data = texts.into_iter().map(|text| Suggestion { text }).collect();
-        read_epoch::exact(&reading, ApiResponse::json(&Suggestions { data }))
+        read_epoch::ensure_valid(&reading, ApiResponse::json(&Suggestions { data }))
     })
     .await?;
-    Ok(answer.tagged(call.if_none_match()))
+    Ok(answer.with_etag(call.if_none_match()))
 }
 
 /// When a search is to be answered, once the store has that epoch.
@@ -276,7 +276,7 @@ fn page(
     let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Json, serde_json::to_vec(&json).map_err(internal)?);
     if let Some(next) = &next {
         let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), call.query.with_cursor(next));
-        answer.headers_extend(LINK, HeaderValue::from_str(&link).ok());
+        answer.set_header_opt(LINK, HeaderValue::from_str(&link).ok());
     }
     Ok(answer)
 }

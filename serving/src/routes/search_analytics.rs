@@ -92,7 +92,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     if !(1..=app.config.page_rows_max_wide).contains(&limit) {
         return Err(Problem::invalid("/limit", format!("limit is 1 to {}", app.config.page_rows_max_wide)));
     }
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let begin = from.unwrap_or_else(|| Grain::Day.period(Timestamp::from_micros(i64::MIN)));
     let start = Bound::Included(SearchKey { day: begin, query: SmolStr::default() });
     let mut queries = BTreeMap::<SmolStr, SearchSums>::new();
@@ -114,7 +114,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     by.rank(&mut ranked);
     ranked.truncate(limit);
     let answer = ApiResponse::json(&RankedSearch { data: ranked.into_iter().map(row).collect() });
-    Ok(read_epoch::exact(&reading, answer)?.tagged(call.if_none_match()))
+    Ok(read_epoch::ensure_valid(&reading, answer)?.with_etag(call.if_none_match()))
 }
 
 fn day(call: &ApiRequest, name: &'static str) -> Result<Option<Period>, Problem> {

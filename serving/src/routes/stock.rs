@@ -38,10 +38,10 @@ pub fn body(reading: &StoreSnapshot<'_>, sku: &str) -> Option<ApiResponse> {
 
 /// `GET /stock/{sku}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let sku = call.id("sku");
     let answer = body(&reading, sku).ok_or_else(|| unknown(sku).at(reading.epoch()))?;
-    read_epoch::exact(&reading, answer.tagged(call.if_none_match()))
+    read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
 fn unknown(sku: &str) -> Problem {

@@ -27,22 +27,22 @@ struct Data<T> {
 
 /// `GET /views`
 pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let standings = &reading.info().standings;
     let view = |view: &View| {
         let standing = standings.of(*view);
         ViewJson { name: view.name(), rows: standing.rows, digest: digest_text(standing.digest) }
     };
     let data: Vec<_> = View::ALL.iter().map(view).collect();
-    read_epoch::exact(&reading, ApiResponse::json(&Data { data }))
+    read_epoch::ensure_valid(&reading, ApiResponse::json(&Data { data }))
 }
 
 /// `GET /invariants`
 pub async fn invariants(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let reading = read_epoch::reading(&app, &call).await?;
+    let reading = read_epoch::open_snapshot(&app, &call).await?;
     let rows: Vec<_> = reading.views().invariants.range(.., reading.at()).map(|(_, row)| row).collect();
     let data: Vec<_> = rows.iter().map(Arc::as_ref).collect();
-    read_epoch::exact(&reading, ApiResponse::json(&Data { data }))
+    read_epoch::ensure_valid(&reading, ApiResponse::json(&Data { data }))
 }
 
 /// `GET /views/{view}?prefix=`: rows by key.

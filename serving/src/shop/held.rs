@@ -5,7 +5,7 @@ use crate::store::{Pin, View};
 use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::Epoch;
 use dataflows::engine::encoding::Encoding;
-use dataflows::engine::snapshot::Table;
+use dataflows::engine::snapshot::SnapshotTable;
 use dataflows::ports::{SnapshotExpired, StateReader, StateSource};
 use smol_str::SmolStr;
 use std::ops::Bound;
@@ -16,7 +16,7 @@ struct HeldShop {
 }
 
 impl StateSource for ViewStore {
-    fn hold(&self) -> Option<Box<dyn StateReader>> {
+    fn pin(&self) -> Option<Box<dyn StateReader>> {
         let pin = self.0.clock.pin_latest((self.0.now_ms)())?;
         Some(Box::new(HeldShop { shop: self.clone(), pin }))
     }
@@ -33,7 +33,7 @@ impl StateReader for HeldShop {
 
     fn rows(
         &self,
-        table: Table,
+        table: SnapshotTable,
         after: Option<&SmolStr>,
         rows_max: usize,
         bytes_max: usize,
@@ -43,18 +43,18 @@ impl StateReader for HeldShop {
         let (views, at) = (self.shop.views(), self.pin.epoch());
         self.pin.renew((self.shop.0.now_ms)());
         let read = match table {
-            Table::Adjustments => read(&views.adjustments, after, at, most, out),
-            Table::Credits => read(&views.credits, after, at, most, out),
-            Table::Imbalances => read(&views.imbalances, after, at, most, out),
-            Table::LetterCounts => read(&views.letter_counts, after, at, most, out),
-            Table::Operations => read(&views.operations, after, at, most, out),
-            Table::Orders => read(&views.orders, after, at, most, out),
-            Table::Policy => read(&views.policy, after, at, most, out),
-            Table::Products => read(&views.products, after, at, most, out),
-            Table::Revenue => read(&views.revenue, after, at, most, out),
-            Table::SearchMemory => read(&views.search_memory, after, at, most, out),
-            Table::Searches => read(&views.searches, after, at, most, out),
-            Table::Stock => read(&views.stock, after, at, most, out),
+            SnapshotTable::Adjustments => read(&views.adjustments, after, at, most, out),
+            SnapshotTable::Credits => read(&views.credits, after, at, most, out),
+            SnapshotTable::Imbalances => read(&views.imbalances, after, at, most, out),
+            SnapshotTable::LetterCounts => read(&views.letter_counts, after, at, most, out),
+            SnapshotTable::Operations => read(&views.operations, after, at, most, out),
+            SnapshotTable::Orders => read(&views.orders, after, at, most, out),
+            SnapshotTable::Policy => read(&views.policy, after, at, most, out),
+            SnapshotTable::Products => read(&views.products, after, at, most, out),
+            SnapshotTable::Revenue => read(&views.revenue, after, at, most, out),
+            SnapshotTable::SearchMemory => read(&views.search_memory, after, at, most, out),
+            SnapshotTable::Searches => read(&views.searches, after, at, most, out),
+            SnapshotTable::Stock => read(&views.stock, after, at, most, out),
         };
         if self.pin.is_valid() { Ok(read) } else { Err(SnapshotExpired(Epoch(at))) }
     }

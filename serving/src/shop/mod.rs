@@ -164,7 +164,7 @@ impl ViewStore {
 
     /// The oldest epoch that can be read.
     pub fn floor(&self) -> Option<Epoch> {
-        self.0.clock.floor().map(Epoch)
+        self.0.clock.oldest_readable().map(Epoch)
     }
 
     /// Reads at the newest epoch; none before there is one.
@@ -284,7 +284,7 @@ impl Inner {
         // The lists of an epoch without changes need not be kept.
         let rows = if rows.is_empty() { Arc::clone(&self.no_rows) } else { rows };
         self.clock.publish(PublishedEpoch { epoch: epoch.0, info, undo_bytes, now_ms });
-        self.feed.publish(epoch, rows, Epoch(self.clock.floor().unwrap_or_default()));
+        self.feed.publish(epoch, rows, Epoch(self.clock.oldest_readable().unwrap_or_default()));
         if let Some(pin) = self.clock.pin_latest(now_ms) {
             self.waiters.published(&pin, &self.cut.lock());
         }

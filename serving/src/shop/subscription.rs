@@ -49,7 +49,7 @@ impl Subscription {
     /// Goes on by one step.
     pub fn advance(&mut self) -> Next {
         let next = self.shop.0.feed.next(self.id, &self.interest, self.next);
-        if let Next::Changed(epoch, _) | Next::Complete(epoch) = &next {
+        if let Next::Changed(epoch, _) | Next::UpToDate(epoch) = &next {
             self.next = self.next.max(epoch.next());
         }
         next

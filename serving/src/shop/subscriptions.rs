@@ -58,13 +58,13 @@ pub enum Next {
     /// The view, or the key, changed at that epoch, and at none between it and the one before.
     Changed(Epoch, Arc<ViewChanges>),
     /// Nothing changed up to that epoch, and there are more.
-    Quiet,
+    NoChange,
     /// Nothing changed up to the newest epoch, which is that one.
-    Complete(Epoch),
+    UpToDate(Epoch),
     /// What comes next was forgotten: too slow.
-    Behind,
+    Lagged,
     /// The node stops.
-    Over,
+    Closed,
 }
 
 impl Subscriptions {
@@ -173,14 +173,14 @@ impl State {
     /// What changed for a follower from an epoch on.
     fn next(&mut self, id: u64, interest: &Interest, from: Epoch) -> Next {
         if self.is_over {
-            return Next::Over;
+            return Next::Closed;
         }
-        let Some(place) = self.followers.get_mut(&id) else { return Next::Over };
-        let Some(touched) = place.touched else { return Next::Complete(self.newest) };
+        let Some(place) = self.followers.get_mut(&id) else { return Next::Closed };
+        let Some(touched) = place.touched else { return Next::UpToDate(self.newest) };
         let from = touched.max(from);
         let oldest = self.epochs.front().map_or(self.newest.next(), |(oldest, _)| *oldest);
         if from < oldest {
-            return Next::Behind;
+            return Next::Lagged;
         }
         place.touched = Some(from);
         for (epoch, rows) in self.epochs.iter().skip((from.0 - oldest.0) as usize).take(EPOCHS_AT_ONCE) {
@@ -191,9 +191,9 @@ impl State {
             }
         }
         if place.touched <= Some(self.newest) {
-            return Next::Quiet;
+            return Next::NoChange;
         }
         place.touched = None;
-        Next::Complete(self.newest)
+        Next::UpToDate(self.newest)
     }
 }

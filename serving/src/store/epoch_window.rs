@@ -178,7 +178,7 @@ impl<Info> EpochWindow<Info> {
     }
 
     /// Makes everything unreadable, pinned or not, so that the views may be filled anew.
-    pub fn forget(&self) {
+    pub fn expire_all(&self) {
         let mut ring = self.ring.lock();
         self.latest.store(None);
         ring.forgotten = ring.tokens.back().map(|token| token.epoch).or(ring.forgotten);
@@ -211,7 +211,7 @@ impl<Info> EpochWindow<Info> {
     }
 
     /// The oldest epoch that can be pinned. (Those pinned already may be older.)
-    pub fn floor(&self) -> Option<Epoch> {
+    pub fn oldest_readable(&self) -> Option<Epoch> {
         let ring = self.ring.lock();
         ring.tokens.get(ring.held).map(|token| token.epoch)
     }

@@ -25,4 +25,4 @@ pub struct RecordAdjustment {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { RecordAdjustment }
+crate::strict_object! { RecordAdjustment }

@@ -3,7 +3,7 @@
 use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -48,6 +48,6 @@ impl TableRow for Adjustment {
     }
 }
 
-stored! {
+encode_struct! {
     Adjustment { adjustment_id, customer_id, currency, country, amount, reference, occurred_at, epoch }
 }

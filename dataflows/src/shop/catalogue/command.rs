@@ -2,7 +2,7 @@
 
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::stored_words;
+use crate::engine::encoding::encode_enum;
 use crate::shop::defaults::null_is_default;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -90,8 +90,8 @@ pub struct SetPrice {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { PutProduct, PutVariant, ArchiveProduct, SetPrice }
+crate::strict_object! { PutProduct, PutVariant, ArchiveProduct, SetPrice }
 
-stored_words! {
+encode_enum! {
     InventoryPolicy { Reserve = 0, TrackOnly = 1, None = 2 }
 }

@@ -4,7 +4,7 @@
 //! of the product share. A run is sorted, and more than twice as long as the next one: to add to them costs, over many
 //! changes, a step for each SKU and each doubling of their number.
 
-use crate::engine::encoding::{DecodeError, Encoding, Reader, stored};
+use crate::engine::encoding::{DecodeError, Encoding, Reader, encode_struct};
 use crate::shop::catalogue::InventoryPolicy;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl Encoding for LeftOut {
     }
 }
 
-stored! {
+encode_struct! {
     StockRule { inventory_policy, low_stock_at }
     FormerSku { sku, rule }
 }

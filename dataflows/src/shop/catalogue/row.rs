@@ -3,7 +3,7 @@
 use super::{LeftOut, StockRule};
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -133,7 +133,7 @@ impl TableRow for Product {
     }
 }
 
-stored! {
+encode_struct! {
     Product {
         product_id, title, description, brand, category, attributes, archived, variants, left_out, category_path,
     }

@@ -19,7 +19,8 @@ use std::sync::Arc;
 pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Rejection> {
     let prices = check_product(command)?;
     let taken = command.variants.iter().enumerate().filter_map(|(n, variant)| {
-        let (owner, _) = tables.owner(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
+        let (owner, _) =
+            tables.product_of_sku(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
         Some(FieldError {
             pointer: format!("/variants/{n}/sku").into(),
             code: Code::SkuTaken,
@@ -42,7 +43,7 @@ pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> 
             inventory_policy: given.inventory_policy,
             low_stock_at: given.low_stock_at,
             // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
-            scheduled: tables.owner(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
+            scheduled: tables.product_of_sku(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
                 kept.scheduled.iter().filter(|window| !window.is_over(context.now)).cloned().collect()
             }),
         })
@@ -96,7 +97,7 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection
         validation::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
         let price = validation::price(&variant.price, &format!("/variants/{n}/price"))?;
         if let Some(low_stock_at) = variant.low_stock_at {
-            validation::from(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
+            validation::at_least(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
         }
         Ok((variant.price.amount.0, price.currency))
     };
@@ -140,7 +141,7 @@ pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Resu
         .get(&command.product_id)
         .ok_or_else(|| crate::shop::context::not_found("product", &command.product_id))?;
     let (_, variant) =
-        tables.owner(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
+        tables.product_of_sku(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
             let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
             Rejection::new(Code::UnknownSku, "/sku", detail)
         })?;

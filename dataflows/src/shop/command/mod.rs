@@ -3,7 +3,7 @@
 
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
-use crate::engine::encoding::stored_words;
+use crate::engine::encoding::encode_enum;
 use crate::shop::adjustments::RecordAdjustment;
 use crate::shop::catalogue::{ArchiveProduct, PutProduct, SetPrice};
 use crate::shop::credits::RecordCredit;
@@ -66,7 +66,7 @@ macro_rules! commands {
             }
 
             fn read(self, data: &[u8]) -> Result<Command, CommandReadError> {
-                match self { $(CommandType::$name => shape::shaped(data).map(Command::$name),)* }
+                match self { $(CommandType::$name => shape::parse_json(data).map(Command::$name),)* }
             }
 
             /// The pointers of the fields that the data of such a command does not have, the first 100.
@@ -171,7 +171,7 @@ impl Command {
     }
 }
 
-stored_words! {
+encode_enum! {
     CommandType {
         PutPolicy = 0,
         PutProduct = 1,

@@ -6,7 +6,7 @@ use crate::contract::code::ERRORS_MAX;
 use serde::Deserialize;
 
 /// Reads JSON as a `T`, or says at which pointer it is not one.
-pub fn shaped<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, CommandReadError> {
+pub fn parse_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, CommandReadError> {
     // The fast way first: the path is only worth tracking for what turns out to be wrong.
     match serde_json::from_slice(data) {
         Ok(value) => Ok(value),

@@ -41,4 +41,4 @@ pub struct RecordCredit {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { CreditLineInput, RecordCredit }
+crate::strict_object! { CreditLineInput, RecordCredit }

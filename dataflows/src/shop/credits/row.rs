@@ -3,7 +3,7 @@
 use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::row::{Row, TableRow, View};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -129,7 +129,7 @@ impl TableRow for Credit {
     }
 }
 
-stored! {
+encode_struct! {
     Credit {
         credit_id, customer_id, currency, country, lines, total, restock, reference, occurred_at, epoch,
     }

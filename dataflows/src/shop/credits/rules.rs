@@ -8,7 +8,7 @@ use crate::shop::credits::{Credit, CreditLine, RecordCredit};
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::rules::{amount, problem, sold};
+use crate::shop::orders::rules::{amount, problem, sellable};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use crate::shop::validation;
@@ -79,7 +79,7 @@ fn credit_lines(
 ) -> Result<Vec<CreditLine>, Rejection> {
     let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
     for (n, (line, price)) in command.lines.iter().zip(prices).enumerate() {
-        let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
+        let priced = sellable(tables, &line.sku).and_then(|(product, variant)| {
             let (unit_price, amount) = amount(line.quantity, *price, currency)?;
             let category = product.category_path.clone();
             Ok(CreditLine { sku: variant.sku.clone(), quantity: line.quantity, unit_price, amount, category })

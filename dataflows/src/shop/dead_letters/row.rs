@@ -4,7 +4,7 @@
 use crate::contract::input::{DeadLetter, DeadLetterCode};
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use std::collections::BTreeMap;
 
 /// Of those beyond the number of a minute, one in so many keeps its bytes, by its offset.
@@ -66,7 +66,7 @@ impl LetterCounts {
     }
 }
 
-stored! {
+encode_struct! {
     LetterCount { topic, minute, count }
 }
 

@@ -82,7 +82,7 @@ impl Decider {
         while let Some(order) = self.tables.next_due(record.now) {
             let context = Context { epoch: record.epoch, now: record.now, occurred_at: record.now };
             let decision = payments::rules::expire(&self.tables, &context, &order);
-            teller.tell(&SmolStr::new_static("timer:payment_timeout"), record.now, decision.facts);
+            teller.record(&SmolStr::new_static("timer:payment_timeout"), record.now, decision.facts);
             self.tables.apply(decision.writes);
         }
         self.tables.forget(record.now);
@@ -108,17 +108,17 @@ impl Decider {
         });
         let refusal = match outcome {
             Ok((occurred_at, decision)) => {
-                teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                teller.record(&envelope.command_id, occurred_at, decision.facts);
                 self.tables.apply(decision.writes);
                 None
             }
             Err(refusal) => {
                 if let Command::PlaceOrder(order) = &envelope.command
-                    && orders::rules::keeps_row(refusal.code)
+                    && orders::rules::is_recorded(refusal.code)
                 {
                     let occurred_at = order.occurred_at.unwrap_or(now);
                     let decision = orders::rules::rejected(&Context { epoch, now, occurred_at }, order, &refusal);
-                    teller.tell(&envelope.command_id, occurred_at, decision.facts);
+                    teller.record(&envelope.command_id, occurred_at, decision.facts);
                     self.tables.apply(decision.writes);
                 }
                 Some(Box::new((refusal.code, refusal.errors)))
@@ -187,7 +187,7 @@ impl EventRecorder {
         self.events.len() as u64 + 1
     }
 
-    fn tell(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<EventPayload>) {
+    fn record(&mut self, cause: &SmolStr, occurred_at: Timestamp, facts: Vec<EventPayload>) {
         for fact in facts {
             let n = self.next();
             self.events.push(Event { epoch: self.epoch, n, cause: cause.clone(), at: self.now, occurred_at, fact });

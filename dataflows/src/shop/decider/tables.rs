@@ -91,7 +91,7 @@ impl Tables {
     }
 
     /// The product that a SKU belongs to, and what it stands for there unless it was left out.
-    pub fn owner(&self, sku: &str) -> Option<(&Arc<Product>, Option<&Variant>)> {
+    pub fn product_of_sku(&self, sku: &str) -> Option<(&Arc<Product>, Option<&Variant>)> {
         let owner = self.owners.get(sku)?;
         let product = self.products.get(&owner.product_id)?;
         Some((product, product.variants.get(owner.at).filter(|variant| variant.sku == sku)))
@@ -99,7 +99,7 @@ impl Tables {
 
     /// How a SKU's stock is kept, whether or not it is still sold.
     pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
-        let (product, variant) = self.owner(sku)?;
+        let (product, variant) = self.product_of_sku(sku)?;
         variant.map(Variant::rule).or_else(|| product.left_out.get(sku).map(|former| former.rule))
     }
 

@@ -44,4 +44,4 @@ pub struct RecordShipmentFailure {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { ShipOrder, DeliverOrder, RecordShipmentFailure }
+crate::strict_object! { ShipOrder, DeliverOrder, RecordShipmentFailure }

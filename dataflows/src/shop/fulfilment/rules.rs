@@ -6,8 +6,8 @@ use crate::shop::context::Context;
 use crate::shop::decider::Decision;
 use crate::shop::decider::Tables;
 use crate::shop::fulfilment::{DeliverOrder, RecordShipmentFailure, ShipOrder};
-use crate::shop::orders::cancel::{CallOff, call_off};
-use crate::shop::orders::state::{enter, invalid_transition, order, updated};
+use crate::shop::orders::cancel::{Cancellation, cancel};
+use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
 use crate::shop::orders::{OrderStatus, PaymentStatus, Shipment, ShipmentStatus};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
@@ -21,7 +21,7 @@ pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Re
     validation::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
     validation::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
     let before = order(tables, &command.order_id)?;
-    if before.status != OrderStatus::Paid || (before.total > 0 && before.left() == 0) {
+    if before.status != OrderStatus::Paid || (before.total > 0 && before.refundable() == 0) {
         return Err(invalid_transition(before, "shipped"));
     }
     let mut leaving = BTreeMap::<(&SmolStr, &SmolStr), i64>::new();
@@ -54,7 +54,7 @@ pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Re
         tracking: command.tracking.clone(),
         status: ShipmentStatus::Shipped,
     }));
-    enter(&mut after, context, OrderStatus::Shipped);
+    transition_to(&mut after, context, OrderStatus::Shipped);
     updated(edit, after, before.status, None)
 }
 
@@ -72,7 +72,7 @@ pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder)
     }
     // What came back in part stays so: the delivery is recorded, and no new state entered.
     if before.status == OrderStatus::Shipped {
-        enter(&mut after, context, OrderStatus::Delivered);
+        transition_to(&mut after, context, OrderStatus::Delivered);
     }
     updated(StockEdit::new(tables), after, before.status, None)
 }
@@ -88,12 +88,12 @@ pub fn shipment_failure(
     if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "reported as not delivered"));
     }
-    let how = CallOff {
+    let how = Cancellation {
         reason: command.reason.clone(),
         refund: "shipment_failed",
         shipment: ShipmentStatus::Failed,
         payment: PaymentStatus::Cancelled,
         restock: command.restock,
     };
-    call_off(tables, context, before, how)
+    cancel(tables, context, before, how)
 }

@@ -4,7 +4,7 @@ use crate::contract::code::{Code, FieldError};
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::command::CommandType;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};
@@ -136,7 +136,7 @@ impl TableRow for Operation {
     }
 }
 
-stored! {
+encode_struct! {
     Operation {
         command_id, command_type, epoch, origin, ids, is_first, refusal, fingerprint, remembered_until,
     }

@@ -6,7 +6,7 @@ use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
+use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
 use crate::shop::orders::{CancelOrder, Order, OrderStatus, PaymentStatus, ShipmentStatus};
 use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::RefundKind;
@@ -17,7 +17,7 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// How an order is called off.
-pub struct CallOff {
+pub struct Cancellation {
     /// What the event says.
     pub reason: Option<SmolStr>,
     /// The reason and id of a refund.
@@ -37,18 +37,23 @@ pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -
     if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
         return Err(invalid_transition(before, "cancelled"));
     }
-    let how = CallOff {
+    let how = Cancellation {
         reason: command.reason.clone(),
         refund: "cancelled",
         shipment: ShipmentStatus::Cancelled,
         payment: PaymentStatus::Cancelled,
         restock: true,
     };
-    call_off(tables, context, before, how)
+    cancel(tables, context, before, how)
 }
 
 /// Calls an order off: releases or takes back its goods, and gives back what is left of its money.
-pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: CallOff) -> Result<Decision, Rejection> {
+pub fn cancel(
+    tables: &Tables,
+    context: &Context,
+    before: &Arc<Order>,
+    how: Cancellation,
+) -> Result<Decision, Rejection> {
     let mut edit = StockEdit::new(tables);
     for (n, line) in before.lines.iter().enumerate() {
         if before.holds_reservations() {
@@ -65,9 +70,9 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
         }
     }
     let mut after = before.as_ref().clone();
-    let mut left = before.left();
-    let refunds = before.lines.iter().map(|line| give_back(&mut left, line.amount)).collect();
-    let refund = before.left();
+    let mut left = before.refundable();
+    let refunds = before.lines.iter().map(|line| take_up_to(&mut left, line.amount)).collect();
+    let refund = before.refundable();
     after.refunded += refund;
     if let Some(shipment) = &mut after.shipment {
         shipment.status = how.shipment;
@@ -78,7 +83,7 @@ pub fn call_off(tables: &Tables, context: &Context, before: &Arc<Order>, how: Ca
         payment.status = how.payment;
         payment.deadline = None;
     }
-    enter(&mut after, context, OrderStatus::Cancelled);
+    transition_to(&mut after, context, OrderStatus::Cancelled);
     let order = Arc::new(after);
     let (stock, mut facts, low) = edit.finish()?;
     facts.push(EventPayload::OrderCancelled {

@@ -72,4 +72,4 @@ pub struct CancelOrder {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { PlaceLine, PlacePayment, PlaceOrder, CancelOrder }
+crate::strict_object! { PlaceLine, PlacePayment, PlaceOrder, CancelOrder }

@@ -4,7 +4,7 @@ use crate::contract::code::Code;
 use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::{stored, stored_words};
+use crate::engine::encoding::{encode_enum, encode_struct};
 use crate::shop::cached_hash::CachedHash;
 use crate::shop::payments::PaymentMethod;
 use crate::shop::row::{Row, TableRow, View};
@@ -214,7 +214,7 @@ impl Order {
     }
 
     /// What is left of its money.
-    pub const fn left(&self) -> i64 {
+    pub const fn refundable(&self) -> i64 {
         self.captured - self.refunded
     }
 }
@@ -300,7 +300,7 @@ impl TableRow for Order {
     }
 }
 
-stored! {
+encode_struct! {
     Order {
         order_id, status, code, customer_id, country, currency, lines, total, captured, refunded, payment, shipment,
         history, placed_at, money_back_ids, memo,
@@ -312,7 +312,7 @@ stored! {
     History { status, at, epoch }
 }
 
-stored_words! {
+encode_enum! {
     OrderStatus {
         PendingPayment = 0,
         Paid = 1,

@@ -16,7 +16,7 @@ use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Whether an order that is refused with that code keeps a row.
-pub const fn keeps_row(code: Code) -> bool {
+pub const fn is_recorded(code: Code) -> bool {
     !matches!(code, Code::Invalid | Code::AlreadyExists | Code::CommandIdReused | Code::TooLarge)
 }
 
@@ -58,7 +58,7 @@ pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> 
         total,
         captured: if paid { total } else { 0 },
         payment: Some(payment),
-        ..blank(context, command, currency, status)
+        ..new_order(context, command, currency, status)
     });
     for (n, line) in order.lines.iter().enumerate() {
         edit.tell_reserved(&order.order_id, n, line);
@@ -87,7 +87,7 @@ fn money_facts(order: &Arc<Order>) -> Option<EventPayload> {
 }
 
 /// An order without goods and money, in its first state.
-fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: OrderStatus) -> Order {
+fn new_order(context: &Context, command: &PlaceOrder, currency: Currency, status: OrderStatus) -> Order {
     Order {
         order_id: command.id(),
         status,
@@ -111,7 +111,7 @@ fn blank(context: &Context, command: &PlaceOrder, currency: Currency, status: Or
 /// What is kept of an order that was refused.
 pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) -> Decision {
     let currency = Currency::parse(&command.currency).expect("a bad currency is `invalid`, which keeps no row");
-    let order = Order { code: Some(refusal.code), ..blank(context, command, currency, OrderStatus::Rejected) };
+    let order = Order { code: Some(refusal.code), ..new_order(context, command, currency, OrderStatus::Rejected) };
     let fact = EventPayload::OrderRejected {
         order_id: order.order_id.clone(),
         code: refusal.code,
@@ -148,7 +148,7 @@ fn price_lines(
 ) -> Result<Vec<OrderLine>, Rejection> {
     let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
     for (n, (line, given)) in command.lines.iter().zip(prices).enumerate() {
-        let priced = sold(tables, &line.sku).and_then(|(product, variant)| {
+        let priced = sellable(tables, &line.sku).and_then(|(product, variant)| {
             let price = given.unwrap_or_else(|| variant.price_at(context.now));
             let (unit_price, amount) = amount(line.quantity, price, currency)?;
             Ok(OrderLine {
@@ -177,9 +177,9 @@ pub fn problem(n: usize, code: Code, detail: String) -> FieldError {
 }
 
 /// What a SKU stands for, if it is sold.
-pub fn sold<'a>(tables: &'a Tables, sku: &str) -> Result<(&'a Arc<Product>, &'a Variant), LineError> {
+pub fn sellable<'a>(tables: &'a Tables, sku: &str) -> Result<(&'a Arc<Product>, &'a Variant), LineError> {
     let unknown = || (Code::UnknownSku, format!("{sku:?} is not in the catalogue"));
-    let (product, variant) = tables.owner(sku).ok_or_else(unknown)?;
+    let (product, variant) = tables.product_of_sku(sku).ok_or_else(unknown)?;
     let variant = variant.filter(|_| !product.archived);
     let variant = variant.ok_or_else(|| (Code::NotSold, format!("{sku:?} is no longer sold")))?;
     Ok((product, variant))

@@ -24,7 +24,7 @@ pub fn invalid_transition(order: &Order, what: &str) -> Rejection {
 }
 
 /// Brings an order to a state.
-pub fn enter(order: &mut Order, context: &Context, status: OrderStatus) {
+pub fn transition_to(order: &mut Order, context: &Context, status: OrderStatus) {
     order.status = status;
     order.history.push(History { status, at: context.now, epoch: context.epoch });
 }
@@ -45,7 +45,7 @@ pub fn updated(
 }
 
 /// Takes at most `amount` from what is left.
-pub fn give_back(left: &mut i64, amount: i64) -> i64 {
+pub fn take_up_to(left: &mut i64, amount: i64) -> i64 {
     let part = amount.min(*left);
     *left -= part;
     part

@@ -2,7 +2,7 @@
 
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
-use crate::engine::encoding::stored_words;
+use crate::engine::encoding::encode_enum;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -48,8 +48,8 @@ pub struct RecordPaymentResult {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { RecordPaymentResult }
+crate::strict_object! { RecordPaymentResult }
 
-stored_words! {
+encode_enum! {
     PaymentMethod { Sandbox = 0, External = 1, Settled = 2 }
 }

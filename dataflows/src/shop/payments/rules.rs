@@ -6,8 +6,8 @@ use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::cancel::{CallOff, call_off};
-use crate::shop::orders::state::{enter, invalid_transition, order, updated};
+use crate::shop::orders::cancel::{Cancellation, cancel};
+use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
 use crate::shop::orders::{Order, OrderStatus, Payment, PaymentStatus, ShipmentStatus};
 use crate::shop::payments::{MoneyMoved, PaymentResult, RecordPaymentResult};
 use crate::shop::refunds::RefundKind;
@@ -53,8 +53,8 @@ pub fn record_result(tables: &Tables, context: &Context, command: &RecordPayment
         PaymentResult::Processed if before.status == OrderStatus::Cancelled => Ok(late_capture(before, command)),
         PaymentResult::Processed => processed(tables, context, before, command),
         PaymentResult::Failed => failed(tables, context, before, command),
-        PaymentResult::ChargedBack if given > before.left() => {
-            let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
+        PaymentResult::ChargedBack if given > before.refundable() => {
+            let detail = format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
             Err(Rejection::new(Code::OverRefund, "/amount", detail))
         }
         PaymentResult::ChargedBack => Ok(charged_back(before, command)),
@@ -116,7 +116,7 @@ fn processed(
         payment.processed = true;
     });
     after.captured = after.total;
-    enter(&mut after, context, OrderStatus::Paid);
+    transition_to(&mut after, context, OrderStatus::Paid);
     let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, order.total, None, command.reason.clone());
@@ -149,7 +149,7 @@ fn failed(
 ) -> Result<Decision, Rejection> {
     let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
     let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
-    let mut decision = call_off(tables, context, &tried, how)?;
+    let mut decision = cancel(tables, context, &tried, how)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
         decision.facts.push(EventPayload::PaymentFailed(money));
@@ -157,14 +157,14 @@ fn failed(
     Ok(decision)
 }
 
-const fn unpaid(reason: Option<SmolStr>, payment: PaymentStatus) -> CallOff {
-    CallOff { reason, refund: "cancelled", shipment: ShipmentStatus::Cancelled, payment, restock: true }
+const fn unpaid(reason: Option<SmolStr>, payment: PaymentStatus) -> Cancellation {
+    Cancellation { reason, refund: "cancelled", shipment: ShipmentStatus::Cancelled, payment, restock: true }
 }
 
 /// The time for an order's payment is over.
 pub fn expire(tables: &Tables, context: &Context, order: &Arc<Order>) -> Decision {
     let reason = Some(SmolStr::new_static("payment_timeout"));
-    let decision = call_off(tables, context, order, unpaid(reason, PaymentStatus::Expired));
+    let decision = cancel(tables, context, order, unpaid(reason, PaymentStatus::Expired));
     decision.expect("an unpaid order only gives reservations back, and with them the counts fit as before")
 }
 

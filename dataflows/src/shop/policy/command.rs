@@ -33,4 +33,4 @@ impl PutPolicy {
     }
 }
 
-crate::objects! { PutPolicy }
+crate::strict_object! { PutPolicy }

@@ -1,6 +1,6 @@
 //! The row of the policy.
 
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -46,6 +46,6 @@ impl TableRow for Policy {
     }
 }
 
-stored! {
+encode_struct! {
     Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max, dead_letters_per_min }
 }

@@ -21,4 +21,4 @@ pub struct IssueRefund {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { IssueRefund }
+crate::strict_object! { IssueRefund }

@@ -37,8 +37,8 @@ pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, 
     if amount.currency != before.currency {
         return Err(currency_mismatch(before));
     }
-    if command.amount.amount.0 > before.left() {
-        let detail = format!("{} is left of the order's money", Money::new(before.left(), before.currency));
+    if command.amount.amount.0 > before.refundable() {
+        let detail = format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
         return Err(Rejection::new(Code::OverRefund, "/amount", detail));
     }
     let mut after = before.as_ref().clone();

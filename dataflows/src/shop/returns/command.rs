@@ -32,4 +32,4 @@ pub struct ReturnItems {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { ReturnLine, ReturnItems }
+crate::strict_object! { ReturnLine, ReturnItems }

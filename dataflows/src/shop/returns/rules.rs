@@ -6,7 +6,7 @@ use crate::shop::context::Context;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::state::{enter, give_back, invalid_transition, order};
+use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
 use crate::shop::orders::{Order, OrderStatus};
 use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::RefundKind;
@@ -40,7 +40,7 @@ pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -
 
     let mut after = before.as_ref().clone();
     let mut edit = StockEdit::new(tables);
-    let mut left = before.left();
+    let mut left = before.refundable();
     let mut lines = Vec::with_capacity(quantities.len());
     for (index, quantity) in quantities {
         if command.restock {
@@ -49,14 +49,14 @@ pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -
         let line = &mut after.lines[index];
         line.returned += quantity;
         // At most the line's amount, which fits 64 bits.
-        let amount = give_back(&mut left, quantity * line.unit_price);
+        let amount = take_up_to(&mut left, quantity * line.unit_price);
         lines.push(ReturnedLine { line: number(index), quantity, amount: Money::new(amount, before.currency) });
     }
-    let refund = before.left() - left;
+    let refund = before.refundable() - left;
     after.refunded += refund;
     after.money_back_ids.push(command.return_id.clone());
     let all = after.lines.iter().all(|line| line.returned == line.quantity);
-    enter(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
+    transition_to(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
     tell_return(edit, after, before.status, command, lines, refund)
 }
 

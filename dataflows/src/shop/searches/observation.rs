@@ -3,7 +3,7 @@
 
 use crate::contract::time::Timestamp;
 use crate::shop::command::CommandReadError;
-use crate::shop::command::shape::shaped;
+use crate::shop::command::shape::parse_json;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -12,7 +12,7 @@ const ID_CHARS_MAX: usize = 128;
 /// How many characters of a query count.
 pub const QUERY_CHARS_MAX: usize = 100;
 
-crate::objects! { SearchPerformed, SearchResultClicked }
+crate::strict_object! { SearchPerformed, SearchResultClicked }
 
 /// Somebody searched, and saw the first page of what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ macro_rules! observations {
             }
 
             fn read(self, data: &[u8]) -> Result<Observation, CommandReadError> {
-                match self { $(ObservationType::$name => shaped(data).map(Observation::$name),)* }
+                match self { $(ObservationType::$name => parse_json(data).map(Observation::$name),)* }
             }
         }
 

@@ -54,4 +54,4 @@ pub struct TransferStock {
     pub occurred_at: Option<Timestamp>,
 }
 
-crate::objects! { MoveStock, TransferStock }
+crate::strict_object! { MoveStock, TransferStock }

@@ -1,6 +1,6 @@
 //! The row of a SKU's stock.
 
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::cached_hash::CachedHash;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -126,7 +126,7 @@ impl TableRow for Stock {
     }
 }
 
-stored! {
+encode_struct! {
     Stock { sku, locations, memo }
     StockLocation { location, on_hand, reserved }
 }

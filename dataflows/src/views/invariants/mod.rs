@@ -239,10 +239,10 @@ impl Contributions {
         }
         let lines = order.lines.iter().map(|line| i128::from(line.quantity) * i128::from(line.unit_price));
         self.add(Check::OrderTotals, subject(), sign * (i128::from(order.total) - lines.sum::<i128>()));
-        self.add(Check::OrderMoney, subject(), sign * i128::from(order.left()));
+        self.add(Check::OrderMoney, subject(), sign * i128::from(order.refundable()));
         let returned: i128 = order.lines.iter().map(|line| i128::from(line.returned)).sum();
         self.add(Check::UnitsReturned, subject(), sign * returned);
-        self.add_money(order.currency.as_str(), sign * i128::from(order.left()));
+        self.add_money(order.currency.as_str(), sign * i128::from(order.refundable()));
         for check in [Check::OrderTotals, Check::OrderMoney, Check::UnitsReturned] {
             self.count(check, sign);
         }

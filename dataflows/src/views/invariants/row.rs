@@ -1,6 +1,6 @@
 //! The row of a standing check.
 
-use crate::engine::encoding::{stored, stored_words};
+use crate::engine::encoding::{encode_enum, encode_struct};
 use crate::shop::row::{Row, View, json_key};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -90,11 +90,11 @@ impl Residual {
     }
 }
 
-stored! {
+encode_struct! {
     Residual { check, subject, sum }
 }
 
-stored_words! {
+encode_enum! {
     Check {
         StockConservation = 0,
         ReservedByOpenOrders = 1,

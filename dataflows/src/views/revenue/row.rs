@@ -2,7 +2,7 @@
 
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::{Civil, Timestamp};
-use crate::engine::encoding::{stored, stored_words};
+use crate::engine::encoding::{encode_enum, encode_struct};
 use crate::shop::row::{Row, View, json_key};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -163,13 +163,13 @@ impl Row for Revenue {
     }
 }
 
-stored! {
+encode_struct! {
     Revenue { key, sums }
     RevenueKey { period, currency, country, category }
     Period { start, grain }
     Sums { gross, returned, adjusted, orders, units, units_returned }
 }
 
-stored_words! {
+encode_enum! {
     Grain { Hour = 0, Day = 1, Month = 2 }
 }

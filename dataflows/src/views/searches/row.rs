@@ -1,7 +1,7 @@
 //! The row of searches: what was searched for on a day, what it found, and whether anybody opened any of it. Beside it
 //! what is remembered of each search for a while, so that it and its clicks count once.
 
-use crate::engine::encoding::stored;
+use crate::engine::encoding::encode_struct;
 use crate::shop::row::{Row, View, json_key};
 use crate::views::revenue::Period;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -125,7 +125,7 @@ impl SearchSession {
 /// What is remembered of a search from now on; none once it is forgotten.
 pub type SearchMemoChange = (SmolStr, Option<Arc<SearchSession>>);
 
-stored! {
+encode_struct! {
     Searches { key, sums }
     SearchKey { day, query }
     SearchSums { searches, without_results, clicks, searches_with_click }

@@ -196,7 +196,7 @@ impl ExportHandle {
         }
         state.asks.push_back((ask, reply));
         drop(state);
-        self.shared.signal.ring();
+        self.shared.signal.notify();
         answer.recv_timeout(ANSWER_MAX).map_err(|_| "it gives no answer: the node starts or stops".to_owned())?
     }
 }

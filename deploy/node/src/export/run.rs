@@ -68,7 +68,7 @@ pub fn run(exporting: &ExportHandle, parts: &Parts, tables: &Tables) {
             };
             reply_with(&reply, said);
         }
-        signal.pause(Duration::from_millis(retry));
+        signal.sleep(Duration::from_millis(retry));
         retry = (retry * 2).min(longest);
     }
 }

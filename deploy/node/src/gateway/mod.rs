@@ -119,7 +119,7 @@ impl GatewayState {
             let ids: Vec<SmolStr> = answers.iter().map(|answer| answer.key.clone()).collect();
             match self.publish(log, answers) {
                 Ok(()) => {
-                    self.desk().answered(&ids);
+                    self.desk().settled(&ids);
                     retry_ms = self.config.retry_ms_min;
                 }
                 Err(error) => {
@@ -250,7 +250,7 @@ impl PendingPayments {
         self.queue.first().map(|(due_ms, _)| *due_ms)
     }
 
-    fn answered(&mut self, ids: &[SmolStr]) {
+    fn settled(&mut self, ids: &[SmolStr]) {
         for id in ids {
             self.forget(id);
         }

@@ -151,7 +151,7 @@ fn what_is_answered_or_no_longer_asked_for_is_forgotten() {
     let mut desk = PendingPayments::new(Epoch(0), 5_000);
     let asked = shop.epoch(&[sandbox("a", None), sandbox("b", None), sandbox("c", Some("slow"))]);
     desk.apply(&asked, 0);
-    desk.answered(&["a".into()]);
+    desk.settled(&["a".into()]);
     let cancel = CancelOrder { order_id: "c".into(), reason: None, occurred_at: None };
     assert!(!desk.apply(&shop.epoch(&[Command::CancelOrder(cancel)]), 1));
     assert_eq!(due(&desk, u64::MAX), ["b"]);

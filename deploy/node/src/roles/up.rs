@@ -61,7 +61,7 @@ pub fn run(UpArgs { flags, demo: with_demo, insecure }: UpArgs, demo: Demo) -> R
     config.refuse_open_listen(insecure)?;
     let environment = config::environment();
     if config.kafka().is_some() {
-        malloc_workaround::ensure(&environment)?;
+        malloc_workaround::reexec_with_zeroed_malloc(&environment)?;
     }
     let logging = telemetry::start(&config.telemetry)?;
     let manager = ServiceManager::of(&environment);

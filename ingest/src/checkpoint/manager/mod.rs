@@ -63,7 +63,7 @@ impl CheckpointManager {
 
     /// Takes one now; the last one again if nothing was decided since. [`Keeper::tidy`] belongs after it.
     pub fn take(&mut self) -> Result<Manifest, Error> {
-        let held = self.parts.holder.hold().ok_or_else(|| Error::Unavailable("nothing is decided yet".to_owned()))?;
+        let held = self.parts.holder.pin().ok_or_else(|| Error::Unavailable("nothing is decided yet".to_owned()))?;
         let epoch = held.epoch();
         if let Some(last) = self.parts.last.as_ref().filter(|last| last.epoch >= epoch) {
             return Ok(last.clone());

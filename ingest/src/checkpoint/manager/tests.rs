@@ -9,7 +9,7 @@ use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::{Cut, Epochs};
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Topic, TopicPartition};
-use dataflows::engine::snapshot::Table;
+use dataflows::engine::snapshot::SnapshotTable;
 use dataflows::ports::{SnapshotExpired, StateReader};
 use smol_str::SmolStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 struct Empty(Arc<AtomicU64>, ViewDigests);
 
 impl StateSource for Empty {
-    fn hold(&self) -> Option<Box<dyn StateReader>> {
+    fn pin(&self) -> Option<Box<dyn StateReader>> {
         Some(Box::new(self.clone()))
     }
 }
@@ -35,7 +35,7 @@ impl StateReader for Empty {
 
     fn rows(
         &self,
-        _: Table,
+        _: SnapshotTable,
         _: Option<&SmolStr>,
         _: usize,
         _: usize,

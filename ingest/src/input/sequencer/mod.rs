@@ -180,7 +180,7 @@ fn run(mut closer: EpochSequencer, report: &Report, signal: &Signal) {
                 }
                 match due {
                     Due::Now => {}
-                    Due::Pause(wait) => signal.pause(wait),
+                    Due::Pause(wait) => signal.sleep(wait),
                     Due::Idle(wait) => drop(signal.wait(wait)),
                 }
             }
@@ -191,7 +191,7 @@ fn run(mut closer: EpochSequencer, report: &Report, signal: &Signal) {
                 if !std::mem::replace(&mut is_stalled, true) {
                     (report.stalled)(Some(error.to_string()));
                 }
-                signal.pause(retry);
+                signal.sleep(retry);
                 retry = (retry * 2).min(longest);
             }
         }
@@ -341,7 +341,7 @@ impl EpochSequencer {
         let (place, signal) = (Arc::clone(&landed), self.signal.clone());
         let done = Box::new(move |result| {
             *lock(&place) = Some(result);
-            signal.ring();
+            signal.notify();
         });
         self.appended = Some(AppendedRecord { epoch: record.epoch, before, landed, since: Instant::now() });
         let record = Record { key: None, value: Some(Bytes::from(value)), headers: Vec::new(), timestamp_ms };

@@ -308,7 +308,7 @@ impl LogSource {
         }
         if is_behind && !std::mem::replace(&mut self.is_told, true) {
             // Live, records are here before their epoch; in a replay they are told apart from those of much later ones.
-            self.reader.want(&ends(&self.parts));
+            self.reader.prioritize_before(&ends(&self.parts));
         }
         let (records_max, bytes_max) = (self.config.read_records_max, self.config.read_bytes_max);
         let mut records = std::mem::take(&mut self.records);

@@ -74,12 +74,12 @@ impl CompactedPrefix {
     }
 
     /// What the front is to say of it.
-    pub fn said(&self) -> PrefixRef {
+    pub fn reference(&self) -> PrefixRef {
         PrefixRef { format: FORMAT, bytes: self.bytes, removals: self.removals.clone() }
     }
 
     /// Opens the one that the front speaks of.
-    pub fn said_by(
+    pub fn open_referenced(
         front: &IndexEntry,
         PrefixRef { format, bytes, removals }: PrefixRef,
         storage: &dyn Storage,

@@ -149,7 +149,7 @@ const FETCH_BYTES_MAX: usize = 1 << 20;
 
 /// The settings of a consumer that reads from given places, in a thread of its own.
 pub fn reader(config: &KafkaConfig, partitions: usize) -> Result<ClientConfig, Error> {
-    let mut client = asker(config)?;
+    let mut client = metadata_consumer(config)?;
     // Needed for an assignment; no group is ever joined, no offset committed.
     client.set("group.id", "tradewind");
     client.set("enable.auto.commit", "false");
@@ -173,7 +173,7 @@ pub fn reader(config: &KafkaConfig, partitions: usize) -> Result<ClientConfig, E
 }
 
 /// The settings of a client that asks for places: its ends are last stable offsets.
-pub fn asker(config: &KafkaConfig) -> Result<ClientConfig, Error> {
+pub fn metadata_consumer(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = base(config)?;
     client.set("isolation.level", "read_committed");
     Ok(client)

@@ -122,7 +122,7 @@ fn watch(shared: &KafkaShared, stop: &Signal) {
             }
             last = Some(ends);
         }
-        stop.pause(Duration::from_millis(shared.config.watch_ms));
+        stop.sleep(Duration::from_millis(shared.config.watch_ms));
     }
 }
 

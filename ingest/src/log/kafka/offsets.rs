@@ -44,14 +44,14 @@ pub struct OffsetClient {
 impl OffsetClient {
     /// Who asks these brokers.
     pub fn open(config: &KafkaConfig, names: Names) -> Result<OffsetClient, Error> {
-        let consumer = client::create(&client::asker(config)?)?;
+        let consumer = client::create(&client::metadata_consumer(config)?)?;
         Ok(OffsetClient { consumer, names, longest: Duration::from_millis(config.answer_ms_max) })
     }
 
     /// The first offset of each partition that can still be read.
     pub fn starts(&self, partitions: impl Iterator<Item = TopicPartition>) -> Result<Cut, Error> {
         let mut starts = Cut::default();
-        self.ask(partitions, Offset::Beginning, &mut starts)?;
+        self.list_offsets(partitions, Offset::Beginning, &mut starts)?;
         Ok(starts)
     }
 
@@ -60,13 +60,13 @@ impl OffsetClient {
         let mut ends = Cut::default();
         for topic in downstream_first(partitions) {
             let of_topic = (0..partitions.count(topic)).map(|partition| TopicPartition::new(topic, partition));
-            self.ask(of_topic, Offset::End, &mut ends)?;
+            self.list_offsets(of_topic, Offset::End, &mut ends)?;
         }
         Ok(ends)
     }
 
     /// One question to each broker, whose answers go into `places`.
-    fn ask(
+    fn list_offsets(
         &self,
         partitions: impl Iterator<Item = TopicPartition>,
         which: Offset,

@@ -181,7 +181,7 @@ impl LogReader for KafkaReader {
         lock(&self.queue.ahead).waker = Some(waker);
     }
 
-    fn want(&mut self, first: &Cut) {
+    fn prioritize_before(&mut self, first: &Cut) {
         let wanted = self.positions.keys().map(|at| first.get(*at).unwrap_or(0)).collect();
         lock(&self.queue.ahead).wanted = wanted;
         self.queue.moved.notify_all();

@@ -11,7 +11,7 @@ use super::topics::as_i64;
 use crate::log::Record;
 use bytes::Bytes;
 use dataflows::contract::topic::{Origin, TopicPartition};
-use dataflows::engine::budget::Reservation;
+use dataflows::engine::budget::BytesReservation;
 use dataflows::ports::AppendError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
@@ -102,7 +102,7 @@ fn place(
 }
 
 /// What a request has of the budgets of memory and of bytes under way, until it is appended.
-type RequestReservations = (Memory, Reservation);
+type RequestReservations = (Memory, BytesReservation);
 
 /// Reads all batches within what the request may take and what all requests may take together. What is most likely
 /// enough is tried first, so that many small requests are read at once.

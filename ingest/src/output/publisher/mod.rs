@@ -192,7 +192,7 @@ impl Sink for Outbox {
         }
         state.waiting.push_back((Arc::clone(changes), bytes));
         state.bytes += bytes;
-        signal.ring();
+        signal.notify();
     }
 }
 
@@ -312,7 +312,7 @@ impl OutputPublisher {
         let signal = shared.signal.clone();
         let done = Box::new(move |result| {
             *lock(&landed) = Some(result);
-            signal.ring();
+            signal.notify();
         });
         self.log.append(records, done);
         Ok(Due::Now)
@@ -413,13 +413,13 @@ fn run(mut publisher: OutputPublisher) {
                 }
                 match due {
                     Due::Now => {}
-                    Due::Pause(wait) => signal.pause(wait),
+                    Due::Pause(wait) => signal.sleep(wait),
                     Due::Idle(wait) => drop(signal.wait(wait)),
                 }
             }
             Err(error) => {
                 outbox.stall(&error);
-                signal.pause(retry);
+                signal.sleep(retry);
                 retry = (retry * 2).min(longest);
             }
         }

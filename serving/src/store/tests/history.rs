@@ -86,11 +86,11 @@ fn bytes_bound_the_window() {
         assert_eq!(undo_bytes, 4 * row_bytes);
     }
     // Then the last two can be undone and no more.
-    assert_eq!((store.clock.floor(), store.clock.latest()), (Some(8), Some(10)));
+    assert_eq!((store.clock.oldest_readable(), store.clock.latest()), (Some(8), Some(10)));
     // When one epoch alone is beyond the bound.
     store.epoch(11, (0..10).map(|key| put(key, 11)).chain([put(11, 11)]).collect());
     // Then it is still readable itself, and alone.
-    assert_eq!((store.clock.floor(), store.clock.latest()), (Some(11), Some(11)));
+    assert_eq!((store.clock.oldest_readable(), store.clock.latest()), (Some(11), Some(11)));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn age_bounds_the_window_and_what_pins_hold() {
             store.now_ms = epoch * 1_000;
             store.epoch(epoch, vec![put(epoch % 7, epoch)]);
         }
-        store.clock.floor()
+        store.clock.oldest_readable()
     };
     assert_eq!(run_to(5), Some(1));
     assert_eq!(run_to(20), Some(10));
@@ -122,7 +122,7 @@ fn age_bounds_the_window_and_what_pins_hold() {
     };
     // Then it reads on outside the window, where nobody else gets in,
     run_to(50);
-    assert_eq!(clock.floor(), Some(40));
+    assert_eq!(clock.oldest_readable(), Some(40));
     assert_eq!(clock.pin(20, 50_000).map(|pin| pin.epoch()), Err(NotReadable::Forgotten { floor: 40 }));
     assert_eq!(clock.info(20), Err(NotReadable::Forgotten { floor: 40 }));
     assert_eq!(clock.info(45), Ok(Arc::new(450)));
@@ -172,19 +172,19 @@ fn nothing_is_kept_while_nobody_can_ask() {
     // When the last is published.
     store.publish(50, 0);
     // Then it alone is readable, and history begins after it.
-    assert_eq!((store.clock.floor(), store.rows.stats().undo_entries), (Some(50), 0));
+    assert_eq!((store.clock.oldest_readable(), store.rows.stats().undo_entries), (Some(50), 0));
     let pin = store.clock.pin_latest(0).expect("an epoch is published");
     store.epoch(51, vec![cut(3)]);
     assert_eq!(store.rows.stats().undo_entries, 1);
     assert_eq!(store.rows.get(&3, 50).map(|row| row.value), Some(50));
     assert_eq!(store.rows.get(&3, 51), None);
     // When the store is emptied for another replay.
-    store.clock.forget();
+    store.clock.expire_all();
     // Then no reader is left in the dark, and the old history goes.
-    assert!(!pin.is_valid() && store.clock.pin_latest(0).is_none() && store.clock.floor().is_none());
+    assert!(!pin.is_valid() && store.clock.pin_latest(0).is_none() && store.clock.oldest_readable().is_none());
     assert_eq!(store.apply(52, vec![put(3, 52)], Vec::new()), 0);
     store.publish(52, 0);
-    assert_eq!((store.clock.floor(), store.rows.stats().undo_entries), (Some(52), 0));
+    assert_eq!((store.clock.oldest_readable(), store.rows.stats().undo_entries), (Some(52), 0));
     store.rows.check();
 }
 

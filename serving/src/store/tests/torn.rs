@@ -56,7 +56,7 @@ fn write(random: &mut Random, store: &TestStore) {
 
 /// Reads one epoch in several ways and compares them with each other.
 fn read(random: &mut Random, store: &TestStore) {
-    let pin = match (store.clock.floor(), store.clock.latest()) {
+    let pin = match (store.clock.oldest_readable(), store.clock.latest()) {
         (Some(floor), Some(latest)) if random.below(2) == 0 => {
             // The floor may have moved on since.
             store.clock.pin(floor + random.below(latest - floor + 1), 0).ok()

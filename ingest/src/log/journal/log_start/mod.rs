@@ -92,7 +92,7 @@ pub fn place(
         let slot = layout.slot(at).ok_or_else(|| damaged(storage, format!("there is no partition {at}")))?;
         begin.ends[slot] = offset;
     }
-    let base = base.map(|said| CompactedPrefix::said_by(&begin, said, storage, layout, config)).transpose()?;
+    let base = base.map(|said| CompactedPrefix::open_referenced(&begin, said, storage, layout, config)).transpose()?;
     Ok((begin, base.map(Arc::new)))
 }
 
@@ -104,7 +104,7 @@ fn write(
 ) -> Result<(), Error> {
     let format = if base.is_some() { FORMAT_WITH_BASE } else { FORMAT };
     let offsets = layout.cut(&begin.ends);
-    let front = LogStart { format, position: begin.position, offsets, base: base.map(CompactedPrefix::said) };
+    let front = LogStart { format, position: begin.position, offsets, base: base.map(CompactedPrefix::reference) };
     let encode = || {
         let front = serde_json::value::to_raw_value(&front)?;
         let crc32c = crc32c::crc32c(front.get().as_bytes());
@@ -121,7 +121,7 @@ pub fn delete_before(shared: &Arc<JournalShared>, floor: &Cut, compaction: &Comp
     // Held to the end, so that there is one at a time.
     let leftovers = &mut *lock(&shared.leftovers);
     if let Some(begin) = next_front(shared, floor)? {
-        settle(shared, leftovers)?;
+        resolve_uncertain(shared, leftovers)?;
         // One of them may have the name of the base that is to be.
         leftovers.delete(&*shared.storage)?;
         let base = base(shared, leftovers, &begin, compaction)?;
@@ -142,7 +142,7 @@ pub fn delete_before(shared: &Arc<JournalShared>, floor: &Cut, compaction: &Comp
 }
 
 /// After a front that may be durable or not, makes the one durable that is known to be right.
-fn settle(shared: &JournalShared, leftovers: &mut ObsoleteFiles) -> Result<(), Error> {
+fn resolve_uncertain(shared: &JournalShared, leftovers: &mut ObsoleteFiles) -> Result<(), Error> {
     if leftovers.in_doubt.is_some() {
         let (begin, base) = {
             let state = lock(&shared.state);

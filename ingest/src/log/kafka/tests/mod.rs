@@ -221,7 +221,7 @@ fn what_is_wanted_comes_first_and_then_the_rest() {
     append(&log, records).unwrap();
     let (mut wanted, mut reader) = (Cut::default(), log.reader(&beginning(&log)).unwrap());
     places.iter().zip([50, 0, 900]).for_each(|(at, next)| wanted.set(*at, next));
-    reader.want(&wanted);
+    reader.prioritize_before(&wanted);
     let found = read_to(&mut *reader, &log.ends().unwrap());
     // The reader may have looked at its partitions before it was told.
     let first = &found[found.len().min(3 * reader::AT_ONCE)..];
