@@ -3,10 +3,11 @@
 
 use crate::rule_s::{sealed, workload};
 use crate::support::{Way, for_each_seed, run, run_from, seeds};
-use dataflows::contract::changes::{Change, Changes, Shard, ViewChanges, ViewDigests};
+use dataflows::contract::changes::{Change, Changes, Shard, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord, Epochs};
 use dataflows::engine::encoding::Encoding;
 use dataflows::engine::snapshot::{SnapshotTable, assemble, load};
+use dataflows::for_each_row;
 use dataflows::ports::{SnapshotExpired, StateReader};
 use dataflows::shop::row::Row;
 use dataflows::views::invariants::Residual;
@@ -27,28 +28,19 @@ pub struct StoredTables {
 
 impl StoredTables {
     pub fn apply(&mut self, changes: &Changes) {
-        let ViewChanges {
-            products,
-            stock,
-            orders,
-            payments: _,
-            credits,
-            adjustments,
-            operations,
-            policy,
-            revenue,
-            searches,
-            invariants: _,
-        } = &*changes.rows;
-        self.put(SnapshotTable::Products, products);
-        self.put(SnapshotTable::Stock, stock);
-        self.put(SnapshotTable::Orders, orders);
-        self.put(SnapshotTable::Credits, credits);
-        self.put(SnapshotTable::Adjustments, adjustments);
-        self.put(SnapshotTable::Operations, operations);
-        self.put(SnapshotTable::Policy, policy);
-        self.put(SnapshotTable::Revenue, revenue);
-        self.put(SnapshotTable::Searches, searches);
+        macro_rules! put {
+            // State is below.
+            (state $field:ident $variant:ident) => {};
+            ($kind:ident $field:ident $variant:ident) => {
+                self.put(SnapshotTable::$variant, &changes.rows.$field);
+            };
+        }
+        macro_rules! tables {
+            ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+                $(put!($kind $field $variant);)*
+            };
+        }
+        for_each_row!(kept tables);
         for (search_id, memo) in &changes.search_memory {
             self.set(SnapshotTable::SearchMemory, search_id.clone(), memo.as_deref());
         }

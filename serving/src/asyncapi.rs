@@ -2,9 +2,10 @@
 //! those of the OpenAPI document; a test holds the others against every golden record.
 
 use crate::openapi;
+use crate::shop::schema;
 use dataflows::contract::topic::Topic;
 use dataflows::shop::command::CommandType;
-use dataflows::shop::row::View;
+
 use dataflows::shop::searches::observation::ObservationType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ fn channel(topic: Topic, about: &str, events: &EventProperties) -> Value {
             let of_topic = events.get(topic.name()).into_iter().flatten();
             of_topic.map(|(name, own)| (name.clone(), event(name, own))).collect()
         }
-        Topic::View(view) => one("row", traited("row", reference(row(view)))),
+        Topic::View(view) => one("row", traited("row", reference(schema(view)))),
         Topic::Progress => one("progress", traited("row", reference("ViewProgress"))),
         Topic::Epochs => one("epoch", json!({ "payload": reference("EpochRecord") })),
         Topic::DeadLetters => one("letter", dead_letter()),
@@ -135,23 +136,6 @@ fn event(name: &str, own: &Map<String, Value>) -> Value {
     }
     let required: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     named("event", name, json!({ "type": "object", "required": required, "properties": properties }))
-}
-
-/// What a row of a view looks like.
-const fn row(view: View) -> &'static str {
-    match view {
-        View::Adjustments => "Adjustment",
-        View::Credits => "Credit",
-        View::Invariants => "InvariantRow",
-        View::Operations => "Operation",
-        View::Orders => "Order",
-        View::Payments => "PaymentRow",
-        View::Policy => "Policy",
-        View::Products => "ProductRow",
-        View::Revenue => "RevenueRow",
-        View::Searches => "SearchesRow",
-        View::Stock => "Stock",
-    }
 }
 
 fn headers(properties: &Value, required: &[&str]) -> Value {

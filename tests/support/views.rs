@@ -1,6 +1,7 @@
 //! The views as an outsider keeps them: rows by key, from the changes of each epoch.
 
-use dataflows::contract::changes::{Change, Changes, ViewChanges, row_hash};
+use dataflows::contract::changes::{Change, Changes, row_hash};
+use dataflows::for_each_row;
 use dataflows::shop::row::{Row, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,30 +13,12 @@ pub struct Views(pub BTreeMap<View, BTreeMap<String, Vec<u8>>>);
 impl Views {
     /// Applies an epoch; every change must fit what is there.
     pub fn apply(&mut self, changes: &Changes) {
-        let ViewChanges {
-            products,
-            stock,
-            orders,
-            payments,
-            credits,
-            adjustments,
-            operations,
-            policy,
-            revenue,
-            searches,
-            invariants,
-        } = &*changes.rows;
-        self.put(products);
-        self.put(stock);
-        self.put(orders);
-        self.put(payments);
-        self.put(credits);
-        self.put(adjustments);
-        self.put(operations);
-        self.put(policy);
-        self.put(revenue);
-        self.put(searches);
-        self.put(invariants);
+        macro_rules! views {
+            ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+                $(self.put(&changes.rows.$field);)*
+            };
+        }
+        for_each_row!(views views);
     }
 
     fn put<R: Row>(&mut self, changes: &[Change<R>]) {

@@ -3,19 +3,10 @@
 use crate::contract::epoch::{Epoch, EpochRecord};
 use crate::contract::event::Event;
 use crate::contract::input::DeadLetter;
-use crate::shop::adjustments::Adjustment;
-use crate::shop::catalogue::Product;
-use crate::shop::credits::Credit;
 use crate::shop::dead_letters::LetterQuota;
-use crate::shop::operations::Operation;
-use crate::shop::orders::Order;
-use crate::shop::payments::PaymentRow;
-use crate::shop::policy::Policy;
 use crate::shop::row::{Row, View};
-use crate::shop::stock::Stock;
-use crate::views::invariants::{Invariant, Residual};
-use crate::views::revenue::Revenue;
-use crate::views::searches::{SearchMemoChange, Searches};
+use crate::views::invariants::Residual;
+use crate::views::searches::SearchMemoChange;
 use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -162,7 +153,7 @@ pub fn digest_text(digest: u128) -> String {
 }
 
 macro_rules! changes {
-    ($($field:ident $variant:ident $row:ident,)*) => {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
         /// The changed rows of every view, by key.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct ViewChanges {
@@ -222,19 +213,7 @@ macro_rules! changes {
     };
 }
 
-changes! {
-    products Products Product,
-    stock Stock Stock,
-    orders Orders Order,
-    payments Payments PaymentRow,
-    credits Credits Credit,
-    adjustments Adjustments Adjustment,
-    operations Operations Operation,
-    policy Policy Policy,
-    revenue Revenue Revenue,
-    searches Searches Searches,
-    invariants Invariants Invariant,
-}
+crate::for_each_row!(views changes);
 
 /// A worker's part of an epoch.
 #[derive(Debug, Default, PartialEq)]

@@ -4,36 +4,28 @@
 use crate::contract::changes::{Change, Changes, Shard, ViewChange, ViewDigests};
 use crate::contract::epoch::EpochRecord;
 use crate::engine::encoding::{DecodeError, Encoding, Reader};
-use crate::shop::adjustments::Adjustment;
-use crate::shop::catalogue::Product;
-use crate::shop::credits::Credit;
 use crate::shop::dead_letters::LetterCount;
-use crate::shop::operations::Operation;
-use crate::shop::orders::Order;
 use crate::shop::payments::PaymentRow;
-use crate::shop::policy::Policy;
-use crate::shop::stock::Stock;
 use crate::views::invariants;
 use crate::views::invariants::{Invariant, Residual};
-use crate::views::revenue::Revenue;
-use crate::views::searches::{SearchSession, Searches};
+use crate::views::searches::SearchSession;
 use std::sync::Arc;
 
 macro_rules! tables {
-    ($($table:ident $name:literal,)*) => {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
         /// What is kept.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum SnapshotTable {
-            $(#[doc = concat!("`", $name, "`")] $table,)*
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl SnapshotTable {
             /// Everything that is kept.
-            pub const ALL: &[SnapshotTable] = &[$(SnapshotTable::$table,)*];
+            pub const ALL: &[SnapshotTable] = &[$(SnapshotTable::$variant,)*];
 
             /// Its name.
             pub const fn name(self) -> &'static str {
-                match self { $(SnapshotTable::$table => $name,)* }
+                match self { $(SnapshotTable::$variant => $name,)* }
             }
 
             /// The table of that name.
@@ -41,53 +33,66 @@ macro_rules! tables {
                 SnapshotTable::ALL.iter().copied().find(|table| table.name() == name)
             }
         }
+
+        /// Reads rows of a table, one after another, and adds them to a shard.
+        pub fn load(table: SnapshotTable, bytes: &[u8], shard: &mut Shard) -> Result<(), DecodeError> {
+            let mut from = Reader(bytes);
+            while !from.0.is_empty() {
+                match table {
+                    $(SnapshotTable::$variant => {
+                        let row = <$row>::load(&mut from)?;
+                        restore!($kind $variant row shard);
+                    })*
+                }
+            }
+            Ok(())
+        }
     };
 }
 
-tables! {
-    Adjustments "adjustments",
-    Credits "credits",
-    Imbalances "imbalances",
-    LetterCounts "letter_counts",
-    Operations "operations",
-    Orders "orders",
-    Policy "policy",
-    Products "products",
-    Revenue "revenue",
-    SearchMemory "search_memory",
-    Searches "searches",
-    Stock "stock",
+/// Adds a row to a shard: state as it is, any other as one that was not there before.
+macro_rules! restore {
+    (state $variant:ident $row:ident $shard:ident) => {
+        $row.restore($shard)
+    };
+    ($kind:ident $variant:ident $row:ident $shard:ident) => {
+        restore_row($shard, ViewChange::$variant(insertion(Arc::new($row))))
+    };
 }
 
-/// Reads rows of a table, one after another, and adds them to a shard.
-pub fn load(table: SnapshotTable, bytes: &[u8], shard: &mut Shard) -> Result<(), DecodeError> {
-    let mut from = Reader(bytes);
-    while !from.0.is_empty() {
-        match table {
-            SnapshotTable::Adjustments => shard.push(ViewChange::Adjustments(row::<Adjustment>(&mut from)?)),
-            SnapshotTable::Credits => shard.push(ViewChange::Credits(row::<Credit>(&mut from)?)),
-            SnapshotTable::Imbalances => shard.imbalances.push(Residual::load(&mut from)?),
-            SnapshotTable::LetterCounts => shard.quota.counts.push(LetterCount::load(&mut from)?),
-            SnapshotTable::Operations => shard.push(ViewChange::Operations(row::<Operation>(&mut from)?)),
-            SnapshotTable::Orders => {
-                let order = row::<Order>(&mut from)?;
-                if let Some(payment) = order.after.as_deref().and_then(PaymentRow::of) {
-                    shard.push(ViewChange::Payments(insertion(payment.into())));
-                }
-                shard.push(ViewChange::Orders(order));
-            }
-            SnapshotTable::Policy => shard.push(ViewChange::Policy(row::<Policy>(&mut from)?)),
-            SnapshotTable::Products => shard.push(ViewChange::Products(row::<Product>(&mut from)?)),
-            SnapshotTable::Revenue => shard.push(ViewChange::Revenue(row::<Revenue>(&mut from)?)),
-            SnapshotTable::SearchMemory => {
-                let memo = SearchSession::load(&mut from)?;
-                shard.search_memory.push((memo.search_id.clone(), Some(Arc::new(memo))));
-            }
-            SnapshotTable::Searches => shard.push(ViewChange::Searches(row::<Searches>(&mut from)?)),
-            SnapshotTable::Stock => shard.push(ViewChange::Stock(row::<Stock>(&mut from)?)),
-        }
+crate::for_each_row!(kept tables);
+
+/// State that a view remembers.
+trait State {
+    fn restore(self, shard: &mut Shard);
+}
+
+impl State for Residual {
+    fn restore(self, shard: &mut Shard) {
+        shard.imbalances.push(self);
     }
-    Ok(())
+}
+
+impl State for LetterCount {
+    fn restore(self, shard: &mut Shard) {
+        shard.quota.counts.push(self);
+    }
+}
+
+impl State for SearchSession {
+    fn restore(self, shard: &mut Shard) {
+        shard.search_memory.push((self.search_id.clone(), Some(Arc::new(self))));
+    }
+}
+
+/// With what follows from the row alone.
+fn restore_row(shard: &mut Shard, change: ViewChange) {
+    if let ViewChange::Orders(order) = &change
+        && let Some(payment) = order.after.as_deref().and_then(PaymentRow::of)
+    {
+        shard.push(ViewChange::Payments(insertion(payment.into())));
+    }
+    shard.push(change);
 }
 
 /// Puts the shards of a state together. The record names the next offset of every partition.
@@ -99,10 +104,6 @@ pub fn assemble(record: EpochRecord, mut shards: Vec<Shard>) -> Changes {
     }
     shards.push(derived);
     Changes::of(Arc::new(record), shards, ViewDigests::default())
-}
-
-fn row<R: Encoding>(from: &mut Reader<'_>) -> Result<Change<R>, DecodeError> {
-    R::load(from).map(|row| insertion(Arc::new(row)))
 }
 
 const fn insertion<R>(row: Arc<R>) -> Change<R> {

@@ -240,34 +240,17 @@ fn changes<R: Footprint>(all: &[Change<R>]) -> usize {
     list(all, |change| change.after.as_deref().or(change.before.as_deref()).map_or(0, Footprint::bytes))
 }
 
-impl Footprint for ViewChanges {
-    fn heap_bytes(&self) -> usize {
-        let ViewChanges {
-            products,
-            stock,
-            orders,
-            payments,
-            credits,
-            adjustments,
-            operations,
-            policy,
-            revenue,
-            searches,
-            invariants,
-        } = self;
-        changes(products)
-            + changes(stock)
-            + changes(orders)
-            + changes(payments)
-            + changes(credits)
-            + changes(adjustments)
-            + changes(operations)
-            + changes(policy)
-            + changes(revenue)
-            + changes(searches)
-            + changes(invariants)
-    }
+macro_rules! view_changes {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        impl Footprint for ViewChanges {
+            fn heap_bytes(&self) -> usize {
+                0 $(+ changes(&self.$field))*
+            }
+        }
+    };
 }
+
+crate::for_each_row!(views view_changes);
 
 /// What leaves the core beside rows.
 fn beside(events: &[Arc<Event>], letters: &[DeadLetter], imbalances: &[Residual], memos: usize) -> usize {

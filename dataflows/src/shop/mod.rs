@@ -1,5 +1,5 @@
 //! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common
-//! stands beside them.
+//! stands beside them. The list of all rows is [`for_each_row!`](crate::for_each_row).
 
 pub mod adjustments;
 mod cached_hash;
@@ -26,3 +26,59 @@ pub mod validation;
 
 pub use cached_hash::CachedHash;
 pub use context::Context;
+
+/// The list of all rows: `for_each_row!(views each)` calls `each!` with one entry a row, `field Variant: Row, "name", kind;`,
+/// in the order of their names. The kind says where a row comes from and whether a checkpoint keeps it:
+///
+/// | kind | what | in a checkpoint |
+/// |---|---|---|
+/// | `table` | the decider keeps it and reads it | yes |
+/// | `history` | it counts what happened | yes |
+/// | `rows` | it follows from rows that are there now | no |
+/// | `state` | what a view remembers; nobody outside sees it | yes |
+///
+/// The first argument chooses: `views` are those that outsiders see, `kept` those in a checkpoint, `tables` the decider's.
+#[macro_export]
+macro_rules! for_each_row {
+    ($which:ident $each:ident) => {
+        $crate::for_each_row! { @ $which $each []
+            adjustments Adjustments: $crate::shop::adjustments::Adjustment, "adjustments", table;
+            credits Credits: $crate::shop::credits::Credit, "credits", table;
+            imbalances Imbalances: $crate::views::invariants::Residual, "imbalances", state;
+            invariants Invariants: $crate::views::invariants::Invariant, "invariants", rows;
+            letter_counts LetterCounts: $crate::shop::dead_letters::LetterCount, "letter_counts", state;
+            operations Operations: $crate::shop::operations::Operation, "operations", table;
+            orders Orders: $crate::shop::orders::Order, "orders", table;
+            payments Payments: $crate::shop::payments::PaymentRow, "payments", rows;
+            policy Policy: $crate::shop::policy::Policy, "policy", table;
+            products Products: $crate::shop::catalogue::Product, "products", table;
+            revenue Revenue: $crate::views::revenue::Revenue, "revenue", history;
+            search_memory SearchMemory: $crate::views::searches::SearchSession, "search_memory", state;
+            searches Searches: $crate::views::searches::Searches, "searches", history;
+            stock Stock: $crate::shop::stock::Stock, "stock", table;
+        }
+    };
+    // What is left once every entry was looked at.
+    (@ $which:ident $each:ident [$($chosen:tt)*]) => { $each! { $($chosen)* } };
+    // Entries that are not chosen.
+    (@ views $each:ident $chosen:tt $field:ident $variant:ident: $row:ty, $name:literal, state; $($rest:tt)*) => {
+        $crate::for_each_row! { @ views $each $chosen $($rest)* }
+    };
+    (@ kept $each:ident $chosen:tt $field:ident $variant:ident: $row:ty, $name:literal, rows; $($rest:tt)*) => {
+        $crate::for_each_row! { @ kept $each $chosen $($rest)* }
+    };
+    (@ tables $each:ident $chosen:tt $field:ident $variant:ident: $row:ty, $name:literal, rows; $($rest:tt)*) => {
+        $crate::for_each_row! { @ tables $each $chosen $($rest)* }
+    };
+    (@ tables $each:ident $chosen:tt $field:ident $variant:ident: $row:ty, $name:literal, history; $($rest:tt)*) => {
+        $crate::for_each_row! { @ tables $each $chosen $($rest)* }
+    };
+    (@ tables $each:ident $chosen:tt $field:ident $variant:ident: $row:ty, $name:literal, state; $($rest:tt)*) => {
+        $crate::for_each_row! { @ tables $each $chosen $($rest)* }
+    };
+    // All others are.
+    (@ $which:ident $each:ident [$($chosen:tt)*]
+        $field:ident $variant:ident: $row:ty, $name:literal, $kind:ident; $($rest:tt)*) => {
+        $crate::for_each_row! { @ $which $each [$($chosen)* $field $variant: $row, $name, $kind;] $($rest)* }
+    };
+}

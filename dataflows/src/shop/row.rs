@@ -39,7 +39,7 @@ pub trait TableRow: Row {
 }
 
 macro_rules! views {
-    ($($variant:ident $name:literal,)*) => {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
         /// The views, in the order of their names.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -64,19 +64,7 @@ macro_rules! views {
     };
 }
 
-views! {
-    Adjustments "adjustments",
-    Credits "credits",
-    Invariants "invariants",
-    Operations "operations",
-    Orders "orders",
-    Payments "payments",
-    Policy "policy",
-    Products "products",
-    Revenue "revenue",
-    Searches "searches",
-    Stock "stock",
-}
+crate::for_each_row!(views views);
 
 impl View {
     /// The view of that name.

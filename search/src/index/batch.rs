@@ -1,7 +1,7 @@
 //! Changes on their way to the index: epochs put together, so that the engine never waits for the index and memory is
 //! bounded by the catalogue. Not for applying them.
 
-use dataflows::contract::changes::{Change, Changes, ViewChanges};
+use dataflows::contract::changes::{Change, Changes};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::catalogue::Product;
 use dataflows::shop::footprint::Footprint;
@@ -33,28 +33,15 @@ impl Batch {
     fn add(&mut self, changes: &Changes) {
         let Changes { record, rows, events: _, dead_letters: _, quota: _, imbalances: _, search_memory: _, standings } =
             changes;
-        let ViewChanges {
-            products,
-            stock: _,
-            orders,
-            payments: _,
-            credits: _,
-            adjustments: _,
-            operations: _,
-            policy: _,
-            revenue: _,
-            searches: _,
-            invariants: _,
-        } = rows.as_ref();
         self.upto = record.epoch;
         self.digest = standings.digest();
-        for change in products {
+        for change in &rows.products {
             let bytes_of = |row: &Option<Arc<Product>>| row.as_deref().map_or(0, Footprint::bytes);
             self.bytes += bytes_of(&change.after);
             let older = self.products.insert(change.key_text(), change.after.clone());
             self.bytes -= older.as_ref().map_or(0, bytes_of);
         }
-        for Change { before, after } in orders {
+        for Change { before, after } in &rows.orders {
             self.count(before.as_deref(), -1);
             self.count(after.as_deref(), 1);
         }

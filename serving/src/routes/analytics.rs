@@ -154,7 +154,9 @@ pub async fn revenue(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
     let rows = page
         .reading
         .views()
-        .revenue_by_slot
+        .revenue
+        .indexes
+        .by_slot
         .range((start(&asked, after.as_ref()), Bound::Unbounded), page.reading.at());
     let mut at: Option<(Period, Currency)> = None;
     let mut sections = Sections::new();

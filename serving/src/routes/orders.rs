@@ -44,7 +44,7 @@ pub async fn list_of_customer(app: Arc<App>, call: ApiRequest) -> Result<ApiResp
             Reverse(SmolStr::new(LAST_ID)),
         )),
     };
-    let view = &page.reading.views().orders_of_customer;
+    let view = &page.reading.views().orders.indexes.by_customer;
     let rows = view.range((start, Bound::<CustomerOrder>::Unbounded), page.reading.at()).limit(page.rows_max());
     for ((of, Reverse(placed_at), Reverse(id)), order) in rows {
         if of != customer || !page.push(&format!("{}:{id}", placed_at.micros()), order.as_ref())? {

@@ -96,7 +96,7 @@ pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem
     let begin = from.unwrap_or_else(|| Grain::Day.period(Timestamp::from_micros(i64::MIN)));
     let start = Bound::Included(SearchKey { day: begin, query: SmolStr::default() });
     let mut queries = BTreeMap::<SmolStr, SearchSums>::new();
-    let rows = reading.views().searches_by_day.range((start, Bound::Unbounded), reading.at());
+    let rows = reading.views().searches.indexes.by_day.range((start, Bound::Unbounded), reading.at());
     for (seen, (key, row)) in rows.enumerate() {
         if to.is_some_and(|to| key.day >= to) {
             break;

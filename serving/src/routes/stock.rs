@@ -78,7 +78,7 @@ pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Proble
 async fn first_below(app: &App, page: &PageBuilder<'_>, below: i64) -> BTreeMap<SmolStr, Arc<Stock>> {
     let mut first = BTreeMap::new();
     let end = Bound::Excluded((below, SmolStr::default()));
-    let view = &page.reading.views().stock_by_available;
+    let view = &page.reading.views().stock.indexes.by_available;
     for (seen, ((_, sku), row)) in view.range((Bound::Unbounded, end), page.reading.at()).enumerate() {
         if page.after.as_deref().is_none_or(|after| sku.as_str() > after) {
             first.insert(sku, row);

@@ -1,11 +1,12 @@
 //! The shop held at an epoch while a checkpoint copies it. Not for the checkpoint's files.
 
-use super::{EpochInfo, ViewStore};
+use super::{EpochInfo, ViewStore, Views};
 use crate::store::{Pin, View};
 use dataflows::contract::changes::ViewDigests;
 use dataflows::contract::epoch::Epoch;
 use dataflows::engine::encoding::Encoding;
 use dataflows::engine::snapshot::SnapshotTable;
+use dataflows::for_each_row;
 use dataflows::ports::{SnapshotExpired, StateReader, StateSource};
 use smol_str::SmolStr;
 use std::ops::Bound;
@@ -42,23 +43,29 @@ impl StateReader for HeldShop {
         let most = (rows_max, bytes_max);
         let (views, at) = (self.shop.views(), self.pin.epoch());
         self.pin.renew((self.shop.0.now_ms)());
-        let read = match table {
-            SnapshotTable::Adjustments => read(&views.adjustments, after, at, most, out),
-            SnapshotTable::Credits => read(&views.credits, after, at, most, out),
-            SnapshotTable::Imbalances => read(&views.imbalances, after, at, most, out),
-            SnapshotTable::LetterCounts => read(&views.letter_counts, after, at, most, out),
-            SnapshotTable::Operations => read(&views.operations, after, at, most, out),
-            SnapshotTable::Orders => read(&views.orders, after, at, most, out),
-            SnapshotTable::Policy => read(&views.policy, after, at, most, out),
-            SnapshotTable::Products => read(&views.products, after, at, most, out),
-            SnapshotTable::Revenue => read(&views.revenue, after, at, most, out),
-            SnapshotTable::SearchMemory => read(&views.search_memory, after, at, most, out),
-            SnapshotTable::Searches => read(&views.searches, after, at, most, out),
-            SnapshotTable::Stock => read(&views.stock, after, at, most, out),
-        };
+        let read = read_table(views, table, after, at, most, out);
         if self.pin.is_valid() { Ok(read) } else { Err(SnapshotExpired(Epoch(at))) }
     }
 }
+
+macro_rules! tables {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        fn read_table(
+            views: &Views,
+            table: SnapshotTable,
+            after: Option<&SmolStr>,
+            at: u64,
+            most: (usize, usize),
+            out: &mut Vec<u8>,
+        ) -> (usize, Option<SmolStr>) {
+            match table {
+                $(SnapshotTable::$variant => read(&views.$field, after, at, most, out),)*
+            }
+        }
+    };
+}
+
+for_each_row!(kept tables);
 
 fn read<R: Encoding>(
     view: &View<SmolStr, R>,

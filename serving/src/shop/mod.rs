@@ -4,6 +4,7 @@
 mod counters;
 mod epoch_info;
 mod held;
+mod rows;
 mod snapshot;
 mod subscription;
 mod subscriptions;
@@ -13,12 +14,13 @@ mod waiters;
 
 pub use counters::Rates;
 pub use epoch_info::EpochInfo;
+pub use rows::{CustomerOrder, RevenueSlot};
 pub use snapshot::{StockOf, StoreSnapshot};
 pub use subscription::Subscription;
 pub use subscriptions::Next;
 pub use unsent::{HangUp, Share, Unsent};
 use views::InternalState;
-pub use views::{CustomerOrder, RevenueSlot, Views};
+pub use views::{Views, schema};
 
 use crate::config::Config;
 use crate::store::{EpochWindow, NotReadable, Pin, PublishedEpoch};

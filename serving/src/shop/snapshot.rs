@@ -69,7 +69,7 @@ impl<'a> StoreSnapshot<'a> {
         if let Some(row) = self.views.stock.get(sku, self.at()) {
             return Some(StockOf::Row(row));
         }
-        let product_id = self.views.products_by_sku.get(sku, self.at())?;
+        let product_id = self.views.products.indexes.id_by_sku.get(sku, self.at())?;
         let product = self.views.products.get(product_id.as_str(), self.at())?;
         Some(match product.stock_rule(sku).map(|rule| rule.inventory_policy) {
             Some(InventoryPolicy::None) => StockOf::Untracked,

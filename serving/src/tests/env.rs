@@ -12,6 +12,7 @@ use dataflows::contract::input::CommandEnvelope;
 use dataflows::contract::time::Timestamp;
 use dataflows::contract::topic::{Origin, Topic, TopicPartition};
 use dataflows::engine::budget::Budget;
+use dataflows::for_each_row;
 use dataflows::ports::product_search::ProductSearch;
 use dataflows::ports::{AppendCallback, AppendError, CommandLog, Publication, RecordType, Sink};
 use dataflows::shop::command::Command;
@@ -165,8 +166,8 @@ impl State {
     }
 
     fn push(&mut self, rows: &mut ViewChanges, change: ViewChange) {
-        macro_rules! each {
-            ($($variant:ident $field:ident,)*) => {
+        macro_rules! views {
+            ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
                 match change {
                     $(ViewChange::$variant(change) => {
                         count(&mut self.standings, &change);
@@ -175,10 +176,7 @@ impl State {
                 }
             };
         }
-        each! {
-            Products products, Stock stock, Orders orders, Payments payments, Credits credits,
-            Adjustments adjustments, Operations operations, Policy policy, Revenue revenue, Searches searches, Invariants invariants,
-        }
+        for_each_row!(views views);
     }
 }
 

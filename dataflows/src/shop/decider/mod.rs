@@ -139,18 +139,13 @@ impl Decider {
     }
 
     fn take_changes(&mut self) -> Vec<ViewChange> {
-        let tables = &mut self.tables;
-        let mut changes = Vec::new();
-        changes.extend(tables.products.take_changes().into_iter().map(ViewChange::Products));
-        changes.extend(tables.stock.take_changes().into_iter().map(ViewChange::Stock));
-        for change in tables.orders.take_changes() {
-            changes.extend(payment_change(&change).map(ViewChange::Payments));
-            changes.push(ViewChange::Orders(change));
-        }
-        changes.extend(tables.credits.take_changes().into_iter().map(ViewChange::Credits));
-        changes.extend(tables.adjustments.take_changes().into_iter().map(ViewChange::Adjustments));
-        changes.extend(tables.operations.take_changes().into_iter().map(ViewChange::Operations));
-        changes.extend(tables.policies.take_changes().into_iter().map(ViewChange::Policy));
+        let mut changes = self.tables.take_changes();
+        let payments = changes.iter().filter_map(|change| {
+            let ViewChange::Orders(change) = change else { return None };
+            payment_change(change).map(ViewChange::Payments)
+        });
+        let payments: Vec<ViewChange> = payments.collect();
+        changes.extend(payments);
         changes
     }
 }

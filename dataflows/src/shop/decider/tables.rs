@@ -3,43 +3,46 @@
 
 use super::table::Table;
 use super::writes::Writes;
-use crate::contract::changes::{Change, ViewChanges};
+use crate::contract::changes::{Change, ViewChange, ViewChanges};
 use crate::contract::input::CommandEnvelope;
 use crate::contract::time::Timestamp;
-use crate::shop::adjustments::Adjustment;
 use crate::shop::catalogue::{InventoryPolicy, Product, StockRule, Variant};
-use crate::shop::credits::Credit;
 use crate::shop::operations::Operation;
 use crate::shop::orders::Order;
 use crate::shop::policy::Policy;
-use crate::shop::stock::Stock;
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The shop.
-#[derive(Debug, Default)]
-pub struct Tables {
-    /// Products by id.
-    pub products: Table<Product>,
-    /// Stock by SKU.
-    pub stock: Table<Stock>,
-    /// Orders by id.
-    pub orders: Table<Order>,
-    /// Credits by id.
-    pub credits: Table<Credit>,
-    /// Adjustments by id.
-    pub adjustments: Table<Adjustment>,
-    /// Outcomes by command id.
-    pub operations: Table<Operation>,
-    /// The policy, if one was put.
-    pub policies: Table<Policy>,
-    owners: HashMap<SmolStr, Owner>,
-    deadlines: BTreeSet<(Timestamp, SmolStr)>,
-    /// The outcomes by the time until which they are remembered.
-    memory: BTreeMap<Timestamp, Vec<Arc<Operation>>>,
+macro_rules! tables {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        /// The shop.
+        #[derive(Debug, Default)]
+        pub struct Tables {
+            $(#[doc = concat!("The table `", $name, "`.")] pub $field: Table<$row>,)*
+            owners: HashMap<SmolStr, Owner>,
+            deadlines: BTreeSet<(Timestamp, SmolStr)>,
+            /// The outcomes by the time until which they are remembered.
+            memory: BTreeMap<Timestamp, Vec<Arc<Operation>>>,
+        }
+
+        impl Tables {
+            fn load_rows(&mut self, base: &ViewChanges) {
+                $(self.$field.load_all(&base.$field);)*
+            }
+
+            /// The rows that changed since this was asked last.
+            pub fn take_changes(&mut self) -> Vec<ViewChange> {
+                let mut changes = Vec::new();
+                $(changes.extend(self.$field.take_changes().into_iter().map(ViewChange::$variant));)*
+                changes
+            }
+        }
+    };
 }
+
+crate::for_each_row!(tables tables);
 
 /// What a SKU belongs to.
 #[derive(Debug)]
@@ -52,42 +55,23 @@ struct Owner {
 impl Tables {
     /// Takes in the rows of an epoch, whole. Those of views are not kept here.
     pub fn load(&mut self, base: &ViewChanges) {
-        let ViewChanges {
-            products,
-            stock,
-            orders,
-            payments: _,
-            credits,
-            adjustments,
-            operations,
-            policy,
-            revenue: _,
-            invariants: _,
-            searches: _,
-        } = base;
-        for product in rows(products) {
+        for product in rows(&base.products) {
             self.own(product);
             for former in product.left_out.since(None) {
                 let left_out = || Owner { product_id: product.product_id.clone(), at: usize::MAX };
                 self.owners.entry(former.sku.clone()).or_insert_with(left_out);
             }
         }
-        for operation in rows(operations) {
+        for operation in rows(&base.operations) {
             self.memory.entry(operation.remembered_until).or_default().push(Arc::clone(operation));
         }
-        self.deadlines.extend(rows(orders).filter_map(deadline));
-        self.products.load_all(products);
-        self.stock.load_all(stock);
-        self.orders.load_all(orders);
-        self.credits.load_all(credits);
-        self.adjustments.load_all(adjustments);
-        self.operations.load_all(operations);
-        self.policies.load_all(policy);
+        self.deadlines.extend(rows(&base.orders).filter_map(deadline));
+        self.load_rows(base);
     }
 
     /// The policy in force.
     pub fn policy(&self) -> Policy {
-        self.policies.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
+        self.policy.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
     }
 
     /// The product that a SKU belongs to, and what it stands for there unless it was left out.
@@ -137,7 +121,7 @@ impl Tables {
             self.adjustments.put(adjustment);
         }
         if let Some(policy) = policy {
-            self.policies.put(Arc::new(policy));
+            self.policy.put(Arc::new(policy));
         }
     }
 

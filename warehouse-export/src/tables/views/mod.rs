@@ -1,20 +1,11 @@
-//! The columns of every view, a file each. A view has two tables: `<view>_changes`, each change of a row as the row before
+//! The tables of views. A view has two tables: `<view>_changes`, each change of a row as the row before
 //! (`diff` -1) and after (+1), and `<view>_current`, the rows as they are. What is nested in a row is JSON text.
 
-mod adjustments;
-mod credits;
-mod invariants;
-mod operations;
-mod orders;
-mod payments;
-mod policy;
-mod products;
-mod revenue;
-mod searches;
-mod stock;
+mod columns;
 
 use crate::schema::{Cell, Column, Kind, Row, Schema};
 use dataflows::contract::time::Timestamp;
+use dataflows::for_each_row;
 use dataflows::shop::row::View;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -65,22 +56,24 @@ impl ViewColumn {
     }
 }
 
-/// The columns of a view, after its key.
-fn columns(view: View) -> &'static [ViewColumn] {
-    match view {
-        View::Adjustments => adjustments::COLUMNS,
-        View::Credits => credits::COLUMNS,
-        View::Invariants => invariants::COLUMNS,
-        View::Operations => operations::COLUMNS,
-        View::Orders => orders::COLUMNS,
-        View::Payments => payments::COLUMNS,
-        View::Policy => policy::COLUMNS,
-        View::Products => products::COLUMNS,
-        View::Revenue => revenue::COLUMNS,
-        View::Searches => searches::COLUMNS,
-        View::Stock => stock::COLUMNS,
-    }
+/// A row of a view that has tables.
+trait ExportedRow {
+    /// The columns, after the key.
+    const COLUMNS: &'static [ViewColumn];
 }
+
+macro_rules! views {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        /// The columns of a view, after its key.
+        const fn columns(view: View) -> &'static [ViewColumn] {
+            match view {
+                $(View::$variant => <$row as ExportedRow>::COLUMNS,)*
+            }
+        }
+    };
+}
+
+for_each_row!(views views);
 
 /// What the tables of a view look like: changes and current.
 pub fn schemas(view: View) -> (Schema, Schema) {
