@@ -1,5 +1,6 @@
 //! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common
-//! stands beside them. The list of all rows is [`for_each_row!`](crate::for_each_row).
+//! stands beside them. The lists of all rows and of all commands are
+//! [`for_each_row!`](crate::for_each_row) and [`for_each_command!`](crate::for_each_command).
 
 pub mod adjustments;
 mod cached_hash;
@@ -80,5 +81,31 @@ macro_rules! for_each_row {
     (@ $which:ident $each:ident [$($chosen:tt)*]
         $field:ident $variant:ident: $row:ty, $name:literal, $kind:ident; $($rest:tt)*) => {
         $crate::for_each_row! { @ $which $each [$($chosen)* $field $variant: $row, $name, $kind;] $($rest)* }
+    };
+}
+
+/// The list of all commands: calls the macro with one entry a command, `Name: Type;`, in the order of their numbers in a
+/// checkpoint, so that a new one comes last. What a command is described by is its `CommandSpec`, what it leads to its `Rule`.
+#[macro_export]
+macro_rules! for_each_command {
+    ($each:ident) => {
+        $each! {
+            PutPolicy: $crate::shop::policy::PutPolicy;
+            PutProduct: $crate::shop::catalogue::PutProduct;
+            ArchiveProduct: $crate::shop::catalogue::ArchiveProduct;
+            SetPrice: $crate::shop::catalogue::SetPrice;
+            MoveStock: $crate::shop::stock::MoveStock;
+            TransferStock: $crate::shop::stock::TransferStock;
+            PlaceOrder: $crate::shop::orders::PlaceOrder;
+            CancelOrder: $crate::shop::orders::CancelOrder;
+            ShipOrder: $crate::shop::fulfilment::ShipOrder;
+            DeliverOrder: $crate::shop::fulfilment::DeliverOrder;
+            RecordShipmentFailure: $crate::shop::fulfilment::RecordShipmentFailure;
+            ReturnItems: $crate::shop::returns::ReturnItems;
+            RecordCredit: $crate::shop::credits::RecordCredit;
+            RecordAdjustment: $crate::shop::adjustments::RecordAdjustment;
+            RecordPaymentResult: $crate::shop::payments::RecordPaymentResult;
+            IssueRefund: $crate::shop::refunds::IssueRefund;
+        }
     };
 }

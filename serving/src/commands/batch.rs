@@ -10,7 +10,6 @@ use crate::http::problem::{ApiErrorKind, Problem};
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
 use dataflows::shop::command::{Command, CommandType};
-use dataflows::shop::operations::Operation;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -163,6 +162,6 @@ fn write_line(
 }
 
 fn ids_of((command_type, key): &(CommandType, SmolStr)) -> BTreeMap<&'static str, &str> {
-    let (name, _) = Operation::id_names(*command_type);
+    let name = command_type.description().resource.id_name();
     [(name, key.as_str())].into_iter().filter(|(name, _)| !name.is_empty()).collect()
 }

@@ -54,71 +54,18 @@ impl PendingCommand {
     }
 }
 
-/// The ids that the path of a command's route names: the field, and the name in the path.
-pub const fn path_ids(command_type: CommandType) -> &'static [(&'static str, &'static str)] {
-    match command_type {
-        CommandType::PutPolicy
-        | CommandType::PlaceOrder
-        | CommandType::RecordCredit
-        | CommandType::RecordAdjustment => &[],
-        CommandType::PutProduct | CommandType::ArchiveProduct => &[("product_id", "id")],
-        CommandType::SetPrice => &[("product_id", "id"), ("sku", "sku")],
-        CommandType::MoveStock | CommandType::TransferStock => &[("sku", "sku")],
-        CommandType::CancelOrder
-        | CommandType::ShipOrder
-        | CommandType::DeliverOrder
-        | CommandType::RecordShipmentFailure
-        | CommandType::ReturnItems
-        | CommandType::IssueRefund => &[("order_id", "id")],
-        CommandType::RecordPaymentResult => &[("order_id", "order_id")],
-    }
-}
-
-/// Whether nothing need be said beyond the path.
-pub const fn body_is_optional(command_type: CommandType) -> bool {
-    matches!(
-        command_type,
-        CommandType::ArchiveProduct
-            | CommandType::CancelOrder
-            | CommandType::ShipOrder
-            | CommandType::DeliverOrder
-            | CommandType::RecordShipmentFailure
-    )
-}
-
-/// Whether success may be 201.
-pub const fn creates_resource(command_type: CommandType) -> bool {
-    match command_type {
-        CommandType::PutProduct
-        | CommandType::MoveStock
-        | CommandType::TransferStock
-        | CommandType::PlaceOrder
-        | CommandType::ShipOrder
-        | CommandType::ReturnItems
-        | CommandType::IssueRefund
-        | CommandType::RecordCredit
-        | CommandType::RecordAdjustment => true,
-        CommandType::PutPolicy
-        | CommandType::ArchiveProduct
-        | CommandType::SetPrice
-        | CommandType::CancelOrder
-        | CommandType::DeliverOrder
-        | CommandType::RecordShipmentFailure
-        | CommandType::RecordPaymentResult => false,
-    }
-}
-
 /// Takes a command to its decision, or as far as the caller waits.
 pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType) -> Result<ApiResponse, Problem> {
     let command_id = match call.idempotency_key()? {
         Some(key) => SmolStr::new(key),
         None => new_command_id(&app)?,
     };
+    let description = command_type.description();
     let min_epoch = call.min_epoch()?;
     let body = call.body().await?;
-    let body: &[u8] = if body.is_empty() && body_is_optional(command_type) { b"{}" } else { &body };
+    let body: &[u8] = if body.is_empty() && description.body_is_optional { b"{}" } else { &body };
     json::check_object(body)?;
-    let ids: Vec<_> = path_ids(command_type).iter().map(|(field, name)| (*field, call.id(name))).collect();
+    let ids: Vec<_> = description.path_ids().map(|(field, name)| (field, call.id(name))).collect();
     let body = json::with_ids(body, &ids)?;
     let command = Command::read(command_type, &command_id, &body)?;
     check_fields(command_type, &body, call.prefer())?;

@@ -1,16 +1,17 @@
 //! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
 
 use super::decision::Decision;
-use super::{PendingCommand, creates_resource, encode_path_segment, pending};
+use super::{PendingCommand, encode_path_segment, pending};
 use crate::app::App;
 use crate::http::answer::{ApiResponse, REPLAYED};
-use crate::http::problem::{ApiErrorKind, Problem, path_names_sku};
+use crate::http::problem::{ApiErrorKind, Problem};
 use crate::http::read_epoch;
 use crate::routes::{documents, orders, policy, products, stock};
 use crate::shop::StoreSnapshot;
 use axum::http::{HeaderValue, StatusCode};
 use dataflows::contract::code::Code;
 use dataflows::shop::command::CommandType;
+use dataflows::shop::command::spec::Resource;
 use dataflows::shop::operations::Operation;
 
 /// The answer to a command.
@@ -26,7 +27,7 @@ pub fn answer(app: &App, asked: &PendingCommand, decision: Decision) -> Result<A
     let reading = app.shop.reading(pin);
     let answer = match operation.refusal.as_deref() {
         Some((code, errors)) => {
-            let names_sku = path_names_sku(operation.command_type);
+            let names_sku = operation.command_type.description().path_names_sku();
             Problem::refused(*code, names_sku, errors.clone()).at(reading.epoch()).answer()
         }
         None => accepted(&reading, &operation)?,
@@ -49,29 +50,21 @@ fn accepted(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<ApiRes
 fn status_of(operation: &Operation) -> StatusCode {
     let of = operation.command_type;
     let replaced = of == CommandType::PutProduct && !operation.is_first;
-    if creates_resource(of) && !replaced { StatusCode::CREATED } else { StatusCode::OK }
+    if of.description().creates && !replaced { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 /// What the command was about, and where that is.
 fn resource(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<(ApiResponse, String), Problem> {
     let id = operation.ids.of.as_str();
-    let (body, collection) = match operation.command_type {
-        CommandType::PutPolicy => (Some(policy::body(reading)), "policy"),
-        CommandType::PutProduct | CommandType::ArchiveProduct | CommandType::SetPrice => {
-            (products::body(reading, id), "products")
-        }
-        CommandType::MoveStock | CommandType::TransferStock => (stock::body(reading, id), "stock"),
-        CommandType::PlaceOrder
-        | CommandType::CancelOrder
-        | CommandType::ShipOrder
-        | CommandType::DeliverOrder
-        | CommandType::RecordShipmentFailure
-        | CommandType::ReturnItems
-        | CommandType::RecordPaymentResult
-        | CommandType::IssueRefund => (orders::body(reading, id), "orders"),
-        CommandType::RecordCredit => (documents::credit_body(reading, id), "credits"),
-        CommandType::RecordAdjustment => (documents::adjustment_body(reading, id), "adjustments"),
+    let resource = operation.command_type.description().resource;
+    let body = match resource {
+        Resource::Adjustment => documents::adjustment_body(reading, id),
+        Resource::Credit => documents::credit_body(reading, id),
+        Resource::Order => orders::body(reading, id),
+        Resource::Policy => Some(policy::body(reading)),
+        Resource::Product => products::body(reading, id),
+        Resource::Stock => stock::body(reading, id),
     };
     let body = body.ok_or_else(|| Problem::new(ApiErrorKind::Internal, "the outcome's resource is not there"))?;
-    Ok((body, format!("/api/v1/{collection}/{}", encode_path_segment(id))))
+    Ok((body, format!("/api/v1/{}/{}", resource.collection(), encode_path_segment(id))))
 }

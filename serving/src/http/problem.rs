@@ -5,7 +5,7 @@ use super::answer::{ApiResponse, ContentType};
 use axum::http::StatusCode;
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
-use dataflows::shop::command::{CommandReadError, CommandType};
+use dataflows::shop::command::CommandReadError;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -80,11 +80,6 @@ pub const fn status_of(code: Code, path_names_sku: bool) -> u16 {
         | Code::OverRefund
         | Code::Overflow => 422,
     }
-}
-
-/// Whether the path of that type's route names a SKU.
-pub const fn path_names_sku(command_type: CommandType) -> bool {
-    matches!(command_type, CommandType::MoveStock | CommandType::TransferStock | CommandType::SetPrice)
 }
 
 /// An answer that says what went wrong.

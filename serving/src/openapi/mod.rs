@@ -1,15 +1,15 @@
 //! The OpenAPI document, made from the list of routes. The schemas stand in a file, and a test holds each against what
 //! the code reads or writes.
 
-pub mod error_codes;
-
-use crate::commands::{body_is_optional, creates_resource};
-use crate::http::problem::{ApiErrorKind, path_names_sku, status_of};
+use crate::http::problem::{ApiErrorKind, status_of};
 use crate::routes::{Method, Param, Route, RouteKind};
 use dataflows::contract::code::Code;
 use dataflows::shop::command::CommandType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// What any command may be refused with.
+const ANY_COMMAND: [Code; 2] = [Code::Invalid, Code::CommandIdReused];
 
 /// What any route under `/api` may say beside its own.
 const READ_FAULTS: &[ApiErrorKind] = &[
@@ -139,7 +139,7 @@ fn request_body(route: &Route) -> Option<Value> {
         RouteKind::Command(command_type) => {
             let about = "Ids that the path names may be left out.";
             let schema = reference(command_type.name());
-            let required = !body_is_optional(command_type);
+            let required = !command_type.description().body_is_optional;
             Some(json!({ "required": required, "description": about,
                 "content": { "application/json": { "schema": schema } } }))
         }
@@ -196,10 +196,10 @@ fn answers(route: &Route) -> Answers {
         }
         RouteKind::Command(command_type) => {
             let mut answers = vec![(202, "It is in the log, and not decided yet", Some((JSON, reference("Pending"))))];
-            if creates_resource(command_type) {
+            if command_type.description().creates {
                 answers.push((201, "Made: as of the deciding epoch", one()));
             }
-            if !creates_resource(command_type) || command_type == CommandType::PutProduct {
+            if !command_type.description().creates || command_type == CommandType::PutProduct {
                 answers.push((200, "Done: as of the deciding epoch", one()));
             }
             answers
@@ -231,8 +231,9 @@ fn problems(route: &Route) -> Vec<(u16, &'static str)> {
         RouteKind::Read | RouteKind::Stream => faults(READ_FAULTS),
         RouteKind::List => [faults(READ_FAULTS), faults(&[ApiErrorKind::BadCursor])].concat(),
         RouteKind::Command(command_type) => {
-            let refusal = |code: &Code| (status_of(*code, path_names_sku(command_type)), code.as_str());
-            let refusals = error_codes::of(command_type).iter().map(refusal);
+            let description = command_type.description();
+            let refusal = |code: &Code| (status_of(*code, description.path_names_sku()), code.as_str());
+            let refusals = ANY_COMMAND.iter().chain(description.rejections).map(refusal);
             faults(COMMAND_FAULTS).into_iter().chain(refusals).collect()
         }
         RouteKind::Batch => faults(COMMAND_FAULTS),

@@ -53,37 +53,21 @@ const GROUP: Param = Param { name: "group", kind: "string", about: "`country`, `
 const FROM: Param = Param { name: "from", kind: "string", about: "the first period, in the form that `by` has" };
 const TO: Param = Param { name: "to", kind: "string", about: "the period after the last one" };
 
-/// The list.
+/// The list; those of commands follow from their descriptions.
 #[rustfmt::skip]
 pub fn all() -> Vec<Route> {
-    use CommandType as C;
-    use Method::{Delete, Get, Post, Put};
-    vec![
+    use Method::{Delete, Get, Post};
+    let others = vec![
         Route::batch("/api/v1/commands", "Takes many commands, a line each", run(batch::post)),
-        Route::command(Put, "/api/v1/products/{id}", "Puts a product in the catalogue, or replaces it", C::PutProduct),
-        Route::command(Delete, "/api/v1/products/{id}", "Takes a product out of lists and search", C::ArchiveProduct),
         Route::read("/api/v1/products/{id}", "A product", "Product", run(products::get)).or_not_found(),
         Route::list("/api/v1/products", "Products by id", "Product", &[CATEGORY, BRAND], run(products::list)),
-        Route::command(Put, "/api/v1/products/{id}/variants/{sku}/price", "Sets or schedules a price", C::SetPrice),
-        Route::command(Post, "/api/v1/stock/{sku}/movements", "Moves stock", C::MoveStock),
-        Route::command(Post, "/api/v1/stock/{sku}/transfers", "Moves stock to another location", C::TransferStock),
         Route::read("/api/v1/stock/{sku}", "The stock of a SKU", "Stock", run(stock::get)).or_unknown_sku(),
         Route::list("/api/v1/stock", "Stock by SKU", "Stock", &[BELOW], run(stock::list)),
-        Route::command(Post, "/api/v1/orders", "Places an order", C::PlaceOrder),
         Route::read("/api/v1/orders/{id}", "An order", "Order", run(orders::get)).or_not_found(),
         Route::list("/api/v1/customers/{id}/orders", "A customer's orders, newest first", "Order", &[], run(orders::list_of_customer)),
-        Route::command(Post, "/api/v1/orders/{id}/cancellations", "Cancels an order", C::CancelOrder),
-        Route::command(Post, "/api/v1/orders/{id}/shipments", "Ships an order", C::ShipOrder),
-        Route::command(Post, "/api/v1/orders/{id}/shipment-failures", "Says that an order cannot be delivered", C::RecordShipmentFailure),
-        Route::command(Post, "/api/v1/orders/{id}/deliveries", "Says that an order arrived", C::DeliverOrder),
-        Route::command(Post, "/api/v1/orders/{id}/returns", "Takes goods of an order back", C::ReturnItems),
-        Route::command(Post, "/api/v1/orders/{id}/refunds", "Pays money of an order back", C::IssueRefund),
         Route::read("/api/v1/orders/{id}/invoice", "An order's invoice", "Invoice", run(orders::invoice)).or_not_found(),
-        Route::command(Post, "/api/v1/credits", "Records a credit note", C::RecordCredit),
         Route::read("/api/v1/credits/{id}", "A credit note", "Credit", run(documents::get_credit)).or_not_found(),
-        Route::command(Post, "/api/v1/adjustments", "Records money without goods", C::RecordAdjustment),
         Route::read("/api/v1/adjustments/{id}", "An adjustment", "Adjustment", run(documents::get_adjustment)).or_not_found(),
-        Route::command(Post, "/api/v1/payments/{order_id}/results", "Says what became of a payment", C::RecordPaymentResult),
         Route::list("/api/v1/analytics/revenue", "Revenue by period and currency", "RevenueRow", &[BY, GROUP, FROM, TO], run(analytics::revenue)).wide(),
         Route::read("/api/v1/search", "Products that fit a text", "SearchPage", run(search::search)).with_params(search::PARAMS),
         Route::read("/api/v1/search/suggest", "What a text may become", "Suggestions", run(search::suggest)).with_params(search::SUGGEST_PARAMS),
@@ -96,7 +80,6 @@ pub fn all() -> Vec<Route> {
         Route::list("/api/v1/views/{view}", "The rows of a view, by key", "ViewRow", &[PREFIX], run(views::rows)).wide().or_not_found(),
         Route::read("/api/v1/invariants", "What is checked at every epoch", "Invariants", run(views::invariants)),
         Route::stream("/api/v1/changes", "A view, or a row of it, and each change as it comes", &[VIEW, KEY, FROM_EPOCH], run(changes::get)),
-        Route::command(Put, "/api/v1/policy", "Sets what decisions depend on", C::PutPolicy),
         Route::read("/api/v1/policy", "What decisions depend on", "Policy", run(policy::get)),
         Route::plain(Get, "/api/v1/status", "What an operator asks first", "Status", run(status::get)),
         Route::plain(Get, "/api/v1/checkpoints", "The checkpoints of this node", "Checkpoints", run(checkpoints::list)),
@@ -115,5 +98,6 @@ pub fn all() -> Vec<Route> {
         Route::plain(Get, "/openapi.json", "This document", "", run(health::openapi)),
         Route::plain(Get, "/asyncapi.json", "The topics and their records, as AsyncAPI", "", run(health::asyncapi)),
         Route::plain(Get, "/docs", "This document, to read", "", run(health::docs)),
-    ]
+    ];
+    CommandType::ALL.iter().copied().map(Route::command).chain(others).collect()
 }

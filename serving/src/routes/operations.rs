@@ -9,7 +9,6 @@ use crate::http::read_epoch;
 use crate::shop::StoreSnapshot;
 use dataflows::contract::topic::Origin;
 use dataflows::shop::command::CommandType;
-use dataflows::shop::operations::Operation;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ fn outcome(reading: &StoreSnapshot<'_>, command_id: &str) -> Option<ApiResponse>
 }
 
 fn pending(command_id: &str, flight: &InFlightCommand) -> ApiResponse {
-    let (name, _) = Operation::id_names(flight.command_type);
+    let name = flight.command_type.description().resource.id_name();
     let ids = [(name, flight.of.as_str())].into_iter().filter(|(name, _)| !name.is_empty()).collect();
     ApiResponse::json(&PendingJson {
         command_id,

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, on};
 use dataflows::shop::command::CommandType;
+use dataflows::shop::command::spec::{Description, RouteMethod};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -167,25 +168,16 @@ impl Route {
         Route { schema, ..Route::new(Method::Post, path, summary, RouteKind::Observation, run) }
     }
 
-    /// Takes a command.
-    pub fn command(method: Method, path: &'static str, summary: &'static str, command_type: CommandType) -> Route {
+    /// Takes a command, by its description.
+    pub fn command(command_type: CommandType) -> Route {
         let run = run(move |app, call| commands::post(app, call, command_type));
-        let schema = match command_type {
-            CommandType::PutPolicy => "Policy",
-            CommandType::PutProduct | CommandType::ArchiveProduct | CommandType::SetPrice => "Product",
-            CommandType::MoveStock | CommandType::TransferStock => "Stock",
-            CommandType::PlaceOrder
-            | CommandType::CancelOrder
-            | CommandType::ShipOrder
-            | CommandType::DeliverOrder
-            | CommandType::RecordShipmentFailure
-            | CommandType::ReturnItems
-            | CommandType::RecordPaymentResult
-            | CommandType::IssueRefund => "Order",
-            CommandType::RecordCredit => "Credit",
-            CommandType::RecordAdjustment => "Adjustment",
+        let Description { resource, method, path, summary, .. } = command_type.description();
+        let method = match method {
+            RouteMethod::Post => Method::Post,
+            RouteMethod::Put => Method::Put,
+            RouteMethod::Delete => Method::Delete,
         };
-        Route { schema, ..Route::new(method, path, summary, RouteKind::Command(command_type), run) }
+        Route { schema: resource.schema(), ..Route::new(method, path, summary, RouteKind::Command(command_type), run) }
     }
 
     /// Takes many commands.

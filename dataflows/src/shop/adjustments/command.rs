@@ -1,7 +1,10 @@
 //! The command of money without goods.
 
+use crate::contract::code::Code;
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -23,6 +26,28 @@ pub struct RecordAdjustment {
     pub reference: Option<SmolStr>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for RecordAdjustment {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Adjustment,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/adjustments",
+        summary: "Records money without goods",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[Code::AlreadyExists, Code::CurrencyMismatch, Code::Overflow],
+    };
+
+    fn key(&self) -> &str {
+        &self.adjustment_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.adjustment_id.clone()
+    }
 }
 
 crate::strict_object! { RecordAdjustment }

@@ -1,8 +1,11 @@
 //! The commands of the catalogue.
 
+use crate::contract::code::Code;
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
 use crate::engine::encoding::encode_enum;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::defaults::null_is_default;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -45,6 +48,28 @@ pub struct PutProduct {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl CommandSpec for PutProduct {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Catalog,
+        resource: Resource::Product,
+        part: "",
+        method: RouteMethod::Put,
+        path: "/api/v1/products/{id}",
+        summary: "Puts a product in the catalogue, or replaces it",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[Code::SkuTaken, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.product_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.product_id.clone()
+    }
+}
+
 /// A variant of a product: what a SKU stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -72,6 +97,28 @@ pub struct ArchiveProduct {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl CommandSpec for ArchiveProduct {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Catalog,
+        resource: Resource::Product,
+        part: "",
+        method: RouteMethod::Delete,
+        path: "/api/v1/products/{id}",
+        summary: "Takes a product out of lists and search",
+        body_is_optional: true,
+        creates: false,
+        rejections: &[Code::NotFound, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.product_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.product_id.clone()
+    }
+}
+
 /// Sets the price of a SKU, or schedules one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -88,6 +135,32 @@ pub struct SetPrice {
     pub valid_to: Option<Timestamp>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for SetPrice {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Catalog,
+        resource: Resource::Product,
+        part: "sku",
+        method: RouteMethod::Put,
+        path: "/api/v1/products/{id}/variants/{sku}/price",
+        summary: "Sets or schedules a price",
+        body_is_optional: false,
+        creates: false,
+        rejections: &[Code::NotFound, Code::UnknownSku, Code::NotSold, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.product_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.product_id.clone()
+    }
+
+    fn part(&self) -> Option<&SmolStr> {
+        Some(&self.sku)
+    }
 }
 
 crate::strict_object! { PutProduct, PutVariant, ArchiveProduct, SetPrice }

@@ -8,7 +8,7 @@ use crate::shop::catalogue::{
 };
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::validation;
 use smol_str::SmolStr;
@@ -16,50 +16,52 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Puts a product in the place of what was there under its id.
-pub fn put_product(tables: &Tables, context: &Context, command: &PutProduct) -> Result<Decision, Rejection> {
-    let prices = check_product(command)?;
-    let taken = command.variants.iter().enumerate().filter_map(|(n, variant)| {
-        let (owner, _) =
-            tables.product_of_sku(&variant.sku).filter(|(owner, _)| owner.product_id != command.product_id)?;
-        Some(FieldError {
-            pointer: format!("/variants/{n}/sku").into(),
-            code: Code::SkuTaken,
-            detail: format!("{:?} belongs to the product {:?}", variant.sku, owner.product_id).into(),
-        })
-    });
-    if let Some(refusal) = Rejection::of(taken.collect()) {
-        return Err(refusal);
+impl Rule for PutProduct {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        let prices = check_product(self)?;
+        let taken = self.variants.iter().enumerate().filter_map(|(n, variant)| {
+            let (owner, _) =
+                tables.product_of_sku(&variant.sku).filter(|(owner, _)| owner.product_id != self.product_id)?;
+            Some(FieldError {
+                pointer: format!("/variants/{n}/sku").into(),
+                code: Code::SkuTaken,
+                detail: format!("{:?} belongs to the product {:?}", variant.sku, owner.product_id).into(),
+            })
+        });
+        if let Some(refusal) = Rejection::of(taken.collect()) {
+            return Err(refusal);
+        }
+        let before = tables.products.get(&self.product_id);
+        let variants: Vec<_> = self
+            .variants
+            .iter()
+            .zip(prices)
+            .map(|(given, (price, currency))| Variant {
+                sku: given.sku.clone(),
+                title: given.title.clone(),
+                price,
+                currency,
+                inventory_policy: given.inventory_policy,
+                low_stock_at: given.low_stock_at,
+                // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
+                scheduled: tables.product_of_sku(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
+                    kept.scheduled.iter().filter(|window| !window.is_over(context.now)).cloned().collect()
+                }),
+            })
+            .collect();
+        Ok(changed(Product {
+            product_id: self.product_id.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            brand: self.brand.clone(),
+            category: self.category.clone(),
+            attributes: self.attributes.clone(),
+            archived: false,
+            left_out: before.map_or_else(LeftOut::default, |before| left_out(before, &variants)),
+            variants,
+            category_path: SmolStr::from(self.category.join("/")),
+        }))
     }
-    let before = tables.products.get(&command.product_id);
-    let variants: Vec<_> = command
-        .variants
-        .iter()
-        .zip(prices)
-        .map(|(given, (price, currency))| Variant {
-            sku: given.sku.clone(),
-            title: given.title.clone(),
-            price,
-            currency,
-            inventory_policy: given.inventory_policy,
-            low_stock_at: given.low_stock_at,
-            // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
-            scheduled: tables.product_of_sku(&given.sku).and_then(|(_, kept)| kept).map_or_else(Vec::new, |kept| {
-                kept.scheduled.iter().filter(|window| !window.is_over(context.now)).cloned().collect()
-            }),
-        })
-        .collect();
-    Ok(changed(Product {
-        product_id: command.product_id.clone(),
-        title: command.title.clone(),
-        description: command.description.clone(),
-        brand: command.brand.clone(),
-        category: command.category.clone(),
-        attributes: command.attributes.clone(),
-        archived: false,
-        left_out: before.map_or_else(LeftOut::default, |before| left_out(before, &variants)),
-        variants,
-        category_path: SmolStr::from(command.category.join("/")),
-    }))
 }
 
 /// The SKUs that a product has no more when its variants are these.
@@ -105,18 +107,20 @@ fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection
 }
 
 /// Takes a product out of lists; nothing if it is already.
-pub fn archive_product(tables: &Tables, context: &Context, command: &ArchiveProduct) -> Result<Decision, Rejection> {
-    validation::id(&command.product_id, "/product_id")?;
-    let product = tables
-        .products
-        .get(&command.product_id)
-        .ok_or_else(|| crate::shop::context::not_found("product", &command.product_id))?;
-    if product.archived {
-        return Ok(Decision::default());
+impl Rule for ArchiveProduct {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.product_id, "/product_id")?;
+        let product = tables
+            .products
+            .get(&self.product_id)
+            .ok_or_else(|| crate::shop::context::not_found("product", &self.product_id))?;
+        if product.archived {
+            return Ok(Decision::default());
+        }
+        let mut product = Product { archived: true, ..product.as_ref().clone() };
+        drop_windows(&mut product, context.now);
+        Ok(changed(product))
     }
-    let mut product = Product { archived: true, ..product.as_ref().clone() };
-    drop_windows(&mut product, context.now);
-    Ok(changed(product))
 }
 
 /// Drops the windows that are over.
@@ -127,50 +131,52 @@ fn drop_windows(product: &mut Product, now: Timestamp) {
 }
 
 /// Sets the price of a SKU, or schedules one.
-pub fn set_price(tables: &Tables, context: &Context, command: &SetPrice) -> Result<Decision, Rejection> {
-    validation::id(&command.product_id, "/product_id")?;
-    validation::id(&command.sku, "/sku")?;
-    let price = validation::price(&command.price, "/price")?;
-    if let (Some(from), Some(to)) = (command.valid_from, command.valid_to)
-        && to <= from
-    {
-        return Err(Rejection::invalid("/valid_to", "this is after valid_from"));
-    }
-    let product = tables
-        .products
-        .get(&command.product_id)
-        .ok_or_else(|| crate::shop::context::not_found("product", &command.product_id))?;
-    let (_, variant) =
-        tables.product_of_sku(&command.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
-            let detail = format!("the product {:?} has no SKU {:?}", command.product_id, command.sku);
-            Rejection::new(Code::UnknownSku, "/sku", detail)
-        })?;
-    if variant.is_none() || product.archived {
-        return Err(Rejection::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", command.sku)));
-    }
-    let mut product = product.as_ref().clone();
-    drop_windows(&mut product, context.now);
-    let variant = product.variants.iter_mut().find(|variant| variant.sku == command.sku);
-    let variant = variant.expect("it was found among the variants");
-    if command.valid_from.is_none() && command.valid_to.is_none() {
-        variant.price = command.price.amount.0;
-        variant.currency = price.currency;
-    } else {
-        let window = ScheduledPrice { price, valid_from: command.valid_from, valid_to: command.valid_to };
-        if !window.is_over(context.now) {
-            variant.scheduled.push(window);
+impl Rule for SetPrice {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.product_id, "/product_id")?;
+        validation::id(&self.sku, "/sku")?;
+        let price = validation::price(&self.price, "/price")?;
+        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
+            && to <= from
+        {
+            return Err(Rejection::invalid("/valid_to", "this is after valid_from"));
         }
-        if variant.scheduled.len() > validation::WINDOWS_MAX {
-            let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
-            return Err(Rejection::invalid("/sku", allowed));
+        let product = tables
+            .products
+            .get(&self.product_id)
+            .ok_or_else(|| crate::shop::context::not_found("product", &self.product_id))?;
+        let (_, variant) =
+            tables.product_of_sku(&self.sku).filter(|(owner, _)| Arc::ptr_eq(owner, product)).ok_or_else(|| {
+                let detail = format!("the product {:?} has no SKU {:?}", self.product_id, self.sku);
+                Rejection::new(Code::UnknownSku, "/sku", detail)
+            })?;
+        if variant.is_none() || product.archived {
+            return Err(Rejection::new(Code::NotSold, "/sku", format!("{:?} is no longer sold", self.sku)));
         }
+        let mut product = product.as_ref().clone();
+        drop_windows(&mut product, context.now);
+        let variant = product.variants.iter_mut().find(|variant| variant.sku == self.sku);
+        let variant = variant.expect("it was found among the variants");
+        if self.valid_from.is_none() && self.valid_to.is_none() {
+            variant.price = self.price.amount.0;
+            variant.currency = price.currency;
+        } else {
+            let window = ScheduledPrice { price, valid_from: self.valid_from, valid_to: self.valid_to };
+            if !window.is_over(context.now) {
+                variant.scheduled.push(window);
+            }
+            if variant.scheduled.len() > validation::WINDOWS_MAX {
+                let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
+                return Err(Rejection::invalid("/sku", allowed));
+            }
+        }
+        let fact = EventPayload::PriceChanged {
+            product_id: self.product_id.clone(),
+            sku: self.sku.clone(),
+            price,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+        };
+        Ok(Decision { writes: Writes { product: Some(Arc::new(product)), ..Writes::default() }, facts: vec![fact] })
     }
-    let fact = EventPayload::PriceChanged {
-        product_id: command.product_id.clone(),
-        sku: command.sku.clone(),
-        price,
-        valid_from: command.valid_from,
-        valid_to: command.valid_to,
-    };
-    Ok(Decision { writes: Writes { product: Some(Arc::new(product)), ..Writes::default() }, facts: vec![fact] })
 }

@@ -3,22 +3,14 @@
 
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
-use crate::engine::encoding::encode_enum;
-use crate::shop::adjustments::RecordAdjustment;
-use crate::shop::catalogue::{ArchiveProduct, PutProduct, SetPrice};
-use crate::shop::credits::RecordCredit;
-use crate::shop::fulfilment::{DeliverOrder, RecordShipmentFailure, ShipOrder};
-use crate::shop::orders::{CancelOrder, PlaceOrder};
-use crate::shop::payments::RecordPaymentResult;
-use crate::shop::policy::PutPolicy;
-use crate::shop::refunds::IssueRefund;
-use crate::shop::returns::ReturnItems;
-use crate::shop::stock::{MoveStock, TransferStock};
+use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use spec::{CommandSpec, Description};
 use xxhash_rust::xxh3::Xxh3;
 
 pub mod shape;
+pub mod spec;
 
 /// Why a record cannot be read as a command. The record becomes a dead letter, or 422 before the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +29,12 @@ pub enum CommandReadError {
 }
 
 macro_rules! commands {
-    ($($name:ident $topic:ident $key:ident,)*) => {
+    ($($name:ident: $command:ty;)*) => {
         /// Everything that may be asked of the shop.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
         pub enum Command {
-            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($command),)*
         }
 
         /// The type of a command.
@@ -60,9 +52,9 @@ macro_rules! commands {
                 match self { $(CommandType::$name => stringify!($name),)* }
             }
 
-            /// The topic that its commands are published to.
-            pub const fn topic(self) -> Topic {
-                match self { $(CommandType::$name => Topic::$topic,)* }
+            /// What it is described by.
+            pub const fn description(self) -> &'static Description {
+                match self { $(CommandType::$name => &<$command as CommandSpec>::DESCRIPTION,)* }
             }
 
             fn read(self, data: &[u8]) -> Result<Command, CommandReadError> {
@@ -71,7 +63,7 @@ macro_rules! commands {
 
             /// The pointers of the fields that the data of such a command does not have, the first 100.
             pub fn unknown_fields(self, data: &[u8]) -> Vec<String> {
-                match self { $(CommandType::$name => shape::unknown_fields::<$name>(data),)* }
+                match self { $(CommandType::$name => shape::unknown_fields::<$command>(data),)* }
             }
         }
 
@@ -91,50 +83,27 @@ macro_rules! commands {
                 match self { $(Command::$name(command) => command.id(),)* }
             }
 
+            /// The id of the part that it names, if it names one.
+            pub fn part(&self) -> Option<&SmolStr> {
+                match self { $(Command::$name(command) => command.part(),)* }
+            }
+
             /// The id of the aggregate that it is about: the key of its record.
             pub fn key(&self) -> &str {
-                match self { $(Command::$name(command) => command.$key(),)* }
+                match self { $(Command::$name(command) => command.key(),)* }
             }
         }
     };
 }
 
-commands! {
-    PutPolicy Policy key,
-    PutProduct Catalog key,
-    ArchiveProduct Catalog key,
-    SetPrice Catalog key,
-    MoveStock Stock key,
-    TransferStock Stock key,
-    PlaceOrder Orders key,
-    CancelOrder Orders key,
-    ShipOrder Orders key,
-    DeliverOrder Orders key,
-    RecordShipmentFailure Orders key,
-    ReturnItems Orders key,
-    RecordCredit Orders key,
-    RecordAdjustment Orders key,
-    RecordPaymentResult Orders key,
-    IssueRefund Orders key,
-}
-
-macro_rules! keys {
-    ($($name:ident $field:ident,)*) => {
-        $(impl $name {
-            fn key(&self) -> &str { &self.$field }
-            fn id(&self) -> SmolStr { self.$field.clone() }
-        })*
-    };
-}
-
-keys! {
-    PutProduct product_id, ArchiveProduct product_id, SetPrice product_id, MoveStock sku, TransferStock sku,
-    CancelOrder order_id, ShipOrder order_id, DeliverOrder order_id,
-    RecordShipmentFailure order_id, ReturnItems order_id, RecordCredit credit_id, RecordAdjustment adjustment_id,
-    RecordPaymentResult order_id, IssueRefund order_id,
-}
+crate::for_each_command!(commands);
 
 impl CommandType {
+    /// The topic that its commands are published to.
+    pub const fn topic(self) -> Topic {
+        self.description().topic
+    }
+
     /// The type of that name.
     pub fn from_name(name: &str) -> Option<CommandType> {
         CommandType::ALL.iter().copied().find(|known| known.name() == name)
@@ -171,23 +140,14 @@ impl Command {
     }
 }
 
-encode_enum! {
-    CommandType {
-        PutPolicy = 0,
-        PutProduct = 1,
-        ArchiveProduct = 2,
-        SetPrice = 3,
-        MoveStock = 4,
-        TransferStock = 5,
-        PlaceOrder = 6,
-        CancelOrder = 7,
-        ShipOrder = 8,
-        DeliverOrder = 9,
-        RecordShipmentFailure = 10,
-        ReturnItems = 11,
-        RecordCredit = 12,
-        RecordAdjustment = 13,
-        RecordPaymentResult = 14,
-        IssueRefund = 15,
+/// By their places in the list.
+impl Encoding for CommandType {
+    fn store(&self, out: &mut Vec<u8>) {
+        (*self as u8).store(out);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let known = CommandType::ALL.get(usize::from(u8::load(from)?)).copied();
+        known.ok_or(DecodeError("no CommandType has that number"))
     }
 }

@@ -1,7 +1,10 @@
 //! The command of a credit without an order.
 
+use crate::contract::code::Code;
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::defaults::{null_is_true, yes};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -39,6 +42,35 @@ pub struct RecordCredit {
     pub reference: Option<SmolStr>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for RecordCredit {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Credit,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/credits",
+        summary: "Records a credit note",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[
+            Code::AlreadyExists,
+            Code::UnknownSku,
+            Code::NotSold,
+            Code::CurrencyMismatch,
+            Code::Overflow,
+            Code::TooLarge,
+        ],
+    };
+
+    fn key(&self) -> &str {
+        &self.credit_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.credit_id.clone()
+    }
 }
 
 crate::strict_object! { CreditLineInput, RecordCredit }

@@ -6,7 +6,7 @@ use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
 use crate::shop::credits::{Credit, CreditLine, RecordCredit};
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::rules::{amount, problem, sellable};
 use crate::shop::stock::StockReason;
@@ -16,42 +16,44 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Records a credit note.
-pub fn record_credit(tables: &Tables, context: &Context, command: &RecordCredit) -> Result<Decision, Rejection> {
-    let (currency, prices) = check_credit(tables, command)?;
-    if tables.credits.get(&command.credit_id).is_some() {
-        let detail = format!("there is a credit {:?}", command.credit_id);
-        return Err(Rejection::new(Code::AlreadyExists, "", detail));
-    }
-    let lines = credit_lines(tables, command, currency, &prices)?;
-    let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
-        return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
-    };
-    let mut edit = StockEdit::new(tables);
-    let stocked = |sku: &str| tables.inventory_policy(sku) != InventoryPolicy::None;
-    for (n, line) in lines.iter().enumerate().filter(|(_, line)| command.restock && stocked(&line.sku)) {
-        let why = MovementCause {
-            reason: StockReason::Credited,
-            reference: Some(command.credit_id.clone()),
-            line: Some(number(n)),
+impl Rule for RecordCredit {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        let (currency, prices) = check_credit(tables, self)?;
+        if tables.credits.get(&self.credit_id).is_some() {
+            let detail = format!("there is a credit {:?}", self.credit_id);
+            return Err(Rejection::new(Code::AlreadyExists, "", detail));
+        }
+        let lines = credit_lines(tables, self, currency, &prices)?;
+        let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
+            return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
         };
-        edit.move_by(&line.sku, &SmolStr::new_static("main"), line.quantity, 0, why);
+        let mut edit = StockEdit::new(tables);
+        let stocked = |sku: &str| tables.inventory_policy(sku) != InventoryPolicy::None;
+        for (n, line) in lines.iter().enumerate().filter(|(_, line)| self.restock && stocked(&line.sku)) {
+            let why = MovementCause {
+                reason: StockReason::Credited,
+                reference: Some(self.credit_id.clone()),
+                line: Some(number(n)),
+            };
+            edit.move_by(&line.sku, &SmolStr::new_static("main"), line.quantity, 0, why);
+        }
+        let credit = Arc::new(Credit {
+            credit_id: self.credit_id.clone(),
+            customer_id: self.customer_id.clone(),
+            currency,
+            country: self.country.clone(),
+            lines,
+            total,
+            restock: self.restock,
+            reference: self.reference.clone(),
+            occurred_at: context.occurred_at,
+            epoch: context.epoch,
+        });
+        let (stock, mut facts, low) = edit.finish()?;
+        facts.push(EventPayload::CreditRecorded(Arc::clone(&credit)));
+        facts.extend(low);
+        Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
     }
-    let credit = Arc::new(Credit {
-        credit_id: command.credit_id.clone(),
-        customer_id: command.customer_id.clone(),
-        currency,
-        country: command.country.clone(),
-        lines,
-        total,
-        restock: command.restock,
-        reference: command.reference.clone(),
-        occurred_at: context.occurred_at,
-        epoch: context.epoch,
-    });
-    let (stock, mut facts, low) = edit.finish()?;
-    facts.push(EventPayload::CreditRecorded(Arc::clone(&credit)));
-    facts.extend(low);
-    Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
 }
 
 /// Checks the bounds of a credit; gives back its currency and its prices.

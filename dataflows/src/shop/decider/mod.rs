@@ -2,6 +2,7 @@
 //! on tables in memory; `decide` reads and gives back what to write and tell, and only then the tables change.
 //! Not for dataflow: the operator that holds a decider is `operators/decide.rs`.
 
+mod rule;
 mod size;
 mod table;
 mod tables;
@@ -9,6 +10,7 @@ mod tables;
 mod tests;
 mod writes;
 
+pub use rule::Rule;
 pub use table::Table;
 pub use tables::Tables;
 pub use writes::{Decision, Writes};
@@ -25,9 +27,7 @@ use crate::shop::event::EventPayload;
 use crate::shop::operations::{Ids, Operation};
 use crate::shop::orders::Order;
 use crate::shop::payments::PaymentRow;
-use crate::shop::{
-    Context, adjustments, catalogue, credits, fulfilment, orders, payments, policy, refunds, returns, stock, validation,
-};
+use crate::shop::{Context, orders, payments, validation};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -190,48 +190,22 @@ impl EventRecorder {
     }
 }
 
-/// What a command leads to, or why it is refused.
-pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Rejection> {
-    match command {
-        Command::PutPolicy(command) => policy::rules::put_policy(tables, command),
-        Command::PutProduct(command) => catalogue::rules::put_product(tables, context, command),
-        Command::ArchiveProduct(command) => catalogue::rules::archive_product(tables, context, command),
-        Command::SetPrice(command) => catalogue::rules::set_price(tables, context, command),
-        Command::MoveStock(command) => stock::rules::move_stock(tables, command),
-        Command::TransferStock(command) => stock::rules::transfer_stock(tables, command),
-        Command::PlaceOrder(command) => orders::rules::place_order(tables, context, command),
-        Command::CancelOrder(command) => orders::cancel::cancel_order(tables, context, command),
-        Command::ShipOrder(command) => fulfilment::rules::ship_order(tables, context, command),
-        Command::DeliverOrder(command) => fulfilment::rules::deliver_order(tables, context, command),
-        Command::RecordShipmentFailure(command) => fulfilment::rules::shipment_failure(tables, context, command),
-        Command::ReturnItems(command) => returns::rules::return_items(tables, context, command),
-        Command::RecordCredit(command) => credits::rules::record_credit(tables, context, command),
-        Command::RecordAdjustment(command) => adjustments::rules::record_adjustment(tables, context, command),
-        Command::RecordPaymentResult(command) => payments::rules::record_result(tables, context, command),
-        Command::IssueRefund(command) => refunds::rules::issue_refund(tables, command),
-    }
+macro_rules! commands {
+    ($($name:ident: $command:ty;)*) => {
+        /// What a command leads to, or why it is refused.
+        pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Rejection> {
+            match command {
+                $(Command::$name(command) => command.decide(tables, context),)*
+            }
+        }
+    };
 }
+
+crate::for_each_command!(commands);
 
 /// The ids that a command is about, as far as they are within their bound.
 fn ids(command: &Command) -> Ids {
-    let part = match command {
-        Command::SetPrice(command) => Some(&command.sku),
-        Command::ReturnItems(command) => Some(&command.return_id),
-        Command::IssueRefund(command) => Some(&command.refund_id),
-        Command::RecordPaymentResult(command) => Some(&command.payment_id),
-        Command::PutPolicy(_)
-        | Command::PutProduct(_)
-        | Command::ArchiveProduct(_)
-        | Command::MoveStock(_)
-        | Command::TransferStock(_)
-        | Command::PlaceOrder(_)
-        | Command::CancelOrder(_)
-        | Command::ShipOrder(_)
-        | Command::DeliverOrder(_)
-        | Command::RecordShipmentFailure(_)
-        | Command::RecordCredit(_)
-        | Command::RecordAdjustment(_) => None,
-    };
+    let part = command.part();
     let part = part.filter(|id| validation::has_length_of_id(id));
     let of = Some(command.id()).filter(|id| validation::has_length_of_id(id)).unwrap_or_default();
     Ids { of, part: part.map(|id| Box::new(id.clone())) }

@@ -1,6 +1,9 @@
 //! The commands of a shipment.
 
+use crate::contract::code::Code;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::defaults::{null_is_true, yes};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -19,6 +22,28 @@ pub struct ShipOrder {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl CommandSpec for ShipOrder {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders/{id}/shipments",
+        summary: "Ships an order",
+        body_is_optional: true,
+        creates: true,
+        rejections: &[Code::NotFound, Code::InvalidTransition, Code::InsufficientStock, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
+}
+
 /// Says that a shipped order arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -27,6 +52,28 @@ pub struct DeliverOrder {
     pub order_id: SmolStr,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for DeliverOrder {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders/{id}/deliveries",
+        summary: "Says that an order arrived",
+        body_is_optional: true,
+        creates: false,
+        rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
 }
 
 /// Says that a paid or shipped order cannot be delivered: it is cancelled.
@@ -42,6 +89,28 @@ pub struct RecordShipmentFailure {
     pub restock: bool,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for RecordShipmentFailure {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders/{id}/shipment-failures",
+        summary: "Says that an order cannot be delivered",
+        body_is_optional: true,
+        creates: false,
+        rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
 }
 
 crate::strict_object! { ShipOrder, DeliverOrder, RecordShipmentFailure }

@@ -3,8 +3,8 @@
 use crate::contract::code::{Code, Rejection};
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
-use crate::shop::decider::Decision;
 use crate::shop::decider::Tables;
+use crate::shop::decider::{Decision, Rule};
 use crate::shop::fulfilment::{DeliverOrder, RecordShipmentFailure, ShipOrder};
 use crate::shop::orders::cancel::{Cancellation, cancel};
 use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
@@ -16,84 +16,86 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Ships a paid order.
-pub fn ship_order(tables: &Tables, context: &Context, command: &ShipOrder) -> Result<Decision, Rejection> {
-    validation::id(&command.order_id, "/order_id")?;
-    validation::optional_text(command.carrier.as_ref(), || "/carrier".to_owned())?;
-    validation::optional_text(command.tracking.as_ref(), || "/tracking".to_owned())?;
-    let before = order(tables, &command.order_id)?;
-    if before.status != OrderStatus::Paid || (before.total > 0 && before.refundable() == 0) {
-        return Err(invalid_transition(before, "shipped"));
-    }
-    let mut leaving = BTreeMap::<(&SmolStr, &SmolStr), i64>::new();
-    for line in &before.lines {
-        for part in &line.taken {
-            *leaving.entry((&line.sku, &part.location)).or_default() += part.quantity;
+impl Rule for ShipOrder {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.order_id, "/order_id")?;
+        validation::optional_text(self.carrier.as_ref(), || "/carrier".to_owned())?;
+        validation::optional_text(self.tracking.as_ref(), || "/tracking".to_owned())?;
+        let before = order(tables, &self.order_id)?;
+        if before.status != OrderStatus::Paid || (before.total > 0 && before.refundable() == 0) {
+            return Err(invalid_transition(before, "shipped"));
         }
-    }
-    let mut edit = StockEdit::new(tables);
-    for ((sku, location), quantity) in leaving {
-        let there = edit.get(sku).and_then(|stock| stock.location(location)).map_or(0, |at| at.on_hand);
-        if tables.inventory_policy(sku) == InventoryPolicy::Reserve && there < quantity {
-            let detail = format!("{quantity} of {sku:?} are to leave {location:?}, where {there} lie");
-            return Err(Rejection::new(Code::InsufficientStock, "", detail));
+        let mut leaving = BTreeMap::<(&SmolStr, &SmolStr), i64>::new();
+        for line in &before.lines {
+            for part in &line.taken {
+                *leaving.entry((&line.sku, &part.location)).or_default() += part.quantity;
+            }
         }
-    }
-    for (n, line) in before.lines.iter().enumerate() {
-        for part in &line.taken {
-            let why = MovementCause {
-                reason: StockReason::Shipped,
-                reference: Some(before.order_id.clone()),
-                line: Some(number(n)),
-            };
-            edit.move_by(&line.sku, &part.location, -part.quantity, -part.quantity, why);
+        let mut edit = StockEdit::new(tables);
+        for ((sku, location), quantity) in leaving {
+            let there = edit.get(sku).and_then(|stock| stock.location(location)).map_or(0, |at| at.on_hand);
+            if tables.inventory_policy(sku) == InventoryPolicy::Reserve && there < quantity {
+                let detail = format!("{quantity} of {sku:?} are to leave {location:?}, where {there} lie");
+                return Err(Rejection::new(Code::InsufficientStock, "", detail));
+            }
         }
+        for (n, line) in before.lines.iter().enumerate() {
+            for part in &line.taken {
+                let why = MovementCause {
+                    reason: StockReason::Shipped,
+                    reference: Some(before.order_id.clone()),
+                    line: Some(number(n)),
+                };
+                edit.move_by(&line.sku, &part.location, -part.quantity, -part.quantity, why);
+            }
+        }
+        let mut after = before.as_ref().clone();
+        after.shipment = Some(Box::new(Shipment {
+            carrier: self.carrier.clone(),
+            tracking: self.tracking.clone(),
+            status: ShipmentStatus::Shipped,
+        }));
+        transition_to(&mut after, context, OrderStatus::Shipped);
+        updated(edit, after, before.status, None)
     }
-    let mut after = before.as_ref().clone();
-    after.shipment = Some(Box::new(Shipment {
-        carrier: command.carrier.clone(),
-        tracking: command.tracking.clone(),
-        status: ShipmentStatus::Shipped,
-    }));
-    transition_to(&mut after, context, OrderStatus::Shipped);
-    updated(edit, after, before.status, None)
 }
 
 /// Says that a shipped order arrived.
-pub fn deliver_order(tables: &Tables, context: &Context, command: &DeliverOrder) -> Result<Decision, Rejection> {
-    let before = order(tables, &command.order_id)?;
-    let on_its_way = before.shipment.as_ref().is_some_and(|shipment| shipment.status == ShipmentStatus::Shipped);
-    let open = matches!(before.status, OrderStatus::Shipped | OrderStatus::PartlyReturned);
-    if !open || !on_its_way {
-        return Err(invalid_transition(before, "delivered"));
+impl Rule for DeliverOrder {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        let before = order(tables, &self.order_id)?;
+        let on_its_way = before.shipment.as_ref().is_some_and(|shipment| shipment.status == ShipmentStatus::Shipped);
+        let open = matches!(before.status, OrderStatus::Shipped | OrderStatus::PartlyReturned);
+        if !open || !on_its_way {
+            return Err(invalid_transition(before, "delivered"));
+        }
+        let mut after = before.as_ref().clone();
+        if let Some(shipment) = &mut after.shipment {
+            shipment.status = ShipmentStatus::Delivered;
+        }
+        // What came back in part stays so: the delivery is recorded, and no new state entered.
+        if before.status == OrderStatus::Shipped {
+            transition_to(&mut after, context, OrderStatus::Delivered);
+        }
+        updated(StockEdit::new(tables), after, before.status, None)
     }
-    let mut after = before.as_ref().clone();
-    if let Some(shipment) = &mut after.shipment {
-        shipment.status = ShipmentStatus::Delivered;
-    }
-    // What came back in part stays so: the delivery is recorded, and no new state entered.
-    if before.status == OrderStatus::Shipped {
-        transition_to(&mut after, context, OrderStatus::Delivered);
-    }
-    updated(StockEdit::new(tables), after, before.status, None)
 }
 
 /// Cancels an order that cannot be delivered.
-pub fn shipment_failure(
-    tables: &Tables,
-    context: &Context,
-    command: &RecordShipmentFailure,
-) -> Result<Decision, Rejection> {
-    validation::note(command.reason.as_ref(), "/reason")?;
-    let before = order(tables, &command.order_id)?;
-    if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
-        return Err(invalid_transition(before, "reported as not delivered"));
+impl Rule for RecordShipmentFailure {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::note(self.reason.as_ref(), "/reason")?;
+        let before = order(tables, &self.order_id)?;
+        if !matches!(before.status, OrderStatus::Paid | OrderStatus::Shipped) {
+            return Err(invalid_transition(before, "reported as not delivered"));
+        }
+        let how = Cancellation {
+            reason: self.reason.clone(),
+            refund: "shipment_failed",
+            shipment: ShipmentStatus::Failed,
+            payment: PaymentStatus::Cancelled,
+            restock: self.restock,
+        };
+        cancel(tables, context, before, how)
     }
-    let how = Cancellation {
-        reason: command.reason.clone(),
-        refund: "shipment_failed",
-        shipment: ShipmentStatus::Failed,
-        payment: PaymentStatus::Cancelled,
-        restock: command.restock,
-    };
-    cancel(tables, context, before, how)
 }

@@ -58,25 +58,6 @@ impl Operation {
     pub fn status(&self) -> &'static str {
         if self.refusal.is_none() { "succeeded" } else { "rejected" }
     }
-
-    /// The names of the ids of that type of command.
-    pub const fn id_names(command_type: CommandType) -> (&'static str, &'static str) {
-        match command_type {
-            CommandType::PutPolicy => ("", ""),
-            CommandType::PutProduct | CommandType::ArchiveProduct | CommandType::SetPrice => ("product_id", "sku"),
-            CommandType::MoveStock | CommandType::TransferStock => ("sku", ""),
-            CommandType::PlaceOrder
-            | CommandType::CancelOrder
-            | CommandType::ShipOrder
-            | CommandType::DeliverOrder
-            | CommandType::RecordShipmentFailure => ("order_id", ""),
-            CommandType::ReturnItems => ("order_id", "return_id"),
-            CommandType::IssueRefund => ("order_id", "refund_id"),
-            CommandType::RecordPaymentResult => ("order_id", "payment_id"),
-            CommandType::RecordCredit => ("credit_id", ""),
-            CommandType::RecordAdjustment => ("adjustment_id", ""),
-        }
-    }
 }
 
 /// The ids as JSON.
@@ -84,7 +65,8 @@ pub struct IdsJson<'a>(&'a Operation);
 
 impl Serialize for IdsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (of, part) = Operation::id_names(self.0.command_type);
+        let description = self.0.command_type.description();
+        let (of, part) = (description.resource.id_name(), description.part);
         let mut ids = serializer.serialize_map(None)?;
         if !of.is_empty() && !self.0.ids.of.is_empty() {
             ids.serialize_entry(of, &self.0.ids.of)?;

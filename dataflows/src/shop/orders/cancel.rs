@@ -4,7 +4,7 @@ use crate::contract::code::Rejection;
 use crate::contract::money::Money;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
 use crate::shop::orders::{CancelOrder, Order, OrderStatus, PaymentStatus, ShipmentStatus};
@@ -31,20 +31,22 @@ pub struct Cancellation {
 }
 
 /// Cancels an order for its customer.
-pub fn cancel_order(tables: &Tables, context: &Context, command: &CancelOrder) -> Result<Decision, Rejection> {
-    validation::note(command.reason.as_ref(), "/reason")?;
-    let before = order(tables, &command.order_id)?;
-    if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
-        return Err(invalid_transition(before, "cancelled"));
+impl Rule for CancelOrder {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::note(self.reason.as_ref(), "/reason")?;
+        let before = order(tables, &self.order_id)?;
+        if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
+            return Err(invalid_transition(before, "cancelled"));
+        }
+        let how = Cancellation {
+            reason: self.reason.clone(),
+            refund: "cancelled",
+            shipment: ShipmentStatus::Cancelled,
+            payment: PaymentStatus::Cancelled,
+            restock: true,
+        };
+        cancel(tables, context, before, how)
     }
-    let how = Cancellation {
-        reason: command.reason.clone(),
-        refund: "cancelled",
-        shipment: ShipmentStatus::Cancelled,
-        payment: PaymentStatus::Cancelled,
-        restock: true,
-    };
-    cancel(tables, context, before, how)
 }
 
 /// Calls an order off: releases or takes back its goods, and gives back what is left of its money.

@@ -1,7 +1,10 @@
 //! The commands that place and cancel orders.
 
+use crate::contract::code::Code;
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::payments::PaymentMethod;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -48,14 +51,32 @@ pub struct PlaceOrder {
     pub occurred_at: Option<Timestamp>,
 }
 
-impl PlaceOrder {
-    /// The order's id; empty only before [`Command::read`](crate::shop::command::Command::read) has filled it in.
-    pub fn key(&self) -> &str {
+impl CommandSpec for PlaceOrder {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders",
+        summary: "Places an order",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[
+            Code::AlreadyExists,
+            Code::UnknownSku,
+            Code::NotSold,
+            Code::CurrencyMismatch,
+            Code::Overflow,
+            Code::OutOfStock,
+            Code::TooLarge,
+        ],
+    };
+
+    fn key(&self) -> &str {
         self.order_id.as_deref().unwrap_or_default()
     }
 
-    /// The same, shared.
-    pub fn id(&self) -> SmolStr {
+    fn id(&self) -> SmolStr {
         self.order_id.clone().unwrap_or_default()
     }
 }
@@ -70,6 +91,28 @@ pub struct CancelOrder {
     pub reason: Option<SmolStr>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for CancelOrder {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders/{id}/cancellations",
+        summary: "Cancels an order",
+        body_is_optional: true,
+        creates: false,
+        rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
 }
 
 crate::strict_object! { PlaceLine, PlacePayment, PlaceOrder, CancelOrder }

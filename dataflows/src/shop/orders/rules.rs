@@ -4,9 +4,10 @@ use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::{Currency, Money};
 use crate::shop::cached_hash::CachedHash;
 use crate::shop::catalogue::{Product, Variant};
+use crate::shop::command::spec::CommandSpec;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, PlaceOrder};
 use crate::shop::payments::{MoneyMoved, PaymentMethod};
@@ -21,53 +22,55 @@ pub const fn is_recorded(code: Code) -> bool {
 }
 
 /// Places an order.
-pub fn place_order(tables: &Tables, context: &Context, command: &PlaceOrder) -> Result<Decision, Rejection> {
-    let (currency, prices) = check(tables, command)?;
-    if let Some(order) = tables.orders.get(command.key())
-        && order.status != OrderStatus::Rejected
-    {
-        return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", command.key())));
-    }
-    let mut lines = price_lines(tables, context, command, currency, &prices)?;
-    let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
-        return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
-    };
-    let mut edit = StockEdit::new(tables);
-    reserve(tables, &mut edit, &mut lines)?;
+impl Rule for PlaceOrder {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        let (currency, prices) = check(tables, self)?;
+        if let Some(order) = tables.orders.get(self.key())
+            && order.status != OrderStatus::Rejected
+        {
+            return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", self.key())));
+        }
+        let mut lines = price_lines(tables, context, self, currency, &prices)?;
+        let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
+            return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
+        };
+        let mut edit = StockEdit::new(tables);
+        reserve(tables, &mut edit, &mut lines)?;
 
-    let method = command.payment.method;
-    let paid = method == PaymentMethod::Settled || total == 0;
-    let status = if paid { OrderStatus::Paid } else { OrderStatus::PendingPayment };
-    let policy = tables.policy();
-    let timeout_s = match method {
-        PaymentMethod::Sandbox | PaymentMethod::Settled => policy.payment_timeout_s,
-        PaymentMethod::External => policy.payment_timeout_external_s,
-    };
-    let payment = Payment {
-        method,
-        status: if paid { PaymentStatus::Processed } else { PaymentStatus::Requested },
-        token: command.payment.token.clone(),
-        deadline: (!paid).then(|| context.now.plus_s(timeout_s)),
-        processed: paid,
-        failed: None,
-        charged_back: None,
-    };
-    let order = Arc::new(Order {
-        status,
-        lines,
-        total,
-        captured: if paid { total } else { 0 },
-        payment: Some(payment),
-        ..new_order(context, command, currency, status)
-    });
-    for (n, line) in order.lines.iter().enumerate() {
-        edit.tell_reserved(&order.order_id, n, line);
+        let method = self.payment.method;
+        let paid = method == PaymentMethod::Settled || total == 0;
+        let status = if paid { OrderStatus::Paid } else { OrderStatus::PendingPayment };
+        let policy = tables.policy();
+        let timeout_s = match method {
+            PaymentMethod::Sandbox | PaymentMethod::Settled => policy.payment_timeout_s,
+            PaymentMethod::External => policy.payment_timeout_external_s,
+        };
+        let payment = Payment {
+            method,
+            status: if paid { PaymentStatus::Processed } else { PaymentStatus::Requested },
+            token: self.payment.token.clone(),
+            deadline: (!paid).then(|| context.now.plus_s(timeout_s)),
+            processed: paid,
+            failed: None,
+            charged_back: None,
+        };
+        let order = Arc::new(Order {
+            status,
+            lines,
+            total,
+            captured: if paid { total } else { 0 },
+            payment: Some(payment),
+            ..new_order(context, self, currency, status)
+        });
+        for (n, line) in order.lines.iter().enumerate() {
+            edit.tell_reserved(&order.order_id, n, line);
+        }
+        let (stock, mut facts, low) = edit.finish()?;
+        facts.push(EventPayload::OrderCreated(Arc::clone(&order)));
+        facts.extend(money_facts(&order));
+        facts.extend(low);
+        Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
     }
-    let (stock, mut facts, low) = edit.finish()?;
-    facts.push(EventPayload::OrderCreated(Arc::clone(&order)));
-    facts.extend(money_facts(&order));
-    facts.extend(low);
-    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
 }
 
 /// What a new order says about its money: nothing if it costs nothing.

@@ -1,8 +1,11 @@
 //! The command of a payment, and the ways to pay.
 
+use crate::contract::code::Code;
 use crate::contract::money::MoneyInput;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
 use crate::engine::encoding::encode_enum;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -46,6 +49,40 @@ pub struct RecordPaymentResult {
     pub reason: Option<SmolStr>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for RecordPaymentResult {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "payment_id",
+        method: RouteMethod::Post,
+        path: "/api/v1/payments/{order_id}/results",
+        summary: "Says what became of a payment",
+        body_is_optional: false,
+        creates: false,
+        rejections: &[
+            Code::NotFound,
+            Code::UnknownPayment,
+            Code::InvalidTransition,
+            Code::CurrencyMismatch,
+            Code::AmountMismatch,
+            Code::OverRefund,
+            Code::TooLarge,
+        ],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
+
+    fn part(&self) -> Option<&SmolStr> {
+        Some(&self.payment_id)
+    }
 }
 
 crate::strict_object! { RecordPaymentResult }

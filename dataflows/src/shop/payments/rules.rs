@@ -4,7 +4,7 @@ use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::cancel::{Cancellation, cancel};
 use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
@@ -18,46 +18,49 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Takes a result of the gateway.
-pub fn record_result(tables: &Tables, context: &Context, command: &RecordPaymentResult) -> Result<Decision, Rejection> {
-    validation::id(&command.order_id, "/order_id")?;
-    validation::id(&command.payment_id, "/payment_id")?;
-    let amount = match command.status {
-        PaymentResult::Processed | PaymentResult::Failed => validation::price(&command.amount, "/amount")?,
-        PaymentResult::ChargedBack => validation::positive(&command.amount, "/amount")?,
-    };
-    validation::note(command.reason.as_ref(), "/reason")?;
-    let before = order(tables, &command.order_id)?;
-    let payment = before.payment.as_ref().filter(|_| command.payment_id == before.order_id);
-    let Some(payment) = payment else {
-        let detail = format!("the order has no payment {:?}", command.payment_id);
-        return Err(Rejection::new(Code::UnknownPayment, "/payment_id", detail));
-    };
-    let given = command.amount.amount.0;
-    if let Some(taken) = taken(before, payment, command.status) {
+impl Rule for RecordPaymentResult {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.order_id, "/order_id")?;
+        validation::id(&self.payment_id, "/payment_id")?;
+        let amount = match self.status {
+            PaymentResult::Processed | PaymentResult::Failed => validation::price(&self.amount, "/amount")?,
+            PaymentResult::ChargedBack => validation::positive(&self.amount, "/amount")?,
+        };
+        validation::note(self.reason.as_ref(), "/reason")?;
+        let before = order(tables, &self.order_id)?;
+        let payment = before.payment.as_ref().filter(|_| self.payment_id == before.order_id);
+        let Some(payment) = payment else {
+            let detail = format!("the order has no payment {:?}", self.payment_id);
+            return Err(Rejection::new(Code::UnknownPayment, "/payment_id", detail));
+        };
+        let given = self.amount.amount.0;
+        if let Some(taken) = taken(before, payment, self.status) {
+            if amount.currency != before.currency {
+                return Err(currency_mismatch(before));
+            }
+            if taken != given {
+                return Err(mismatch(before, taken));
+            }
+            return Ok(Decision::default());
+        }
+        if !allowed(before, self.status) {
+            return Err(invalid_transition(before, "given that payment result"));
+        }
         if amount.currency != before.currency {
             return Err(currency_mismatch(before));
         }
-        if taken != given {
-            return Err(mismatch(before, taken));
+        match self.status {
+            PaymentResult::Processed if given != before.total => Err(mismatch(before, before.total)),
+            PaymentResult::Processed if before.status == OrderStatus::Cancelled => Ok(late_capture(before, self)),
+            PaymentResult::Processed => processed(tables, context, before, self),
+            PaymentResult::Failed => failed(tables, context, before, self),
+            PaymentResult::ChargedBack if given > before.refundable() => {
+                let detail =
+                    format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
+                Err(Rejection::new(Code::OverRefund, "/amount", detail))
+            }
+            PaymentResult::ChargedBack => Ok(charged_back(before, self)),
         }
-        return Ok(Decision::default());
-    }
-    if !allowed(before, command.status) {
-        return Err(invalid_transition(before, "given that payment result"));
-    }
-    if amount.currency != before.currency {
-        return Err(currency_mismatch(before));
-    }
-    match command.status {
-        PaymentResult::Processed if given != before.total => Err(mismatch(before, before.total)),
-        PaymentResult::Processed if before.status == OrderStatus::Cancelled => Ok(late_capture(before, command)),
-        PaymentResult::Processed => processed(tables, context, before, command),
-        PaymentResult::Failed => failed(tables, context, before, command),
-        PaymentResult::ChargedBack if given > before.refundable() => {
-            let detail = format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
-            Err(Rejection::new(Code::OverRefund, "/amount", detail))
-        }
-        PaymentResult::ChargedBack => Ok(charged_back(before, command)),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The command that sets the policy.
 
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -23,13 +25,25 @@ pub struct PutPolicy {
     pub occurred_at: Option<Timestamp>,
 }
 
-impl PutPolicy {
-    pub(crate) const fn id(&self) -> SmolStr {
-        SmolStr::new_static("policy")
+impl CommandSpec for PutPolicy {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Policy,
+        resource: Resource::Policy,
+        part: "",
+        method: RouteMethod::Put,
+        path: "/api/v1/policy",
+        summary: "Sets what decisions depend on",
+        body_is_optional: false,
+        creates: false,
+        rejections: &[],
+    };
+
+    fn key(&self) -> &str {
+        "policy"
     }
 
-    pub(crate) const fn key(&self) -> &str {
-        "policy"
+    fn id(&self) -> SmolStr {
+        SmolStr::new_static("policy")
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
+use crate::shop::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::orders::state::order;
@@ -24,35 +25,37 @@ pub fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<
 }
 
 /// Pays money back without goods.
-pub fn issue_refund(tables: &Tables, command: &IssueRefund) -> Result<Decision, Rejection> {
-    validation::id(&command.order_id, "/order_id")?;
-    validation::id(&command.refund_id, "/refund_id")?;
-    let amount = validation::positive(&command.amount, "/amount")?;
-    validation::note(command.reason.as_ref(), "/reason")?;
-    let before = order(tables, &command.order_id)?;
-    if before.refunds() >= validation::REFUNDS_MAX {
-        return Err(Rejection::invalid("/refund_id", "an order has at most 200 refunds"));
+impl Rule for IssueRefund {
+    fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.order_id, "/order_id")?;
+        validation::id(&self.refund_id, "/refund_id")?;
+        let amount = validation::positive(&self.amount, "/amount")?;
+        validation::note(self.reason.as_ref(), "/reason")?;
+        let before = order(tables, &self.order_id)?;
+        if before.refunds() >= validation::REFUNDS_MAX {
+            return Err(Rejection::invalid("/refund_id", "an order has at most 200 refunds"));
+        }
+        check_free(before, &self.refund_id, "/refund_id")?;
+        if amount.currency != before.currency {
+            return Err(currency_mismatch(before));
+        }
+        if self.amount.amount.0 > before.refundable() {
+            let detail = format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
+            return Err(Rejection::new(Code::OverRefund, "/amount", detail));
+        }
+        let mut after = before.as_ref().clone();
+        after.refunded += self.amount.amount.0;
+        after.money_back_ids.push(self.refund_id.clone());
+        let order = Arc::new(after);
+        let moved = MoneyMoved {
+            order: Arc::clone(&order),
+            refund_id: Some(self.refund_id.clone()),
+            amount,
+            reason: self.reason.clone(),
+        };
+        let facts = vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved)];
+        Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
     }
-    check_free(before, &command.refund_id, "/refund_id")?;
-    if amount.currency != before.currency {
-        return Err(currency_mismatch(before));
-    }
-    if command.amount.amount.0 > before.refundable() {
-        let detail = format!("{} is left of the order's money", Money::new(before.refundable(), before.currency));
-        return Err(Rejection::new(Code::OverRefund, "/amount", detail));
-    }
-    let mut after = before.as_ref().clone();
-    after.refunded += command.amount.amount.0;
-    after.money_back_ids.push(command.refund_id.clone());
-    let order = Arc::new(after);
-    let moved = MoneyMoved {
-        order: Arc::clone(&order),
-        refund_id: Some(command.refund_id.clone()),
-        amount,
-        reason: command.reason.clone(),
-    };
-    let facts = vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved)];
-    Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
 }
 
 /// The refusal of an amount in another currency than the order's.

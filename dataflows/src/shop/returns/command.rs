@@ -1,6 +1,9 @@
 //! The command that takes goods back.
 
+use crate::contract::code::Code;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::defaults::{null_is_true, yes};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -30,6 +33,39 @@ pub struct ReturnItems {
     pub restock: bool,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for ReturnItems {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Orders,
+        resource: Resource::Order,
+        part: "return_id",
+        method: RouteMethod::Post,
+        path: "/api/v1/orders/{id}/returns",
+        summary: "Takes goods of an order back",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[
+            Code::NotFound,
+            Code::AlreadyExists,
+            Code::InvalidTransition,
+            Code::OverReturn,
+            Code::Overflow,
+            Code::TooLarge,
+        ],
+    };
+
+    fn key(&self) -> &str {
+        &self.order_id
+    }
+
+    fn id(&self) -> SmolStr {
+        self.order_id.clone()
+    }
+
+    fn part(&self) -> Option<&SmolStr> {
+        Some(&self.return_id)
+    }
 }
 
 crate::strict_object! { ReturnLine, ReturnItems }

@@ -4,7 +4,7 @@ use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::context::Context;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
 use crate::shop::orders::{Order, OrderStatus};
@@ -20,44 +20,46 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Takes goods back, at the line's price.
-pub fn return_items(tables: &Tables, context: &Context, command: &ReturnItems) -> Result<Decision, Rejection> {
-    validation::id(&command.order_id, "/order_id")?;
-    validation::id(&command.return_id, "/return_id")?;
-    validation::lines(command.lines.len(), validation::LINES_MAX)?;
-    for (n, entry) in command.lines.iter().enumerate() {
-        validation::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
-    }
-    let before = order(tables, &command.order_id)?;
-    if before.returns() >= validation::RETURNS_MAX {
-        return Err(Rejection::invalid("/return_id", "an order has at most 200 returns"));
-    }
-    let quantities = by_line(before, command)?;
-    check_free(before, &command.return_id, "/return_id")?;
-    if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
-        return Err(invalid_transition(before, "returned"));
-    }
-    check_left(before, command)?;
-
-    let mut after = before.as_ref().clone();
-    let mut edit = StockEdit::new(tables);
-    let mut left = before.refundable();
-    let mut lines = Vec::with_capacity(quantities.len());
-    for (index, quantity) in quantities {
-        if command.restock {
-            restock(&mut edit, before, index, quantity, &command.return_id);
+impl Rule for ReturnItems {
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.order_id, "/order_id")?;
+        validation::id(&self.return_id, "/return_id")?;
+        validation::lines(self.lines.len(), validation::LINES_MAX)?;
+        for (n, entry) in self.lines.iter().enumerate() {
+            validation::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
         }
-        let line = &mut after.lines[index];
-        line.returned += quantity;
-        // At most the line's amount, which fits 64 bits.
-        let amount = take_up_to(&mut left, quantity * line.unit_price);
-        lines.push(ReturnedLine { line: number(index), quantity, amount: Money::new(amount, before.currency) });
+        let before = order(tables, &self.order_id)?;
+        if before.returns() >= validation::RETURNS_MAX {
+            return Err(Rejection::invalid("/return_id", "an order has at most 200 returns"));
+        }
+        let quantities = by_line(before, self)?;
+        check_free(before, &self.return_id, "/return_id")?;
+        if !matches!(before.status, OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned) {
+            return Err(invalid_transition(before, "returned"));
+        }
+        check_left(before, self)?;
+
+        let mut after = before.as_ref().clone();
+        let mut edit = StockEdit::new(tables);
+        let mut left = before.refundable();
+        let mut lines = Vec::with_capacity(quantities.len());
+        for (index, quantity) in quantities {
+            if self.restock {
+                restock(&mut edit, before, index, quantity, &self.return_id);
+            }
+            let line = &mut after.lines[index];
+            line.returned += quantity;
+            // At most the line's amount, which fits 64 bits.
+            let amount = take_up_to(&mut left, quantity * line.unit_price);
+            lines.push(ReturnedLine { line: number(index), quantity, amount: Money::new(amount, before.currency) });
+        }
+        let refund = before.refundable() - left;
+        after.refunded += refund;
+        after.money_back_ids.push(self.return_id.clone());
+        let all = after.lines.iter().all(|line| line.returned == line.quantity);
+        transition_to(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
+        tell_return(edit, after, before.status, self, lines, refund)
     }
-    let refund = before.refundable() - left;
-    after.refunded += refund;
-    after.money_back_ids.push(command.return_id.clone());
-    let all = after.lines.iter().all(|line| line.returned == line.quantity);
-    transition_to(&mut after, context, if all { OrderStatus::Returned } else { OrderStatus::PartlyReturned });
-    tell_return(edit, after, before.status, command, lines, refund)
 }
 
 fn tell_return(

@@ -1,6 +1,9 @@
 //! The commands that move stock from outside.
 
+use crate::contract::code::Code;
 use crate::contract::time::Timestamp;
+use crate::contract::topic::Topic;
+use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
 use crate::shop::defaults::{main_location, null_is_main};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -36,6 +39,28 @@ pub struct MoveStock {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl CommandSpec for MoveStock {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Stock,
+        resource: Resource::Stock,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/stock/{sku}/movements",
+        summary: "Moves stock",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[Code::UnknownSku, Code::Overflow, Code::InsufficientStock],
+    };
+
+    fn key(&self) -> &str {
+        &self.sku
+    }
+
+    fn id(&self) -> SmolStr {
+        self.sku.clone()
+    }
+}
+
 /// Moves stock from one location to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -52,6 +77,28 @@ pub struct TransferStock {
     pub reference: Option<SmolStr>,
     /// Business time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl CommandSpec for TransferStock {
+    const DESCRIPTION: Description = Description {
+        topic: Topic::Stock,
+        resource: Resource::Stock,
+        part: "",
+        method: RouteMethod::Post,
+        path: "/api/v1/stock/{sku}/transfers",
+        summary: "Moves stock to another location",
+        body_is_optional: false,
+        creates: true,
+        rejections: &[Code::UnknownSku, Code::Overflow, Code::InsufficientStock],
+    };
+
+    fn key(&self) -> &str {
+        &self.sku
+    }
+
+    fn id(&self) -> SmolStr {
+        self.sku.clone()
+    }
 }
 
 crate::strict_object! { MoveStock, TransferStock }

@@ -2,65 +2,70 @@
 
 use super::stock_edit::{MovementCause, StockEdit};
 use crate::contract::code::{Code, Rejection};
+use crate::shop::Context;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::stock::{MoveReason, MoveStock, StockReason, TransferStock};
 use crate::shop::validation;
 use smol_str::SmolStr;
 
 /// Changes the stock of a SKU at a location.
-pub fn move_stock(tables: &Tables, command: &MoveStock) -> Result<Decision, Rejection> {
-    validation::id(&command.sku, "/sku")?;
-    validation::id(&command.location, "/location")?;
-    if command.quantity == 0 {
-        return Err(Rejection::invalid("/quantity", "a movement is not 0"));
+impl Rule for MoveStock {
+    fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.sku, "/sku")?;
+        validation::id(&self.location, "/location")?;
+        if self.quantity == 0 {
+            return Err(Rejection::invalid("/quantity", "a movement is not 0"));
+        }
+        validation::quantity(self.quantity.saturating_abs(), || "/quantity".to_owned())?;
+        validation::optional_text(self.reference.as_ref(), || "/reference".to_owned())?;
+        let policy = stocked(tables, &self.sku)?;
+        let mut edit = StockEdit::new(tables);
+        check_room(&edit, &self.sku, &self.location, "/location")?;
+        let there = edit.get(&self.sku).and_then(|stock| stock.location(&self.location)).map_or(0, |at| at.on_hand);
+        if policy == InventoryPolicy::Reserve && self.quantity < 0 && there + self.quantity < 0 {
+            let detail = format!("{there} of {:?} lie at {:?}", self.sku, self.location);
+            return Err(Rejection::new(Code::InsufficientStock, "/quantity", detail));
+        }
+        let reason = match self.reason {
+            MoveReason::Received => StockReason::Received,
+            MoveReason::Adjusted => StockReason::Adjusted,
+            MoveReason::WrittenOff => StockReason::WrittenOff,
+        };
+        let why = MovementCause { reason, reference: self.reference.clone(), line: None };
+        edit.move_by(&self.sku, &self.location, self.quantity, 0, why);
+        decision(edit)
     }
-    validation::quantity(command.quantity.saturating_abs(), || "/quantity".to_owned())?;
-    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
-    let policy = stocked(tables, &command.sku)?;
-    let mut edit = StockEdit::new(tables);
-    check_room(&edit, &command.sku, &command.location, "/location")?;
-    let there = edit.get(&command.sku).and_then(|stock| stock.location(&command.location)).map_or(0, |at| at.on_hand);
-    if policy == InventoryPolicy::Reserve && command.quantity < 0 && there + command.quantity < 0 {
-        let detail = format!("{there} of {:?} lie at {:?}", command.sku, command.location);
-        return Err(Rejection::new(Code::InsufficientStock, "/quantity", detail));
-    }
-    let reason = match command.reason {
-        MoveReason::Received => StockReason::Received,
-        MoveReason::Adjusted => StockReason::Adjusted,
-        MoveReason::WrittenOff => StockReason::WrittenOff,
-    };
-    let why = MovementCause { reason, reference: command.reference.clone(), line: None };
-    edit.move_by(&command.sku, &command.location, command.quantity, 0, why);
-    decision(edit)
 }
 
 /// Moves stock from one location to another.
-pub fn transfer_stock(tables: &Tables, command: &TransferStock) -> Result<Decision, Rejection> {
-    validation::id(&command.sku, "/sku")?;
-    validation::id(&command.from, "/from")?;
-    validation::id(&command.to, "/to")?;
-    validation::quantity(command.quantity, || "/quantity".to_owned())?;
-    if command.from == command.to {
-        return Err(Rejection::invalid("/to", "this is another location than from"));
+impl Rule for TransferStock {
+    fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
+        validation::id(&self.sku, "/sku")?;
+        validation::id(&self.from, "/from")?;
+        validation::id(&self.to, "/to")?;
+        validation::quantity(self.quantity, || "/quantity".to_owned())?;
+        if self.from == self.to {
+            return Err(Rejection::invalid("/to", "this is another location than from"));
+        }
+        validation::optional_text(self.reference.as_ref(), || "/reference".to_owned())?;
+        stocked(tables, &self.sku)?;
+        let mut edit = StockEdit::new(tables);
+        check_room(&edit, &self.sku, &self.to, "/to")?;
+        let free = edit.get(&self.sku).and_then(|stock| stock.location(&self.from)).map_or(0, |at| at.available());
+        if free < self.quantity {
+            let detail = format!("{free} of {:?} are not reserved at {:?}", self.sku, self.from);
+            return Err(Rejection::new(Code::InsufficientStock, "/quantity", detail));
+        }
+        let mut moves = [(&self.from, -self.quantity), (&self.to, self.quantity)];
+        moves.sort_unstable_by_key(|(location, _)| SmolStr::clone(location));
+        for (location, quantity) in moves {
+            let why = MovementCause { reason: StockReason::Transferred, reference: self.reference.clone(), line: None };
+            edit.move_by(&self.sku, location, quantity, 0, why);
+        }
+        decision(edit)
     }
-    validation::optional_text(command.reference.as_ref(), || "/reference".to_owned())?;
-    stocked(tables, &command.sku)?;
-    let mut edit = StockEdit::new(tables);
-    check_room(&edit, &command.sku, &command.to, "/to")?;
-    let free = edit.get(&command.sku).and_then(|stock| stock.location(&command.from)).map_or(0, |at| at.available());
-    if free < command.quantity {
-        let detail = format!("{free} of {:?} are not reserved at {:?}", command.sku, command.from);
-        return Err(Rejection::new(Code::InsufficientStock, "/quantity", detail));
-    }
-    let mut moves = [(&command.from, -command.quantity), (&command.to, command.quantity)];
-    moves.sort_unstable_by_key(|(location, _)| SmolStr::clone(location));
-    for (location, quantity) in moves {
-        let why = MovementCause { reason: StockReason::Transferred, reference: command.reference.clone(), line: None };
-        edit.move_by(&command.sku, location, quantity, 0, why);
-    }
-    decision(edit)
 }
 
 /// How the stock of a SKU is kept; refused if it is unknown or has none.
