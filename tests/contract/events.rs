@@ -3,12 +3,17 @@
 use super::documents::{adjustment, credit, order, product, rejected};
 use super::{moment, pounds, text};
 use dataflows::contract::code::{Code, FieldError};
+use dataflows::shop::adjustments::AdjustmentRecorded;
+use dataflows::shop::catalogue::{PriceChanged, ProductChanged};
+use dataflows::shop::credits::CreditRecorded;
 use dataflows::shop::event::EventPayload;
-use dataflows::shop::orders::OrderStatus;
-use dataflows::shop::payments::{MoneyMoved, PaymentMethod};
-use dataflows::shop::refunds::RefundKind;
-use dataflows::shop::returns::{Return, ReturnedLine};
-use dataflows::shop::stock::{Reservation, StockMovement, StockReason};
+use dataflows::shop::orders::{OrderCancelled, OrderCreated, OrderRejected, OrderStatus, OrderUpdated};
+use dataflows::shop::payments::{MoneyMoved, PaymentFailed, PaymentMethod, PaymentProcessed, PaymentRequested};
+use dataflows::shop::refunds::{RefundIssued, RefundKind};
+use dataflows::shop::returns::{ItemsReturned, Return, ReturnedLine};
+use dataflows::shop::stock::{
+    InventoryReleased, InventoryReserved, LowStock, Reservation, StockMovement, StockReason, StockUpdated,
+};
 
 /// The events of the contract, in its order.
 pub const NAMES: [&str; 17] = [
@@ -35,22 +40,22 @@ pub const NAMES: [&str; 17] = [
 pub const fn version(fact: &EventPayload) -> u32 {
     match fact {
         EventPayload::ProductChanged(_)
-        | EventPayload::PriceChanged { .. }
+        | EventPayload::PriceChanged(_)
         | EventPayload::StockUpdated(_)
         | EventPayload::InventoryReserved(_)
         | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock { .. }
+        | EventPayload::LowStock(_)
         | EventPayload::OrderCreated(_)
-        | EventPayload::OrderUpdated { .. }
-        | EventPayload::OrderCancelled { .. }
-        | EventPayload::OrderRejected { .. }
-        | EventPayload::ItemsReturned { .. }
+        | EventPayload::OrderUpdated(_)
+        | EventPayload::OrderCancelled(_)
+        | EventPayload::OrderRejected(_)
+        | EventPayload::ItemsReturned(_)
         | EventPayload::CreditRecorded(_)
         | EventPayload::AdjustmentRecorded(_)
-        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentRequested(_)
         | EventPayload::PaymentProcessed(_)
         | EventPayload::PaymentFailed(_)
-        | EventPayload::RefundIssued(..) => 1,
+        | EventPayload::RefundIssued(_) => 1,
     }
 }
 
@@ -76,18 +81,18 @@ fn goods() -> Vec<EventPayload> {
         reserved: 3,
     };
     vec![
-        EventPayload::ProductChanged(product()),
-        EventPayload::PriceChanged {
+        EventPayload::ProductChanged(ProductChanged(product())),
+        EventPayload::PriceChanged(PriceChanged {
             product_id: text("p-1"),
             sku: text("85123A"),
             price: pounds(99_900),
             valid_from: Some(moment(1)),
             valid_to: None,
-        },
-        EventPayload::StockUpdated(movement),
-        EventPayload::InventoryReserved(reservation.clone()),
-        EventPayload::InventoryReleased(reservation),
-        EventPayload::LowStock { sku: text("85123A"), available: 4, low_stock_at: 5 },
+        }),
+        EventPayload::StockUpdated(StockUpdated(movement)),
+        EventPayload::InventoryReserved(InventoryReserved(reservation.clone())),
+        EventPayload::InventoryReleased(InventoryReleased(reservation)),
+        EventPayload::LowStock(LowStock { sku: text("85123A"), available: 4, low_stock_at: 5 }),
     ]
 }
 
@@ -98,13 +103,17 @@ fn orders() -> Vec<EventPayload> {
     let line = ReturnedLine { line: 1, quantity: 1, amount: pounds(125_000) };
     let returned = Return { return_id: text("r-1"), lines: vec![line], refund: pounds(125_000), restock: false };
     vec![
-        EventPayload::OrderCreated(order()),
-        EventPayload::OrderUpdated { order: order(), from, reason: None },
-        EventPayload::OrderCancelled { order: order(), from, reason, refunds: vec![1] },
-        EventPayload::OrderRejected { order_id: rejected().order_id, code: Code::OutOfStock, errors: vec![problem] },
-        EventPayload::ItemsReturned { order: order(), returned },
-        EventPayload::CreditRecorded(credit()),
-        EventPayload::AdjustmentRecorded(adjustment()),
+        EventPayload::OrderCreated(OrderCreated(order())),
+        EventPayload::OrderUpdated(OrderUpdated { order: order(), from, reason: None }),
+        EventPayload::OrderCancelled(OrderCancelled { order: order(), from, reason, refunds: vec![1] }),
+        EventPayload::OrderRejected(OrderRejected {
+            order_id: rejected().order_id,
+            code: Code::OutOfStock,
+            errors: vec![problem],
+        }),
+        EventPayload::ItemsReturned(ItemsReturned { order: order(), returned }),
+        EventPayload::CreditRecorded(CreditRecorded(credit())),
+        EventPayload::AdjustmentRecorded(AdjustmentRecorded(adjustment())),
     ]
 }
 
@@ -117,14 +126,14 @@ fn money() -> Vec<EventPayload> {
         reason: Some(text("late_capture")),
     };
     vec![
-        EventPayload::PaymentRequested {
+        EventPayload::PaymentRequested(PaymentRequested {
             order_id: text("o-1"),
             amount: pounds(250_000),
             method: PaymentMethod::Sandbox,
             token: Some(text("decline")),
-        },
-        EventPayload::PaymentProcessed(moved.clone()),
-        EventPayload::PaymentFailed(MoneyMoved { reason: Some(text("declined")), ..moved }),
-        EventPayload::RefundIssued(RefundKind::LateCapture, refund),
+        }),
+        EventPayload::PaymentProcessed(PaymentProcessed(moved.clone())),
+        EventPayload::PaymentFailed(PaymentFailed(MoneyMoved { reason: Some(text("declined")), ..moved })),
+        EventPayload::RefundIssued(RefundIssued(RefundKind::LateCapture, refund)),
     ]
 }

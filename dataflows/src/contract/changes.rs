@@ -4,6 +4,7 @@ use crate::contract::epoch::{Epoch, EpochRecord};
 use crate::contract::event::Event;
 use crate::contract::input::DeadLetter;
 use crate::shop::dead_letters::LetterQuota;
+use crate::shop::footprint::{Footprint, list};
 use crate::shop::row::{Row, View};
 use crate::views::invariants::Residual;
 use crate::views::searches::SearchMemoChange;
@@ -293,4 +294,45 @@ impl Changes {
         search_memory.sort_unstable_by(|(one, _): &SearchMemoChange, (other, _)| one.cmp(other));
         Changes { record, rows: Arc::new(rows), events, dead_letters, quota, imbalances, search_memory, standings }
     }
+}
+
+/// A changed row: as it is now, or was if it is gone. What it was is what it is of the change before.
+fn changes<R: Footprint>(all: &[Change<R>]) -> usize {
+    list(all, |change| change.after.as_deref().or(change.before.as_deref()).map_or(0, Footprint::bytes))
+}
+
+macro_rules! view_changes {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        impl Footprint for ViewChanges {
+            fn heap_bytes(&self) -> usize {
+                0 $(+ changes(&self.$field))*
+            }
+        }
+    };
+}
+
+crate::for_each_row!(views view_changes);
+
+impl Footprint for Shard {
+    fn heap_bytes(&self) -> usize {
+        let Shard { rows, events, dead_letters, quota, imbalances, search_memory, standings: _ } = self;
+        rows.heap_bytes() + quota.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
+    }
+}
+
+impl Footprint for Changes {
+    fn heap_bytes(&self) -> usize {
+        let Changes { record: _, rows, events, dead_letters, quota, imbalances, search_memory, standings: _ } = self;
+        rows.bytes() + quota.heap_bytes() + beside(events, dead_letters, imbalances, memos(search_memory))
+    }
+}
+
+/// What leaves the core beside rows.
+fn beside(events: &[Arc<Event>], letters: &[DeadLetter], imbalances: &[Residual], memos: usize) -> usize {
+    list(events, |event| event.bytes()) + list(letters, Footprint::heap_bytes) + size_of_val(imbalances) + memos
+}
+
+/// What changes of the memory of searches take.
+fn memos(all: &[SearchMemoChange]) -> usize {
+    list(all, |(_, memo)| memo.as_deref().map_or(0, Footprint::bytes))
 }

@@ -4,6 +4,7 @@
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 use crate::shop::event::EventPayload;
+use crate::shop::footprint::{Footprint, text};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smol_str::SmolStr;
 
@@ -34,5 +35,11 @@ impl Serialize for Event {
         map.serialize_entry("occurred_at", &self.occurred_at)?;
         self.fact.entries(&mut map)?;
         map.end()
+    }
+}
+
+impl Footprint for Event {
+    fn heap_bytes(&self) -> usize {
+        text(&self.cause) + self.fact.heap_bytes()
     }
 }

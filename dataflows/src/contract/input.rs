@@ -2,6 +2,7 @@
 
 use crate::contract::topic::Origin;
 use crate::shop::command::Command;
+use crate::shop::footprint::{Footprint, list, text};
 use crate::shop::searches::observation::Observation;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -117,5 +118,19 @@ impl Input {
             Input::Observation(sighting) => sighting.origin,
             Input::Dead(letter) => letter.origin,
         }
+    }
+}
+
+impl Footprint for RawRecord {
+    fn heap_bytes(&self) -> usize {
+        let RawRecord { key, value, headers, timestamp_ms: _ } = self;
+        let optional = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        optional(key) + optional(value) + list(headers, |(name, value)| text(name) + optional(value))
+    }
+}
+
+impl Footprint for DeadLetter {
+    fn heap_bytes(&self) -> usize {
+        self.detail.len() + self.record.bytes()
     }
 }

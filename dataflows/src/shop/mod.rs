@@ -1,6 +1,7 @@
 //! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common
-//! stands beside them. The lists of all rows and of all commands are
-//! [`for_each_row!`](crate::for_each_row) and [`for_each_command!`](crate::for_each_command).
+//! stands beside them. The lists of all rows, commands and events are
+//! [`for_each_row!`](crate::for_each_row), [`for_each_command!`](crate::for_each_command) and
+//! [`for_each_event!`](crate::for_each_event).
 
 pub mod adjustments;
 mod cached_hash;
@@ -12,6 +13,7 @@ pub mod dead_letters;
 pub mod decider;
 mod defaults;
 pub mod event;
+pub mod event_spec;
 pub mod footprint;
 pub mod fulfilment;
 pub mod operations;
@@ -106,6 +108,32 @@ macro_rules! for_each_command {
             RecordAdjustment: $crate::shop::adjustments::RecordAdjustment;
             RecordPaymentResult: $crate::shop::payments::RecordPaymentResult;
             IssueRefund: $crate::shop::refunds::IssueRefund;
+        }
+    };
+}
+
+/// The list of all events: calls the macro with one entry an event, `Name: Type;`. What it says of itself is its `EventSpec`.
+#[macro_export]
+macro_rules! for_each_event {
+    ($each:ident) => {
+        $each! {
+            ProductChanged: $crate::shop::catalogue::ProductChanged;
+            PriceChanged: $crate::shop::catalogue::PriceChanged;
+            StockUpdated: $crate::shop::stock::StockUpdated;
+            InventoryReserved: $crate::shop::stock::InventoryReserved;
+            InventoryReleased: $crate::shop::stock::InventoryReleased;
+            LowStock: $crate::shop::stock::LowStock;
+            OrderCreated: $crate::shop::orders::OrderCreated;
+            OrderUpdated: $crate::shop::orders::OrderUpdated;
+            OrderCancelled: $crate::shop::orders::OrderCancelled;
+            OrderRejected: $crate::shop::orders::OrderRejected;
+            ItemsReturned: $crate::shop::returns::ItemsReturned;
+            CreditRecorded: $crate::shop::credits::CreditRecorded;
+            AdjustmentRecorded: $crate::shop::adjustments::AdjustmentRecorded;
+            PaymentRequested: $crate::shop::payments::PaymentRequested;
+            PaymentProcessed: $crate::shop::payments::PaymentProcessed;
+            PaymentFailed: $crate::shop::payments::PaymentFailed;
+            RefundIssued: $crate::shop::refunds::RefundIssued;
         }
     };
 }

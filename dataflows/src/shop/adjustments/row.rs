@@ -4,6 +4,7 @@ use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
 use crate::engine::encoding::encode_struct;
+use crate::shop::footprint::{Footprint, maybe, text};
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -50,4 +51,11 @@ impl TableRow for Adjustment {
 
 encode_struct! {
     Adjustment { adjustment_id, customer_id, currency, country, amount, reference, occurred_at, epoch }
+}
+
+impl Footprint for Adjustment {
+    fn heap_bytes(&self) -> usize {
+        let texts = text(&self.adjustment_id) + maybe(self.customer_id.as_ref()) + text(&self.country);
+        texts + maybe(self.reference.as_ref())
+    }
 }

@@ -2,10 +2,9 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
-use crate::shop::adjustments::{Adjustment, RecordAdjustment};
+use crate::shop::adjustments::{Adjustment, AdjustmentRecorded, RecordAdjustment};
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::validation;
 use std::sync::Arc;
@@ -37,7 +36,7 @@ impl Rule for RecordAdjustment {
             occurred_at: context.occurred_at,
             epoch: context.epoch,
         });
-        let fact = EventPayload::AdjustmentRecorded(Arc::clone(&adjustment));
+        let fact = EventPayload::AdjustmentRecorded(AdjustmentRecorded(Arc::clone(&adjustment)));
         Ok(Decision { writes: Writes { adjustment: Some(adjustment), ..Writes::default() }, facts: vec![fact] })
     }
 }

@@ -5,6 +5,7 @@ use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
 use crate::engine::encoding::encode_struct;
 use crate::shop::catalogue::InventoryPolicy;
+use crate::shop::footprint::{ENTRY_BYTES, Footprint, list, maybe, text};
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -139,4 +140,22 @@ encode_struct! {
     }
     Variant { sku, title, price, currency, inventory_policy, low_stock_at, scheduled }
     ScheduledPrice { price, valid_from, valid_to }
+}
+
+fn variant(of: &Variant) -> usize {
+    text(&of.sku) + maybe(of.title.as_ref()) + size_of_val(of.scheduled.as_slice())
+}
+
+impl Footprint for Product {
+    fn heap_bytes(&self) -> usize {
+        let texts = text(&self.product_id) + text(&self.title) + text(&self.category_path);
+        let attributes = self.attributes.iter().map(|(name, value)| ENTRY_BYTES + text(name) + text(value));
+        texts
+            + maybe(self.description.as_ref())
+            + maybe(self.brand.as_ref())
+            + list(&self.category, text)
+            + attributes.sum::<usize>()
+            // What was left out is shared by all versions of the product.
+            + list(&self.variants, variant)
+    }
 }

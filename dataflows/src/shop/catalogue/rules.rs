@@ -4,11 +4,11 @@ use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
 use crate::shop::catalogue::{
-    ArchiveProduct, FormerSku, LeftOut, Product, PutProduct, PutVariant, ScheduledPrice, SetPrice, Variant,
+    ArchiveProduct, FormerSku, LeftOut, PriceChanged, Product, ProductChanged, PutProduct, PutVariant, ScheduledPrice,
+    SetPrice, Variant,
 };
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::validation;
 use smol_str::SmolStr;
@@ -74,7 +74,7 @@ fn left_out(before: &Product, variants: &[Variant]) -> LeftOut {
 fn changed(product: Product) -> Decision {
     let product = Arc::new(product);
     Decision {
-        facts: vec![EventPayload::ProductChanged(Arc::clone(&product))],
+        facts: vec![EventPayload::ProductChanged(ProductChanged(Arc::clone(&product)))],
         writes: Writes { product: Some(product), ..Writes::default() },
     }
 }
@@ -170,13 +170,13 @@ impl Rule for SetPrice {
                 return Err(Rejection::invalid("/sku", allowed));
             }
         }
-        let fact = EventPayload::PriceChanged {
+        let fact = EventPayload::PriceChanged(PriceChanged {
             product_id: self.product_id.clone(),
             sku: self.sku.clone(),
             price,
             valid_from: self.valid_from,
             valid_to: self.valid_to,
-        };
+        });
         Ok(Decision { writes: Writes { product: Some(Arc::new(product)), ..Writes::default() }, facts: vec![fact] })
     }
 }

@@ -4,6 +4,7 @@ use crate::contract::epoch::Epoch;
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
 use crate::engine::encoding::encode_struct;
+use crate::shop::footprint::{Footprint, list, maybe, text};
 use crate::shop::row::{Row, TableRow, View};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -134,4 +135,11 @@ encode_struct! {
         credit_id, customer_id, currency, country, lines, total, restock, reference, occurred_at, epoch,
     }
     CreditLine { sku, quantity, unit_price, amount, category }
+}
+
+impl Footprint for Credit {
+    fn heap_bytes(&self) -> usize {
+        let texts = text(&self.credit_id) + maybe(self.customer_id.as_ref()) + text(&self.country);
+        texts + maybe(self.reference.as_ref()) + list(&self.lines, |line| text(&line.sku))
+    }
 }

@@ -4,9 +4,8 @@ use crate::contract::code::{Code, Rejection};
 use crate::contract::money::{Currency, Money};
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::context::Context;
-use crate::shop::credits::{Credit, CreditLine, RecordCredit};
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::credits::{Credit, CreditLine, CreditRecorded, RecordCredit};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::rules::{amount, problem, sellable};
 use crate::shop::stock::StockReason;
@@ -50,7 +49,7 @@ impl Rule for RecordCredit {
             epoch: context.epoch,
         });
         let (stock, mut facts, low) = edit.finish()?;
-        facts.push(EventPayload::CreditRecorded(Arc::clone(&credit)));
+        facts.push(EventPayload::CreditRecorded(CreditRecorded(Arc::clone(&credit))));
         facts.extend(low);
         Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
     }

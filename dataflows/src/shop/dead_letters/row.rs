@@ -5,6 +5,7 @@ use crate::contract::input::{DeadLetter, DeadLetterCode};
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::engine::encoding::encode_struct;
+use crate::shop::footprint::Footprint;
 use std::collections::BTreeMap;
 
 /// Of those beyond the number of a minute, one in so many keeps its bytes, by its offset.
@@ -68,6 +69,19 @@ impl LetterCounts {
 
 encode_struct! {
     LetterCount { topic, minute, count }
+}
+
+impl Footprint for LetterCount {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl Footprint for LetterQuota {
+    fn heap_bytes(&self) -> usize {
+        let LetterQuota { counts, dropped } = self;
+        size_of_val(counts.as_slice()) + size_of_val(dropped.as_slice())
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
 use crate::engine::encoding::encode_struct;
 use crate::shop::command::CommandType;
+use crate::shop::footprint::{ALLOCATION_BYTES, Footprint, problems, text};
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -123,4 +124,12 @@ encode_struct! {
         command_id, command_type, epoch, origin, ids, is_first, refusal, fingerprint, remembered_until,
     }
     Ids { of, part }
+}
+
+impl Footprint for Operation {
+    fn heap_bytes(&self) -> usize {
+        let part = self.ids.part.as_ref().map_or(0, |part| size_of::<SmolStr>() + ALLOCATION_BYTES + text(part));
+        let refusal = self.refusal.as_ref().map_or(0, |refusal| size_of_val(refusal.as_ref()) + problems(&refusal.1));
+        text(&self.command_id) + text(&self.ids.of) + part + refusal
+    }
 }

@@ -3,13 +3,12 @@
 use crate::contract::code::Rejection;
 use crate::contract::money::Money;
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
-use crate::shop::orders::{CancelOrder, Order, OrderStatus, PaymentStatus, ShipmentStatus};
+use crate::shop::orders::{CancelOrder, Order, OrderCancelled, OrderStatus, PaymentStatus, ShipmentStatus};
 use crate::shop::payments::MoneyMoved;
-use crate::shop::refunds::RefundKind;
+use crate::shop::refunds::{RefundIssued, RefundKind};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use crate::shop::validation;
@@ -88,12 +87,12 @@ pub fn cancel(
     transition_to(&mut after, context, OrderStatus::Cancelled);
     let order = Arc::new(after);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(EventPayload::OrderCancelled {
+    facts.push(EventPayload::OrderCancelled(OrderCancelled {
         order: Arc::clone(&order),
         from: before.status,
         reason: how.reason,
         refunds,
-    });
+    }));
     if refund > 0 {
         let moved = MoneyMoved {
             order: Arc::clone(&order),
@@ -101,7 +100,7 @@ pub fn cancel(
             amount: Money::new(refund, order.currency),
             reason: Some(SmolStr::new_static(how.refund)),
         };
-        facts.push(EventPayload::RefundIssued(RefundKind::Cancelled, moved));
+        facts.push(EventPayload::RefundIssued(RefundIssued(RefundKind::Cancelled, moved)));
     }
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })

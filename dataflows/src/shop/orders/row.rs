@@ -6,6 +6,7 @@ use crate::contract::money::{Currency, Money};
 use crate::contract::time::Timestamp;
 use crate::engine::encoding::{encode_enum, encode_struct};
 use crate::shop::cached_hash::CachedHash;
+use crate::shop::footprint::{Footprint, list, maybe, text};
 use crate::shop::payments::PaymentMethod;
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -325,4 +326,30 @@ encode_enum! {
     }
     PaymentStatus { Requested = 0, Processed = 1, Failed = 2, Expired = 3, Cancelled = 4, ChargedBack = 5 }
     ShipmentStatus { Shipped = 0, Delivered = 1, Cancelled = 2, Failed = 3 }
+}
+
+impl Footprint for Order {
+    fn heap_bytes(&self) -> usize {
+        let payment = self.payment.as_ref().and_then(|payment| payment.token.as_ref());
+        let shipment = self.shipment.as_ref().map_or(0, |shipment| {
+            size_of_val(shipment.as_ref()) + maybe(shipment.carrier.as_ref()) + maybe(shipment.tracking.as_ref())
+        });
+        let history = if self.history.spilled() { size_of_val(self.history.as_slice()) } else { 0 };
+        // The texts of lines are the products', which have them already.
+        let lines =
+            list(
+                &self.lines,
+                |line| {
+                    if line.taken.spilled() { list(&line.taken, |taken| text(&taken.location)) } else { 0 }
+                },
+            );
+        text(&self.order_id)
+            + maybe(self.customer_id.as_ref())
+            + text(&self.country)
+            + lines
+            + maybe(payment)
+            + shipment
+            + history
+            + list(&self.money_back_ids, text)
+    }
 }

@@ -6,11 +6,12 @@ use crate::shop::cached_hash::CachedHash;
 use crate::shop::catalogue::{Product, Variant};
 use crate::shop::command::spec::CommandSpec;
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::{History, Order, OrderLine, OrderStatus, Payment, PaymentStatus, PlaceOrder};
-use crate::shop::payments::{MoneyMoved, PaymentMethod};
+use crate::shop::orders::{
+    History, Order, OrderCreated, OrderLine, OrderRejected, OrderStatus, Payment, PaymentStatus, PlaceOrder,
+};
+use crate::shop::payments::{MoneyMoved, PaymentMethod, PaymentProcessed, PaymentRequested};
 use crate::shop::stock::stock_edit::StockEdit;
 use crate::shop::validation;
 use smallvec::{SmallVec, smallvec};
@@ -66,7 +67,7 @@ impl Rule for PlaceOrder {
             edit.tell_reserved(&order.order_id, n, line);
         }
         let (stock, mut facts, low) = edit.finish()?;
-        facts.push(EventPayload::OrderCreated(Arc::clone(&order)));
+        facts.push(EventPayload::OrderCreated(OrderCreated(Arc::clone(&order))));
         facts.extend(money_facts(&order));
         facts.extend(low);
         Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
@@ -78,14 +79,19 @@ fn money_facts(order: &Arc<Order>) -> Option<EventPayload> {
     let payment = order.payment.as_ref().filter(|_| order.total > 0)?;
     let amount = Money::new(order.total, order.currency);
     Some(if payment.processed {
-        EventPayload::PaymentProcessed(MoneyMoved { order: Arc::clone(order), refund_id: None, amount, reason: None })
+        EventPayload::PaymentProcessed(PaymentProcessed(MoneyMoved {
+            order: Arc::clone(order),
+            refund_id: None,
+            amount,
+            reason: None,
+        }))
     } else {
-        EventPayload::PaymentRequested {
+        EventPayload::PaymentRequested(PaymentRequested {
             order_id: order.order_id.clone(),
             amount,
             method: payment.method,
             token: payment.token.clone(),
-        }
+        })
     })
 }
 
@@ -115,11 +121,11 @@ fn new_order(context: &Context, command: &PlaceOrder, currency: Currency, status
 pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) -> Decision {
     let currency = Currency::parse(&command.currency).expect("a bad currency is `invalid`, which keeps no row");
     let order = Order { code: Some(refusal.code), ..new_order(context, command, currency, OrderStatus::Rejected) };
-    let fact = EventPayload::OrderRejected {
+    let fact = EventPayload::OrderRejected(OrderRejected {
         order_id: order.order_id.clone(),
         code: refusal.code,
         errors: refusal.errors.clone(),
-    };
+    });
     Decision { writes: Writes { order: Some(Arc::new(order)), ..Writes::default() }, facts: vec![fact] }
 }
 

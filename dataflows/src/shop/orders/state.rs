@@ -2,10 +2,9 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::shop::context::{Context, not_found};
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Writes};
+use crate::shop::decider::{Decision, Tables, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::{History, Order, OrderStatus};
+use crate::shop::orders::{History, Order, OrderStatus, OrderUpdated};
 use crate::shop::stock::stock_edit::StockEdit;
 use crate::shop::validation;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ pub fn updated(
 ) -> Result<Decision, Rejection> {
     let order = Arc::new(after);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    facts.push(EventPayload::OrderUpdated(OrderUpdated { order: Arc::clone(&order), from, reason: None }));
     facts.extend(more);
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })

@@ -6,5 +6,5 @@ mod row;
 pub(crate) mod rules;
 
 pub use command::{PaymentMethod, PaymentResult, RecordPaymentResult};
-pub use event::MoneyMoved;
+pub use event::{MoneyMoved, PaymentFailed, PaymentProcessed, PaymentRequested};
 pub use row::PaymentRow;

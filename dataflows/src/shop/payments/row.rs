@@ -1,6 +1,7 @@
 //! The row of an order's payment: what a gateway has to know. It changes less often than its order.
 
 use crate::contract::money::{Currency, Money};
+use crate::shop::footprint::{Footprint, maybe, text};
 use crate::shop::orders::{Order, PaymentStatus};
 use crate::shop::payments::PaymentMethod;
 use crate::shop::row::{Row, View};
@@ -62,5 +63,11 @@ impl Row for PaymentRow {
 
     fn key_text(&self) -> SmolStr {
         self.order_id.clone()
+    }
+}
+
+impl Footprint for PaymentRow {
+    fn heap_bytes(&self) -> usize {
+        text(&self.order_id) + maybe(self.token.as_ref())
     }
 }

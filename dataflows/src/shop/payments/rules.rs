@@ -3,15 +3,14 @@
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::cancel::{Cancellation, cancel};
 use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
 use crate::shop::orders::{Order, OrderStatus, Payment, PaymentStatus, ShipmentStatus};
-use crate::shop::payments::{MoneyMoved, PaymentResult, RecordPaymentResult};
-use crate::shop::refunds::RefundKind;
+use crate::shop::payments::{MoneyMoved, PaymentFailed, PaymentProcessed, PaymentResult, RecordPaymentResult};
 use crate::shop::refunds::rules::currency_mismatch;
+use crate::shop::refunds::{RefundIssued, RefundKind};
 use crate::shop::stock::stock_edit::StockEdit;
 use crate::shop::validation;
 use smol_str::SmolStr;
@@ -123,7 +122,7 @@ fn processed(
     let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, order.total, None, command.reason.clone());
-        decision.facts.push(EventPayload::PaymentProcessed(money));
+        decision.facts.push(EventPayload::PaymentProcessed(PaymentProcessed(money)));
     }
     Ok(decision)
 }
@@ -138,8 +137,11 @@ fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
     after.refunded += before.total;
     let order = Arc::new(after);
     let facts = vec![
-        EventPayload::PaymentProcessed(moved(&order, order.total, None, command.reason.clone())),
-        EventPayload::RefundIssued(RefundKind::LateCapture, moved(&order, order.total, Some("late_capture"), None)),
+        EventPayload::PaymentProcessed(PaymentProcessed(moved(&order, order.total, None, command.reason.clone()))),
+        EventPayload::RefundIssued(RefundIssued(
+            RefundKind::LateCapture,
+            moved(&order, order.total, Some("late_capture"), None),
+        )),
     ];
     Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
 }
@@ -155,7 +157,7 @@ fn failed(
     let mut decision = cancel(tables, context, &tried, how)?;
     if let Some(order) = decision.writes.order.clone() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
-        decision.facts.push(EventPayload::PaymentFailed(money));
+        decision.facts.push(EventPayload::PaymentFailed(PaymentFailed(money)));
     }
     Ok(decision)
 }
@@ -179,7 +181,9 @@ fn charged_back(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
     });
     after.refunded += amount;
     let order = Arc::new(after);
-    let facts =
-        vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved(&order, amount, Some("charged_back"), None))];
+    let facts = vec![EventPayload::RefundIssued(RefundIssued(
+        RefundKind::MoneyOnly,
+        moved(&order, amount, Some("charged_back"), None),
+    ))];
     Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
 }

@@ -1,6 +1,7 @@
 //! The row of the policy.
 
 use crate::engine::encoding::encode_struct;
+use crate::shop::footprint::Footprint;
 use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -48,4 +49,10 @@ impl TableRow for Policy {
 
 encode_struct! {
     Policy { payment_timeout_s, payment_timeout_external_s, id_memory_s, order_lines_max, dead_letters_per_min }
+}
+
+impl Footprint for Policy {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }

@@ -1,5 +1,10 @@
 //! Why money went back.
 
+use crate::contract::domain::Domain;
+use crate::shop::event_spec::EventSpec;
+use crate::shop::footprint::Footprint;
+use crate::shop::payments::MoneyMoved;
+use serde::ser::SerializeMap;
 /// Why money went back, as the shop tells it apart; the reason in the event may be the caller's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundKind {
@@ -11,4 +16,26 @@ pub enum RefundKind {
     LateCapture,
     /// Money without goods.
     MoneyOnly,
+}
+
+/// Money was given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundIssued(pub RefundKind, pub MoneyMoved);
+
+impl EventSpec for RefundIssued {
+    const DOMAIN: Domain = Domain::Payments;
+
+    fn key(&self) -> &str {
+        &self.1.order.order_id
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.1.entries(map)
+    }
+}
+
+impl Footprint for RefundIssued {
+    fn heap_bytes(&self) -> usize {
+        self.1.heap_bytes()
+    }
 }

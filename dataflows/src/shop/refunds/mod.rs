@@ -5,4 +5,4 @@ mod event;
 pub(crate) mod rules;
 
 pub use command::IssueRefund;
-pub use event::RefundKind;
+pub use event::{RefundIssued, RefundKind};

@@ -2,15 +2,13 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
-use crate::shop::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::orders::state::order;
 use crate::shop::payments::MoneyMoved;
-use crate::shop::refunds::{IssueRefund, RefundKind};
-use crate::shop::validation;
+use crate::shop::refunds::{IssueRefund, RefundIssued, RefundKind};
+use crate::shop::{Context, validation};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -53,7 +51,7 @@ impl Rule for IssueRefund {
             amount,
             reason: self.reason.clone(),
         };
-        let facts = vec![EventPayload::RefundIssued(RefundKind::MoneyOnly, moved)];
+        let facts = vec![EventPayload::RefundIssued(RefundIssued(RefundKind::MoneyOnly, moved))];
         Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
     }
 }

@@ -5,4 +5,4 @@ mod event;
 pub(crate) mod rules;
 
 pub use command::{ReturnItems, ReturnLine};
-pub use event::{Return, ReturnedLine};
+pub use event::{ItemsReturned, Return, ReturnedLine};

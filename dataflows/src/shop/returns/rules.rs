@@ -3,15 +3,14 @@
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
 use crate::shop::context::Context;
-use crate::shop::decider::Tables;
-use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
-use crate::shop::orders::{Order, OrderStatus};
+use crate::shop::orders::{Order, OrderStatus, OrderUpdated};
 use crate::shop::payments::MoneyMoved;
-use crate::shop::refunds::RefundKind;
 use crate::shop::refunds::rules::check_free;
-use crate::shop::returns::{Return, ReturnItems, ReturnedLine};
+use crate::shop::refunds::{RefundIssued, RefundKind};
+use crate::shop::returns::{ItemsReturned, Return, ReturnItems, ReturnedLine};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use crate::shop::validation;
@@ -73,11 +72,11 @@ fn tell_return(
     let order = Arc::new(after);
     let money = Money::new(refund, order.currency);
     let (stock, mut facts, low) = edit.finish()?;
-    facts.push(EventPayload::ItemsReturned {
+    facts.push(EventPayload::ItemsReturned(ItemsReturned {
         order: Arc::clone(&order),
         returned: Return { return_id: command.return_id.clone(), lines, refund: money, restock: command.restock },
-    });
-    facts.push(EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: None });
+    }));
+    facts.push(EventPayload::OrderUpdated(OrderUpdated { order: Arc::clone(&order), from, reason: None }));
     if refund > 0 {
         let moved = MoneyMoved {
             order: Arc::clone(&order),
@@ -85,7 +84,7 @@ fn tell_return(
             amount: money,
             reason: Some(SmolStr::new_static("returned")),
         };
-        facts.push(EventPayload::RefundIssued(RefundKind::Returned, moved));
+        facts.push(EventPayload::RefundIssued(RefundIssued(RefundKind::Returned, moved)));
     }
     facts.extend(low);
     Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })

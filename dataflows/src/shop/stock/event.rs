@@ -1,5 +1,8 @@
 //! What events say of stock.
 
+use crate::contract::domain::Domain;
+use crate::shop::event_spec::EventSpec;
+use crate::shop::footprint::{Footprint, maybe, text};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use smol_str::SmolStr;
@@ -84,5 +87,109 @@ impl StockMovement {
         map.serialize_entry("line", line)?;
         map.serialize_entry("on_hand", on_hand)?;
         map.serialize_entry("reserved", reserved)
+    }
+}
+
+/// The stock on hand changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockUpdated(pub StockMovement);
+
+impl EventSpec for StockUpdated {
+    const DOMAIN: Domain = Domain::Stock;
+
+    fn key(&self) -> &str {
+        &self.0.sku
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.entries(map)
+    }
+}
+
+impl Footprint for StockUpdated {
+    fn heap_bytes(&self) -> usize {
+        text(&self.0.sku) + text(&self.0.location) + maybe(self.0.reference.as_ref())
+    }
+}
+
+/// Goods of an order are promised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryReserved(pub Reservation);
+
+impl EventSpec for InventoryReserved {
+    const DOMAIN: Domain = Domain::Stock;
+
+    fn key(&self) -> &str {
+        &self.0.sku
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.entries(map)
+    }
+}
+
+impl Footprint for InventoryReserved {
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+/// Goods of an order are promised no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryReleased(pub Reservation);
+
+impl EventSpec for InventoryReleased {
+    const DOMAIN: Domain = Domain::Stock;
+
+    fn key(&self) -> &str {
+        &self.0.sku
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.entries(map)
+    }
+}
+
+impl Footprint for InventoryReleased {
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+/// Few of a SKU are left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowStock {
+    /// What.
+    pub sku: SmolStr,
+    /// How many can be promised.
+    pub available: i64,
+    /// At how many that is low.
+    pub low_stock_at: i64,
+}
+
+impl EventSpec for LowStock {
+    const DOMAIN: Domain = Domain::Stock;
+
+    fn key(&self) -> &str {
+        &self.sku
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let LowStock { sku, available, low_stock_at } = self;
+        map.serialize_entry("sku", sku)?;
+        map.serialize_entry("available", available)?;
+        map.serialize_entry("low_stock_at", low_stock_at)
+    }
+}
+
+impl Footprint for LowStock {
+    fn heap_bytes(&self) -> usize {
+        text(&self.sku)
+    }
+}
+
+impl Footprint for Reservation {
+    fn heap_bytes(&self) -> usize {
+        text(&self.sku) + text(&self.location) + text(&self.order_id)
     }
 }

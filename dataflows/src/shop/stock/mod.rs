@@ -7,5 +7,7 @@ pub(crate) mod rules;
 pub(crate) mod stock_edit;
 
 pub use command::{MoveReason, MoveStock, TransferStock};
-pub use event::{Reservation, StockMovement, StockReason};
+pub use event::{
+    InventoryReleased, InventoryReserved, LowStock, Reservation, StockMovement, StockReason, StockUpdated,
+};
 pub use row::{Stock, StockLocation};

@@ -2,6 +2,7 @@
 
 use crate::engine::encoding::encode_struct;
 use crate::shop::cached_hash::CachedHash;
+use crate::shop::footprint::{Footprint, text};
 use crate::shop::row::{Row, TableRow, View};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smallvec::SmallVec;
@@ -129,4 +130,11 @@ impl TableRow for Stock {
 encode_struct! {
     Stock { sku, locations, memo }
     StockLocation { location, on_hand, reserved }
+}
+
+impl Footprint for Stock {
+    fn heap_bytes(&self) -> usize {
+        let locations = if self.locations.spilled() { size_of_val(self.locations.as_slice()) } else { 0 };
+        text(&self.sku) + locations + self.locations.iter().map(|at| text(&at.location)).sum::<usize>()
+    }
 }

@@ -5,7 +5,9 @@ use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
 use crate::shop::event::EventPayload;
 use crate::shop::orders::{Allocation, OrderLine};
-use crate::shop::stock::{Reservation, Stock, StockMovement, StockReason};
+use crate::shop::stock::{
+    InventoryReleased, InventoryReserved, LowStock, Reservation, Stock, StockMovement, StockReason, StockUpdated,
+};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -90,14 +92,14 @@ impl<'a> StockEdit<'a> {
     pub fn release(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
             self.change(&line.sku, &part.location, 0, -part.quantity);
-            self.facts.push(EventPayload::InventoryReleased(reservation(order_id, n, line, part)));
+            self.facts.push(EventPayload::InventoryReleased(InventoryReleased(reservation(order_id, n, line, part))));
         }
     }
 
     /// Tells what a line of an order has taken.
     pub fn tell_reserved(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
-            self.facts.push(EventPayload::InventoryReserved(reservation(order_id, n, line, part)));
+            self.facts.push(EventPayload::InventoryReserved(InventoryReserved(reservation(order_id, n, line, part))));
         }
     }
 
@@ -114,7 +116,7 @@ impl<'a> StockEdit<'a> {
             on_hand: on_hand_now,
             reserved: reserved_now,
         };
-        self.facts.push(EventPayload::StockUpdated(movement));
+        self.facts.push(EventPayload::StockUpdated(StockUpdated(movement)));
     }
 
     /// The rows that changed, the facts, and those of stock that ran low: once a SKU, in the order of the SKUs. Refused
@@ -131,7 +133,7 @@ impl<'a> StockEdit<'a> {
             let before = self.tables.stock.get(sku).map_or(0, |stock| stock.available());
             let available = stock.available();
             if before > low_stock_at && available <= low_stock_at {
-                low.push(EventPayload::LowStock { sku: sku.clone(), available, low_stock_at });
+                low.push(EventPayload::LowStock(LowStock { sku: sku.clone(), available, low_stock_at }));
             }
         }
         Ok((self.touched.into_values().collect(), self.facts, low))

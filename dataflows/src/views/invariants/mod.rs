@@ -4,12 +4,13 @@
 mod row;
 
 use crate::contract::changes::{Change, Changes, ViewChange};
-use crate::engine::operators::WorkerKeys;
-use crate::engine::operators::{CoreUpdate, route};
-use crate::engine::operators::{InProcess, SumChange, SumUpdate, sum_by_key};
+use crate::engine::operators::{CoreUpdate, InProcess, SumChange, SumUpdate, WorkerKeys, route, sum_by_key};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
-use crate::shop::stock::Stock;
+use crate::shop::payments::PaymentProcessed;
+use crate::shop::refunds::RefundIssued;
+use crate::shop::returns::ItemsReturned;
+use crate::shop::stock::{Stock, StockUpdated};
 use crate::views::revenue::{Grain, Revenue};
 use differential_dataflow::{AsCollection, VecCollection};
 use hashbrown::HashMap;
@@ -190,31 +191,31 @@ impl Contributions {
     fn add_fact(&mut self, fact: &EventPayload) {
         let order = |id: &SmolStr| (id.clone(), SmolStr::default());
         match fact {
-            EventPayload::StockUpdated(of) => {
+            EventPayload::StockUpdated(StockUpdated(of)) => {
                 self.add(Check::StockConservation, (of.sku.clone(), of.location.clone()), of.quantity);
             }
-            EventPayload::PaymentProcessed(of) => {
+            EventPayload::PaymentProcessed(PaymentProcessed(of)) => {
                 self.add(Check::OrderMoney, order(&of.order.order_id), -of.amount.amount)
             }
-            EventPayload::RefundIssued(_, of) => {
+            EventPayload::RefundIssued(RefundIssued(_, of)) => {
                 self.add(Check::OrderMoney, order(&of.order.order_id), of.amount.amount)
             }
-            EventPayload::ItemsReturned { order: of, returned } => {
+            EventPayload::ItemsReturned(ItemsReturned { order: of, returned }) => {
                 let units: i128 = returned.lines.iter().map(|line| i128::from(line.quantity)).sum();
                 self.add(Check::UnitsReturned, order(&of.order_id), -units);
             }
             EventPayload::ProductChanged(_)
-            | EventPayload::PriceChanged { .. }
+            | EventPayload::PriceChanged(_)
             | EventPayload::InventoryReserved(_)
             | EventPayload::InventoryReleased(_)
-            | EventPayload::LowStock { .. }
+            | EventPayload::LowStock(_)
             | EventPayload::OrderCreated(_)
-            | EventPayload::OrderUpdated { .. }
-            | EventPayload::OrderCancelled { .. }
-            | EventPayload::OrderRejected { .. }
+            | EventPayload::OrderUpdated(_)
+            | EventPayload::OrderCancelled(_)
+            | EventPayload::OrderRejected(_)
             | EventPayload::CreditRecorded(_)
             | EventPayload::AdjustmentRecorded(_)
-            | EventPayload::PaymentRequested { .. }
+            | EventPayload::PaymentRequested(_)
             | EventPayload::PaymentFailed(_) => {}
         }
     }

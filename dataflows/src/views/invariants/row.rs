@@ -1,6 +1,7 @@
 //! The row of a standing check.
 
 use crate::engine::encoding::{encode_enum, encode_struct};
+use crate::shop::footprint::Footprint;
 use crate::shop::row::{Row, View, json_key};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -102,5 +103,17 @@ encode_enum! {
         OrderMoney = 3,
         RevenueOfOrders = 4,
         UnitsReturned = 5,
+    }
+}
+
+impl Footprint for Invariant {
+    fn heap_bytes(&self) -> usize {
+        self.first_violation.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Footprint for Residual {
+    fn heap_bytes(&self) -> usize {
+        0
     }
 }

@@ -6,12 +6,13 @@ mod row;
 use crate::contract::changes::{Change, Changes, ViewChange};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
-use crate::engine::operators::WorkerKeys;
-use crate::engine::operators::{CoreUpdate, route};
-use crate::engine::operators::{InProcess, Sum, SumChange, SumUpdate, sum_by_key};
+use crate::engine::operators::{CoreUpdate, InProcess, Sum, SumChange, SumUpdate, WorkerKeys, route, sum_by_key};
+use crate::shop::adjustments::AdjustmentRecorded;
+use crate::shop::credits::CreditRecorded;
 use crate::shop::event::EventPayload;
-use crate::shop::orders::Order;
-use crate::shop::refunds::RefundKind;
+use crate::shop::orders::{Order, OrderCancelled, OrderCreated, OrderUpdated};
+use crate::shop::refunds::{RefundIssued, RefundKind};
+use crate::shop::returns::ItemsReturned;
 use hashbrown::HashMap;
 pub use row::{Grain, Period, Revenue, RevenueKey, Sums};
 use smol_str::SmolStr;
@@ -110,13 +111,17 @@ impl MoneyContext<'_> {
 pub(crate) fn add_fact(sums: &mut RevenueSums, fact: &EventPayload, occurred_at: Timestamp) {
     let of = |order: &Arc<Order>| (order.currency, order.country.clone());
     match fact {
-        EventPayload::OrderCreated(order) if order.payment.as_ref().is_some_and(|payment| payment.processed) => {
+        EventPayload::OrderCreated(OrderCreated(order))
+            if order.payment.as_ref().is_some_and(|payment| payment.processed) =>
+        {
             add_sale(sums, order);
         }
-        EventPayload::OrderUpdated { order, from: crate::shop::orders::OrderStatus::PendingPayment, .. } => {
-            add_sale(sums, order)
-        }
-        EventPayload::OrderCancelled { order, from, refunds, .. }
+        EventPayload::OrderUpdated(OrderUpdated {
+            order,
+            from: crate::shop::orders::OrderStatus::PendingPayment,
+            ..
+        }) => add_sale(sums, order),
+        EventPayload::OrderCancelled(OrderCancelled { order, from, refunds, .. })
             if *from != crate::shop::orders::OrderStatus::PendingPayment =>
         {
             let (currency, country) = of(order);
@@ -127,7 +132,7 @@ pub(crate) fn add_fact(sums: &mut RevenueSums, fact: &EventPayload, occurred_at:
                 place.add_both(sums, &line.category, &what);
             }
         }
-        EventPayload::ItemsReturned { order, returned } => {
+        EventPayload::ItemsReturned(ItemsReturned { order, returned }) => {
             let (currency, country) = of(order);
             let place = MoneyContext { at: occurred_at, currency, country: &country };
             for line in &returned.lines {
@@ -137,7 +142,7 @@ pub(crate) fn add_fact(sums: &mut RevenueSums, fact: &EventPayload, occurred_at:
                 place.add_both(sums, category, &what);
             }
         }
-        EventPayload::CreditRecorded(credit) => {
+        EventPayload::CreditRecorded(CreditRecorded(credit)) => {
             let place = MoneyContext { at: occurred_at, currency: credit.currency, country: &credit.country };
             for line in &credit.lines {
                 let returned = i128::from(line.amount);
@@ -145,26 +150,26 @@ pub(crate) fn add_fact(sums: &mut RevenueSums, fact: &EventPayload, occurred_at:
                 place.add_both(sums, &line.category, &what);
             }
         }
-        EventPayload::AdjustmentRecorded(adjustment) => {
+        EventPayload::AdjustmentRecorded(AdjustmentRecorded(adjustment)) => {
             let place = MoneyContext { at: occurred_at, currency: adjustment.currency, country: &adjustment.country };
             add_money(sums, &place, adjustment.amount.amount);
         }
-        EventPayload::RefundIssued(RefundKind::MoneyOnly, moved) => {
+        EventPayload::RefundIssued(RefundIssued(RefundKind::MoneyOnly, moved)) => {
             let (currency, country) = of(&moved.order);
             add_money(sums, &MoneyContext { at: occurred_at, currency, country: &country }, -moved.amount.amount);
         }
         EventPayload::OrderCreated(_)
-        | EventPayload::OrderUpdated { .. }
-        | EventPayload::OrderCancelled { .. }
-        | EventPayload::RefundIssued(..)
+        | EventPayload::OrderUpdated(_)
+        | EventPayload::OrderCancelled(_)
+        | EventPayload::RefundIssued(_)
         | EventPayload::ProductChanged(_)
-        | EventPayload::PriceChanged { .. }
+        | EventPayload::PriceChanged(_)
         | EventPayload::StockUpdated(_)
         | EventPayload::InventoryReserved(_)
         | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock { .. }
-        | EventPayload::OrderRejected { .. }
-        | EventPayload::PaymentRequested { .. }
+        | EventPayload::LowStock(_)
+        | EventPayload::OrderRejected(_)
+        | EventPayload::PaymentRequested(_)
         | EventPayload::PaymentProcessed(_)
         | EventPayload::PaymentFailed(_) => {}
     }

@@ -3,6 +3,7 @@
 use crate::contract::money::{Currency, Money};
 use crate::contract::time::{Civil, Timestamp};
 use crate::engine::encoding::{encode_enum, encode_struct};
+use crate::shop::footprint::{Footprint, maybe, text};
 use crate::shop::row::{Row, View, json_key};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use smol_str::SmolStr;
@@ -172,4 +173,10 @@ encode_struct! {
 
 encode_enum! {
     Grain { Hour = 0, Day = 1, Month = 2 }
+}
+
+impl Footprint for Revenue {
+    fn heap_bytes(&self) -> usize {
+        text(&self.key.country) + maybe(self.key.category.as_ref())
+    }
 }

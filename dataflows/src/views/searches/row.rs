@@ -2,6 +2,7 @@
 //! what is remembered of each search for a while, so that it and its clicks count once.
 
 use crate::engine::encoding::encode_struct;
+use crate::shop::footprint::{Footprint, text};
 use crate::shop::row::{Row, View, json_key};
 use crate::views::revenue::Period;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -131,4 +132,18 @@ encode_struct! {
     SearchSums { searches, without_results, clicks, searches_with_click }
     SearchSession { search_id, minute, performed, opened }
     ObservedSearch { key, is_empty }
+}
+
+impl Footprint for Searches {
+    fn heap_bytes(&self) -> usize {
+        text(&self.key.query)
+    }
+}
+
+impl Footprint for SearchSession {
+    fn heap_bytes(&self) -> usize {
+        let opened = if self.opened.spilled() { size_of_val(self.opened.as_slice()) } else { 0 };
+        let query = self.performed.as_ref().map_or(0, |performed| text(&performed.key.query));
+        text(&self.search_id) + opened + query
+    }
 }

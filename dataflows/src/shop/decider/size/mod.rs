@@ -6,10 +6,10 @@ use super::writes::{Decision, Writes};
 use crate::contract::code::{Code, Rejection};
 use crate::contract::event::Event;
 use crate::contract::money::Currency;
-use crate::shop::catalogue::Product;
-use crate::shop::credits::Credit;
+use crate::shop::catalogue::{Product, ProductChanged};
+use crate::shop::credits::{Credit, CreditRecorded};
 use crate::shop::event::EventPayload;
-use crate::shop::orders::Order;
+use crate::shop::orders::{Order, OrderCancelled, OrderCreated, OrderUpdated};
 use crate::shop::validation::ROW_BYTES_MAX;
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -63,54 +63,65 @@ fn refuse_above(most: impl Fn() -> usize, measured: impl Fn() -> usize, what: &s
 
 fn fact_most(fact: &EventPayload) -> usize {
     match fact {
-        EventPayload::ProductChanged(product) => product_most(product),
-        EventPayload::OrderCreated(order)
-        | EventPayload::OrderUpdated { order, .. }
-        | EventPayload::OrderCancelled { order, .. } => order_most(order),
-        EventPayload::CreditRecorded(credit) => credit_most(credit),
-        EventPayload::PriceChanged { .. }
+        EventPayload::ProductChanged(ProductChanged(product)) => product_most(product),
+        EventPayload::OrderCreated(OrderCreated(order))
+        | EventPayload::OrderUpdated(OrderUpdated { order, .. })
+        | EventPayload::OrderCancelled(OrderCancelled { order, .. }) => order_most(order),
+        EventPayload::CreditRecorded(CreditRecorded(credit)) => credit_most(credit),
+        EventPayload::PriceChanged(_)
         | EventPayload::StockUpdated(_)
         | EventPayload::InventoryReserved(_)
         | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock { .. }
-        | EventPayload::OrderRejected { .. }
-        | EventPayload::ItemsReturned { .. }
+        | EventPayload::LowStock(_)
+        | EventPayload::OrderRejected(_)
+        | EventPayload::ItemsReturned(_)
         | EventPayload::AdjustmentRecorded(_)
-        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentRequested(_)
         | EventPayload::PaymentProcessed(_)
         | EventPayload::PaymentFailed(_)
-        | EventPayload::RefundIssued(..) => 0,
+        | EventPayload::RefundIssued(_) => 0,
     }
 }
 
 /// The bytes of an event. Lines of documents are counted apart from it, since there may be many.
 fn event_bytes(fact: &EventPayload, n: u64, first: &EventContext<'_>) -> usize {
     let (fact, lines) = match fact {
-        EventPayload::OrderCreated(order) => (EventPayload::OrderCreated(headed(order)), order_lines(order)),
-        EventPayload::OrderUpdated { order, from, reason } => {
-            let fact = EventPayload::OrderUpdated { order: headed(order), from: *from, reason: reason.clone() };
+        EventPayload::OrderCreated(OrderCreated(order)) => {
+            (EventPayload::OrderCreated(OrderCreated(headed(order))), order_lines(order))
+        }
+        EventPayload::OrderUpdated(OrderUpdated { order, from, reason }) => {
+            let fact =
+                EventPayload::OrderUpdated(OrderUpdated { order: headed(order), from: *from, reason: reason.clone() });
             (fact, order_lines(order))
         }
-        EventPayload::OrderCancelled { order, from, reason, refunds: _ } => {
+        EventPayload::OrderCancelled(OrderCancelled { order, from, reason, refunds: _ }) => {
             let (order, lines) = (headed(order), order_lines(order));
-            (EventPayload::OrderCancelled { order, from: *from, reason: reason.clone(), refunds: Vec::new() }, lines)
+            (
+                EventPayload::OrderCancelled(OrderCancelled {
+                    order,
+                    from: *from,
+                    reason: reason.clone(),
+                    refunds: Vec::new(),
+                }),
+                lines,
+            )
         }
-        EventPayload::CreditRecorded(credit) => {
-            (EventPayload::CreditRecorded(Arc::new(credit.without_lines())), credit_lines(credit))
+        EventPayload::CreditRecorded(CreditRecorded(credit)) => {
+            (EventPayload::CreditRecorded(CreditRecorded(Arc::new(credit.without_lines()))), credit_lines(credit))
         }
         EventPayload::ProductChanged(_)
-        | EventPayload::PriceChanged { .. }
+        | EventPayload::PriceChanged(_)
         | EventPayload::StockUpdated(_)
         | EventPayload::InventoryReserved(_)
         | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock { .. }
-        | EventPayload::OrderRejected { .. }
-        | EventPayload::ItemsReturned { .. }
+        | EventPayload::LowStock(_)
+        | EventPayload::OrderRejected(_)
+        | EventPayload::ItemsReturned(_)
         | EventPayload::AdjustmentRecorded(_)
-        | EventPayload::PaymentRequested { .. }
+        | EventPayload::PaymentRequested(_)
         | EventPayload::PaymentProcessed(_)
         | EventPayload::PaymentFailed(_)
-        | EventPayload::RefundIssued(..) => (fact.clone(), 0),
+        | EventPayload::RefundIssued(_) => (fact.clone(), 0),
     };
     let EventContext { epoch, n: _, cause, at, occurred_at } = *first;
     json_bytes(&Event { epoch, n, cause: cause.clone(), at, occurred_at, fact }) + lines

@@ -7,7 +7,7 @@ use crate::shop::catalogue::{InventoryPolicy, LeftOut, ScheduledPrice, Variant};
 use crate::shop::context::Context;
 use crate::shop::credits::CreditLine;
 use crate::shop::decider::tests::{TestEnv, gbp, order};
-use crate::shop::orders::OrderLine;
+use crate::shop::orders::{OrderCancelled, OrderCreated, OrderLine, OrderUpdated};
 use crate::shop::row::Row;
 use serde_json::{Value, json};
 use smallvec::SmallVec;
@@ -82,9 +82,9 @@ fn an_event_is_as_long_as_it_is_written() {
         occurred_at: context.now,
     };
     for fact in [
-        EventPayload::OrderCreated(Arc::clone(&order)),
-        EventPayload::OrderUpdated { order: Arc::clone(&order), from, reason: reason.clone() },
-        EventPayload::OrderCancelled { order: Arc::clone(&order), from, reason, refunds: vec![1] },
+        EventPayload::OrderCreated(OrderCreated(Arc::clone(&order))),
+        EventPayload::OrderUpdated(OrderUpdated { order: Arc::clone(&order), from, reason: reason.clone() }),
+        EventPayload::OrderCancelled(OrderCancelled { order: Arc::clone(&order), from, reason, refunds: vec![1] }),
     ] {
         let EventContext { epoch, n, cause, at, occurred_at } = first;
         let event = Event { epoch, n, cause: cause.clone(), at, occurred_at, fact };
