@@ -85,7 +85,7 @@ impl Publication {
     pub fn of(command_id: impl Into<SmolStr>, command: &Command) -> Publication {
         Publication {
             topic: command.command_type().topic(),
-            key: command.id(),
+            key: command.id().clone(),
             command_id: command_id.into(),
             record_type: RecordType::Command(command.command_type()),
             data: command.data(),

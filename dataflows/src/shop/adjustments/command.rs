@@ -41,12 +41,8 @@ impl CommandSpec for RecordAdjustment {
         rejections: &[Code::AlreadyExists, Code::CurrencyMismatch, Code::Overflow],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.adjustment_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.adjustment_id.clone()
     }
 }
 

@@ -61,12 +61,8 @@ impl CommandSpec for PutProduct {
         rejections: &[Code::SkuTaken, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.product_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.product_id.clone()
     }
 }
 
@@ -110,12 +106,8 @@ impl CommandSpec for ArchiveProduct {
         rejections: &[Code::NotFound, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.product_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.product_id.clone()
     }
 }
 
@@ -150,12 +142,8 @@ impl CommandSpec for SetPrice {
         rejections: &[Code::NotFound, Code::UnknownSku, Code::NotSold, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.product_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.product_id.clone()
     }
 
     fn part(&self) -> Option<&SmolStr> {

@@ -78,19 +78,14 @@ macro_rules! commands {
                 match self { $(Command::$name(command) => command.occurred_at,)* }
             }
 
-            /// The same id as a text of its own, shared with the command.
-            pub fn id(&self) -> SmolStr {
-                match self { $(Command::$name(command) => command.id(),)* }
-            }
-
             /// The id of the part that it names, if it names one.
             pub fn part(&self) -> Option<&SmolStr> {
                 match self { $(Command::$name(command) => command.part(),)* }
             }
 
-            /// The id of the aggregate that it is about: the key of its record.
-            pub fn key(&self) -> &str {
-                match self { $(Command::$name(command) => command.key(),)* }
+            /// The id of the resource that it is about: the key of its record.
+            pub fn id(&self) -> &SmolStr {
+                match self { $(Command::$name(command) => command.id(),)* }
             }
         }
     };
@@ -111,6 +106,11 @@ impl CommandType {
 }
 
 impl Command {
+    /// The id of the resource that it is about: the key of its record.
+    pub fn key(&self) -> &str {
+        self.id()
+    }
+
     /// Reads a command's data. An order without an id gets the command's.
     pub fn read(command_type: CommandType, command_id: &str, data: &[u8]) -> Result<Command, CommandReadError> {
         let mut command = command_type.read(data)?;

@@ -113,10 +113,7 @@ pub trait CommandSpec {
     const DESCRIPTION: Description;
 
     /// The id of the resource that it is about: the key of its record.
-    fn key(&self) -> &str;
-
-    /// The same as a text of its own, shared with the command.
-    fn id(&self) -> SmolStr;
+    fn id(&self) -> &SmolStr;
 
     /// The id of the part that it names, if it names one.
     fn part(&self) -> Option<&SmolStr> {

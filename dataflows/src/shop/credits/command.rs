@@ -64,12 +64,8 @@ impl CommandSpec for RecordCredit {
         ],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.credit_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.credit_id.clone()
     }
 }
 

@@ -207,6 +207,6 @@ crate::for_each_command!(commands);
 fn ids(command: &Command) -> Ids {
     let part = command.part();
     let part = part.filter(|id| validation::has_length_of_id(id));
-    let of = Some(command.id()).filter(|id| validation::has_length_of_id(id)).unwrap_or_default();
+    let of = Some(command.id()).filter(|id| validation::has_length_of_id(id)).cloned().unwrap_or_default();
     Ids { of, part: part.map(|id| Box::new(id.clone())) }
 }

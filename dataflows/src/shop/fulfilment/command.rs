@@ -35,12 +35,8 @@ impl CommandSpec for ShipOrder {
         rejections: &[Code::NotFound, Code::InvalidTransition, Code::InsufficientStock, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 }
 
@@ -67,12 +63,8 @@ impl CommandSpec for DeliverOrder {
         rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 }
 
@@ -104,12 +96,8 @@ impl CommandSpec for RecordShipmentFailure {
         rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 }
 

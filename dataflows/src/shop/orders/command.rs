@@ -72,12 +72,10 @@ impl CommandSpec for PlaceOrder {
         ],
     };
 
-    fn key(&self) -> &str {
-        self.order_id.as_deref().unwrap_or_default()
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone().unwrap_or_default()
+    /// Empty only before [`Command::read`](crate::shop::command::Command::read) has filled it in.
+    fn id(&self) -> &SmolStr {
+        static NONE: SmolStr = SmolStr::new_static("");
+        self.order_id.as_ref().unwrap_or(&NONE)
     }
 }
 
@@ -106,12 +104,8 @@ impl CommandSpec for CancelOrder {
         rejections: &[Code::NotFound, Code::InvalidTransition, Code::Overflow, Code::TooLarge],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 }
 

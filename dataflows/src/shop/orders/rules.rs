@@ -26,10 +26,10 @@ pub const fn is_recorded(code: Code) -> bool {
 impl Rule for PlaceOrder {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
         let (currency, prices) = check(tables, self)?;
-        if let Some(order) = tables.orders.get(self.key())
+        if let Some(order) = tables.orders.get(self.id())
             && order.status != OrderStatus::Rejected
         {
-            return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", self.key())));
+            return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", self.id())));
         }
         let mut lines = price_lines(tables, context, self, currency, &prices)?;
         let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
@@ -98,7 +98,7 @@ fn money_facts(order: &Arc<Order>) -> Option<EventPayload> {
 /// An order without goods and money, in its first state.
 fn new_order(context: &Context, command: &PlaceOrder, currency: Currency, status: OrderStatus) -> Order {
     Order {
-        order_id: command.id(),
+        order_id: command.id().clone(),
         status,
         code: None,
         customer_id: command.customer_id.clone(),
@@ -131,7 +131,7 @@ pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) ->
 
 /// Checks the bounds; gives back the currency and the prices that are given.
 fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Rejection> {
-    validation::id(command.key(), "/order_id")?;
+    validation::id(command.id(), "/order_id")?;
     validation::optional_id(command.customer_id.as_deref(), "/customer_id")?;
     let currency = validation::currency(&command.currency, "/currency")?;
     validation::country(&command.country)?;

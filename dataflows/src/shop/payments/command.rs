@@ -72,12 +72,8 @@ impl CommandSpec for RecordPaymentResult {
         ],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 
     fn part(&self) -> Option<&SmolStr> {

@@ -38,12 +38,9 @@ impl CommandSpec for PutPolicy {
         rejections: &[],
     };
 
-    fn key(&self) -> &str {
-        "policy"
-    }
-
-    fn id(&self) -> SmolStr {
-        SmolStr::new_static("policy")
+    fn id(&self) -> &SmolStr {
+        static POLICY: SmolStr = SmolStr::new_static("policy");
+        &POLICY
     }
 }
 

@@ -44,12 +44,8 @@ impl CommandSpec for IssueRefund {
         ],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 
     fn part(&self) -> Option<&SmolStr> {

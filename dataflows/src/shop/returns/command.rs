@@ -55,12 +55,8 @@ impl CommandSpec for ReturnItems {
         ],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.order_id
-    }
-
-    fn id(&self) -> SmolStr {
-        self.order_id.clone()
     }
 
     fn part(&self) -> Option<&SmolStr> {

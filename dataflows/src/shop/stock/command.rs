@@ -52,12 +52,8 @@ impl CommandSpec for MoveStock {
         rejections: &[Code::UnknownSku, Code::Overflow, Code::InsufficientStock],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.sku
-    }
-
-    fn id(&self) -> SmolStr {
-        self.sku.clone()
     }
 }
 
@@ -92,12 +88,8 @@ impl CommandSpec for TransferStock {
         rejections: &[Code::UnknownSku, Code::Overflow, Code::InsufficientStock],
     };
 
-    fn key(&self) -> &str {
+    fn id(&self) -> &SmolStr {
         &self.sku
-    }
-
-    fn id(&self) -> SmolStr {
-        self.sku.clone()
     }
 }
 
