@@ -1,7 +1,7 @@
 //! What happened: the payload of any event. What an event says stands in the folder of its aggregate.
 
 use crate::contract::domain::Domain;
-use crate::shop::event_spec::EventSpec;
+use crate::shop::event_spec::{Document, EventSpec};
 use crate::shop::footprint::Footprint;
 use serde::ser::SerializeMap;
 
@@ -28,6 +28,16 @@ macro_rules! events {
             /// The key of its record: the id of what it is about.
             pub fn key(&self) -> &str {
                 match self { $(EventPayload::$name(event) => event.key(),)* }
+            }
+
+            /// The document that it carries; none if the event is small whatever it says.
+            pub fn document(&self) -> Option<Document<'_>> {
+                match self { $(EventPayload::$name(event) => event.document(),)* }
+            }
+
+            /// The same with the document's lines left out.
+            pub fn without_lines(&self) -> EventPayload {
+                match self { $(EventPayload::$name(event) => EventPayload::$name(event.without_lines()),)* }
             }
 
             pub(crate) fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -4,7 +4,7 @@ use crate::contract::domain::Domain;
 use crate::contract::money::Money;
 use crate::contract::time::Timestamp;
 use crate::shop::catalogue::Product;
-use crate::shop::event_spec::EventSpec;
+use crate::shop::event_spec::{Document, EventSpec};
 use crate::shop::footprint::{Footprint, text};
 use serde::ser::SerializeMap;
 use smol_str::SmolStr;
@@ -19,6 +19,10 @@ impl EventSpec for ProductChanged {
 
     fn key(&self) -> &str {
         &self.0.product_id
+    }
+
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::Product(&self.0))
     }
 
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -2,7 +2,7 @@
 
 use crate::contract::domain::Domain;
 use crate::shop::credits::Credit;
-use crate::shop::event_spec::EventSpec;
+use crate::shop::event_spec::{Document, EventSpec};
 use crate::shop::footprint::Footprint;
 use serde::ser::SerializeMap;
 use std::sync::Arc;
@@ -16,6 +16,14 @@ impl EventSpec for CreditRecorded {
 
     fn key(&self) -> &str {
         &self.0.credit_id
+    }
+
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::Credit(&self.0))
+    }
+
+    fn without_lines(&self) -> Self {
+        CreditRecorded(Arc::new(self.0.without_lines()))
     }
 
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -2,7 +2,7 @@
 
 use crate::contract::code::{Code, FieldError};
 use crate::contract::domain::Domain;
-use crate::shop::event_spec::EventSpec;
+use crate::shop::event_spec::{Document, EventSpec};
 use crate::shop::footprint::{Footprint, maybe, problems, text};
 use crate::shop::orders::{Order, OrderStatus};
 use serde::ser::SerializeMap;
@@ -18,6 +18,14 @@ impl EventSpec for OrderCreated {
 
     fn key(&self) -> &str {
         &self.0.order_id
+    }
+
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::Order(&self.0))
+    }
+
+    fn without_lines(&self) -> Self {
+        OrderCreated(Arc::new(self.0.without_lines()))
     }
 
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -51,6 +59,14 @@ impl EventSpec for OrderUpdated {
         &self.order.order_id
     }
 
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::Order(&self.order))
+    }
+
+    fn without_lines(&self) -> Self {
+        OrderUpdated { order: Arc::new(self.order.without_lines()), ..self.clone() }
+    }
+
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("order", &self.order)?;
         map.serialize_entry("from", &self.from)?;
@@ -82,6 +98,14 @@ impl EventSpec for OrderCancelled {
 
     fn key(&self) -> &str {
         &self.order.order_id
+    }
+
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::Order(&self.order))
+    }
+
+    fn without_lines(&self) -> Self {
+        OrderCancelled { order: Arc::new(self.order.without_lines()), ..self.clone() }
     }
 
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -6,15 +6,15 @@ use super::writes::{Decision, Writes};
 use crate::contract::code::{Code, Rejection};
 use crate::contract::event::Event;
 use crate::contract::money::Currency;
-use crate::shop::catalogue::{Product, ProductChanged};
-use crate::shop::credits::{Credit, CreditRecorded};
+use crate::shop::catalogue::Product;
+use crate::shop::credits::Credit;
 use crate::shop::event::EventPayload;
-use crate::shop::orders::{Order, OrderCancelled, OrderCreated, OrderUpdated};
+use crate::shop::event_spec::Document;
+use crate::shop::orders::Order;
 use crate::shop::validation::ROW_BYTES_MAX;
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::io;
-use std::sync::Arc;
 
 /// What a row or event has at most beside its lists: its names, its ids, one description or reason.
 const REST_BYTES_MAX: usize = 96 << 10;
@@ -62,73 +62,23 @@ fn refuse_above(most: impl Fn() -> usize, measured: impl Fn() -> usize, what: &s
 }
 
 fn fact_most(fact: &EventPayload) -> usize {
-    match fact {
-        EventPayload::ProductChanged(ProductChanged(product)) => product_most(product),
-        EventPayload::OrderCreated(OrderCreated(order))
-        | EventPayload::OrderUpdated(OrderUpdated { order, .. })
-        | EventPayload::OrderCancelled(OrderCancelled { order, .. }) => order_most(order),
-        EventPayload::CreditRecorded(CreditRecorded(credit)) => credit_most(credit),
-        EventPayload::PriceChanged(_)
-        | EventPayload::StockUpdated(_)
-        | EventPayload::InventoryReserved(_)
-        | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock(_)
-        | EventPayload::OrderRejected(_)
-        | EventPayload::ItemsReturned(_)
-        | EventPayload::AdjustmentRecorded(_)
-        | EventPayload::PaymentRequested(_)
-        | EventPayload::PaymentProcessed(_)
-        | EventPayload::PaymentFailed(_)
-        | EventPayload::RefundIssued(_) => 0,
+    match fact.document() {
+        None => 0,
+        Some(Document::Product(product)) => product_most(product),
+        Some(Document::Order(order)) => order_most(order),
+        Some(Document::Credit(credit)) => credit_most(credit),
     }
 }
 
 /// The bytes of an event. Lines of documents are counted apart from it, since there may be many.
 fn event_bytes(fact: &EventPayload, n: u64, first: &EventContext<'_>) -> usize {
-    let (fact, lines) = match fact {
-        EventPayload::OrderCreated(OrderCreated(order)) => {
-            (EventPayload::OrderCreated(OrderCreated(headed(order))), order_lines(order))
-        }
-        EventPayload::OrderUpdated(OrderUpdated { order, from, reason }) => {
-            let fact =
-                EventPayload::OrderUpdated(OrderUpdated { order: headed(order), from: *from, reason: reason.clone() });
-            (fact, order_lines(order))
-        }
-        EventPayload::OrderCancelled(OrderCancelled { order, from, reason, refunds: _ }) => {
-            let (order, lines) = (headed(order), order_lines(order));
-            (
-                EventPayload::OrderCancelled(OrderCancelled {
-                    order,
-                    from: *from,
-                    reason: reason.clone(),
-                    refunds: Vec::new(),
-                }),
-                lines,
-            )
-        }
-        EventPayload::CreditRecorded(CreditRecorded(credit)) => {
-            (EventPayload::CreditRecorded(CreditRecorded(Arc::new(credit.without_lines()))), credit_lines(credit))
-        }
-        EventPayload::ProductChanged(_)
-        | EventPayload::PriceChanged(_)
-        | EventPayload::StockUpdated(_)
-        | EventPayload::InventoryReserved(_)
-        | EventPayload::InventoryReleased(_)
-        | EventPayload::LowStock(_)
-        | EventPayload::OrderRejected(_)
-        | EventPayload::ItemsReturned(_)
-        | EventPayload::AdjustmentRecorded(_)
-        | EventPayload::PaymentRequested(_)
-        | EventPayload::PaymentProcessed(_)
-        | EventPayload::PaymentFailed(_)
-        | EventPayload::RefundIssued(_) => (fact.clone(), 0),
+    let lines = match fact.document() {
+        None | Some(Document::Product(_)) => 0,
+        Some(Document::Order(order)) => order_lines(order),
+        Some(Document::Credit(credit)) => credit_lines(credit),
     };
     let EventContext { epoch, n: _, cause, at, occurred_at } = *first;
-    json_bytes(&Event { epoch, n, cause: cause.clone(), at, occurred_at, fact }) + lines
-}
-
-fn headed(order: &Order) -> Arc<Order> {
-    Arc::new(order.without_lines())
+    json_bytes(&Event { epoch, n, cause: cause.clone(), at, occurred_at, fact: fact.without_lines() }) + lines
 }
 
 fn product_most(product: &Product) -> usize {

@@ -11,6 +11,7 @@ use crate::shop::orders::{OrderCancelled, OrderCreated, OrderLine, OrderUpdated}
 use crate::shop::row::Row;
 use serde_json::{Value, json};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Texts of which JSON writes some characters in two bytes.
 const TEXTS: [&str; 5] = ["", "A", "say \"hi\"\\", "Ä日\u{1F600}", "a\tb\r\nc"];
