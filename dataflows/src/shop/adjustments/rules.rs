@@ -37,6 +37,6 @@ impl Rule for RecordAdjustment {
             epoch: context.epoch,
         });
         let fact = EventPayload::AdjustmentRecorded(AdjustmentRecorded(Arc::clone(&adjustment)));
-        Ok(Decision { writes: Writes { adjustment: Some(adjustment), ..Writes::default() }, facts: vec![fact] })
+        Ok(Decision { writes: Writes { adjustments: [adjustment].into(), ..Writes::default() }, facts: vec![fact] })
     }
 }

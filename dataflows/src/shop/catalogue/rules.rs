@@ -75,7 +75,7 @@ fn changed(product: Product) -> Decision {
     let product = Arc::new(product);
     Decision {
         facts: vec![EventPayload::ProductChanged(ProductChanged(Arc::clone(&product)))],
-        writes: Writes { product: Some(product), ..Writes::default() },
+        writes: Writes { products: [product].into(), ..Writes::default() },
     }
 }
 
@@ -177,6 +177,6 @@ impl Rule for SetPrice {
             valid_from: self.valid_from,
             valid_to: self.valid_to,
         });
-        Ok(Decision { writes: Writes { product: Some(Arc::new(product)), ..Writes::default() }, facts: vec![fact] })
+        Ok(Decision { writes: Writes { products: [Arc::new(product)].into(), ..Writes::default() }, facts: vec![fact] })
     }
 }

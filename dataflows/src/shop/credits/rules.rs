@@ -51,7 +51,7 @@ impl Rule for RecordCredit {
         let (stock, mut facts, low) = edit.finish()?;
         facts.push(EventPayload::CreditRecorded(CreditRecorded(Arc::clone(&credit))));
         facts.extend(low);
-        Ok(Decision { writes: Writes { stock, credit: Some(credit), ..Writes::default() }, facts })
+        Ok(Decision { writes: Writes { stock, credits: [credit].into(), ..Writes::default() }, facts })
     }
 }
 

@@ -13,7 +13,7 @@ mod writes;
 pub use rule::Rule;
 pub use table::Table;
 pub use tables::Tables;
-pub use writes::{Decision, Writes};
+pub use writes::{Decision, Writes, WrittenRows};
 
 use crate::contract::changes::{Change, ViewChange, ViewChanges};
 use crate::contract::code::Rejection;

@@ -32,6 +32,12 @@ macro_rules! tables {
                 $(self.$field.load_all(&base.$field);)*
             }
 
+            fn put_rows(&mut self, writes: Writes) {
+                $(for row in writes.$field {
+                    self.$field.put(row);
+                })*
+            }
+
             /// The rows that changed since this was asked last.
             pub fn take_changes(&mut self) -> Vec<ViewChange> {
                 let mut changes = Vec::new();
@@ -99,30 +105,16 @@ impl Tables {
 
     /// Applies what was decided.
     pub fn apply(&mut self, writes: Writes) {
-        let Writes { product, stock, order, credit, adjustment, policy } = writes;
-        if let Some(product) = product {
-            self.own(&product);
-            self.products.put(product);
+        for product in &writes.products {
+            self.own(product);
         }
-        for row in stock {
-            self.stock.put(Arc::new(row));
-        }
-        if let Some(order) = order {
+        for order in &writes.orders {
             if let Some(before) = self.orders.get(&order.order_id).and_then(deadline) {
                 self.deadlines.remove(&before);
             }
-            self.deadlines.extend(deadline(&order));
-            self.orders.put(order);
+            self.deadlines.extend(deadline(order));
         }
-        if let Some(credit) = credit {
-            self.credits.put(credit);
-        }
-        if let Some(adjustment) = adjustment {
-            self.adjustments.put(adjustment);
-        }
-        if let Some(policy) = policy {
-            self.policy.put(Arc::new(policy));
-        }
+        self.put_rows(writes);
     }
 
     fn own(&mut self, product: &Arc<Product>) {

@@ -1,30 +1,23 @@
 //! What a decision gives back: the rows to write and the facts to tell. Deciding changes nothing by itself.
 
-use crate::shop::adjustments::Adjustment;
-use crate::shop::catalogue::Product;
-use crate::shop::credits::Credit;
 use crate::shop::event::EventPayload;
-use crate::shop::orders::Order;
-use crate::shop::policy::Policy;
-use crate::shop::stock::Stock;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// The rows that a decision writes.
-#[derive(Debug, Default, PartialEq)]
-pub struct Writes {
-    /// The product that changed.
-    pub product: Option<Arc<Product>>,
-    /// The stock that changed.
-    pub stock: Vec<Stock>,
-    /// The order that changed.
-    pub order: Option<Arc<Order>>,
-    /// The credit that was recorded.
-    pub credit: Option<Arc<Credit>>,
-    /// The adjustment that was recorded.
-    pub adjustment: Option<Arc<Adjustment>>,
-    /// The policy that was put.
-    pub policy: Option<Policy>,
+/// Rows of one table; most decisions write one, if any.
+pub type WrittenRows<R> = SmallVec<[Arc<R>; 1]>;
+
+macro_rules! tables {
+    ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
+        /// The rows that a decision writes.
+        #[derive(Debug, Default, PartialEq)]
+        pub struct Writes {
+            $(#[doc = concat!("Those of `", $name, "`.")] pub $field: WrittenRows<$row>,)*
+        }
+    };
 }
+
+crate::for_each_row!(tables tables);
 
 /// What was decided: nothing at all, for a repeat.
 #[derive(Debug, Default, PartialEq)]

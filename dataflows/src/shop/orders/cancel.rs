@@ -103,5 +103,5 @@ pub fn cancel(
         facts.push(EventPayload::RefundIssued(RefundIssued(RefundKind::Cancelled, moved)));
     }
     facts.extend(low);
-    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+    Ok(Decision { writes: Writes { stock, orders: [order].into(), ..Writes::default() }, facts })
 }

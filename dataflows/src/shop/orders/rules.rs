@@ -70,7 +70,7 @@ impl Rule for PlaceOrder {
         facts.push(EventPayload::OrderCreated(OrderCreated(Arc::clone(&order))));
         facts.extend(money_facts(&order));
         facts.extend(low);
-        Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+        Ok(Decision { writes: Writes { stock, orders: [order].into(), ..Writes::default() }, facts })
     }
 }
 
@@ -126,7 +126,7 @@ pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) ->
         code: refusal.code,
         errors: refusal.errors.clone(),
     });
-    Decision { writes: Writes { order: Some(Arc::new(order)), ..Writes::default() }, facts: vec![fact] }
+    Decision { writes: Writes { orders: [Arc::new(order)].into(), ..Writes::default() }, facts: vec![fact] }
 }
 
 /// Checks the bounds; gives back the currency and the prices that are given.

@@ -40,7 +40,7 @@ pub fn updated(
     facts.push(EventPayload::OrderUpdated(OrderUpdated { order: Arc::clone(&order), from, reason: None }));
     facts.extend(more);
     facts.extend(low);
-    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+    Ok(Decision { writes: Writes { stock, orders: [order].into(), ..Writes::default() }, facts })
 }
 
 /// Takes at most `amount` from what is left.

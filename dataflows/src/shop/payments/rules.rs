@@ -120,7 +120,7 @@ fn processed(
     after.captured = after.total;
     transition_to(&mut after, context, OrderStatus::Paid);
     let mut decision = updated(StockEdit::new(tables), after, before.status, None)?;
-    if let Some(order) = decision.writes.order.clone() {
+    if let Some(order) = decision.writes.orders.first().cloned() {
         let money = moved(&order, order.total, None, command.reason.clone());
         decision.facts.push(EventPayload::PaymentProcessed(PaymentProcessed(money)));
     }
@@ -143,7 +143,7 @@ fn late_capture(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
             moved(&order, order.total, Some("late_capture"), None),
         )),
     ];
-    Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
+    Decision { writes: Writes { orders: [order].into(), ..Writes::default() }, facts }
 }
 
 fn failed(
@@ -155,7 +155,7 @@ fn failed(
     let tried = Arc::new(with_payment(before, |payment| payment.failed = Some(command.amount.amount.0)));
     let how = unpaid(command.reason.clone(), PaymentStatus::Failed);
     let mut decision = cancel(tables, context, &tried, how)?;
-    if let Some(order) = decision.writes.order.clone() {
+    if let Some(order) = decision.writes.orders.first().cloned() {
         let money = moved(&order, command.amount.amount.0, None, command.reason.clone());
         decision.facts.push(EventPayload::PaymentFailed(PaymentFailed(money)));
     }
@@ -185,5 +185,5 @@ fn charged_back(before: &Arc<Order>, command: &RecordPaymentResult) -> Decision 
         RefundKind::MoneyOnly,
         moved(&order, amount, Some("charged_back"), None),
     ))];
-    Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts }
+    Decision { writes: Writes { orders: [order].into(), ..Writes::default() }, facts }
 }

@@ -6,6 +6,7 @@ use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Rule, Writes};
 use crate::shop::policy::PutPolicy;
 use crate::shop::validation;
+use std::sync::Arc;
 
 /// Sets the keys that are given.
 impl Rule for PutPolicy {
@@ -25,6 +26,6 @@ impl Rule for PutPolicy {
                 *value = given;
             }
         }
-        Ok(Decision { writes: Writes { policy: Some(policy), ..Writes::default() }, facts: Vec::new() })
+        Ok(Decision { writes: Writes { policy: [Arc::new(policy)].into(), ..Writes::default() }, facts: Vec::new() })
     }
 }

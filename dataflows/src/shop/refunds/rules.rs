@@ -52,7 +52,7 @@ impl Rule for IssueRefund {
             reason: self.reason.clone(),
         };
         let facts = vec![EventPayload::RefundIssued(RefundIssued(RefundKind::MoneyOnly, moved))];
-        Ok(Decision { writes: Writes { order: Some(order), ..Writes::default() }, facts })
+        Ok(Decision { writes: Writes { orders: [order].into(), ..Writes::default() }, facts })
     }
 }
 

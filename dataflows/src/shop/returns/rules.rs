@@ -87,7 +87,7 @@ fn tell_return(
         facts.push(EventPayload::RefundIssued(RefundIssued(RefundKind::Returned, moved)));
     }
     facts.extend(low);
-    Ok(Decision { writes: Writes { stock, order: Some(order), ..Writes::default() }, facts })
+    Ok(Decision { writes: Writes { stock, orders: [order].into(), ..Writes::default() }, facts })
 }
 
 /// How many of each line come back, by the line's index. Entries that name one line count together.

@@ -3,6 +3,7 @@
 use crate::contract::code::{Code, Rejection};
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
+use crate::shop::decider::WrittenRows;
 use crate::shop::event::EventPayload;
 use crate::shop::orders::{Allocation, OrderLine};
 use crate::shop::stock::{
@@ -11,6 +12,7 @@ use crate::shop::stock::{
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a movement is for.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub struct MovementCause {
 }
 
 /// The rows that changed, the facts, and those of stock that ran low.
-pub type StockEditOutput = (Vec<Stock>, Vec<EventPayload>, Vec<EventPayload>);
+pub type StockEditOutput = (WrittenRows<Stock>, Vec<EventPayload>, Vec<EventPayload>);
 
 /// The stock that a decision has touched.
 pub struct StockEdit<'a> {
@@ -136,7 +138,7 @@ impl<'a> StockEdit<'a> {
                 low.push(EventPayload::LowStock(LowStock { sku: sku.clone(), available, low_stock_at }));
             }
         }
-        Ok((self.touched.into_values().collect(), self.facts, low))
+        Ok((self.touched.into_values().map(Arc::new).collect(), self.facts, low))
     }
 }
 

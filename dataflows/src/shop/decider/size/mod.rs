@@ -2,7 +2,7 @@
 //! comes first; it is near the limit for few rows only, and only those are measured. Not for the bounds of single values.
 
 use super::EventContext;
-use super::writes::{Decision, Writes};
+use super::writes::Decision;
 use crate::contract::code::{Code, Rejection};
 use crate::contract::event::Event;
 use crate::contract::money::Currency;
@@ -33,14 +33,13 @@ const LINES_SMALL: usize = 190;
 /// at 1001 locations at most, a return 5000 entries, a refusal 100 errors.
 pub fn check(decision: &Decision, first: &EventContext<'_>) -> Result<(), Rejection> {
     let Decision { writes, facts } = decision;
-    let Writes { product, stock: _, order, credit, adjustment: _, policy: _ } = writes;
-    if let Some(product) = product {
+    for product in &writes.products {
         refuse_above(|| product_most(product), || json_bytes(product.as_ref()), "the product's row")?;
     }
-    if let Some(order) = order {
+    for order in &writes.orders {
         refuse_above(|| order_most(order), || order_bytes(order), "the order's row")?;
     }
-    if let Some(credit) = credit {
+    for credit in &writes.credits {
         refuse_above(|| credit_most(credit), || credit_bytes(credit), "the credit's row")?;
     }
     for (fact, n) in facts.iter().zip(first.n..) {
