@@ -1,6 +1,7 @@
 //! HTTP as this room speaks it: a call comes in, an answer or a problem goes out. Not for any one route.
 
 pub mod answer;
+pub mod blocking;
 pub mod call;
 pub mod compress;
 pub mod connection_slots;

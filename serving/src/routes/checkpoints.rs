@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::checkpoint_admin::{CheckpointAdmin, CheckpointJson};
 use crate::http::answer::ApiResponse;
+use crate::http::blocking::run_blocking;
 use crate::http::call::ApiRequest;
 use crate::http::problem::{ApiErrorKind, Problem};
 use axum::http::StatusCode;
@@ -16,22 +17,21 @@ struct Checkpoints {
 
 /// `GET /api/v1/checkpoints`
 pub async fn list(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
-    let data = beside(&app, |keeper| keeper.list()).await?;
+    let data = with_checkpoints(&app, |keeper| keeper.list()).await?;
     Ok(ApiResponse::json(&Checkpoints { data }))
 }
 
 /// `POST /api/v1/checkpoints`
 pub async fn take(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
-    Ok(ApiResponse::json(&beside(&app, |keeper| keeper.take()).await?).status(StatusCode::CREATED))
+    Ok(ApiResponse::json(&with_checkpoints(&app, |keeper| keeper.take()).await?).status(StatusCode::CREATED))
 }
 
-/// Does what may take seconds beside the other requests.
-async fn beside<T: Send + 'static>(
+/// Asks for checkpoints, which may take seconds.
+async fn with_checkpoints<T: Send + 'static>(
     app: &Arc<App>,
     act: impl FnOnce(&dyn CheckpointAdmin) -> Result<T, String> + Send + 'static,
 ) -> Result<T, Problem> {
     let keeper = Arc::clone(&app.keeper);
-    let done = tokio::task::spawn_blocking(move || act(keeper.as_ref())).await;
     let unavailable = |why| Problem::new(ApiErrorKind::LogUnavailable, format!("there is no checkpoint now: {why}"));
-    done.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?.map_err(unavailable)
+    run_blocking(move || act(keeper.as_ref())).await?.map_err(unavailable)
 }

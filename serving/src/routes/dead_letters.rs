@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::dead_letter_admin::{DeadLetterAdmin, EditJson, LetterError, LetterJson, LetterQuery};
 use crate::http::answer::ApiResponse;
+use crate::http::blocking::run_blocking;
 use crate::http::call::ApiRequest;
 use crate::http::json;
 use crate::http::problem::{ApiErrorKind, Problem};
@@ -36,7 +37,7 @@ pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Proble
         return Err(Problem::invalid("/limit", format!("1 to {LIMIT_MAX}")));
     }
     let wanted = LetterQuery { is_open, after: after.transpose()?, count_max: limit };
-    let data = beside(&app, String::new(), move |letters| letters.list(wanted)).await?;
+    let data = with_letters(&app, String::new(), move |letters| letters.list(wanted)).await?;
     let next = data.last().filter(|_| data.len() == limit).map(|last| last.origin.to_string());
     Ok(ApiResponse::json(&LettersPage { data, next }))
 }
@@ -44,13 +45,13 @@ pub async fn list(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Proble
 /// `GET /api/v1/dead-letters/{topic}/{partition}/{offset}`
 pub async fn get(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let origin = origin(&call)?;
-    Ok(ApiResponse::json(&beside(&app, origin.to_string(), move |letters| letters.show(origin)).await?))
+    Ok(ApiResponse::json(&with_letters(&app, origin.to_string(), move |letters| letters.show(origin)).await?))
 }
 
 /// `DELETE /api/v1/dead-letters/{topic}/{partition}/{offset}`
 pub async fn discard(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let origin = origin(&call)?;
-    Ok(ApiResponse::json(&beside(&app, origin.to_string(), move |letters| letters.discard(origin)).await?))
+    Ok(ApiResponse::json(&with_letters(&app, origin.to_string(), move |letters| letters.discard(origin)).await?))
 }
 
 /// `POST /api/v1/dead-letters/{topic}/{partition}/{offset}/redrives`
@@ -63,7 +64,7 @@ pub async fn redrive(app: Arc<App>, mut call: ApiRequest) -> Result<ApiResponse,
         json::check_object(&body)?;
         serde_json::from_slice(&body).map_err(|error| Problem::invalid("", error.to_string()))?
     };
-    Ok(ApiResponse::json(&beside(&app, origin.to_string(), move |letters| letters.redrive(origin, edit)).await?))
+    Ok(ApiResponse::json(&with_letters(&app, origin.to_string(), move |letters| letters.redrive(origin, edit)).await?))
 }
 
 fn origin(call: &ApiRequest) -> Result<Origin, Problem> {
@@ -71,15 +72,14 @@ fn origin(call: &ApiRequest) -> Result<Origin, Problem> {
     Origin::from_text(&text).ok_or_else(|| Problem::not_found("dead letter", &text))
 }
 
-/// Does what may wait for a disk beside the other requests.
-async fn beside<T: Send + 'static>(
+/// Asks the dead letters, which may wait for a disk.
+async fn with_letters<T: Send + 'static>(
     app: &Arc<App>,
     what: String,
     act: impl FnOnce(&dyn DeadLetterAdmin) -> Result<T, LetterError> + Send + 'static,
 ) -> Result<T, Problem> {
     let letters = Arc::clone(&app.letters);
-    let done = tokio::task::spawn_blocking(move || act(letters.as_ref())).await;
-    done.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?.map_err(|error| match error {
+    run_blocking(move || act(letters.as_ref())).await?.map_err(|error| match error {
         LetterError::NotThere => Problem::not_found("dead letter", &what),
         LetterError::Invalid(why) => Problem::invalid("", why),
         LetterError::Unavailable(why) => Problem::new(ApiErrorKind::LogUnavailable, why),

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::exports::Exports;
 use crate::http::answer::ApiResponse;
+use crate::http::blocking::run_blocking;
 use crate::http::call::ApiRequest;
 use crate::http::problem::{ApiErrorKind, Problem};
 use std::sync::Arc;
@@ -15,18 +16,18 @@ const HOURS_UNCONFIRMED_MIN: u64 = 24;
 
 /// `GET /api/v1/export`
 pub async fn standing(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
-    Ok(ApiResponse::json(&beside(&app, |exports| exports.standing()).await?))
+    Ok(ApiResponse::json(&with_exports(&app, |exports| exports.standing()).await?))
 }
 
 /// `POST /api/v1/export/verifications`
 pub async fn verify(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
-    Ok(ApiResponse::json(&beside(&app, |exports| exports.verify()).await?))
+    Ok(ApiResponse::json(&with_exports(&app, |exports| exports.verify()).await?))
 }
 
 /// `POST /api/v1/export/compactions?confirm=`
 pub async fn compact(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     confirmed(&app, &call).await?;
-    Ok(ApiResponse::json(&beside(&app, |exports| exports.compact()).await?))
+    Ok(ApiResponse::json(&with_exports(&app, |exports| exports.compact()).await?))
 }
 
 /// `POST /api/v1/export/vacuums?older_than_hours=&confirm=`
@@ -38,26 +39,25 @@ pub async fn vacuum(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     if hours < HOURS_UNCONFIRMED_MIN {
         confirmed(&app, &call).await?;
     }
-    Ok(ApiResponse::json(&beside(&app, move |exports| exports.vacuum(hours)).await?))
+    Ok(ApiResponse::json(&with_exports(&app, move |exports| exports.vacuum(hours)).await?))
 }
 
 /// Whether the caller knows what is concerned: the number of tables.
 async fn confirmed(app: &Arc<App>, call: &ApiRequest) -> Result<(), Problem> {
     let confirm: Option<usize> = call.query.number("confirm")?;
-    let tables = beside(app, |exports| exports.standing()).await?.tables.len();
+    let tables = with_exports(app, |exports| exports.standing()).await?.tables.len();
     if confirm == Some(tables) {
         return Ok(());
     }
     Err(Problem::invalid("/confirm", "this needs the number of tables in GET /api/v1/export"))
 }
 
-/// Does what may take minutes beside the other requests.
-async fn beside<T: Send + 'static>(
+/// Asks the export, which may take minutes.
+async fn with_exports<T: Send + 'static>(
     app: &Arc<App>,
     act: impl FnOnce(&dyn Exports) -> Result<T, String> + Send + 'static,
 ) -> Result<T, Problem> {
     let exports = Arc::clone(&app.exports);
-    let done = tokio::task::spawn_blocking(move || act(exports.as_ref())).await;
     let unavailable = |why| Problem::new(ApiErrorKind::LogUnavailable, format!("the export cannot do that now: {why}"));
-    done.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?.map_err(unavailable)
+    run_blocking(move || act(exports.as_ref())).await?.map_err(unavailable)
 }

@@ -5,6 +5,7 @@ use super::Param;
 use super::products::ProductJson;
 use crate::app::App;
 use crate::http::answer::{ApiResponse, ContentType};
+use crate::http::blocking::run_blocking;
 use crate::http::call::ApiRequest;
 use crate::http::cursor::Cursor;
 use crate::http::list::internal;
@@ -124,7 +125,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     let peer = call.peer.address;
     let asked = SearchRequest::of(&app, &call, cursor.as_ref()).await?;
     wanted.after = cursor.map(|cursor| cursor.after);
-    let (call, mut answer, total) = beside(&app, move |app| {
+    let (call, mut answer, total) = run_search(&app, move |app| {
         let (index, reading) = asked.open(app)?;
         let found = index.find(&wanted, &reading).map_err(broken)?;
         let answer = page(app, &found, &reading, &list, &call)?;
@@ -166,7 +167,7 @@ pub async fn suggest(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
     let limit = limit(&call, app.config.suggestions_default, app.config.suggestions_max)?;
     let text = call.query.get("q").unwrap_or_default().to_owned();
     let asked = SearchRequest::of(&app, &call, None).await?;
-    let answer = beside(&app, move |app| {
+    let answer = run_search(&app, move |app| {
         let (index, reading) = asked.open(app)?;
         let texts = index.suggest(&text, limit).map_err(broken)?;
         let data = texts.into_iter().map(|text| Suggestion { text }).collect();
@@ -220,19 +221,19 @@ impl SearchRequest {
     }
 }
 
-/// Does what keeps a core busy beside the other requests.
-async fn beside<T: Send + 'static>(
+/// Searches, if not too many are searched for at once.
+async fn run_search<T: Send + 'static>(
     app: &Arc<App>,
     act: impl FnOnce(&App) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let permit = Arc::clone(&app.searches).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::new(ApiErrorKind::Overloaded, "too many searches run at once"))?;
     let app = Arc::clone(app);
-    let done = tokio::task::spawn_blocking(move || {
+    run_blocking(move || {
         let _permit = permit;
         act(&app)
-    });
-    done.await.map_err(|error| Problem::new(ApiErrorKind::Internal, error.to_string()))?
+    })
+    .await?
 }
 
 fn broken(error: SearchError) -> Problem {

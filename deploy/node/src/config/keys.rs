@@ -15,12 +15,12 @@ pub struct Key {
     /// What its value counts; empty if it counts nothing.
     pub unit: &'static str,
     /// What it may be, and is by default.
-    pub allowed: KeyDomain,
+    pub allowed: KeyKind,
 }
 
 /// What a key may be, and is by default.
 #[derive(Clone, Copy, Debug)]
-pub enum KeyDomain {
+pub enum KeyKind {
     /// A whole number from the first to the second; the third by default.
     Number(u64, u64, u64),
     /// A whole number from 1 to this; one a core by default.
@@ -76,17 +76,17 @@ const GIB: u64 = 1 << 30;
 const DAY_MS: u64 = 86_400_000;
 const YEAR_S: u64 = 366 * DAY_MS / 1_000;
 
-const fn key(name: &'static str, unit: &'static str, allowed: KeyDomain, doc: &'static str) -> Key {
+const fn key(name: &'static str, unit: &'static str, allowed: KeyKind, doc: &'static str) -> Key {
     Key { name, doc, unit, allowed }
 }
 
 const fn number(name: &'static str, unit: &'static str, range: (u64, u64), default: u64, doc: &'static str) -> Key {
-    key(name, unit, KeyDomain::Number(range.0, range.1, default), doc)
+    key(name, unit, KeyKind::Number(range.0, range.1, default), doc)
 }
 
 /// All keys, a section after the other.
 pub const KEYS: &[Key] = &[
-    key("log.data_dir", "folder", KeyDomain::Folder("./tradewind-data"), "where all state is kept"),
+    key("log.data_dir", "folder", KeyKind::Folder("./tradewind-data"), "where all state is kept"),
     number("log.partitions", "partitions", (1, 1_024), 8, "of each topic; fixed when the data folder is made"),
     number(
         "log.segment_bytes",
@@ -125,12 +125,12 @@ pub const KEYS: &[Key] = &[
         "waiting to be durable; more are refused as overloaded",
     ),
     number("log.read_window_bytes", "bytes", (64 * KIB, GIB), MIB, "read at once by each reader"),
-    key("kafka.bootstrap", "addresses", KeyDomain::Brokers, "brokers of the log; the log is the embedded one if empty"),
-    key("kafka.topic_prefix", "", KeyDomain::Prefix("tradewind."), "that the names of all topics begin with"),
+    key("kafka.bootstrap", "addresses", KeyKind::Brokers, "brokers of the log; the log is the embedded one if empty"),
+    key("kafka.topic_prefix", "", KeyKind::Prefix("tradewind."), "that the names of all topics begin with"),
     key(
         "kafka.listen",
         "address",
-        KeyDomain::Listener(KAFKA_LISTEN),
+        KeyKind::Listener(KAFKA_LISTEN),
         "where Kafka clients reach the embedded log; the default port taken: a free one; none: nowhere",
     ),
     number("kafka.listen_connections_max", "connections", (1, 100_000), 256, "of Kafka clients open at once"),
@@ -153,18 +153,18 @@ pub const KEYS: &[Key] = &[
     key(
         "kafka.security",
         "",
-        KeyDomain::Word(&["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+        KeyKind::Word(&["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
         "how brokers are spoken to; all but plaintext and sasl_plaintext need a build with the feature kafka-tls",
     ),
-    key("kafka.ca_file", "file", KeyDomain::Anything, "certificates to trust; the system's if empty"),
+    key("kafka.ca_file", "file", KeyKind::Anything, "certificates to trust; the system's if empty"),
     key(
         "kafka.sasl_mechanism",
         "",
-        KeyDomain::Word(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]),
+        KeyKind::Word(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]),
         "how to prove who we are; SCRAM needs a build with the feature kafka-tls",
     ),
-    key("kafka.username", "", KeyDomain::Anything, "who we are"),
-    key("kafka.password", "", KeyDomain::Secret, "how we prove it; not shown"),
+    key("kafka.username", "", KeyKind::Anything, "who we are"),
+    key("kafka.password", "", KeyKind::Secret, "how we prove it; not shown"),
     number("kafka.answer_ms_max", "ms", (10, 600_000), 5_000, "that brokers may take for an answer"),
     number("kafka.append_ms_max", "ms", (10, 600_000), 10_000, "that an append may take before it has failed"),
     number("epochs.epoch_ms_min", "ms", (1, 60_000), 5, "between two epochs at least"),
@@ -198,7 +198,7 @@ pub const KEYS: &[Key] = &[
     key(
         "checkpoints.log_kept",
         "",
-        KeyDomain::Word(&["needed", "all"]),
+        KeyKind::Word(&["needed", "all"]),
         "needed: the log is deleted up to where the oldest checkpoint goes on; all: nothing is",
     ),
     number(
@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = &[
     key(
         "outputs.publish",
         "",
-        KeyDomain::Word(&["all", "none"]),
+        KeyKind::Word(&["all", "none"]),
         "all: events, views and dead letters are published as topics; none: only answered over HTTP",
     ),
     number(
@@ -245,7 +245,7 @@ pub const KEYS: &[Key] = &[
     key(
         "search.publish_activity",
         "",
-        KeyDomain::Word(&["all", "none"]),
+        KeyKind::Word(&["all", "none"]),
         "all: searches are published as observations, for analytics; none: only those that clients send are counted",
     ),
     number(
@@ -279,13 +279,13 @@ pub const KEYS: &[Key] = &[
     key(
         "export.tables",
         "",
-        KeyDomain::Word(&["all", "none"]),
+        KeyKind::Word(&["all", "none"]),
         "all: what is published is also written as tables of Parquet; none: not",
     ),
     key(
         "export.url",
         "url",
-        KeyDomain::Place,
+        KeyKind::Place,
         "where the tables are: a folder, or an object store's in a build with the feature export-cloud; the folder \
          warehouse of the data if empty",
     ),
@@ -337,7 +337,7 @@ pub const KEYS: &[Key] = &[
         "of the epochs' time that the log of a table goes back; what is before a checkpoint that old is deleted",
     ),
     number("export.retry_ms_max", "ms", (10, 600_000), 10_000, "the longest pause after errors"),
-    key("engine.workers", "workers", KeyDomain::OneACore(WORKERS_MAX), "threads that run the dataflow"),
+    key("engine.workers", "workers", KeyKind::OneACore(WORKERS_MAX), "threads that run the dataflow"),
     number("engine.epochs_in_flight", "epochs", (1, 1_000_000), 1_024, "on their way through the dataflow"),
     number(
         "engine.inputs_in_flight",
@@ -363,32 +363,27 @@ pub const KEYS: &[Key] = &[
     key(
         "serving.listen",
         "address",
-        KeyDomain::Address("127.0.0.1:8080"),
+        KeyKind::Address("127.0.0.1:8080"),
         "where HTTP is served; beyond loopback only with --insecure",
     ),
     key(
         "serving.hosts",
         "hosts",
-        KeyDomain::Hosts,
+        KeyKind::Hosts,
         "that requests may be for; if empty: the address listened at, localhost, 127.0.0.1 and [::1]",
     ),
     key(
         "serving.origins",
         "origins",
-        KeyDomain::Origins,
+        KeyKind::Origins,
         "whose pages may send what changes something, beside the node's own",
     ),
-    key("serving.cors_origins", "origins", KeyDomain::Origins, "whose pages may do that and read the answers"),
-    key(
-        "serving.cors_credentials",
-        "",
-        KeyDomain::Word(&["false", "true"]),
-        "whether those pages may send credentials",
-    ),
+    key("serving.cors_origins", "origins", KeyKind::Origins, "whose pages may do that and read the answers"),
+    key("serving.cors_credentials", "", KeyKind::Word(&["false", "true"]), "whether those pages may send credentials"),
     key(
         "serving.behind_proxy",
         "networks",
-        KeyDomain::Networks,
+        KeyKind::Networks,
         "of proxies in front; connections are not counted by address there",
     ),
     number("serving.history_epochs", "epochs", (1, 10_000_000), 200_000, "that stay readable with as_of"),
@@ -443,11 +438,11 @@ pub const KEYS: &[Key] = &[
     number("serving.wait_s", "s", (0, 30), 2, "that a request waits if it does not say"),
     number("serving.wait_s_max", "s", (1, 300), 30, "that a request may ask to wait"),
     number("serving.drain_s_max", "s", (0, 600), 10, "that open requests have when the process stops"),
-    key("auth.secrets_dir", "folder", KeyDomain::Anything, "where secrets are kept; beside the data folder if empty"),
+    key("auth.secrets_dir", "folder", KeyKind::Anything, "where secrets are kept; beside the data folder if empty"),
     key(
         "admin.listen",
         "address",
-        KeyDomain::OtherAddress,
+        KeyKind::OtherAddress,
         "where operators' routes, health and metrics are served; at serving.listen, with all others, if empty",
     ),
     number("admin.connections_max", "connections", (1, 100_000), 64, "open at once at admin.listen"),
@@ -455,13 +450,13 @@ pub const KEYS: &[Key] = &[
     key(
         "telemetry.log_level",
         "",
-        KeyDomain::Word(&["info", "error", "warn", "debug", "trace"]),
+        KeyKind::Word(&["info", "error", "warn", "debug", "trace"]),
         "the least that is logged",
     ),
     key(
         "telemetry.log_format",
         "",
-        KeyDomain::Word(&["auto", "human", "json"]),
+        KeyKind::Word(&["auto", "human", "json"]),
         "auto: text for people on a terminal, else JSON",
     ),
 ];
@@ -483,61 +478,55 @@ impl Key {
     }
 }
 
-impl KeyDomain {
+impl KeyKind {
     /// What is allowed, for people.
     pub fn described(&self) -> String {
         match self {
-            KeyDomain::Number(least, most, _) => format!("a whole number from {least} to {most}"),
-            KeyDomain::OneACore(most) => format!("a whole number from 1 to {most}"),
-            KeyDomain::Folder(_) => "a folder".to_owned(),
-            KeyDomain::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
-            KeyDomain::Listener(_) => "a loopback address and a port, like 127.0.0.1:9092, or none".to_owned(),
-            KeyDomain::Word(words) => format!("one of {}", words.join(", ")),
-            KeyDomain::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
-            KeyDomain::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
-            KeyDomain::Place => address::ALLOWED.to_owned(),
-            KeyDomain::OtherAddress => "an IP address and a port, like 127.0.0.1:8081, or nothing".to_owned(),
-            KeyDomain::Hosts => "names or addresses without a port, separated by commas, or nothing".to_owned(),
-            KeyDomain::Origins => "origins like https://shop.example.com, separated by commas, or nothing".to_owned(),
-            KeyDomain::Networks => "networks like 10.0.0.0/8, separated by commas, or nothing".to_owned(),
-            KeyDomain::Anything | KeyDomain::Secret => "a text".to_owned(),
+            KeyKind::Number(least, most, _) => format!("a whole number from {least} to {most}"),
+            KeyKind::OneACore(most) => format!("a whole number from 1 to {most}"),
+            KeyKind::Folder(_) => "a folder".to_owned(),
+            KeyKind::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
+            KeyKind::Listener(_) => "a loopback address and a port, like 127.0.0.1:9092, or none".to_owned(),
+            KeyKind::Word(words) => format!("one of {}", words.join(", ")),
+            KeyKind::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
+            KeyKind::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
+            KeyKind::Place => address::ALLOWED.to_owned(),
+            KeyKind::OtherAddress => "an IP address and a port, like 127.0.0.1:8081, or nothing".to_owned(),
+            KeyKind::Hosts => "names or addresses without a port, separated by commas, or nothing".to_owned(),
+            KeyKind::Origins => "origins like https://shop.example.com, separated by commas, or nothing".to_owned(),
+            KeyKind::Networks => "networks like 10.0.0.0/8, separated by commas, or nothing".to_owned(),
+            KeyKind::Anything | KeyKind::Secret => "a text".to_owned(),
         }
     }
 
     /// What it is if nothing sets it, on a machine with that many cores.
     pub fn default(&self, cores: u64) -> Value {
         match self {
-            KeyDomain::Number(_, _, default) => Value::Number(*default),
-            KeyDomain::OneACore(most) => Value::Number(cores.clamp(1, *most)),
-            KeyDomain::Folder(default) | KeyDomain::Address(default) | KeyDomain::Listener(default) => {
+            KeyKind::Number(_, _, default) => Value::Number(*default),
+            KeyKind::OneACore(most) => Value::Number(cores.clamp(1, *most)),
+            KeyKind::Folder(default) | KeyKind::Address(default) | KeyKind::Listener(default) => {
                 Value::Text((*default).to_owned())
             }
-            KeyDomain::Word(words) => Value::Text(words[0].to_owned()),
-            KeyDomain::Prefix(default) => Value::Text((*default).to_owned()),
-            KeyDomain::Brokers | KeyDomain::Place | KeyDomain::Anything | KeyDomain::Secret => {
-                Value::Text(String::new())
-            }
-            KeyDomain::OtherAddress | KeyDomain::Hosts | KeyDomain::Origins | KeyDomain::Networks => {
-                Value::Text(String::new())
-            }
+            KeyKind::Word(words) => Value::Text(words[0].to_owned()),
+            KeyKind::Prefix(default) => Value::Text((*default).to_owned()),
+            KeyKind::Brokers | KeyKind::Place | KeyKind::Anything | KeyKind::Secret => Value::Text(String::new()),
+            KeyKind::OtherAddress | KeyKind::Hosts | KeyKind::Origins | KeyKind::Networks => Value::Text(String::new()),
         }
     }
 
     /// Whether its values are whole numbers.
     pub fn is_number(&self) -> bool {
         match self {
-            KeyDomain::Number(..) | KeyDomain::OneACore(_) => true,
-            KeyDomain::Folder(_) | KeyDomain::Address(_) | KeyDomain::Listener(_) | KeyDomain::Word(_) => false,
-            KeyDomain::Brokers | KeyDomain::Prefix(_) | KeyDomain::Place | KeyDomain::Anything | KeyDomain::Secret => {
-                false
-            }
-            KeyDomain::OtherAddress | KeyDomain::Hosts | KeyDomain::Origins | KeyDomain::Networks => false,
+            KeyKind::Number(..) | KeyKind::OneACore(_) => true,
+            KeyKind::Folder(_) | KeyKind::Address(_) | KeyKind::Listener(_) | KeyKind::Word(_) => false,
+            KeyKind::Brokers | KeyKind::Prefix(_) | KeyKind::Place | KeyKind::Anything | KeyKind::Secret => false,
+            KeyKind::OtherAddress | KeyKind::Hosts | KeyKind::Origins | KeyKind::Networks => false,
         }
     }
 
     /// Whether a file may give its values as a list.
     pub const fn is_list(&self) -> bool {
-        matches!(self, KeyDomain::Hosts | KeyDomain::Origins | KeyDomain::Networks)
+        matches!(self, KeyKind::Hosts | KeyKind::Origins | KeyKind::Networks)
     }
 
     /// Reads a value; `None` if it is not allowed.
@@ -547,23 +536,23 @@ impl KeyDomain {
         };
         let text_if = |good: bool| good.then(|| Value::Text(text.to_owned()));
         match self {
-            KeyDomain::Number(least, most, _) => number(*least, *most),
-            KeyDomain::OneACore(most) => number(1, *most),
-            KeyDomain::Folder(_) => text_if(!text.is_empty()),
-            KeyDomain::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
-            KeyDomain::Listener(_) => text_if(text == NOWHERE || is_loopback(text)),
-            KeyDomain::Word(words) => text_if(words.contains(&text)),
-            KeyDomain::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
-            KeyDomain::Prefix(_) => {
+            KeyKind::Number(least, most, _) => number(*least, *most),
+            KeyKind::OneACore(most) => number(1, *most),
+            KeyKind::Folder(_) => text_if(!text.is_empty()),
+            KeyKind::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
+            KeyKind::Listener(_) => text_if(text == NOWHERE || is_loopback(text)),
+            KeyKind::Word(words) => text_if(words.contains(&text)),
+            KeyKind::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
+            KeyKind::Prefix(_) => {
                 let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
                 text_if(text.len() <= 200 && text.chars().all(is_known))
             }
-            KeyDomain::OtherAddress => text_if(text.is_empty() || text.parse::<SocketAddr>().is_ok()),
-            KeyDomain::Hosts => text_if(listed(text).all(is_host)),
-            KeyDomain::Origins => text_if(listed(text).all(is_origin)),
-            KeyDomain::Networks => text_if(listed(text).all(|network| Network::read(network).is_some())),
-            KeyDomain::Place => text_if(text.is_empty() || Address::read(text).is_some()),
-            KeyDomain::Anything | KeyDomain::Secret => text_if(true),
+            KeyKind::OtherAddress => text_if(text.is_empty() || text.parse::<SocketAddr>().is_ok()),
+            KeyKind::Hosts => text_if(listed(text).all(is_host)),
+            KeyKind::Origins => text_if(listed(text).all(is_origin)),
+            KeyKind::Networks => text_if(listed(text).all(|network| Network::read(network).is_some())),
+            KeyKind::Place => text_if(text.is_empty() || Address::read(text).is_some()),
+            KeyKind::Anything | KeyKind::Secret => text_if(true),
         }
     }
 }

@@ -4,7 +4,7 @@
 mod keys;
 mod settings;
 
-pub use keys::{KEYS, Key, KeyDomain, Value, WORKERS_MAX};
+pub use keys::{KEYS, Key, KeyKind, Value, WORKERS_MAX};
 pub use settings::{Flags, Origin, Settings};
 
 use serving::http::connection_slots::Network;

@@ -1,7 +1,7 @@
 //! `tradewind config show`: every key with its value, its unit and where it came from.
 
 use crate::arguments::ConfigFlags;
-use crate::config::{KEYS, Key, KeyDomain, Settings, Value};
+use crate::config::{KEYS, Key, KeyKind, Settings, Value};
 use crate::output;
 use anyhow::Result;
 use serde_json::json;
@@ -60,7 +60,7 @@ fn for_people(settings: &Settings) -> String {
 
 /// A text as it may be seen.
 fn shown<'a>(key: &Key, text: &'a str) -> &'a str {
-    if matches!(key.allowed, KeyDomain::Secret) { "" } else { text }
+    if matches!(key.allowed, KeyKind::Secret) { "" } else { text }
 }
 
 /// What stands behind a value. All of it is a comment, so that the screen is a file that `--config` takes.
