@@ -6,7 +6,7 @@
 //!                   └──────────── CommandLog ◀── commands ◀────────┘
 //! ```
 //!
-//! A [`Shop`] is the core's sink; [`serve`] answers requests from it and writes commands back to the log.
+//! A [`ViewStore`] is the core's sink; [`serve`] answers requests from it and writes commands back to the log.
 //! Not for deciding, and not for the log: those come in through `dataflows::ports`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]

@@ -6,7 +6,7 @@
 //!                                        └ sequencer: cuts epochs, and follows them
 //! ```
 //!
-//! [`sealed::Sealed`] is read once at start: what is closed already, checked; the sequencer and every worker's source begin
+//! [`sealed_epochs::SealedEpochs`] is read once at start: what is closed already, checked; the sequencer and every worker's source begin
 //! from it.
 
 mod cloud_event;

@@ -90,7 +90,7 @@ enum Mode {
 }
 
 impl ViewStore {
-    /// An empty shop that replays until [`Shop::live_from`] or [`Shop::caught_up`] ends that.
+    /// An empty shop that replays until [`ViewStore::live_from`] or [`ViewStore::caught_up`] ends that.
     pub fn new(config: &Config, now_ms: NowMs) -> ViewStore {
         ViewStore(Arc::new(Inner {
             clock: EpochWindow::new(config.history.clone()),

@@ -8,7 +8,7 @@ use dataflows::shop::catalogue::{InventoryPolicy, Product};
 use dataflows::shop::stock::Stock;
 use std::sync::Arc;
 
-/// The shop at one epoch, held readable. What was read is right if [`Reading::is_valid`] says so afterwards.
+/// The shop at one epoch, held readable. What was read is right if [`StoreSnapshot::is_valid`] says so afterwards.
 pub struct StoreSnapshot<'a> {
     views: &'a Views,
     pin: Pin<EpochInfo>,
@@ -54,7 +54,7 @@ impl<'a> StoreSnapshot<'a> {
         self.pin.is_valid()
     }
 
-    /// The views; read them at [`Reading::at`].
+    /// The views; read them at [`StoreSnapshot::at`].
     pub const fn views(&self) -> &'a Views {
         self.views
     }

@@ -67,7 +67,7 @@ impl fmt::Display for NotReadable {
 
 impl std::error::Error for NotReadable {}
 
-/// A finished epoch, handed to [`Clock::publish`].
+/// A finished epoch, handed to [`EpochWindow::publish`].
 #[derive(Debug)]
 pub struct PublishedEpoch<Info> {
     /// The epoch that every view has applied.
@@ -80,7 +80,7 @@ pub struct PublishedEpoch<Info> {
     pub now_ms: u64,
 }
 
-/// What a view must know to apply an epoch; made by [`Clock::step`].
+/// What a view must know to apply an epoch; made by [`EpochWindow::step`].
 #[derive(Clone, Copy, Debug)]
 pub struct ApplyContext {
     pub(super) epoch: Epoch,

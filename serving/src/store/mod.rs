@@ -6,13 +6,13 @@
 //!                              the undo log of its last epochs         visible at once
 //! ```
 //!
-//! A reader pins an epoch at the [`Clock`] and reads any [`View`] at it; the writer goes on
+//! A reader pins an epoch at the [`EpochWindow`] and reads any [`View`] at it; the writer goes on
 //! meanwhile, and the two meet for the microseconds that one chunk is locked.
 //! Each chunk holds the newest rows, and behind them what its rows were before each change of the
 //! epochs that can still be read. Reading the newest epoch does not look there.
 //!
 //! The owner has one `View` a row type and one `Clock` for all of them. For each epoch it calls
-//! [`Clock::step`], applies the changes of *every* view (also the empty ones, since history is
+//! [`EpochWindow::step`], applies the changes of *every* view (also the empty ones, since history is
 //! swept there, a little an epoch), and publishes. Until the first epoch is published no history
 //! is written, so a replay or a bulk load costs none.
 //!

@@ -34,13 +34,13 @@ macro_rules! commands {
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
         pub enum Command {
-            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($command),)*
+            $(#[doc = concat!("`", stringify!($name), "`")] $name($command),)*
         }
 
         /// The type of a command.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum CommandType {
-            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name,)*
+            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
         }
 
         impl CommandType {

@@ -61,7 +61,7 @@ impl CheckpointManager {
         Ok(CheckpointManager { parts, config, follower, signal, checked: BTreeSet::new(), damaged: BTreeSet::new() })
     }
 
-    /// Takes one now; the last one again if nothing was decided since. [`Keeper::tidy`] belongs after it.
+    /// Takes one now; the last one again if nothing was decided since. [`CheckpointManager::tidy`] belongs after it.
     pub fn take(&mut self) -> Result<Manifest, Error> {
         let held = self.parts.holder.pin().ok_or_else(|| Error::Unavailable("nothing is decided yet".to_owned()))?;
         let epoch = held.epoch();
