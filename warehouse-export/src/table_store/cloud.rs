@@ -1,7 +1,7 @@
 //! The object stores of clouds, each by its URL. Not for what is done with them.
 
 use super::objects::Objects;
-use super::{Place, Requests};
+use super::{Requests, TableStore};
 use crate::Error;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -30,7 +30,7 @@ macro_rules! store {
 }
 
 /// The place at a URL of an object store.
-pub fn open(url: &str, requests: Requests) -> Result<Arc<dyn Place>, Error> {
+pub fn open(url: &str, requests: Requests) -> Result<Arc<dyn TableStore>, Error> {
     let wrong = |why: String| Error::Address { url: url.to_owned(), why };
     let longest = Duration::from_millis(requests.request_ms_max);
     let retries = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: longest };
