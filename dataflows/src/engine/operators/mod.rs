@@ -11,5 +11,5 @@ pub use decide::{DeciderInput, decide};
 pub use emit::{Message, emit_shards};
 pub use in_process::InProcess;
 pub use sum::{Sum, SumChange, SumUpdate, sum_by_key};
-pub use update::{CoreUpdate, ObservationInput, route};
+pub use update::{CoreUpdate, ObservationInput, key_hash};
 pub use worker_keys::WorkerKeys;

@@ -34,12 +34,12 @@ pub struct SumChange<K, S> {
 /// A summand, as it travels.
 pub type SumUpdate<K, S> = (InProcess<(K, S)>, u64);
 
-/// Sums up by key, from sums that this worker begins with; `route` says which worker keeps a key, `each` what becomes of a sum that changed.
+/// Sums up by key, from sums that this worker begins with; `key_hash` says which worker keeps a key, `each` what becomes of a sum that changed.
 pub fn sum_by_key<'s, K, S, D>(
     name: &'static str,
     summands: Stream<'s, u64, Vec<SumUpdate<K, S>>>,
     begin: Vec<(K, S)>,
-    route: impl Fn(&K) -> u64 + 'static,
+    key_hash: impl Fn(&K) -> u64 + 'static,
     each: impl Fn(SumChange<K, S>) -> D + 'static,
 ) -> Stream<'s, u64, Vec<(D, u64)>>
 where
@@ -47,7 +47,7 @@ where
     S: Sum,
     D: Clone + 'static,
 {
-    let by_key = Exchange::new(move |(InProcess((key, _)), _): &SumUpdate<K, S>| route(key));
+    let by_key = Exchange::new(move |(InProcess((key, _)), _): &SumUpdate<K, S>| key_hash(key));
     summands.unary_frontier(by_key, name, |initial, _info| {
         drop(initial);
         let mut sums: HashMap<K, S> = begin.into_iter().collect();

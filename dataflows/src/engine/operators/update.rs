@@ -40,11 +40,11 @@ impl CoreUpdate {
     pub fn key_hash(&self) -> u64 {
         match self {
             CoreUpdate::Epoch { .. } | CoreUpdate::Quota(_) => 0,
-            CoreUpdate::Row(change) => route(&change.key()),
-            CoreUpdate::Event(event) => route(event.fact.key()),
+            CoreUpdate::Row(change) => key_hash(&change.key()),
+            CoreUpdate::Event(event) => key_hash(event.fact.key()),
             CoreUpdate::Dead(letter) => letter.origin.offset,
-            CoreUpdate::Imbalance(imbalance) => route(imbalance.check.name()),
-            CoreUpdate::SearchMemo((search_id, _)) => route(search_id),
+            CoreUpdate::Imbalance(imbalance) => key_hash(imbalance.check.name()),
+            CoreUpdate::SearchMemo((search_id, _)) => key_hash(search_id),
         }
     }
 }
@@ -70,15 +70,15 @@ pub enum ObservationInput {
 
 impl ObservationInput {
     /// The worker that goes on with it: everything about one search stays together.
-    pub fn route(&self) -> u64 {
+    pub fn key_hash(&self) -> u64 {
         match self {
-            ObservationInput::Sighting { sighting, now: _ } => route(sighting.observation.search_id()),
+            ObservationInput::Sighting { sighting, now: _ } => key_hash(sighting.observation.search_id()),
             ObservationInput::Minute { minute: _, worker } => *worker as u64,
         }
     }
 }
 
 /// A fixed hash: which worker has a key must not differ between workers or runs.
-pub fn route(key: &str) -> u64 {
+pub fn key_hash(key: &str) -> u64 {
     xxh3_64(key.as_bytes())
 }

@@ -19,7 +19,7 @@ impl WorkerKeys {
     }
 
     /// Whether what goes that way comes to this worker.
-    pub const fn has(self, route: u64) -> bool {
-        route % self.peers as u64 == self.index as u64
+    pub const fn has(self, key_hash: u64) -> bool {
+        key_hash % self.peers as u64 == self.index as u64
     }
 }

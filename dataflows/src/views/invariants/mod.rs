@@ -4,7 +4,7 @@
 mod row;
 
 use crate::contract::changes::{Change, Changes, ViewChange};
-use crate::engine::operators::{CoreUpdate, InProcess, SumChange, SumUpdate, WorkerKeys, route, sum_by_key};
+use crate::engine::operators::{CoreUpdate, InProcess, SumChange, SumUpdate, WorkerKeys, key_hash, sum_by_key};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::payments::PaymentProcessed;
@@ -68,7 +68,7 @@ pub fn invariants<'s>(
 
 /// Which worker has a key.
 fn worker((check, subject): &Key) -> u64 {
-    *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| route(of).rotate_left(1) ^ route(part))
+    *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| key_hash(of).rotate_left(1) ^ key_hash(part))
 }
 
 /// How a check stands, from its counts in order. Without a subject stands the check itself, once, and once each thing

@@ -6,7 +6,7 @@ mod row;
 use crate::contract::changes::{Change, Changes, ViewChange};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
-use crate::engine::operators::{CoreUpdate, InProcess, Sum, SumChange, SumUpdate, WorkerKeys, route, sum_by_key};
+use crate::engine::operators::{CoreUpdate, InProcess, Sum, SumChange, SumUpdate, WorkerKeys, key_hash, sum_by_key};
 use crate::shop::adjustments::AdjustmentRecorded;
 use crate::shop::credits::CreditRecorded;
 use crate::shop::event::EventPayload;
@@ -41,7 +41,7 @@ pub fn revenue<'s>(
 }
 
 fn worker(key: &RevenueKey) -> u64 {
-    route(&key.country) ^ u64::from(key.category.is_some())
+    key_hash(&key.country) ^ u64::from(key.category.is_some())
 }
 
 fn changed(SumChange { key, before, after }: SumChange<RevenueKey, Sums>) -> InProcess<CoreUpdate> {

@@ -9,7 +9,7 @@ use crate::contract::input::ObservationEnvelope;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
 use crate::engine::operators::WorkerKeys;
-use crate::engine::operators::{CoreUpdate, ObservationInput, route};
+use crate::engine::operators::{CoreUpdate, ObservationInput, key_hash};
 use crate::engine::operators::{InProcess, Sum, SumChange, SumUpdate, sum_by_key};
 use crate::shop::searches::observation::{Observation, normalised};
 use crate::views::revenue::Grain;
@@ -47,7 +47,7 @@ pub fn searches<'s>(
 ) -> UpdateStream<'s> {
     let scope = seen.scope();
     let memos = base.map(|base| base.search_memory.as_slice()).unwrap_or_default().iter();
-    let memos = memos.filter(|(search_id, _)| share.has(route(search_id)));
+    let memos = memos.filter(|(search_id, _)| share.has(key_hash(search_id)));
     let memory = Sessions::of(memos.filter_map(|(_, memo)| memo.clone()));
     let noted = note(seen, memory);
     let remembered =
@@ -62,7 +62,7 @@ pub fn searches<'s>(
 }
 
 fn worker(key: &SearchKey) -> u64 {
-    route(&key.query)
+    key_hash(&key.query)
 }
 
 fn changed(SumChange { key, before, after }: SumChange<SearchKey, SearchSums>) -> InProcess<CoreUpdate> {
@@ -182,7 +182,7 @@ fn add(memo: &mut SearchSession, now: Timestamp, observation: Observation) {
             });
         }
         Observation::SearchResultClicked(click) => {
-            let opened = route(&click.product_id);
+            let opened = key_hash(&click.product_id);
             if memo.opened.len() < OPENED_MAX && !memo.opened.contains(&opened) {
                 memo.opened.push(opened);
             }
@@ -195,7 +195,7 @@ fn note<'s>(
     seen: Stream<'s, u64, Vec<(InProcess<ObservationInput>, u64)>>,
     mut memory: Sessions,
 ) -> Stream<'s, u64, Vec<(InProcess<SessionUpdate>, u64)>> {
-    let by_search = Exchange::new(|(InProcess(seen), _): &(InProcess<ObservationInput>, u64)| seen.route());
+    let by_search = Exchange::new(|(InProcess(seen), _): &(InProcess<ObservationInput>, u64)| seen.key_hash());
     seen.unary_frontier(by_search, "SearchMemory", |initial, _info| {
         drop(initial);
         let mut waiting = BTreeMap::<u64, PendingEpoch>::new();
