@@ -72,8 +72,10 @@ fn a_year_of_a_real_shop_gives_the_same_rows_over_either_log() {
     // It is replayed from its beginning at the end, however long the import takes.
     way.variables.extend([("TRADEWIND_CHECKPOINTS_LOG_KEPT", "all".to_owned()), commits]);
     let mut kafka = TestEnv::start_as(&way);
-    for env in [&embedded, &kafka] {
-        let ended = Program::run(&["import", "online-retail", &file, "--to", env.base()]);
+    let imports =
+        [&embedded, &kafka].map(|env| Program::start(&["import", "online-retail", &file, "--to", env.base()], &[]));
+    for mut import in imports {
+        let ended = import.end();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
     let (expected, found) = (rows(&embedded), rows(&kafka));

@@ -15,23 +15,21 @@ use std::sync::{Arc, mpsc};
 
 #[test]
 fn a_reader_that_takes_nothing_is_dropped_and_nobody_waits_for_it() {
-    /// Of that many lines each, an order's row has some 20 KB: together they are more than sockets hold.
-    const LINES: usize = 150;
-    const BATCHES: usize = 40;
-    const ORDERS: usize = 20;
+    /// Each batch replaces all products, some 150 KB each: together they are more than sockets hold.
+    const BATCHES: usize = 60;
+    const PRODUCTS: usize = 4;
     let variables =
         vec![("TRADEWIND_SERVING_HISTORY_EPOCHS", "5".to_owned()), ("TRADEWIND_SERVING_WRITE_S_MAX", "600".to_owned())];
     let env = TestEnv::start_as(&Way { variables, ..Way::default() });
-    shop::stock(&env, "A", "track_only", 0);
     let address = env.base().trim_start_matches("http://");
     let mut slow = TcpStream::connect(address).expect("the node listens");
-    let head = format!("GET /api/v1/changes?view=orders HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let head = format!("GET /api/v1/changes?view=products HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     slow.write_all(head.as_bytes()).expect("the node reads");
     let mut first = [0; 15];
     slow.read_exact(&mut first).expect("the node answers");
     assert_eq!(&first, b"HTTP/1.1 200 OK");
     for batch in 0..BATCHES {
-        let lines: String = (0..ORDERS).map(|n| order(&format!("o{batch}-{n}"), LINES)).collect();
+        let lines: String = (0..PRODUCTS).map(|n| large_product(&format!("p{n}"), batch)).collect();
         for result in env.batch(lines) {
             assert_eq!(result["status"], "succeeded", "{result}");
         }
@@ -42,17 +40,17 @@ fn a_reader_that_takes_nothing_is_dropped_and_nobody_waits_for_it() {
     slow.read_to_end(&mut told).expect("the node closes the connection");
     let told = String::from_utf8_lossy(&told);
     assert_eq!(told.matches("event: overloaded\n").count(), 1, "{} bytes", told.len());
-    assert!(told.matches("event: change\n").count() < BATCHES * ORDERS);
-    assert_eq!(env.rows("/api/v1/views/orders?limit=1000").0.len(), BATCHES * ORDERS);
+    assert!(told.matches("event: change\n").count() < BATCHES * PRODUCTS);
+    assert_eq!(env.rows("/api/v1/views/products").0.len(), PRODUCTS);
     env.assert_sound();
 }
 
-/// A line that orders one SKU in many lines.
-fn order(id: &str, lines: usize) -> String {
-    let mut data = shop::order("A", 1);
-    data["order_id"] = json!(id);
-    data["lines"] = vec![json!({"sku": "A", "quantity": 1}); lines].into();
-    format!("{}\n", json!({"id": id, "type": "PlaceOrder", "data": data}))
+/// A line that replaces a product by one with long attributes.
+fn large_product(id: &str, batch: usize) -> String {
+    let mut data = shop::product("track_only", &[id]);
+    data["product_id"] = json!(id);
+    data["attributes"] = (0..150).map(|n| (format!("a{n}"), json!(format!("{batch:01000}")))).collect();
+    format!("{}\n", json!({"id": format!("{id}-{batch}"), "type": "PutProduct", "data": data}))
 }
 
 /// Empty epochs up to `last`. Asserts how far the reading is before the sink.
