@@ -23,6 +23,14 @@ impl Currency {
         listed_digits(&letters).map(|_| Currency(letters))
     }
 
+    /// The currency of a code that is known to be listed.
+    ///
+    /// # Panics
+    /// If it is not: the bounds of a command are held before it is decided.
+    pub fn known(code: &str) -> Currency {
+        Currency::parse(code).expect("a currency is held against its bounds before it is used")
+    }
+
     /// The three letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("only capital letters get in")
@@ -198,6 +206,16 @@ pub struct MoneyInput {
 }
 
 crate::strict_object! { MoneyInput }
+
+impl MoneyInput {
+    /// The money, once its currency is known to be one.
+    ///
+    /// # Panics
+    /// If it is none: the bounds of a command are held before it is decided.
+    pub fn money(&self) -> Money {
+        Money::new(self.amount.0, Currency::known(&self.currency))
+    }
+}
 
 /// A number of ten-thousandths, written as a decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

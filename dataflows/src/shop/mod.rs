@@ -4,6 +4,7 @@
 //! [`for_each_event!`](crate::for_each_event).
 
 pub mod adjustments;
+pub mod bounds;
 mod cached_hash;
 pub mod catalogue;
 pub mod command;
@@ -11,9 +12,9 @@ mod context;
 pub mod credits;
 pub mod dead_letters;
 pub mod decider;
-mod defaults;
 pub mod event;
 pub mod event_spec;
+pub mod field;
 pub mod footprint;
 pub mod fulfilment;
 pub mod operations;
@@ -25,7 +26,6 @@ pub mod returns;
 pub mod row;
 pub mod searches;
 pub mod stock;
-pub mod validation;
 
 pub use cached_hash::CachedHash;
 pub use context::Context;

@@ -1,7 +1,7 @@
 //! `POST /commands`: many commands as lines, appended in order. A bad line does not stop the others.
 
 use super::decision::{self, Decision};
-use super::{PendingCommand, check_fields, decision_wait, ndjson};
+use super::{PendingCommand, decision_wait, ndjson};
 use crate::app::App;
 use crate::http::answer::ApiResponse;
 use crate::http::call::{ApiRequest, Prefer, is_command_id};
@@ -9,7 +9,7 @@ use crate::http::json;
 use crate::http::problem::{ApiErrorKind, Problem};
 use dataflows::contract::code::{Code, FieldError as Detail};
 use dataflows::contract::epoch::Epoch;
-use dataflows::shop::command::{Command, CommandType};
+use dataflows::shop::command::CommandType;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -98,8 +98,7 @@ fn read_into(
         .ok_or_else(|| Problem::invalid("/type", format!("no command has the type {name}")))?;
     let data = fields.get("data").ok_or_else(|| Problem::invalid("/data", "the command's data, as an object"))?;
     let data = data.get().as_bytes();
-    let command = Command::read(command_type, id, data)?;
-    check_fields(command_type, data, prefer)?;
+    let command = super::read(command_type, id, data, prefer)?;
     PendingCommand::of(id, command, record_bytes_max).map_err(|too_large| Problem::invalid("/data", too_large.detail))
 }
 

@@ -67,8 +67,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType
     json::check_object(body)?;
     let ids: Vec<_> = description.path_ids().map(|(field, name)| (field, call.id(name))).collect();
     let body = json::with_ids(body, &ids)?;
-    let command = Command::read(command_type, &command_id, &body)?;
-    check_fields(command_type, &body, call.prefer())?;
+    let command = read(command_type, &command_id, &body, call.prefer())?;
     let asked = PendingCommand::of(&command_id, command, app.config.record_bytes_max)?;
     read_epoch::newest(&app, &call, min_epoch).await?;
     let wait = decision_wait(&app, call.prefer());
@@ -81,14 +80,14 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest, command_type: CommandType
     Ok(answer)
 }
 
-/// Refuses fields that the command does not have, unless they are to be passed by.
-fn check_fields(command_type: CommandType, data: &[u8], prefer: Prefer) -> Result<(), Problem> {
-    let unknown = if prefer.is_lenient { Vec::new() } else { command_type.unknown_fields(data) };
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let detail = format!("{} has no such field; `Prefer: handling=lenient` passes it by", command_type.name());
-    Err(Problem::all_invalid(unknown.into_iter().map(|pointer| (pointer, detail.clone()))))
+/// Reads a command's data. Fields that it does not have are refused, unless they are to be ignored.
+fn read(command_type: CommandType, command_id: &str, data: &[u8], prefer: Prefer) -> Result<Command, Problem> {
+    let unknown = || format!("{} has no such field; `Prefer: handling=lenient` ignores it", command_type.name());
+    Ok(if prefer.is_lenient {
+        Command::read(command_type, command_id, data)?
+    } else {
+        Command::read_strictly(command_type, command_id, data, unknown)?
+    })
 }
 
 /// How long a decision is waited for.

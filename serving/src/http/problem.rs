@@ -148,13 +148,8 @@ impl Problem {
     }
 
     /// Several values that are out of their bounds, each at its pointer.
-    pub fn all_invalid(errors: impl Iterator<Item = (String, String)>) -> Problem {
-        let error = |(pointer, detail): (String, String)| Detail {
-            pointer: pointer.into(),
-            code: Code::Invalid,
-            detail: detail.into(),
-        };
-        Problem::refused(Code::Invalid, false, errors.map(error).collect())
+    pub fn all_invalid(errors: Vec<Detail>) -> Problem {
+        Problem::refused(Code::Invalid, false, errors)
     }
 
     /// The same, exact for an epoch.
@@ -193,7 +188,7 @@ impl From<CommandReadError> for Problem {
     fn from(unreadable: CommandReadError) -> Problem {
         match unreadable {
             CommandReadError::UnknownType(name) => Problem::invalid("/type", format!("no command has the type {name}")),
-            CommandReadError::Shape { pointer, detail } => Problem::invalid(pointer, detail),
+            CommandReadError::Shape(errors) => Problem::all_invalid(errors),
         }
     }
 }

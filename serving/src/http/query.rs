@@ -1,7 +1,7 @@
 //! The query part of a request: parameters by name.
 
 use super::problem::Problem;
-use dataflows::shop::command::shape::escaped;
+use dataflows::shop::field::escaped;
 use std::borrow::Cow;
 
 /// The parameters of a request, decoded.

@@ -1,10 +1,12 @@
-//! The OpenAPI document, made from the list of routes. The schemas stand in a file, and a test holds each against what
-//! the code reads or writes.
+//! The OpenAPI document, made from the list of routes. The schemas of commands and observations come from their types,
+//! those of answers from a file, and a test holds each against what the code reads or writes.
 
 use crate::http::problem::{ApiErrorKind, status_of};
 use crate::routes::{Method, Param, Route, RouteKind};
 use dataflows::contract::code::Code;
 use dataflows::shop::command::CommandType;
+use dataflows::shop::field::Schemas;
+use dataflows::shop::searches::observation::ObservationType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -65,6 +67,16 @@ pub fn schemas() -> Value {
     let decided = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !codes.contains(code)).collect::<Vec<_>>();
     codes.extend(decided);
     schemas["Problem"]["properties"]["code"] = json!({ "type": "string", "enum": codes });
+    let mut inputs = Schemas::default();
+    for command_type in CommandType::ALL {
+        command_type.schema(&mut inputs);
+    }
+    for observation_type in ObservationType::ALL {
+        observation_type.schema(&mut inputs);
+    }
+    for (name, schema) in inputs.into_map() {
+        schemas[name] = schema;
+    }
     schemas
 }
 

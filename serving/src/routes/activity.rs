@@ -77,7 +77,12 @@ fn read(body: &[u8]) -> Result<Observation, Problem> {
     })?;
     let data = data.ok_or_else(|| Problem::invalid("/data", "data is an object"))?;
     Observation::read(known, data.get().as_bytes()).map_err(|why| match why {
-        CommandReadError::Shape { pointer, detail } => Problem::invalid(format!("/data{pointer}"), detail),
+        CommandReadError::Shape(mut errors) => {
+            for error in &mut errors {
+                error.pointer = format!("/data{}", error.pointer).into();
+            }
+            Problem::all_invalid(errors)
+        }
         why @ CommandReadError::UnknownType(_) => Problem::from(why),
     })
 }

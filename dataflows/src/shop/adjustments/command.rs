@@ -1,31 +1,29 @@
 //! The command of money without goods.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Country, CurrencyCode, Id, SignedAmount, Text, Time};
 use smol_str::SmolStr;
 
-/// Money without goods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct RecordAdjustment {
-    /// The adjustment's id, and the record's key.
-    pub adjustment_id: SmolStr,
-    /// For whom.
-    pub customer_id: Option<SmolStr>,
-    /// In which currency.
-    pub currency: SmolStr,
-    /// For which country.
-    pub country: SmolStr,
-    /// How much, signed.
-    pub amount: MoneyInput,
-    /// The caller's own reference.
-    pub reference: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Money without goods.
+    pub struct RecordAdjustment {
+        /// The adjustment's id, and the record's key.
+        pub adjustment_id: Id,
+        /// The customer's id.
+        pub customer_id: Option<Id>,
+        /// The currency of all amounts.
+        pub currency: CurrencyCode,
+        /// The country of the customer.
+        pub country: Country,
+        /// The amount, in the adjustment's currency.
+        pub amount: SignedAmount,
+        /// The caller's own reference.
+        pub reference: Option<Text>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for RecordAdjustment {
@@ -45,5 +43,3 @@ impl CommandSpec for RecordAdjustment {
         &self.adjustment_id
     }
 }
-
-crate::strict_object! { RecordAdjustment }

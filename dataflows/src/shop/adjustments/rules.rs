@@ -1,28 +1,22 @@
 //! Money without goods.
 
 use crate::contract::code::{Code, Rejection};
-use crate::contract::money::Money;
+use crate::contract::money::Currency;
 use crate::shop::adjustments::{Adjustment, AdjustmentRecorded, RecordAdjustment};
 use crate::shop::context::Context;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::validation;
 use std::sync::Arc;
 
 /// Records money without goods.
 impl Rule for RecordAdjustment {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.adjustment_id, "/adjustment_id")?;
-        validation::optional_id(self.customer_id.as_deref(), "/customer_id")?;
-        let currency = validation::currency(&self.currency, "/currency")?;
-        validation::country(&self.country)?;
-        validation::optional_text(self.reference.as_ref(), || "/reference".to_owned())?;
-        let (amount, given) = validation::signed(&self.amount, "/amount")?;
+        let (currency, amount) = (Currency::known(&self.currency), self.amount.money());
         if tables.adjustments.get(&self.adjustment_id).is_some() {
             let detail = format!("there is an adjustment {:?}", self.adjustment_id);
             return Err(Rejection::new(Code::AlreadyExists, "", detail));
         }
-        if given != currency {
+        if amount.currency != currency {
             let detail = format!("the adjustment is in {}", currency.as_str());
             return Err(Rejection::new(Code::CurrencyMismatch, "/amount", detail));
         }
@@ -31,7 +25,7 @@ impl Rule for RecordAdjustment {
             customer_id: self.customer_id.clone(),
             currency,
             country: self.country.clone(),
-            amount: Money::new(amount, currency),
+            amount,
             reference: self.reference.clone(),
             occurred_at: context.occurred_at,
             epoch: context.epoch,

@@ -1,15 +1,13 @@
 //! The commands of the catalogue.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::engine::encoding::encode_enum;
+use crate::shop::bounds::{LARGEST, VARIANTS_MAX};
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use crate::shop::defaults::null_is_default;
+use crate::shop::field::{Attributes, Category, Defaulted, Id, List, Note, Number, Price, Text, Time, Word};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
 
 /// How the stock of a SKU is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,28 +22,26 @@ pub enum InventoryPolicy {
     None,
 }
 
-/// Puts a product in the catalogue, or replaces it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PutProduct {
-    /// The product's id, and the record's key.
-    pub product_id: SmolStr,
-    /// What it is called.
-    pub title: SmolStr,
-    /// What it is.
-    pub description: Option<SmolStr>,
-    /// Who makes it.
-    pub brand: Option<SmolStr>,
-    /// One path, from the top.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub category: Vec<SmolStr>,
-    /// Named texts.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub attributes: BTreeMap<SmolStr, SmolStr>,
-    /// What can be bought; at least one.
-    pub variants: Vec<PutVariant>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Puts a product in the catalogue, or replaces it.
+    pub struct PutProduct {
+        /// The product's id, and the record's key.
+        pub product_id: Id,
+        /// The name.
+        pub title: Text,
+        /// The description.
+        pub description: Option<Note>,
+        /// The brand.
+        pub brand: Option<Text>,
+        /// The path of its category, from the top.
+        pub category: Defaulted<Category>,
+        /// Named texts.
+        pub attributes: Defaulted<Attributes>,
+        /// The variants that can be bought.
+        pub variants: List<PutVariant, VARIANTS_MAX>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for PutProduct {
@@ -66,31 +62,30 @@ impl CommandSpec for PutProduct {
     }
 }
 
-/// A variant of a product: what a SKU stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PutVariant {
-    /// The SKU; it belongs to one product for ever.
-    pub sku: SmolStr,
-    /// What tells it from its siblings.
-    pub title: Option<SmolStr>,
-    /// The price.
-    pub price: MoneyInput,
-    /// How its stock is kept.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub inventory_policy: InventoryPolicy,
-    /// Reports when the available stock falls to this.
-    pub low_stock_at: Option<i64>,
+crate::object! {
+    /// A variant of a product: what a SKU stands for.
+    pub struct PutVariant {
+        /// The SKU; it belongs to one product for ever.
+        pub sku: Id,
+        /// The name that tells it from the other variants.
+        pub title: Option<Text>,
+        /// The price.
+        pub price: Price,
+        /// The way its stock is kept.
+        pub inventory_policy: Defaulted<Word<InventoryPolicy>>,
+        /// The available stock at which an event says that it is low.
+        pub low_stock_at: Option<Number<0, LARGEST>>,
+    }
 }
 
-/// Takes a product out of lists and search.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ArchiveProduct {
-    /// The product's id, and the record's key.
-    pub product_id: SmolStr,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Takes a product out of lists and search.
+    pub struct ArchiveProduct {
+        /// The product's id, and the record's key.
+        pub product_id: Id,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for ArchiveProduct {
@@ -111,22 +106,22 @@ impl CommandSpec for ArchiveProduct {
     }
 }
 
-/// Sets the price of a SKU, or schedules one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct SetPrice {
-    /// The product's id, and the record's key.
-    pub product_id: SmolStr,
-    /// One of its SKUs.
-    pub sku: SmolStr,
-    /// The price.
-    pub price: MoneyInput,
-    /// From when, inclusive.
-    pub valid_from: Option<Timestamp>,
-    /// Until when, exclusive.
-    pub valid_to: Option<Timestamp>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Sets the price of a SKU, or schedules one.
+    pub struct SetPrice {
+        /// The product's id, and the record's key.
+        pub product_id: Id,
+        /// One of the product's SKUs.
+        pub sku: Id,
+        /// The price.
+        pub price: Price,
+        /// The begin of its validity, inclusive; without begin and end it is the price from now on.
+        pub valid_from: Option<Time>,
+        /// The end of its validity, exclusive.
+        pub valid_to: Option<Time>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for SetPrice {
@@ -150,8 +145,6 @@ impl CommandSpec for SetPrice {
         Some(&self.sku)
     }
 }
-
-crate::strict_object! { PutProduct, PutVariant, ArchiveProduct, SetPrice }
 
 encode_enum! {
     InventoryPolicy { Reserve = 0, TrackOnly = 1, None = 2 }

@@ -3,22 +3,31 @@
 use crate::contract::code::{Code, FieldError, Rejection};
 use crate::contract::money::Currency;
 use crate::contract::time::Timestamp;
+use crate::shop::bounds::WINDOWS_MAX;
 use crate::shop::catalogue::{
-    ArchiveProduct, FormerSku, LeftOut, PriceChanged, Product, ProductChanged, PutProduct, PutVariant, ScheduledPrice,
-    SetPrice, Variant,
+    ArchiveProduct, FormerSku, LeftOut, PriceChanged, Product, ProductChanged, PutProduct, ScheduledPrice, SetPrice,
+    Variant,
 };
 use crate::shop::context::Context;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
-use crate::shop::validation;
+use crate::shop::field::{Faults, Pointer};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Puts a product in the place of what was there under its id.
 impl Rule for PutProduct {
+    fn check_bounds(&self, _: &Tables, faults: &mut Faults) {
+        let mut skus = BTreeSet::new();
+        for (n, variant) in self.variants.iter().enumerate() {
+            if !skus.insert(&variant.sku) {
+                faults.add(&Pointer::ROOT.field("variants").entry(n).field("sku"), "a SKU is there once");
+            }
+        }
+    }
+
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        let prices = check_product(self)?;
         let taken = self.variants.iter().enumerate().filter_map(|(n, variant)| {
             let (owner, _) =
                 tables.product_of_sku(&variant.sku).filter(|(owner, _)| owner.product_id != self.product_id)?;
@@ -35,12 +44,11 @@ impl Rule for PutProduct {
         let variants: Vec<_> = self
             .variants
             .iter()
-            .zip(prices)
-            .map(|(given, (price, currency))| Variant {
+            .map(|given| Variant {
                 sku: given.sku.clone(),
                 title: given.title.clone(),
-                price,
-                currency,
+                price: given.price.amount.0,
+                currency: Currency::known(&given.price.currency),
                 inventory_policy: given.inventory_policy,
                 low_stock_at: given.low_stock_at,
                 // Scheduled prices are set by themselves, and stay with a variant that the product keeps.
@@ -79,37 +87,9 @@ fn changed(product: Product) -> Decision {
     }
 }
 
-/// Checks the bounds of a product; gives back its prices.
-fn check_product(command: &PutProduct) -> Result<Vec<(i64, Currency)>, Rejection> {
-    validation::id(&command.product_id, "/product_id")?;
-    validation::text(&command.title, || "/title".to_owned())?;
-    validation::note(command.description.as_ref(), "/description")?;
-    validation::optional_text(command.brand.as_ref(), || "/brand".to_owned())?;
-    validation::category(&command.category)?;
-    validation::attributes(&command.attributes)?;
-    if command.variants.is_empty() || command.variants.len() > validation::VARIANTS_MAX {
-        return Err(Rejection::invalid("/variants", "a product has 1 to 1000 variants"));
-    }
-    let mut skus = BTreeSet::new();
-    let check = |(n, variant): (usize, &PutVariant)| {
-        validation::id_in(&variant.sku, "variants", n, "sku")?;
-        if !skus.insert(variant.sku.clone()) {
-            return Err(Rejection::invalid(format!("/variants/{n}/sku"), "a SKU is there once"));
-        }
-        validation::optional_text(variant.title.as_ref(), || format!("/variants/{n}/title"))?;
-        let price = validation::price(&variant.price, &format!("/variants/{n}/price"))?;
-        if let Some(low_stock_at) = variant.low_stock_at {
-            validation::at_least(0, low_stock_at, || format!("/variants/{n}/low_stock_at"))?;
-        }
-        Ok((variant.price.amount.0, price.currency))
-    };
-    command.variants.iter().enumerate().map(check).collect()
-}
-
 /// Takes a product out of lists; nothing if it is already.
 impl Rule for ArchiveProduct {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.product_id, "/product_id")?;
         let product = tables
             .products
             .get(&self.product_id)
@@ -132,15 +112,16 @@ fn drop_windows(product: &mut Product, now: Timestamp) {
 
 /// Sets the price of a SKU, or schedules one.
 impl Rule for SetPrice {
-    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.product_id, "/product_id")?;
-        validation::id(&self.sku, "/sku")?;
-        let price = validation::price(&self.price, "/price")?;
+    fn check_bounds(&self, _: &Tables, faults: &mut Faults) {
         if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
             && to <= from
         {
-            return Err(Rejection::invalid("/valid_to", "this is after valid_from"));
+            faults.add(&Pointer::ROOT.field("valid_to"), "this is after valid_from");
         }
+    }
+
+    fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
+        let price = self.price.money();
         let product = tables
             .products
             .get(&self.product_id)
@@ -165,7 +146,7 @@ impl Rule for SetPrice {
             if !window.is_over(context.now) {
                 variant.scheduled.push(window);
             }
-            if variant.scheduled.len() > validation::WINDOWS_MAX {
+            if variant.scheduled.len() > WINDOWS_MAX {
                 let allowed = "a SKU has at most 100 scheduled prices whose valid_to has not passed";
                 return Err(Rejection::invalid("/sku", allowed));
             }

@@ -1,10 +1,13 @@
-//! Commands: what may be asked of the shop, as JSON gives it. Only the shape is checked here; whether a value is within
-//! its bounds is the decider's to say, since that has an outcome.
+//! Commands: what may be asked of the shop, as JSON gives it. A command that has the shape of its type has an outcome,
+//! `invalid` if a value is out of bounds. One that lacks the shape has none; then all faults are named, also of bounds.
 
+use crate::contract::code::FieldError;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::engine::encoding::{DecodeError, Encoding, Reader};
+use crate::shop::field::{FieldType, Schemas};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use smol_str::SmolStr;
 use spec::{CommandSpec, Description};
 use xxhash_rust::xxh3::Xxh3;
@@ -18,14 +21,17 @@ pub enum CommandReadError {
     /// No command has that name.
     #[error("no command has the type {0}")]
     UnknownType(String),
-    /// The data is not of the type's shape.
-    #[error("at {pointer:?}: {detail}")]
-    Shape {
-        /// A JSON pointer to the first thing that is wrong.
-        pointer: String,
-        /// What is wrong.
-        detail: String,
-    },
+    /// The data is not of the type's shape: everything that is wrong with it, of shape and of bounds.
+    #[error("{}", in_words(.0))]
+    Shape(Vec<FieldError>),
+}
+
+/// The first faults, and how many more there are.
+fn in_words(errors: &[FieldError]) -> String {
+    const TOLD: usize = 3;
+    let told = errors.iter().take(TOLD).map(|error| format!("at {:?}: {}", error.pointer, error.detail));
+    let more = errors.len().checked_sub(TOLD).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+    told.chain(more).collect::<Vec<_>>().join("; ")
 }
 
 macro_rules! commands {
@@ -58,12 +64,18 @@ macro_rules! commands {
             }
 
             fn read(self, data: &[u8]) -> Result<Command, CommandReadError> {
-                match self { $(CommandType::$name => shape::parse_json(data).map(Command::$name),)* }
+                match self { $(CommandType::$name => shape::read::<$command>(data).map(Command::$name),)* }
             }
 
-            /// The pointers of the fields that the data of such a command does not have, the first 100.
-            pub fn unknown_fields(self, data: &[u8]) -> Vec<String> {
-                match self { $(CommandType::$name => shape::unknown_fields::<$command>(data),)* }
+            fn read_strictly(self, data: &[u8], unknown: impl FnOnce() -> String) -> Result<Command, CommandReadError> {
+                match self {
+                    $(CommandType::$name => shape::read_strictly::<$command>(data, unknown).map(Command::$name),)*
+                }
+            }
+
+            /// Its JSON Schema, among those of the others: a reference to it.
+            pub fn schema(self, schemas: &mut Schemas) -> Value {
+                match self { $(CommandType::$name => <$command as FieldType>::schema(schemas),)* }
             }
         }
 
@@ -111,15 +123,28 @@ impl Command {
         self.id()
     }
 
-    /// Reads a command's data. An order without an id gets the command's.
+    /// Reads a command's data; fields that it does not have are passed by. An order without an id gets the command's.
     pub fn read(command_type: CommandType, command_id: &str, data: &[u8]) -> Result<Command, CommandReadError> {
-        let mut command = command_type.read(data)?;
-        if let Command::PlaceOrder(place) = &mut command
+        command_type.read(data).map(|command| command.with_default_id(command_id))
+    }
+
+    /// The same; fields that it does not have are faults, with `unknown` as their detail.
+    pub fn read_strictly(
+        command_type: CommandType,
+        command_id: &str,
+        data: &[u8],
+        unknown: impl FnOnce() -> String,
+    ) -> Result<Command, CommandReadError> {
+        command_type.read_strictly(data, unknown).map(|command| command.with_default_id(command_id))
+    }
+
+    fn with_default_id(mut self, command_id: &str) -> Command {
+        if let Command::PlaceOrder(place) = &mut self
             && place.order_id.is_none()
         {
             place.order_id = Some(SmolStr::new(command_id));
         }
-        Ok(command)
+        self
     }
 
     /// What tells this command from another under the same id: a hash over type, key and data as read, so that

@@ -1,67 +1,46 @@
-//! How JSON is held against the shape of a command: what is wrong, and what is there beside it, each with its pointer. Not for
-//! bounds, which the decider has.
+//! Reads JSON as an object, or names everything that is wrong with it.
 
 use super::CommandReadError;
-use crate::contract::code::ERRORS_MAX;
-use serde::Deserialize;
+use crate::contract::code::{Code, FieldError};
+use crate::shop::field::{Faults, FieldType, Pointer};
+use serde_json::value::RawValue;
 
-/// Reads JSON as a `T`, or says at which pointer it is not one.
-pub fn parse_json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, CommandReadError> {
-    // The fast way first: the path is only worth tracking for what turns out to be wrong.
-    match serde_json::from_slice(data) {
-        Ok(value) => Ok(value),
-        Err(plain) => {
-            let mut json = serde_json::Deserializer::from_slice(data);
-            let traced = serde_path_to_error::deserialize::<_, T>(&mut json).err();
-            let mut pointer = traced.as_ref().map(|error| pointer_of(error.path())).unwrap_or_default();
-            let detail = traced.map_or(plain, |error| error.into_inner()).to_string();
-            // The path leads to where it is missing.
-            if let Some((name, _)) = detail.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-                pointer = format!("{pointer}/{}", escaped(name));
-            }
-            Err(CommandReadError::Shape { pointer, detail })
+/// Reads JSON as an object; fields that it does not have are passed by.
+pub fn read<T: FieldType>(data: &[u8]) -> Result<T::Value, CommandReadError> {
+    serde_json::from_slice(data).map_err(|error| shape_error::<T>(data, Faults::default(), &error))
+}
+
+/// Reads JSON as an object, all of whose fields must be known; `unknown` says so of one that is not.
+pub fn read_strictly<T: FieldType>(
+    data: &[u8],
+    unknown: impl FnOnce() -> String,
+) -> Result<T::Value, CommandReadError> {
+    let (mut json, mut all_known) = (serde_json::Deserializer::from_slice(data), true);
+    let read: Result<T::Value, _> = serde_ignored::deserialize(&mut json, |_| all_known = false);
+    match read.and_then(|value| json.end().map(|()| value)) {
+        Ok(value) if all_known => Ok(value),
+        Ok(_) => {
+            let mut faults = Faults::refusing_unknown_fields(unknown());
+            inspect::<T>(data, &mut faults);
+            Err(CommandReadError::Shape(faults.into_errors()))
         }
+        Err(error) => Err(shape_error::<T>(data, Faults::refusing_unknown_fields(unknown()), &error)),
     }
 }
 
-/// The pointers of what is there and no part of a `T`, the first 100.
-pub fn unknown_fields<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Vec<String> {
-    let mut unknown = Vec::new();
-    let note = |path: serde_ignored::Path<'_>| {
-        if unknown.len() < ERRORS_MAX {
-            unknown.push(ignored_pointer(&path));
-        }
-    };
-    let mut json = serde_json::Deserializer::from_slice(data);
-    // Whether it can be read at all was seen before.
-    drop(serde_ignored::deserialize::<_, _, T>(&mut json, note));
-    unknown
-}
-
-fn ignored_pointer(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}/{index}", ignored_pointer(parent)),
-        Path::Map { parent, key } => format!("{}/{}", ignored_pointer(parent), escaped(key)),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
-            ignored_pointer(parent)
-        }
+fn inspect<T: FieldType>(data: &[u8], faults: &mut Faults) {
+    if let Ok(json) = serde_json::from_slice::<&RawValue>(data) {
+        T::inspect(json, &Pointer::ROOT, faults);
     }
 }
 
-/// A serde path as a JSON pointer (RFC 6901).
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", escaped(key)),
-        Segment::Enum { variant } => format!("{pointer}/{variant}"),
-        Segment::Unknown => pointer,
-    })
-}
-
-/// A name as a part of a JSON pointer.
-pub fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+/// Everything that is wrong; at least what the reader met first, which may be no JSON at all.
+fn shape_error<T: FieldType>(data: &[u8], mut faults: Faults, error: &serde_json::Error) -> CommandReadError {
+    inspect::<T>(data, &mut faults);
+    let mut errors = faults.into_errors();
+    if errors.is_empty() {
+        let detail = error.to_string().into();
+        errors.push(FieldError { pointer: "".into(), code: Code::Invalid, detail });
+    }
+    CommandReadError::Shape(errors)
 }

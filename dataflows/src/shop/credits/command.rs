@@ -1,47 +1,44 @@
 //! The command of a credit without an order.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
+use crate::shop::bounds::LINES_MAX;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use crate::shop::defaults::{null_is_true, yes};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Country, CurrencyCode, Id, List, Price, Quantity, Text, Time, Yes};
 use smol_str::SmolStr;
 
-/// A line of a credit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct CreditLineInput {
-    /// What.
-    pub sku: SmolStr,
-    /// How many.
-    pub quantity: i64,
-    /// At what price.
-    pub unit_price: MoneyInput,
+crate::object! {
+    /// A line of a credit.
+    pub struct CreditLineInput {
+        /// The SKU.
+        pub sku: Id,
+        /// The number of pieces.
+        pub quantity: Quantity,
+        /// The price of one piece.
+        pub unit_price: Price,
+    }
 }
 
-/// A credit note without an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct RecordCredit {
-    /// The credit's id, and the record's key.
-    pub credit_id: SmolStr,
-    /// For whom.
-    pub customer_id: Option<SmolStr>,
-    /// In which currency.
-    pub currency: SmolStr,
-    /// For which country.
-    pub country: SmolStr,
-    /// What; at least one line.
-    pub lines: Vec<CreditLineInput>,
-    /// Whether the goods come back into stock, at `main`.
-    #[serde(default = "yes", deserialize_with = "null_is_true")]
-    pub restock: bool,
-    /// The caller's own reference.
-    pub reference: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// A credit note without an order.
+    pub struct RecordCredit {
+        /// The credit's id, and the record's key.
+        pub credit_id: Id,
+        /// The customer's id.
+        pub customer_id: Option<Id>,
+        /// The currency of all amounts.
+        pub currency: CurrencyCode,
+        /// The country of the customer.
+        pub country: Country,
+        /// The goods; the policy may allow fewer lines.
+        pub lines: List<CreditLineInput, LINES_MAX>,
+        /// Whether the goods come back into stock, at `main`.
+        pub restock: Yes,
+        /// The caller's own reference.
+        pub reference: Option<Text>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for RecordCredit {
@@ -68,5 +65,3 @@ impl CommandSpec for RecordCredit {
         &self.credit_id
     }
 }
-
-crate::strict_object! { CreditLineInput, RecordCredit }

@@ -22,12 +22,14 @@ use crate::contract::event::Event;
 use crate::contract::input::CommandEnvelope;
 use crate::contract::time::Timestamp;
 use crate::contract::topic::Origin;
+use crate::shop::bounds::AHEAD_S;
 use crate::shop::command::{Command, CommandType};
 use crate::shop::event::EventPayload;
+use crate::shop::field::{Faults, FieldType, Pointer, has_length_of_id};
 use crate::shop::operations::{Ids, Operation};
 use crate::shop::orders::Order;
 use crate::shop::payments::PaymentRow;
-use crate::shop::{Context, orders, payments, validation};
+use crate::shop::{Context, orders, payments};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -99,15 +101,15 @@ impl Decider {
             Command::PutProduct(command) => self.tables.products.get(&command.product_id).is_none(),
             _ => false,
         };
-        let outcome = validation::occurred_at(envelope.command.occurred_at(), now).and_then(|occurred_at| {
-            let context = Context { epoch, now, occurred_at };
-            let decision = decide(&self.tables, &context, &envelope.command)?;
+        let occurred_at = envelope.command.occurred_at().unwrap_or(now);
+        let context = Context { epoch, now, occurred_at };
+        let outcome = decide(&self.tables, &context, &envelope.command).and_then(|decision| {
             let first = EventContext { epoch, n: teller.next(), cause: &envelope.command_id, at: now, occurred_at };
             size::check(&decision, &first)?;
-            Ok((occurred_at, decision))
+            Ok(decision)
         });
         let refusal = match outcome {
-            Ok((occurred_at, decision)) => {
+            Ok(decision) => {
                 teller.record(&envelope.command_id, occurred_at, decision.facts);
                 self.tables.apply(decision.writes);
                 None
@@ -116,8 +118,7 @@ impl Decider {
                 if let Command::PlaceOrder(order) = &envelope.command
                     && orders::rules::is_recorded(refusal.code)
                 {
-                    let occurred_at = order.occurred_at.unwrap_or(now);
-                    let decision = orders::rules::rejected(&Context { epoch, now, occurred_at }, order, &refusal);
+                    let decision = orders::rules::rejected(&context, order, &refusal);
                     teller.record(&envelope.command_id, occurred_at, decision.facts);
                     self.tables.apply(decision.writes);
                 }
@@ -192,8 +193,20 @@ impl EventRecorder {
 
 macro_rules! commands {
     ($($name:ident: $command:ty;)*) => {
-        /// What a command leads to, or why it is refused.
+        /// What a command leads to, or why it is refused. Everything that is out of bounds is told together.
         pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Rejection> {
+            let mut faults = Faults::default();
+            match command {
+                $(Command::$name(command) => {
+                    <$command as FieldType>::check(command, &Pointer::ROOT, &mut faults);
+                    command.check_bounds(tables, &mut faults);
+                })*
+            }
+            if context.occurred_at > context.now.plus_s(AHEAD_S) {
+                let latest = format!("this is at most 5 minutes after {}", context.now);
+                faults.add(&Pointer::ROOT.field("occurred_at"), latest);
+            }
+            faults.into_result()?;
             match command {
                 $(Command::$name(command) => command.decide(tables, context),)*
             }
@@ -206,7 +219,7 @@ crate::for_each_command!(commands);
 /// The ids that a command is about, as far as they are within their bound.
 fn ids(command: &Command) -> Ids {
     let part = command.part();
-    let part = part.filter(|id| validation::has_length_of_id(id));
-    let of = Some(command.id()).filter(|id| validation::has_length_of_id(id)).cloned().unwrap_or_default();
+    let part = part.filter(|id| has_length_of_id(id));
+    let of = Some(command.id()).filter(|id| has_length_of_id(id)).cloned().unwrap_or_default();
     Ids { of, part: part.map(|id| Box::new(id.clone())) }
 }

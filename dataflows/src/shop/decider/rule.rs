@@ -4,9 +4,14 @@ use super::tables::Tables;
 use super::writes::Decision;
 use crate::contract::code::Rejection;
 use crate::shop::Context;
+use crate::shop::field::Faults;
 
-/// A command that can be decided. Its rule stands in its aggregate's folder.
+/// A command that can be decided. Its rule is in its aggregate's folder.
 pub trait Rule {
-    /// What it leads to, or why it is refused.
+    /// Names what is out of bounds and what the types of its fields cannot say: bounds that depend on each other, or on
+    /// state.
+    fn check_bounds(&self, _: &Tables, _: &mut Faults) {}
+
+    /// What it leads to, or why it is refused. It is within its bounds.
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection>;
 }

@@ -1,25 +1,23 @@
 //! The commands of a shipment.
 
 use crate::contract::code::Code;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use crate::shop::defaults::{null_is_true, yes};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Id, Note, Text, Time, Yes};
 use smol_str::SmolStr;
 
-/// Ships a paid order: its reserved goods leave the stock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ShipOrder {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// Who carries it.
-    pub carrier: Option<SmolStr>,
-    /// Under which number.
-    pub tracking: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Ships a paid order: its reserved goods leave the stock.
+    pub struct ShipOrder {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The carrier.
+        pub carrier: Option<Text>,
+        /// The number that the carrier knows the shipment by.
+        pub tracking: Option<Text>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for ShipOrder {
@@ -40,14 +38,14 @@ impl CommandSpec for ShipOrder {
     }
 }
 
-/// Says that a shipped order arrived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct DeliverOrder {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Says that a shipped order arrived.
+    pub struct DeliverOrder {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for DeliverOrder {
@@ -68,19 +66,18 @@ impl CommandSpec for DeliverOrder {
     }
 }
 
-/// Says that a paid or shipped order cannot be delivered: it is cancelled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct RecordShipmentFailure {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// Why.
-    pub reason: Option<SmolStr>,
-    /// Whether the goods come back into stock.
-    #[serde(default = "yes", deserialize_with = "null_is_true")]
-    pub restock: bool,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Says that a paid or shipped order cannot be delivered: it is cancelled.
+    pub struct RecordShipmentFailure {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The reason, in words.
+        pub reason: Option<Note>,
+        /// Whether the goods come back into stock.
+        pub restock: Yes,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for RecordShipmentFailure {
@@ -100,5 +97,3 @@ impl CommandSpec for RecordShipmentFailure {
         &self.order_id
     }
 }
-
-crate::strict_object! { ShipOrder, DeliverOrder, RecordShipmentFailure }

@@ -11,7 +11,6 @@ use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::{RefundIssued, RefundKind};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
-use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -32,7 +31,6 @@ pub struct Cancellation {
 /// Cancels an order for its customer.
 impl Rule for CancelOrder {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::note(self.reason.as_ref(), "/reason")?;
         let before = order(tables, &self.order_id)?;
         if !matches!(before.status, OrderStatus::PendingPayment | OrderStatus::Paid | OrderStatus::Shipped) {
             return Err(invalid_transition(before, "cancelled"));

@@ -1,54 +1,53 @@
 //! The commands that place and cancel orders.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
+use crate::shop::bounds::LINES_MAX;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
+use crate::shop::field::{Country, CurrencyCode, Id, List, Note, Price, Quantity, Time, Token, Word};
 use crate::shop::payments::PaymentMethod;
-use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// A line of an order as it is placed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PlaceLine {
-    /// What.
-    pub sku: SmolStr,
-    /// How many.
-    pub quantity: i64,
-    /// At what price; the catalogue's by default.
-    pub unit_price: Option<MoneyInput>,
+crate::object! {
+    /// A line of an order as it is placed.
+    pub struct PlaceLine {
+        /// The SKU.
+        pub sku: Id,
+        /// The number of pieces.
+        pub quantity: Quantity,
+        /// The price of one piece; the catalogue's by default.
+        pub unit_price: Option<Price>,
+    }
 }
 
-/// How an order is to be paid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PlacePayment {
-    /// By which way.
-    pub method: PaymentMethod,
-    /// What the gateway needs.
-    pub token: Option<SmolStr>,
+crate::object! {
+    /// How an order is to be paid.
+    pub struct PlacePayment {
+        /// The way of paying.
+        pub method: Word<PaymentMethod>,
+        /// What the gateway needs to take the payment.
+        pub token: Option<Token>,
+    }
 }
 
-/// Places an order: prices it, and reserves every line or none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PlaceOrder {
-    /// The order's id, and the record's key; the command id by default.
-    pub order_id: Option<SmolStr>,
-    /// Who buys.
-    pub customer_id: Option<SmolStr>,
-    /// In which currency.
-    pub currency: SmolStr,
-    /// From which country.
-    pub country: SmolStr,
-    /// What; at least one line.
-    pub lines: Vec<PlaceLine>,
-    /// How it is paid.
-    pub payment: PlacePayment,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Places an order: prices it, and reserves every line or none.
+    pub struct PlaceOrder {
+        /// The order's id, and the record's key; the command id by default.
+        pub order_id: Option<Id>,
+        /// The customer's id.
+        pub customer_id: Option<Id>,
+        /// The currency of all amounts.
+        pub currency: CurrencyCode,
+        /// The country of the customer.
+        pub country: Country,
+        /// The goods; the policy may allow fewer lines.
+        pub lines: List<PlaceLine, LINES_MAX>,
+        /// The payment.
+        pub payment: PlacePayment,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for PlaceOrder {
@@ -79,16 +78,16 @@ impl CommandSpec for PlaceOrder {
     }
 }
 
-/// Cancels an order; releases its stock and refunds what was paid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct CancelOrder {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// Why.
-    pub reason: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Cancels an order; releases its stock and refunds what was paid.
+    pub struct CancelOrder {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The reason, in words.
+        pub reason: Option<Note>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for CancelOrder {
@@ -108,5 +107,3 @@ impl CommandSpec for CancelOrder {
         &self.order_id
     }
 }
-
-crate::strict_object! { PlaceLine, PlacePayment, PlaceOrder, CancelOrder }

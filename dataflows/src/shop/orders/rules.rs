@@ -1,19 +1,20 @@
 //! Placing an order: prices it, checks every line's stock, reserves every line or none.
 
 use crate::contract::code::{Code, FieldError, Rejection};
-use crate::contract::money::{Currency, Money};
+use crate::contract::money::{Currency, Money, MoneyInput};
+use crate::shop::bounds::LINES_MAX;
 use crate::shop::cached_hash::CachedHash;
 use crate::shop::catalogue::{Product, Variant};
 use crate::shop::command::spec::CommandSpec;
 use crate::shop::context::Context;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
+use crate::shop::field::{Faults, Pointer};
 use crate::shop::orders::{
     History, Order, OrderCreated, OrderLine, OrderRejected, OrderStatus, Payment, PaymentStatus, PlaceOrder,
 };
 use crate::shop::payments::{MoneyMoved, PaymentMethod, PaymentProcessed, PaymentRequested};
 use crate::shop::stock::stock_edit::StockEdit;
-use crate::shop::validation;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
@@ -24,14 +25,18 @@ pub const fn is_recorded(code: Code) -> bool {
 
 /// Places an order.
 impl Rule for PlaceOrder {
+    fn check_bounds(&self, tables: &Tables, faults: &mut Faults) {
+        check_line_count(self.lines.len(), tables, faults);
+    }
+
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        let (currency, prices) = check(tables, self)?;
+        let currency = Currency::known(&self.currency);
         if let Some(order) = tables.orders.get(self.id())
             && order.status != OrderStatus::Rejected
         {
             return Err(Rejection::new(Code::AlreadyExists, "", format!("there is an order {:?}", self.id())));
         }
-        let mut lines = price_lines(tables, context, self, currency, &prices)?;
+        let mut lines = price_lines(tables, context, self, currency)?;
         let Some(total) = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount)) else {
             return Err(Rejection::new(Code::Overflow, "", "the total does not fit 64 bits"));
         };
@@ -119,7 +124,8 @@ fn new_order(context: &Context, command: &PlaceOrder, currency: Currency, status
 
 /// What is kept of an order that was refused.
 pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) -> Decision {
-    let currency = Currency::parse(&command.currency).expect("a bad currency is `invalid`, which keeps no row");
+    // A bad currency is `invalid`, which keeps no row.
+    let currency = Currency::known(&command.currency);
     let order = Order { code: Some(refusal.code), ..new_order(context, command, currency, OrderStatus::Rejected) };
     let fact = EventPayload::OrderRejected(OrderRejected {
         order_id: order.order_id.clone(),
@@ -129,22 +135,13 @@ pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) ->
     Decision { writes: Writes { orders: [Arc::new(order)].into(), ..Writes::default() }, facts: vec![fact] }
 }
 
-/// Checks the bounds; gives back the currency and the prices that are given.
-fn check(tables: &Tables, command: &PlaceOrder) -> Result<(Currency, Vec<Option<Money>>), Rejection> {
-    validation::id(command.id(), "/order_id")?;
-    validation::optional_id(command.customer_id.as_deref(), "/customer_id")?;
-    let currency = validation::currency(&command.currency, "/currency")?;
-    validation::country(&command.country)?;
-    validation::token(command.payment.token.as_ref(), "/payment/token")?;
-    validation::lines(command.lines.len(), tables.policy().order_lines_max)?;
-    let mut prices = Vec::with_capacity(command.lines.len());
-    for (n, line) in command.lines.iter().enumerate() {
-        validation::id_in(&line.sku, "lines", n, "sku")?;
-        validation::quantity(line.quantity, || format!("/lines/{n}/quantity"))?;
-        let given = line.unit_price.as_ref();
-        prices.push(given.map(|price| validation::price(price, &format!("/lines/{n}/unit_price"))).transpose()?);
+/// Refuses more lines than the policy allows.
+pub fn check_line_count(count: usize, tables: &Tables, faults: &mut Faults) {
+    let most = tables.policy().order_lines_max;
+    // More than any policy may allow is out of the list's own bounds.
+    if count <= LINES_MAX && i64::try_from(count).is_ok_and(|count| count > most) {
+        faults.add(&Pointer::ROOT.field("lines"), format!("the policy allows 1 to {most} lines"));
     }
-    Ok((currency, prices))
 }
 
 /// The lines of the order with their prices, or what is wrong with each.
@@ -153,11 +150,11 @@ fn price_lines(
     context: &Context,
     command: &PlaceOrder,
     currency: Currency,
-    prices: &[Option<Money>],
 ) -> Result<Vec<OrderLine>, Rejection> {
     let (mut lines, mut problems) = (Vec::with_capacity(command.lines.len()), Vec::new());
-    for (n, (line, given)) in command.lines.iter().zip(prices).enumerate() {
+    for (n, line) in command.lines.iter().enumerate() {
         let priced = sellable(tables, &line.sku).and_then(|(product, variant)| {
+            let given = line.unit_price.as_ref().map(MoneyInput::money);
             let price = given.unwrap_or_else(|| variant.price_at(context.now));
             let (unit_price, amount) = amount(line.quantity, price, currency)?;
             Ok(OrderLine {

@@ -6,12 +6,10 @@ use crate::shop::decider::{Decision, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::{History, Order, OrderStatus, OrderUpdated};
 use crate::shop::stock::stock_edit::StockEdit;
-use crate::shop::validation;
 use std::sync::Arc;
 
 /// The order of that id.
 pub fn order<'a>(tables: &'a Tables, order_id: &str) -> Result<&'a Arc<Order>, Rejection> {
-    validation::id(order_id, "/order_id")?;
     tables.orders.get(order_id).ok_or_else(|| not_found("order", order_id))
 }
 

@@ -1,11 +1,10 @@
 //! The command of a payment, and the ways to pay.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::engine::encoding::encode_enum;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
+use crate::shop::field::{Id, Note, Price, Time, Word};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -33,22 +32,22 @@ pub enum PaymentResult {
     ChargedBack,
 }
 
-/// Says what became of an order's payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct RecordPaymentResult {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// The payment's id.
-    pub payment_id: SmolStr,
-    /// What became of it.
-    pub status: PaymentResult,
-    /// How much.
-    pub amount: MoneyInput,
-    /// Why.
-    pub reason: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Says what became of an order's payment.
+    pub struct RecordPaymentResult {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The payment's id.
+        pub payment_id: Id,
+        /// The result.
+        pub status: Word<PaymentResult>,
+        /// The amount; more than 0 if it was charged back.
+        pub amount: Price,
+        /// The reason, in words.
+        pub reason: Option<Note>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for RecordPaymentResult {
@@ -80,8 +79,6 @@ impl CommandSpec for RecordPaymentResult {
         Some(&self.payment_id)
     }
 }
-
-crate::strict_object! { RecordPaymentResult }
 
 encode_enum! {
     PaymentMethod { Sandbox = 0, External = 1, Settled = 2 }

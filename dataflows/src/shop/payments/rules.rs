@@ -5,6 +5,7 @@ use crate::contract::money::Money;
 use crate::shop::context::Context;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
+use crate::shop::field::{Faults, Pointer};
 use crate::shop::orders::cancel::{Cancellation, cancel};
 use crate::shop::orders::state::{invalid_transition, order, transition_to, updated};
 use crate::shop::orders::{Order, OrderStatus, Payment, PaymentStatus, ShipmentStatus};
@@ -12,20 +13,19 @@ use crate::shop::payments::{MoneyMoved, PaymentFailed, PaymentProcessed, Payment
 use crate::shop::refunds::rules::currency_mismatch;
 use crate::shop::refunds::{RefundIssued, RefundKind};
 use crate::shop::stock::stock_edit::StockEdit;
-use crate::shop::validation;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Takes a result of the gateway.
 impl Rule for RecordPaymentResult {
+    fn check_bounds(&self, _: &Tables, faults: &mut Faults) {
+        if self.status == PaymentResult::ChargedBack && self.amount.amount.0 == 0 {
+            faults.add(&Pointer::ROOT.field("amount"), "this is more than 0");
+        }
+    }
+
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.order_id, "/order_id")?;
-        validation::id(&self.payment_id, "/payment_id")?;
-        let amount = match self.status {
-            PaymentResult::Processed | PaymentResult::Failed => validation::price(&self.amount, "/amount")?,
-            PaymentResult::ChargedBack => validation::positive(&self.amount, "/amount")?,
-        };
-        validation::note(self.reason.as_ref(), "/reason")?;
+        let amount = self.amount.money();
         let before = order(tables, &self.order_id)?;
         let payment = before.payment.as_ref().filter(|_| self.payment_id == before.order_id);
         let Some(payment) = payment else {

@@ -1,28 +1,30 @@
 //! The command that sets the policy.
 
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
+use crate::shop::bounds::LARGEST;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Number, Time};
 use smol_str::SmolStr;
 
-/// Sets what decisions depend on; absent keys keep their value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct PutPolicy {
-    /// How long a sandbox payment may take.
-    pub payment_timeout_s: Option<i64>,
-    /// How long an external payment may take.
-    pub payment_timeout_external_s: Option<i64>,
-    /// How long command ids are remembered.
-    pub id_memory_s: Option<i64>,
-    /// How many lines an order or a credit may have.
-    pub order_lines_max: Option<i64>,
-    /// How many dead letters of a topic keep their bytes in a minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead_letters_per_min: Option<i64>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Sets what decisions depend on; absent keys keep their value.
+    #[derive(Default)]
+    pub struct PutPolicy {
+        /// Seconds that a sandbox payment may take; 900 at first.
+        pub payment_timeout_s: Option<Number<1, LARGEST>>,
+        /// Seconds that an external payment may take; 86400 at first.
+        pub payment_timeout_external_s: Option<Number<1, LARGEST>>,
+        /// Seconds that command ids are remembered; 604800 at first.
+        pub id_memory_s: Option<Number<1, LARGEST>>,
+        /// Lines that an order or a credit may have; 1500 at first.
+        pub order_lines_max: Option<Number<1, 5_000>>,
+        /// Dead letters of a topic in a minute that keep their bytes; beyond that every hundredth by offset does. 600 at
+        /// first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dead_letters_per_min: Option<Number<1, LARGEST>>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for PutPolicy {
@@ -43,5 +45,3 @@ impl CommandSpec for PutPolicy {
         &POLICY
     }
 }
-
-crate::strict_object! { PutPolicy }

@@ -1,27 +1,25 @@
 //! The command that pays money back without goods.
 
 use crate::contract::code::Code;
-use crate::contract::money::MoneyInput;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Amount, Id, Note, Time};
 use smol_str::SmolStr;
 
-/// Pays money of an order back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct IssueRefund {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// The refund's id within the order.
-    pub refund_id: SmolStr,
-    /// How much, at most what is left.
-    pub amount: MoneyInput,
-    /// Why.
-    pub reason: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Pays money of an order back.
+    pub struct IssueRefund {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The refund's id within the order.
+        pub refund_id: Id,
+        /// The amount, at most what is left of the order's money.
+        pub amount: Amount,
+        /// The reason, in words.
+        pub reason: Option<Note>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for IssueRefund {
@@ -52,5 +50,3 @@ impl CommandSpec for IssueRefund {
         Some(&self.refund_id)
     }
 }
-
-crate::strict_object! { IssueRefund }

@@ -2,13 +2,14 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
+use crate::shop::Context;
+use crate::shop::bounds::REFUNDS_MAX;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
 use crate::shop::orders::Order;
 use crate::shop::orders::state::order;
 use crate::shop::payments::MoneyMoved;
 use crate::shop::refunds::{IssueRefund, RefundIssued, RefundKind};
-use crate::shop::{Context, validation};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -25,12 +26,9 @@ pub fn check_free(order: &Order, id: &SmolStr, pointer: &'static str) -> Result<
 /// Pays money back without goods.
 impl Rule for IssueRefund {
     fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.order_id, "/order_id")?;
-        validation::id(&self.refund_id, "/refund_id")?;
-        let amount = validation::positive(&self.amount, "/amount")?;
-        validation::note(self.reason.as_ref(), "/reason")?;
+        let amount = self.amount.money();
         let before = order(tables, &self.order_id)?;
-        if before.refunds() >= validation::REFUNDS_MAX {
+        if before.refunds() >= REFUNDS_MAX {
             return Err(Rejection::invalid("/refund_id", "an order has at most 200 refunds"));
         }
         check_free(before, &self.refund_id, "/refund_id")?;

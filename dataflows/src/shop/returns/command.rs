@@ -1,38 +1,36 @@
 //! The command that takes goods back.
 
 use crate::contract::code::Code;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
+use crate::shop::bounds::{LARGEST, LINES_MAX};
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use crate::shop::defaults::{null_is_true, yes};
-use serde::{Deserialize, Serialize};
+use crate::shop::field::{Id, List, Number, Quantity, Time, Yes};
 use smol_str::SmolStr;
 
-/// An entry of a return.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ReturnLine {
-    /// The order's line, from 1.
-    pub line: i64,
-    /// How many.
-    pub quantity: i64,
+crate::object! {
+    /// An entry of a return.
+    pub struct ReturnLine {
+        /// The order's line, from 1.
+        pub line: Number<1, LARGEST>,
+        /// The number of pieces.
+        pub quantity: Quantity,
+    }
 }
 
-/// Takes goods of a shipped order back, at the line's price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ReturnItems {
-    /// The order's id, and the record's key.
-    pub order_id: SmolStr,
-    /// The return's id within the order.
-    pub return_id: SmolStr,
-    /// What comes back; at least one entry.
-    pub lines: Vec<ReturnLine>,
-    /// Whether the goods come back into stock.
-    #[serde(default = "yes", deserialize_with = "null_is_true")]
-    pub restock: bool,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Takes goods of a shipped order back, at the line's price.
+    pub struct ReturnItems {
+        /// The order's id, and the record's key.
+        pub order_id: Id,
+        /// The return's id within the order.
+        pub return_id: Id,
+        /// The pieces that come back.
+        pub lines: List<ReturnLine, LINES_MAX>,
+        /// Whether the goods come back into stock.
+        pub restock: Yes,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for ReturnItems {
@@ -63,5 +61,3 @@ impl CommandSpec for ReturnItems {
         Some(&self.return_id)
     }
 }
-
-crate::strict_object! { ReturnLine, ReturnItems }

@@ -2,9 +2,11 @@
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;
+use crate::shop::bounds::RETURNS_MAX;
 use crate::shop::context::Context;
 use crate::shop::decider::{Decision, Rule, Tables, Writes};
 use crate::shop::event::EventPayload;
+use crate::shop::field::{Faults, Pointer};
 use crate::shop::orders::state::{invalid_transition, order, take_up_to, transition_to};
 use crate::shop::orders::{Order, OrderStatus, OrderUpdated};
 use crate::shop::payments::MoneyMoved;
@@ -13,7 +15,6 @@ use crate::shop::refunds::{RefundIssued, RefundKind};
 use crate::shop::returns::{ItemsReturned, Return, ReturnItems, ReturnedLine};
 use crate::shop::stock::StockReason;
 use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
-use crate::shop::validation;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +22,8 @@ use std::sync::Arc;
 /// Takes goods back, at the line's price.
 impl Rule for ReturnItems {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.order_id, "/order_id")?;
-        validation::id(&self.return_id, "/return_id")?;
-        validation::lines(self.lines.len(), validation::LINES_MAX)?;
-        for (n, entry) in self.lines.iter().enumerate() {
-            validation::quantity(entry.quantity, || format!("/lines/{n}/quantity"))?;
-        }
         let before = order(tables, &self.order_id)?;
-        if before.returns() >= validation::RETURNS_MAX {
+        if before.returns() >= RETURNS_MAX {
             return Err(Rejection::invalid("/return_id", "an order has at most 200 returns"));
         }
         let quantities = by_line(before, self)?;
@@ -92,17 +87,18 @@ fn tell_return(
 
 /// How many of each line come back, by the line's index. Entries that name one line count together.
 fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Rejection> {
-    let mut quantities = BTreeMap::<usize, i64>::new();
+    let (mut quantities, mut faults) = (BTreeMap::<usize, i64>::new(), Faults::default());
     for (n, entry) in command.lines.iter().enumerate() {
         let index = usize::try_from(entry.line).ok().and_then(|line| line.checked_sub(1));
         let Some(index) = index.filter(|index| *index < order.lines.len()) else {
             let detail = format!("the order has {} lines, numbered from 1", order.lines.len());
-            return Err(Rejection::invalid(format!("/lines/{n}/line"), detail));
+            faults.add(&Pointer::ROOT.field("lines").entry(n).field("line"), detail);
+            continue;
         };
         let sum = quantities.entry(index).or_default();
         *sum = sum.saturating_add(entry.quantity);
     }
-    Ok(quantities)
+    faults.into_result().map(|()| quantities)
 }
 
 /// Refuses what is more than was sold and not yet returned, naming each entry at which a line is passed.

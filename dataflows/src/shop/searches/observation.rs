@@ -3,59 +3,57 @@
 
 use crate::contract::time::Timestamp;
 use crate::shop::command::CommandReadError;
-use crate::shop::command::shape::parse_json;
-use serde::{Deserialize, Serialize};
+use crate::shop::command::shape;
+use crate::shop::field::{Count, Faults, FieldType, Id, Pointer, Query, Schemas, Time};
+use serde::Serialize;
+use serde_json::Value;
 use smol_str::SmolStr;
 
-/// How many characters an id may have.
-const ID_CHARS_MAX: usize = 128;
 /// How many characters of a query count.
 pub const QUERY_CHARS_MAX: usize = 100;
 
-crate::strict_object! { SearchPerformed, SearchResultClicked }
-
-/// Somebody searched, and saw the first page of what was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct SearchPerformed {
-    /// What clicks name it by.
-    pub search_id: SmolStr,
-    /// What was typed.
-    pub query: SmolStr,
-    /// How many products were found on all pages.
-    pub results: u64,
-    /// The epoch of the answer.
-    pub epoch: Option<u64>,
-    /// Who searched.
-    pub customer_id: Option<SmolStr>,
-    /// In which session.
-    pub session_id: Option<SmolStr>,
-    /// When.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Somebody searched, and saw the first page of what was found.
+    pub struct SearchPerformed {
+        /// The search's id, by which clicks name it.
+        pub search_id: Id,
+        /// The text that was typed.
+        pub query: Query,
+        /// The number of products that were found, on all pages.
+        pub results: Count,
+        /// The epoch of the answer.
+        pub epoch: Option<Count>,
+        /// The customer's id.
+        pub customer_id: Option<Id>,
+        /// The session's id.
+        pub session_id: Option<Id>,
+        /// The time at which it happened.
+        pub occurred_at: Option<Time>,
+    }
 }
 
-/// Somebody opened a product that a search had found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct SearchResultClicked {
-    /// Which search.
-    pub search_id: SmolStr,
-    /// Which product.
-    pub product_id: SmolStr,
-    /// Its place in the list, from 1.
-    pub position: Option<u64>,
-    /// What was typed, as the client knows it; the search itself says what counts.
-    pub query: Option<SmolStr>,
-    /// Who clicked.
-    pub customer_id: Option<SmolStr>,
-    /// In which session.
-    pub session_id: Option<SmolStr>,
-    /// When.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Somebody opened a product that a search had found.
+    pub struct SearchResultClicked {
+        /// The search's id.
+        pub search_id: Id,
+        /// The product's id.
+        pub product_id: Id,
+        /// Its place in the list, from 1.
+        pub position: Option<Count>,
+        /// The text that was typed, as the client knows it; the search itself says what counts.
+        pub query: Option<Query>,
+        /// The customer's id.
+        pub customer_id: Option<Id>,
+        /// The session's id.
+        pub session_id: Option<Id>,
+        /// The time at which it happened.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 macro_rules! observations {
-    ($($name:ident $($id:ident)*;)*) => {
+    ($($name:ident;)*) => {
         /// Everything that may be observed.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
@@ -78,8 +76,13 @@ macro_rules! observations {
                 match self { $(ObservationType::$name => stringify!($name),)* }
             }
 
+            /// Its JSON Schema, among those of the others: a reference to it.
+            pub fn schema(self, schemas: &mut Schemas) -> Value {
+                match self { $(ObservationType::$name => <$name as FieldType>::schema(schemas),)* }
+            }
+
             fn read(self, data: &[u8]) -> Result<Observation, CommandReadError> {
-                match self { $(ObservationType::$name => parse_json(data).map(Observation::$name),)* }
+                match self { $(ObservationType::$name => read_within_bounds::<$name>(data).map(Observation::$name),)* }
             }
         }
 
@@ -103,18 +106,24 @@ macro_rules! observations {
             pub const fn search_id(&self) -> &SmolStr {
                 match self { $(Observation::$name(of) => &of.search_id,)* }
             }
-
-            /// The ids that it must have, by field.
-            fn ids(&self) -> Vec<(&'static str, &SmolStr)> {
-                match self { $(Observation::$name(of) => vec![$((stringify!($id), &of.$id)),*],)* }
-            }
         }
     };
 }
 
 observations! {
-    SearchPerformed search_id;
-    SearchResultClicked search_id product_id;
+    SearchPerformed;
+    SearchResultClicked;
+}
+
+/// Reads an object all of whose values must be within their bounds.
+fn read_within_bounds<T: FieldType>(data: &[u8]) -> Result<T::Value, CommandReadError> {
+    let value = shape::read::<T>(data)?;
+    let mut faults = Faults::default();
+    T::check(&value, &Pointer::ROOT, &mut faults);
+    match faults.into_errors() {
+        errors if errors.is_empty() => Ok(value),
+        errors => Err(CommandReadError::Shape(errors)),
+    }
 }
 
 impl ObservationType {
@@ -127,16 +136,7 @@ impl ObservationType {
 impl Observation {
     /// Reads an observation's data. There is no outcome that could say that an id is none, so such data is unreadable.
     pub fn read(observation_type: ObservationType, data: &[u8]) -> Result<Observation, CommandReadError> {
-        let observation = observation_type.read(data)?;
-        let owners = ["customer_id", "session_id"].into_iter().zip(observation.owners());
-        let owners = owners.filter_map(|(field, id)| Some((field, id?)));
-        for (field, id) in observation.ids().into_iter().chain(owners) {
-            let detail = format!("{field} has not 1 to {ID_CHARS_MAX} characters, or control characters");
-            if id.is_empty() || id.chars().count() > ID_CHARS_MAX || id.chars().any(char::is_control) {
-                return Err(CommandReadError::Shape { pointer: format!("/{field}"), detail });
-            }
-        }
-        Ok(observation)
+        observation_type.read(data)
     }
 
     /// The key of its record: the customer's id or the session's; without both, a search is a session of its own.
@@ -234,7 +234,7 @@ mod tests {
             ("SearchResultClicked", &long, "/search_id"),
         ] {
             match read(name, data) {
-                Err(CommandReadError::Shape { pointer, .. }) => assert_eq!(pointer, at, "{data}"),
+                Err(CommandReadError::Shape(errors)) => assert_eq!(errors[0].pointer, at, "{data}"),
                 other => panic!("{data}: {other:?}"),
             }
         }

@@ -1,10 +1,9 @@
 //! The commands that move stock from outside.
 
 use crate::contract::code::Code;
-use crate::contract::time::Timestamp;
 use crate::contract::topic::Topic;
 use crate::shop::command::spec::{CommandSpec, Description, Resource, RouteMethod};
-use crate::shop::defaults::{main_location, null_is_main};
+use crate::shop::field::{Id, Location, Quantity, SignedQuantity, Text, Time, Word};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -20,23 +19,22 @@ pub enum MoveReason {
     WrittenOff,
 }
 
-/// Changes the stock of a SKU at a location.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct MoveStock {
-    /// The SKU, and the record's key.
-    pub sku: SmolStr,
-    /// Where; `main` by default.
-    #[serde(default = "main_location", deserialize_with = "null_is_main")]
-    pub location: SmolStr,
-    /// How many, signed, not 0.
-    pub quantity: i64,
-    /// Why.
-    pub reason: MoveReason,
-    /// The caller's own reference.
-    pub reference: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Changes the stock of a SKU at a location.
+    pub struct MoveStock {
+        /// The SKU, and the record's key.
+        pub sku: Id,
+        /// The location.
+        pub location: Location,
+        /// The number of pieces: more, or fewer if it is negative.
+        pub quantity: SignedQuantity,
+        /// The reason.
+        pub reason: Word<MoveReason>,
+        /// The caller's own reference.
+        pub reference: Option<Text>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for MoveStock {
@@ -57,22 +55,22 @@ impl CommandSpec for MoveStock {
     }
 }
 
-/// Moves stock from one location to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct TransferStock {
-    /// The SKU, and the record's key.
-    pub sku: SmolStr,
-    /// From where; only what is not reserved there.
-    pub from: SmolStr,
-    /// To where.
-    pub to: SmolStr,
-    /// How many.
-    pub quantity: i64,
-    /// The caller's own reference.
-    pub reference: Option<SmolStr>,
-    /// Business time.
-    pub occurred_at: Option<Timestamp>,
+crate::object! {
+    /// Moves stock from one location to another.
+    pub struct TransferStock {
+        /// The SKU, and the record's key.
+        pub sku: Id,
+        /// The location that they leave; only pieces that are not reserved there.
+        pub from: Id,
+        /// The location that they come to, another one.
+        pub to: Id,
+        /// The number of pieces.
+        pub quantity: Quantity,
+        /// The caller's own reference.
+        pub reference: Option<Text>,
+        /// Business time, at most five minutes ahead; the time of the decision by default.
+        pub occurred_at: Option<Time>,
+    }
 }
 
 impl CommandSpec for TransferStock {
@@ -92,5 +90,3 @@ impl CommandSpec for TransferStock {
         &self.sku
     }
 }
-
-crate::strict_object! { MoveStock, TransferStock }

@@ -3,23 +3,17 @@
 use super::stock_edit::{MovementCause, StockEdit};
 use crate::contract::code::{Code, Rejection};
 use crate::shop::Context;
+use crate::shop::bounds::LOCATIONS_MAX;
 use crate::shop::catalogue::InventoryPolicy;
 use crate::shop::decider::Tables;
 use crate::shop::decider::{Decision, Rule, Writes};
+use crate::shop::field::{Faults, Pointer};
 use crate::shop::stock::{MoveReason, MoveStock, StockReason, TransferStock};
-use crate::shop::validation;
 use smol_str::SmolStr;
 
 /// Changes the stock of a SKU at a location.
 impl Rule for MoveStock {
     fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.sku, "/sku")?;
-        validation::id(&self.location, "/location")?;
-        if self.quantity == 0 {
-            return Err(Rejection::invalid("/quantity", "a movement is not 0"));
-        }
-        validation::quantity(self.quantity.saturating_abs(), || "/quantity".to_owned())?;
-        validation::optional_text(self.reference.as_ref(), || "/reference".to_owned())?;
         let policy = stocked(tables, &self.sku)?;
         let mut edit = StockEdit::new(tables);
         check_room(&edit, &self.sku, &self.location, "/location")?;
@@ -41,15 +35,13 @@ impl Rule for MoveStock {
 
 /// Moves stock from one location to another.
 impl Rule for TransferStock {
-    fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
-        validation::id(&self.sku, "/sku")?;
-        validation::id(&self.from, "/from")?;
-        validation::id(&self.to, "/to")?;
-        validation::quantity(self.quantity, || "/quantity".to_owned())?;
+    fn check_bounds(&self, _: &Tables, faults: &mut Faults) {
         if self.from == self.to {
-            return Err(Rejection::invalid("/to", "this is another location than from"));
+            faults.add(&Pointer::ROOT.field("to"), "this is another location than from");
         }
-        validation::optional_text(self.reference.as_ref(), || "/reference".to_owned())?;
+    }
+
+    fn decide(&self, tables: &Tables, _: &Context) -> Result<Decision, Rejection> {
         stocked(tables, &self.sku)?;
         let mut edit = StockEdit::new(tables);
         check_room(&edit, &self.sku, &self.to, "/to")?;
@@ -80,7 +72,7 @@ fn stocked(tables: &Tables, sku: &str) -> Result<InventoryPolicy, Rejection> {
 /// Refuses a location that the SKU does not have yet when it has as many as it may.
 fn check_room(edit: &StockEdit<'_>, sku: &str, location: &str, pointer: &'static str) -> Result<(), Rejection> {
     match edit.get(sku) {
-        Some(stock) if stock.locations.len() >= validation::LOCATIONS_MAX && stock.location(location).is_none() => {
+        Some(stock) if stock.locations.len() >= LOCATIONS_MAX && stock.location(location).is_none() => {
             Err(Rejection::invalid(pointer, "a SKU has stock at no more than 1000 locations"))
         }
         Some(_) | None => Ok(()),

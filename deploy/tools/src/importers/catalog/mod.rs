@@ -11,9 +11,9 @@ use crate::importers::report::{progress, report};
 use crate::importers::sender::{HttpNode, Sender};
 use anyhow::{Context, Result, ensure};
 use dataflows::contract::money::{Amount, MoneyInput};
+use dataflows::shop::bounds;
 use dataflows::shop::catalogue::{InventoryPolicy, PutProduct, PutVariant};
 use dataflows::shop::command::Command;
-use dataflows::shop::validation;
 use node::client::Client;
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -88,9 +88,9 @@ fn read_group(file: &ParquetFile, group: usize, texts: &mut Texts, products: &mu
         let price = price_cents[n].checked_mul(CENT).with_context(|| format!("the price of {id} is too large"))?;
         products.push(PutProduct {
             product_id: id.clone(),
-            title: line(&title, validation::TEXT_CHARS_MAX),
+            title: line(&title, bounds::TEXT_CHARS_MAX),
             description: some(description[n]).map(|text| note(&text)),
-            brand: some(supplier[n]).map(|text| line(&text, validation::TEXT_CHARS_MAX)),
+            brand: some(supplier[n]).map(|text| line(&text, bounds::TEXT_CHARS_MAX)),
             category: Vec::new(),
             attributes: within_bounds(named),
             variants: vec![PutVariant {
@@ -114,14 +114,14 @@ fn line(text: &str, chars_max: usize) -> SmolStr {
 /// The same of a text that may have several lines.
 fn note(text: &str) -> SmolStr {
     let is_allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
-    text.chars().filter(is_allowed).take(validation::NOTE_CHARS_MAX).collect()
+    text.chars().filter(is_allowed).take(bounds::NOTE_CHARS_MAX).collect()
 }
 
 /// The first attributes that a product may have, each cut to what it may be.
 fn within_bounds(named: BTreeMap<SmolStr, SmolStr>) -> BTreeMap<SmolStr, SmolStr> {
-    let named = named.into_iter().take(validation::ATTRIBUTES_MAX);
+    let named = named.into_iter().take(bounds::ATTRIBUTES_MAX);
     let cut = |(name, value): (SmolStr, SmolStr)| {
-        (line(&name, validation::ATTRIBUTE_NAME_CHARS_MAX), line(&value, validation::ATTRIBUTE_CHARS_MAX))
+        (line(&name, bounds::ATTRIBUTE_NAME_CHARS_MAX), line(&value, bounds::ATTRIBUTE_CHARS_MAX))
     };
     named.map(cut).collect()
 }
