@@ -15,12 +15,13 @@ pub struct Operations(BTreeMap<String, Operation>);
 struct Operation {
     row: Value,
     forget_after: i64,
+    is_remembered: bool,
 }
 
 impl Operations {
     /// Whether an id is remembered.
     pub fn knows(&self, command_id: &str) -> bool {
-        self.0.contains_key(command_id)
+        self.0.get(command_id).is_some_and(|operation| operation.is_remembered)
     }
 
     pub fn remember(
@@ -45,7 +46,13 @@ impl Operations {
             "code": refusal.map(|refusal| refusal.code),
             "errors": refusal.map_or_else(|| json!([]), Refusal::errors_json),
         });
-        self.0.insert(record.command_id.clone(), Operation { row, forget_after });
+        let names_one_sku = matches!(command.body, Body::SetPrice(_) | Body::MoveStock(_) | Body::TransferStock(_));
+        let is_remembered = match refusal.map(|refusal| refusal.code) {
+            Some("not_found" | "unknown_payment") => false,
+            Some("unknown_sku") => !names_one_sku,
+            Some(_) | None => true,
+        };
+        self.0.insert(record.command_id.clone(), Operation { row, forget_after, is_remembered });
     }
 
     /// After an epoch's commands: ids whose time `now` has passed.

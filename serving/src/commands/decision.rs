@@ -65,11 +65,15 @@ pub async fn of(app: &Arc<App>, mut asked: Vec<PendingCommand>, wait: Duration) 
 fn look_up(reading: &StoreSnapshot<'_>, asked: &PendingCommand, origin: Option<Origin>) -> Option<Decision> {
     let command_id = asked.publication.command_id.as_str();
     let operation = reading.views().operations.get(command_id, reading.at())?;
+    // Before the command has a place in the log, an id that stayed free is as good as unused.
+    if origin.is_none() && !operation.is_remembered() {
+        return None;
+    }
     let pin = reading.pin().clone();
     Some(if operation.fingerprint != asked.fingerprint {
         Decision::Reused(pin)
     } else {
-        let replayed = Some(operation.origin) != origin;
+        let replayed = operation.is_remembered() && Some(operation.origin) != origin;
         Decision::Decided { pin, operation, replayed }
     })
 }

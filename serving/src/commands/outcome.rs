@@ -28,7 +28,14 @@ pub fn answer(app: &App, asked: &PendingCommand, decision: Decision) -> Result<A
     let answer = match operation.refusal.as_deref() {
         Some((code, errors)) => {
             let names_sku = operation.command_type.description().path_names_sku();
-            Problem::refused(*code, names_sku, errors.clone()).at(reading.epoch()).answer()
+            let mut problem = Problem::refused(*code, names_sku, errors.clone()).at(reading.epoch());
+            if operation.is_remembered() {
+                problem
+                    .detail
+                    .to_mut()
+                    .push_str("; this outcome is remembered: to try again, send another Idempotency-Key");
+            }
+            problem.answer()
         }
         None => accepted(&reading, &operation)?,
     };

@@ -28,6 +28,38 @@ fn a_repeat_has_the_first_answer_and_does_nothing() {
 }
 
 #[test]
+fn what_is_not_there_yet_leaves_the_id_free() {
+    let mut env = TestEnv::start();
+    stock(&env, "A", "reserve", 5);
+    let cancel = |env: &TestEnv| env.post("/api/v1/orders/o1/cancellations", "k1", &json!({}));
+    for _ in 0..2 {
+        let refused = cancel(&env);
+        assert_eq!((refused.problem(), refused.header("idempotent-replayed")), ((404, "not_found".to_owned()), ""));
+        assert!(!refused.json()["detail"].to_string().contains("Idempotency-Key"), "{refused:?}");
+    }
+    // Other data under it is another command, decided as any.
+    let moved = |env: &TestEnv, sku: &str| env.post(&format!("/api/v1/stock/{sku}/movements"), "k1", &received(1));
+    assert_eq!(moved(&env, "nothing").problem(), (404, "unknown_sku".to_owned()));
+    assert_eq!(env.get("/api/v1/operations/k1").ok().json()["type"], "MoveStock");
+    // A restart knows no more and no less.
+    env.stop();
+    env.restart(&crate::process::Way::default());
+    let mut placed = order("A", 1);
+    placed["order_id"] = json!("o1");
+    env.post("/api/v1/orders", "k2", &placed).expect(201);
+    let cancelled = cancel(&env).ok();
+    assert_eq!((cancelled.header("idempotent-replayed"), &cancelled.json()["status"]), ("", &json!("cancelled")));
+    assert_eq!(cancel(&env).ok().header("idempotent-replayed"), "true");
+    assert_eq!(moved(&env, "A").problem(), (422, "command_id_reused".to_owned()));
+    assert_eq!(env.get("/api/v1/operations/k1").ok().json()["type"], "CancelOrder");
+    // An order's unknown SKU is a fault of a line, and remembered.
+    env.post("/api/v1/orders", "k3", &order("B", 1)).expect(422);
+    let again = env.post("/api/v1/orders", "k3", &order("B", 1)).expect(422);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert!(again.json()["detail"].to_string().contains("Idempotency-Key"), "{again:?}");
+}
+
+#[test]
 fn an_id_is_of_one_command_whatever_the_route() {
     let env = TestEnv::start();
     stock(&env, "A", "reserve", 5);

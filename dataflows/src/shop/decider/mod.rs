@@ -93,7 +93,7 @@ impl Decider {
 
     fn command(&mut self, teller: &mut EventRecorder, envelope: CommandEnvelope) {
         // Decided before: a repeat changes nothing, and another command under the same id leaves the outcome as it was.
-        if self.tables.operation_of(&envelope).is_some() {
+        if self.tables.operation_of(&envelope).is_some_and(|known| known.is_remembered()) {
             return;
         }
         let (epoch, now) = (teller.epoch, teller.now);

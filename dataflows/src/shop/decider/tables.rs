@@ -138,7 +138,11 @@ impl Tables {
     pub fn forget(&mut self, now: Timestamp) {
         while let Some(entry) = self.memory.first_entry().filter(|entry| *entry.key() < now) {
             for operation in entry.remove() {
-                self.operations.remove(&operation.command_id);
+                // One whose id had stayed free may have been replaced, and the other has a time of its own.
+                let current = self.operations.get(&operation.command_id);
+                if current.is_some_and(|current| Arc::ptr_eq(current, &operation)) {
+                    self.operations.remove(&operation.command_id);
+                }
             }
         }
     }

@@ -55,6 +55,17 @@ impl Operation {
         self.refusal.as_ref().map_or(&[], |refusal| &refusal.1)
     }
 
+    /// Whether the command id is taken. It stays free where the command named something that is not there: a later command
+    /// under it is decided, and its outcome replaces this one.
+    pub fn is_remembered(&self) -> bool {
+        match self.code() {
+            Some(Code::NotFound | Code::UnknownPayment) => false,
+            // Of a line it is one fault among others.
+            Some(Code::UnknownSku) => self.errors().iter().all(|error| error.pointer != "/sku"),
+            Some(_) | None => true,
+        }
+    }
+
     /// `succeeded` or `rejected`.
     pub fn status(&self) -> &'static str {
         if self.refusal.is_none() { "succeeded" } else { "rejected" }

@@ -157,3 +157,20 @@ fn a_command_id_is_decided_once() {
     assert_eq!(env.operation("short"), json!(null));
     assert_ne!(env.operation("k"), json!(null), "a later policy does not change what is remembered");
 }
+
+#[test]
+fn an_outcome_that_leaves_its_id_free_is_replaced_and_forgotten_in_the_others_time() {
+    let mut env = TestEnv::stocked();
+    env.given("PutPolicy", json!({"id_memory_s": 10}));
+    let cancel = json!({"order_id": "o1"});
+    assert_eq!(env.when_id("k", "CancelOrder", cancel.clone()).outcome, "not_found");
+    env.wait(6);
+    env.given_paid("o1", 1);
+    assert_eq!(env.when_id("k", "CancelOrder", cancel.clone()).outcome, "succeeded");
+    // The first outcome's time is over, the second's is not.
+    env.wait(6);
+    assert_eq!(env.operation("k")["status"], "succeeded");
+    assert!(env.when_id("k", "CancelOrder", cancel).events.is_empty());
+    env.wait(6);
+    assert_eq!(env.operation("k"), json!(null));
+}
