@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tradewind: {error:#}");
-            let is_usage = error.downcast_ref::<config::Error>().is_some_and(config::Error::is_usage);
+            let is_usage = error.is::<config::Error>();
             ExitCode::from(if is_usage { 2 } else { 1 })
         }
     }

@@ -17,7 +17,8 @@ fn a_usage_error_is_2_and_says_how_it_is_done() {
     ] {
         let ended = Program::run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains("Usage: tradewind") || ended.stderr.contains("--help"), "{}", ended.stderr);
+        let helps = ["Usage: tradewind", "--help", "allowed is an IP address or a name"];
+        assert!(helps.iter().any(|help| ended.stderr.contains(help)), "{}", ended.stderr);
     }
 }
 
@@ -87,14 +88,14 @@ fn a_bad_configuration_stops_the_start_and_names_the_place() {
         std::fs::write(&file, text).expect("the folder is ours");
         let file = file.display().to_string();
         let ended = Program::run(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--config", &file]);
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{text}: {}", ended.stderr);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{text}: {}", ended.stderr);
         for part in [&format!("{file}{line}"), key, allowed] {
             assert!(ended.stderr.contains(part), "{part} in {}", ended.stderr);
         }
     }
     let variables = [("TRADEWIND_SERVING_WAIT_S", "soon".to_owned())];
     let ended = Program::start(&["config", "show"], &variables).end();
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("TRADEWIND_SERVING_WAIT_S") && ended.stderr.contains("from 0 to 30"), "{ended:?}");
     assert!(!folder.path().join("data").exists(), "nothing was made");
 }
@@ -124,8 +125,23 @@ fn a_folder_belongs_to_one_process_and_an_address_too() {
     let listen = env.base().trim_start_matches("http://");
     let ended = Program::run(&["up", "--data", &other, "--listen", listen]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains(listen), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("{listen} is taken: a node answers there")), "{}", ended.stderr);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = silent.local_addr().expect("it listens").to_string();
+    let ended = Program::run(&["up", "--data", &other, "--listen", &taken]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("{taken} is taken: another program has it")), "{}", ended.stderr);
     env.assert_sound();
+}
+
+#[test]
+fn an_address_may_be_a_name() {
+    let folder = TempDir::new().expect("there is room for a folder");
+    let data = folder.path().join("data").display().to_string();
+    let mut node = Program::start(&["up", "--data", &data, "--listen", "localhost:0"], &[]);
+    assert!(node.said("ready at http://127.0.0.1:").is_some(), "{}", node.stderr());
+    node.signal("INT");
+    assert_eq!(node.end().code, Some(0));
 }
 
 #[test]
@@ -162,7 +178,8 @@ fn status_shows_a_node_or_says_that_there_is_none() {
     let to = env.base().to_owned();
     let shown = Program::run(&["status", "--to", &to]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
-    assert!(shown.stdout.contains("ready") && shown.stdout.contains("epoch"), "{}", shown.stdout);
+    assert!(shown.stdout.starts_with("READY") && shown.stdout.contains("epoch"), "{}", shown.stdout);
+    assert!(shown.stdout.lines().count() <= 24, "it is one screen: {}", shown.stdout);
     let shown = Program::run(&["status", "--json", "--to", &to]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
     let _: Value = serde_json::from_str(&shown.stdout).expect("JSON");
@@ -191,4 +208,12 @@ fn an_import_of_what_is_not_there_fails() {
     let ended = Program::run(&["import", "online-retail", "nowhere.parquet"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("nowhere.parquet"), "{}", ended.stderr);
+    // Whether a node is there is seen before the file is read.
+    let nobody = format!("http://127.0.0.1:{}", free_port().expect("a port is free"));
+    for what in ["online-retail", "catalog"] {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let ended = Program::run(&["import", what, file, "--to", &nobody]);
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("no node answers at") && ended.stderr.contains("--to"), "{}", ended.stderr);
+    }
 }

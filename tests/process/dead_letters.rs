@@ -74,8 +74,7 @@ fn codes(letters: &Value) -> Vec<&str> {
 }
 
 fn place(letter: &Value) -> String {
-    let origin = &letter["origin"];
-    format!("{}/{}/{}", origin["topic"].as_str().unwrap(), origin["partition"], origin["offset"])
+    letter["place"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -89,6 +88,10 @@ fn what_cannot_be_read_is_kept_until_somebody_has_dealt_with_it() {
     assert!(env.get("/metrics").text().contains("tradewind_dead_letters_open 3"));
     let places: Vec<String> = letters.as_array().unwrap().iter().map(place).collect();
 
+    let absent = Program::run(&["dlq", "show", "orders.commands/7/99", "--to", &node]);
+    assert_eq!(absent.code, Some(1));
+    let told = "tradewind: there is no dead letter orders.commands/7/99; `tradewind dlq list --all` shows those that there are\n";
+    assert_eq!(absent.stderr, told);
     let shown: Value = serde_json::from_str(&run(&["dlq", "show", &places[2], "--to", &node])).unwrap();
     assert_eq!(
         shown["record"],

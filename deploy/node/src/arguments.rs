@@ -4,7 +4,6 @@ use crate::config::{self, Flags, Settings};
 use crate::place::{Place, PlaceNames};
 use anyhow::Result;
 use clap::Args;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Flags that stand over the configuration.
@@ -15,7 +14,7 @@ pub struct ConfigFlags {
     data: Option<PathBuf>,
     /// Where HTTP is served [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
     /// How many workers run the dataflow [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=config::WORKERS_MAX))]
     workers: Option<u64>,

@@ -11,6 +11,8 @@ pub const NODE: &str = "http://127.0.0.1:8080";
 
 /// How long a connection may take to be made.
 const CONNECT_S_MAX: u64 = 5;
+/// How long a node that is there may take to say so.
+const PROBE_S_MAX: u64 = 2;
 /// How long what takes long may take.
 const LONG_S_MAX: u64 = 600;
 /// How long an answer may take beyond the wait that was asked for.
@@ -98,6 +100,19 @@ impl Client {
         let request = self.agent.get(format!("{}{path}", self.base)).config();
         let request = request.timeout_global(Some(Duration::from_secs(ANSWER_S_MAX))).build();
         self.answer(request.call())
+    }
+
+    /// Gets what is at `path`, if a node answers at once.
+    pub fn probe(&self, path: &str) -> Result<Answer> {
+        let request = self.agent.get(format!("{}{path}", self.base)).config();
+        let request = request.timeout_global(Some(Duration::from_secs(PROBE_S_MAX))).build();
+        self.answer(request.call())
+    }
+
+    /// Fails if nothing answers at the address: said before anything is prepared for a node.
+    pub fn ensure_reachable(&self) -> Result<()> {
+        let answered = self.probe("/health/live").map(drop);
+        answered.map_err(|error| anyhow!("{error:#}; start one with `tradewind up`, or name another with --to"))
     }
 
     /// Posts nothing to `path`: what is to be done stands there.

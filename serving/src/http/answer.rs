@@ -28,6 +28,8 @@ pub enum ContentType {
     Metrics,
     /// `text/html`
     Html,
+    /// `image/x-icon`
+    Icon,
     /// `text/event-stream`
     Events,
 }
@@ -40,6 +42,7 @@ impl ContentType {
             ContentType::Lines => "application/x-ndjson",
             ContentType::Metrics => "text/plain; version=0.0.4; charset=utf-8",
             ContentType::Html => "text/html; charset=utf-8",
+            ContentType::Icon => "image/x-icon",
             ContentType::Events => "text/event-stream",
         })
     }

@@ -226,6 +226,7 @@ fn answers(route: &Route) -> Answers {
                 of that epoch was sent. Before it closes for one that reads too slowly: `overloaded`.";
             vec![(200, about, Some(("text/event-stream", json!({ "type": "string" }))))]
         }
+        RouteKind::Plain if route.path == "/" => vec![(302, "To `/docs`", None)],
         RouteKind::Plain if route.schema.is_empty() => vec![(200, "It", None)],
         RouteKind::Plain if route.schema == "Ready" => {
             vec![(200, "The node may be asked", one()), (503, "It may not", one())]

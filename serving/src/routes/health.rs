@@ -67,6 +67,17 @@ pub fn docs_policy() -> String {
     )
 }
 
+/// `GET /`
+pub async fn root(_app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    Ok(ApiResponse::new(StatusCode::FOUND, ContentType::Html, Vec::new()).with_location("/docs"))
+}
+
+/// `GET /favicon.ico`
+pub async fn favicon(_app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
+    const ICON: &[u8] = include_bytes!("../openapi/favicon.ico");
+    Ok(ApiResponse::new(StatusCode::OK, ContentType::Icon, ICON.to_vec()))
+}
+
 /// `GET /docs`
 pub async fn docs(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, Problem> {
     let mut answer = ApiResponse::new(StatusCode::OK, ContentType::Html, DOCS.as_bytes().to_vec());

@@ -98,6 +98,8 @@ pub fn all() -> Vec<Route> {
         Route::plain(Get, "/openapi.json", "This document", "", run(health::openapi)),
         Route::plain(Get, "/asyncapi.json", "The topics and their records, as AsyncAPI", "", run(health::asyncapi)),
         Route::plain(Get, "/docs", "This document, to read", "", run(health::docs)),
+        Route::plain(Get, "/", "Leads to the document to read", "", run(health::root)),
+        Route::plain(Get, "/favicon.ico", "The icon for browsers", "", run(health::favicon)),
     ];
     CommandType::ALL.iter().copied().map(Route::command).chain(others).collect()
 }

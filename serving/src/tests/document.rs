@@ -61,6 +61,8 @@ const ROUTES: &str = "
     PUT /api/v1/policy
     GET /api/v1/policy
     GET /api/v1/status
+    GET /
+    GET /favicon.ico
     GET /health/live
     GET /health/ready
     GET /metrics

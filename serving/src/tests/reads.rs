@@ -269,7 +269,7 @@ async fn an_epoch_says_how_every_view_stands() {
 #[tokio::test]
 async fn what_is_not_a_route_is_a_problem_too() {
     let env = TestEnv::stocked().await;
-    for path in ["/", "/api/v1/nothing", "/api/v1/orders/", "/api/v2/orders/o1"] {
+    for path in ["/index.html", "/api/v1/nothing", "/api/v1/orders/", "/api/v2/orders/o1"] {
         let reply = env.get(path).await;
         assert_eq!((reply.problem(), reply.epoch()), ((404, "not_found".to_owned()), 3), "{path}");
     }
@@ -278,6 +278,16 @@ async fn what_is_not_a_route_is_a_problem_too() {
     assert!(wrong.header("allow").contains("GET"), "{wrong:?}");
     assert_eq!(env.get("/api/v1/orders/o1").await.problem(), (404, "not_found".to_owned()));
     assert_eq!(env.get("/api/v1/credits/x").await.problem(), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn a_browser_finds_the_page_to_read_and_an_icon() {
+    let env = TestEnv::stocked().await;
+    let root = env.get("/").await;
+    assert_eq!((root.status.as_u16(), root.header("location")), (302, "/docs"));
+    let icon = env.get("/favicon.ico").await;
+    assert_eq!((icon.status.as_u16(), icon.header("content-type")), (200, "image/x-icon"));
+    assert!(icon.body.starts_with(&[0, 0, 1, 0]));
 }
 
 #[tokio::test]

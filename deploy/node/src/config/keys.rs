@@ -2,7 +2,7 @@
 //! comes from.
 
 use serving::http::connection_slots::Network;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use warehouse_export::table_store::{Address, address};
 
 /// A key.
@@ -485,13 +485,17 @@ impl KeyKind {
             KeyKind::Number(least, most, _) => format!("a whole number from {least} to {most}"),
             KeyKind::OneACore(most) => format!("a whole number from 1 to {most}"),
             KeyKind::Folder(_) => "a folder".to_owned(),
-            KeyKind::Address(_) => "an IP address and a port, like 127.0.0.1:8080".to_owned(),
+            KeyKind::Address(_) => {
+                "an IP address or a name of this machine, and a port, like 127.0.0.1:8080".to_owned()
+            }
             KeyKind::Listener(_) => "a loopback address and a port, like 127.0.0.1:9092, or none".to_owned(),
             KeyKind::Word(words) => format!("one of {}", words.join(", ")),
             KeyKind::Brokers => "HOST:PORT, more of them separated by commas, or nothing".to_owned(),
             KeyKind::Prefix(_) => "letters, digits, `.`, `_` and `-`, at most 200".to_owned(),
             KeyKind::Place => address::ALLOWED.to_owned(),
-            KeyKind::OtherAddress => "an IP address and a port, like 127.0.0.1:8081, or nothing".to_owned(),
+            KeyKind::OtherAddress => {
+                "an IP address or a name of this machine, and a port, like 127.0.0.1:8081, or nothing".to_owned()
+            }
             KeyKind::Hosts => "names or addresses without a port, separated by commas, or nothing".to_owned(),
             KeyKind::Origins => "origins like https://shop.example.com, separated by commas, or nothing".to_owned(),
             KeyKind::Networks => "networks like 10.0.0.0/8, separated by commas, or nothing".to_owned(),
@@ -539,7 +543,7 @@ impl KeyKind {
             KeyKind::Number(least, most, _) => number(*least, *most),
             KeyKind::OneACore(most) => number(1, *most),
             KeyKind::Folder(_) => text_if(!text.is_empty()),
-            KeyKind::Address(_) => text_if(text.parse::<SocketAddr>().is_ok()),
+            KeyKind::Address(_) => text_if(address(text).is_some()),
             KeyKind::Listener(_) => text_if(text == NOWHERE || is_loopback(text)),
             KeyKind::Word(words) => text_if(words.contains(&text)),
             KeyKind::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
@@ -547,7 +551,7 @@ impl KeyKind {
                 let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
                 text_if(text.len() <= 200 && text.chars().all(is_known))
             }
-            KeyKind::OtherAddress => text_if(text.is_empty() || text.parse::<SocketAddr>().is_ok()),
+            KeyKind::OtherAddress => text_if(text.is_empty() || address(text).is_some()),
             KeyKind::Hosts => text_if(listed(text).all(is_host)),
             KeyKind::Origins => text_if(listed(text).all(is_origin)),
             KeyKind::Networks => text_if(listed(text).all(|network| Network::read(network).is_some())),
@@ -555,6 +559,12 @@ impl KeyKind {
             KeyKind::Anything | KeyKind::Secret => text_if(true),
         }
     }
+}
+
+/// An address to listen at: an IP address or a name of this machine, with a port. Of several, that of IPv4.
+pub fn address(text: &str) -> Option<SocketAddr> {
+    let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
+    found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
 }
 
 /// The parts of a list.
@@ -581,7 +591,7 @@ fn is_origin(text: &str) -> bool {
 
 /// Whether it is an address that only this machine reaches.
 fn is_loopback(text: &str) -> bool {
-    text.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
+    address(text).is_some_and(|address| address.ip().to_canonical().is_loopback())
 }
 
 /// Whether it is a host and a port.

@@ -69,17 +69,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether the command line is at fault, or would put it right.
-    pub fn is_usage(&self) -> bool {
-        match self {
-            Error::BadValue { place, .. } => matches!(place, Origin::Flag(_)),
-            Error::OpenListen { .. } => true,
-            Error::File { .. } | Error::Syntax { .. } | Error::UnknownKey { .. } => false,
-        }
-    }
-}
-
 /// What the process is configured to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -443,8 +432,8 @@ impl Settings {
 
     fn serving(&self) -> ServingConfig {
         ServingConfig {
-            listen: self.text("serving.listen").parse().expect("only addresses are allowed"),
-            operators_listen: self.text("admin.listen").parse().ok(),
+            listen: keys::address(self.text("serving.listen")).expect("only addresses are allowed"),
+            operators_listen: keys::address(self.text("admin.listen")),
             operators_connections_max: self.count("admin.connections_max"),
             hosts: self.texts("serving.hosts"),
             origins: self.texts("serving.origins"),

@@ -17,7 +17,7 @@ pub struct Flags {
     /// `--data`
     pub data: Option<PathBuf>,
     /// `--listen`
-    pub listen: Option<std::net::SocketAddr>,
+    pub listen: Option<String>,
     /// `--workers`
     pub workers: Option<u64>,
     /// `--kafka`
@@ -135,7 +135,7 @@ impl Settings {
         let Flags { data, listen, workers, kafka, kafka_listen } = flags;
         let texts = [
             ("log.data_dir", "--data", data.map(|data| data.display().to_string())),
-            ("serving.listen", "--listen", listen.map(|listen| listen.to_string())),
+            ("serving.listen", "--listen", listen),
             ("engine.workers", "--workers", workers.map(|workers| workers.to_string())),
             ("kafka.bootstrap", "--kafka", kafka),
             ("kafka.listen", "--kafka-listen", kafka_listen),

@@ -156,7 +156,7 @@ impl Letterbox<'_> {
 
     fn show(&self, origin: &str) -> Result<Value> {
         match self {
-            Letterbox::Node(client) => known(client.get(&path(origin)?)?),
+            Letterbox::Node(client) => of_letter(client.get(&path(origin)?)?, origin),
             Letterbox::Folder(letters) => done(letters.show(place_of(origin)?), origin),
         }
     }
@@ -164,7 +164,8 @@ impl Letterbox<'_> {
     fn redrive(&self, origin: &str, edit: &EditJson) -> Result<Value> {
         match self {
             Letterbox::Node(client) => {
-                known(client.post_json(&format!("{}/redrives", path(origin)?), &serde_json::to_value(edit)?)?)
+                let answer = client.post_json(&format!("{}/redrives", path(origin)?), &serde_json::to_value(edit)?)?;
+                of_letter(answer, origin)
             }
             Letterbox::Folder(letters) => done(letters.redrive(place_of(origin)?, edit.clone()), origin),
         }
@@ -172,7 +173,7 @@ impl Letterbox<'_> {
 
     fn discard(&self, origin: &str) -> Result<Value> {
         match self {
-            Letterbox::Node(client) => known(client.delete(&path(origin)?)?),
+            Letterbox::Node(client) => of_letter(client.delete(&path(origin)?)?, origin),
             Letterbox::Folder(letters) => done(letters.discard(place_of(origin)?), origin),
         }
     }
@@ -191,9 +192,17 @@ fn known(answer: Answer) -> Result<Value> {
     answer.json()
 }
 
+fn of_letter(answer: Answer, origin: &str) -> Result<Value> {
+    if answer.status == 404 { Err(no_letter(origin)) } else { known(answer) }
+}
+
+fn no_letter(origin: &str) -> anyhow::Error {
+    anyhow!("there is no dead letter {origin}; `tradewind dlq list --all` shows those that there are")
+}
+
 fn done(result: Result<LetterJson, LetterError>, origin: &str) -> Result<Value> {
     let letter = result.map_err(|error| match error {
-        LetterError::NotThere => anyhow!("there is no dead letter {origin}, or it was discarded"),
+        LetterError::NotThere => no_letter(origin),
         LetterError::Invalid(why) | LetterError::Unavailable(why) => anyhow!(why),
     })?;
     Ok(serde_json::to_value(letter)?)
@@ -234,7 +243,11 @@ fn origin_of(letter: &Value) -> String {
 
 fn show(place: &Place, letters: &[Value], as_json: bool) -> Result<()> {
     if as_json {
-        return output::print(&place.json(json!({"data": letters}))?);
+        let placed = letters.iter().cloned().map(|mut letter| {
+            letter["place"] = origin_of(&letter).into();
+            letter
+        });
+        return output::print(&place.json(json!({"data": placed.collect::<Vec<_>>()}))?);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut lines = place.line()

@@ -2,6 +2,7 @@
 
 use crate::OpenNode;
 use crate::arguments::ConfigFlags;
+use crate::client::Client;
 use crate::config::{Config, Settings};
 use crate::folder_lock::FolderLock;
 use crate::service_manager::ServiceManager;
@@ -13,7 +14,7 @@ use dataflows::engine::budget::Budget;
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Fatal, WallClock};
 use serving::{ViewStore, serve};
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::process::exit;
 use std::sync::{Arc, mpsc};
@@ -89,7 +90,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     let stopping = tokio::spawn(until_told(told, stop, manager.clone()));
     let rereading = tokio::spawn(at_hangup(signal(SignalKind::hangup())?, reread));
     let listen = config.serving.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
+    let listener = bind(listen).await?;
     let address = listener.local_addr()?;
     let _held = FolderLock::by_node(&config.log.data_dir, &format!("http://{address}"))?;
     let operators = bind_operators(config.serving.operators_listen.filter(|other| *other != listen)).await?;
@@ -141,10 +142,28 @@ async fn up(config: Config, around: Around) -> Result<()> {
     served.context("serving")
 }
 
+/// Listens for HTTP at an address, or says who has it.
+async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    let error = match TcpListener::bind(listen).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => error,
+        Err(error) => return Err(error).with_context(|| format!("listening at {listen}")),
+    };
+    let is_node = tokio::task::spawn_blocking(move || {
+        let client = Client::new(&format!("http://{listen}"))?;
+        client.probe("/health/live").map(|answer| answer.status == 200 && answer.body.contains("\"live\""))
+    });
+    let holder = match is_node.await? {
+        Ok(true) => "a node answers there (`tradewind status --to` shows it)",
+        Ok(false) | Err(_) => "another program has it",
+    };
+    Err(error).with_context(|| format!("{listen} is taken: {holder}; take another address with --listen, or port 0"))
+}
+
 /// The operators' own listener, if there is to be one.
 async fn bind_operators(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(listen) = listen else { return Ok(None) };
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listening at {listen}"))?;
+    let listener = bind(listen).await?;
     tracing::info!("operators' routes, health and metrics at http://{}", listener.local_addr()?);
     Ok(Some(listener))
 }

@@ -1,7 +1,7 @@
-//! `tradewind status`: one screen about a running node, or about the folder of one. It shows whatever the node says of
-//! itself, so that a newer node can say more.
+//! `tradewind status`: one screen about a running node, or about the folder of one.
 
 mod folder;
+mod screen;
 
 use crate::arguments::PlaceFlags;
 use crate::client::{Answer, Client};
@@ -11,8 +11,6 @@ use crate::place::Place;
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
-/// What belongs to an epoch, but not on one screen.
-const TOO_LONG: [&str; 2] = ["cut", "views"];
 /// How wide names are shown.
 const NAME_WIDTH: usize = 26;
 
@@ -39,38 +37,12 @@ fn of_node(client: &Client, as_json: bool) -> Result<()> {
         let all = json!({"node": client.base(), "ready": ready, "status": status, "latest": latest});
         return output::print(&(serde_json::to_string_pretty(&all)? + "\n"));
     }
-    output::print(&screen(client.base(), &ready, &status, &latest))
+    output::print(&screen::screen(client.base(), &ready, &status, &latest))
 }
 
 /// The body of an answer; nothing if the node does not have it, or not yet.
 fn known(answer: &Answer) -> Value {
     if answer.status == 200 { answer.json().unwrap_or_default() } else { Value::Null }
-}
-
-fn screen(base: &str, ready: &Value, status: &Value, latest: &Value) -> String {
-    let mut lines = vec![("node".to_owned(), base.to_owned())];
-    let why = ready["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-    let is_ready = if ready["ready"] == Value::Bool(true) { "yes" } else { "no" };
-    lines.push(("ready".to_owned(), format!("{is_ready}{why}")));
-    let told = |name: &str| status.get(name).is_some() || latest.get(name).is_some();
-    if !told("epoch") {
-        flatten("epoch", &ready["epoch"], &mut lines);
-    }
-    for (name, value) in fields(latest) {
-        if status.get(name).is_none() && !TOO_LONG.contains(&name.as_str()) {
-            flatten(name, value, &mut lines);
-        }
-    }
-    for (name, value) in fields(status) {
-        // They are named one by one.
-        flatten(if name == "gauges" { "" } else { name }, value, &mut lines);
-    }
-    for (name, view) in fields(&latest["views"]) {
-        if status.get("views").is_none() {
-            flatten(&format!("view {name} rows"), &view["rows"], &mut lines);
-        }
-    }
-    text(&lines)
 }
 
 fn of_folder(config: &Config, as_json: bool) -> Result<()> {
@@ -140,35 +112,6 @@ fn with_commas(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_screen_shows_what_the_node_says() {
-        let ready = json!({"ready": true, "epoch": 7, "kafka": null, "why": null});
-        let status = json!({"epoch": 1234567, "lag": {"records": 0}, "log_bytes": 5_242_880, "dead_letters": 2,
-            "gauges": {"export_age_seconds": 1234.56, "export_bytes": 2048.0}});
-        let latest = json!({"epoch": 7, "now": "2026-11-22T10:00:00Z", "cut": {"orders.commands": {"0": 1}},
-            "views": {"orders": {"rows": 20725, "digest": "00"}}});
-        let expected = "node                       http://127.0.0.1:8080\n\
-                        ready                      yes\n\
-                        now                        2026-11-22T10:00:00Z\n\
-                        dead_letters               2\n\
-                        epoch                      1,234,567\n\
-                        export_age_seconds         1234.6\n\
-                        export_bytes               2.0 KiB\n\
-                        lag records                0\n\
-                        log_bytes                  5.0 MiB\n\
-                        view orders rows           20,725\n";
-        assert_eq!(screen("http://127.0.0.1:8080", &ready, &status, &latest), expected);
-    }
-
-    #[test]
-    fn a_node_that_is_starting_says_why() {
-        let ready = json!({"ready": false, "epoch": 3, "why": "replaying the log"});
-        let expected = "node                       http://x\n\
-                        ready                      no: replaying the log\n\
-                        epoch                      3\n";
-        assert_eq!(screen("http://x", &ready, &Value::Null, &Value::Null), expected);
-    }
 
     #[test]
     fn without_a_node_it_says_where_it_looked() {

@@ -18,6 +18,7 @@ use node::client::Client;
 use serde_json::Value;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
@@ -30,6 +31,9 @@ const CENT: i64 = 100;
 /// Imports the file, and fails if a command was refused.
 pub fn run(file: &Path, to: &str) -> Result<()> {
     let client = Client::new(to)?;
+    // Both are seen before the file is read, which takes a while.
+    File::open(file).with_context(|| file.display().to_string())?;
+    client.ensure_reachable()?;
     let products = read(file)?;
     let progress = progress(products.len() as u64)?;
     let started = Instant::now();

@@ -9,16 +9,20 @@ pub mod rows;
 
 use crate::importers::report::{progress, report};
 use crate::importers::sender::{HttpNode, Sender, Tally};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mapping::Mapping;
 use node::client::Client;
 use rows::Rows;
+use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
 
 /// Imports the file, and fails if a command was refused.
 pub fn run(file: &Path, to: &str) -> Result<()> {
     let client = Client::new(to)?;
+    // Both are seen before the file is read, which takes a while.
+    File::open(file).with_context(|| file.display().to_string())?;
+    client.ensure_reachable()?;
     let rows = Rows::read(file)?;
     let progress = progress(rows.lines.len() as u64)?;
     let started = Instant::now();
