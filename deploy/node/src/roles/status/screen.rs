@@ -134,9 +134,11 @@ fn figures(base: &str, ready: &Value, status: &Value, latest: &Value) -> Figures
         figures.push(("outputs", format!("{size}, {} epochs late{held}", with_commas(lag as u64))));
     }
     if let Some(epoch) = gauge("export_epoch") {
-        let files = with_commas(gauge("export_files").unwrap_or_default() as u64);
-        let size = bytes(&status["gauges"]["export_bytes"]);
-        figures.push(("tables", format!("epoch {}, {files} files, {size}", with_commas(epoch as u64))));
+        let [files, small] =
+            ["export_files", "export_small_files"].map(|name| with_commas(gauge(name).unwrap_or_default() as u64));
+        let [size, replaced] = ["export_bytes", "export_replaced_bytes"].map(|name| bytes(&status["gauges"][name]));
+        let epoch = with_commas(epoch as u64);
+        figures.push(("tables", format!("epoch {epoch}, {files} files ({small} small), {size}; {replaced} to delete")));
     }
     if let Some(epoch) = gauge("search_epoch") {
         let products = with_commas(gauge("search_products").unwrap_or_default() as u64);
@@ -203,7 +205,7 @@ mod tests {
             "commands_in_flight": 2, "waiting_requests": 0, "log_bytes": 5_242_880, "kafka": "127.0.0.1:9092",
             "uptime_s": 90_061, "stalled": {}, "outputs_floor": {"epoch": 3, "held_by": "outputs.retention_s"},
             "gauges": {"checkpoint_epoch": 1_234_500.0, "checkpoint_age_seconds": 61.0, "outputs_bytes": 2048.0,
-                "outputs_lag_epochs": 1.0, "export_epoch": 1_234_560.0, "export_files": 70.0, "export_bytes": 2048.0,
+                "outputs_lag_epochs": 1.0, "export_epoch": 1_234_560.0, "export_files": 70.0, "export_small_files": 3.0, "export_bytes": 2048.0,
                 "export_age_seconds": 4.0, "search_epoch": 1_234_567.0, "search_products": 12.0}})
     }
 
@@ -220,7 +222,7 @@ mod tests {
             log           5.0 MiB; Kafka clients at 127.0.0.1:9092\n\
             checkpoint    epoch 1,234,500, 1 min 1 s ago\n\
             outputs       2.0 KiB, 1 epochs late; kept by outputs.retention_s\n\
-            tables        epoch 1,234,560, 70 files, 2.0 KiB\n\
+            tables        epoch 1,234,560, 70 files (3 small), 2.0 KiB; 0 B to delete\n\
             search        epoch 1,234,567, 12 products\n\
             rows          orders 20,725, products 12\n\
             digest        00ff\n";
