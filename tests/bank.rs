@@ -15,21 +15,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tools::split_mix::SplitMix64;
 
-/// How many transfers and orders there are, unless the environment says.
+/// The number of transfers and orders there are, unless the environment says.
 const COMMANDS: u64 = 12_000;
-/// How many commands a request has.
+/// The number of commands a request has.
 const BATCH: u64 = 40;
 const WRITERS: u64 = 3;
 const READERS: u64 = 3;
 const LOCATIONS: u64 = 10;
 /// What lies at each location of the one SKU.
 const EACH: i64 = 1_000;
-/// How many SKUs an order has a line of each.
+/// The number of SKUs an order has a line of each.
 const COINS: usize = 10;
 /// What lies of each of them, at each of two locations; the last has less, so that orders fail at their last line.
 const COIN_STOCK: i64 = 40;
 const LAST_COIN_STOCK: i64 = 30;
-/// How far back readers look.
+/// The number of epochs that readers look back.
 const BACK_MAX: u64 = 200;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -126,7 +126,7 @@ fn open(wire: &mut Wire) -> u64 {
     wire.ask("GET /api/v1/epochs/latest HTTP/1.1", "").1
 }
 
-/// What one writer does: transfers and orders by the seed, until all have done enough.
+/// The work of one writer: transfers and orders by the seed, until all have done enough.
 struct Writer {
     n: u64,
     numbers: SplitMix64,
@@ -186,7 +186,7 @@ impl Writer {
     }
 }
 
-/// What readers counted.
+/// The counts of the readers.
 #[derive(Default)]
 struct ReaderCounts {
     totals: u64,

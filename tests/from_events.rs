@@ -29,7 +29,7 @@ type Rows = BTreeMap<String, Value>;
 /// gross, returned, adjusted, orders, units, units returned
 type Sums = [i128; 6];
 
-/// What a reader of the event topics knows.
+/// The state that a reader of the event topics knows.
 #[derive(Default)]
 struct Fold {
     /// When the epoch was.
@@ -206,7 +206,7 @@ impl Fold {
         }
     }
 
-    /// Whether the order's last state was entered by a return in the same epoch.
+    /// True if the order's last state was entered by a return in the same epoch.
     fn last_return_is(&self, event: &Value) -> bool {
         let order = &self.orders[event["order_id"].as_str().expect("an id")];
         let last = list(&order["history"]).last().expect("an order has a state");

@@ -5,7 +5,7 @@
 //! TRADEWIND_TEST_GOLDEN=write cargo test --test tradewind-tests golden_log
 //! ```
 //!
-//! writes `golden_log/digests.json` anew, and the log itself only where it is missing. A change that must not change bytes
+//! writes `golden_log/digests.json` again, and the log itself only where it is missing. A change that must not change bytes
 //! leaves both as they are; one that must says in its commit which lines differ, and why.
 
 use crate::support::{SealedLog, Way, run};

@@ -26,7 +26,7 @@ fn number(record: &Record, name: &str) -> u64 {
 
 type TakenRecords = BTreeMap<TopicPartition, Vec<(u64, Record)>>;
 
-/// What a reader takes of each partition, with its offset: only what is beyond the last that it took.
+/// The state that a reader takes of each partition, with its offset: only what is beyond the last that it took.
 fn taken(log: &dyn Log) -> TakenRecords {
     let mut records: Vec<LogRecord> = Vec::new();
     let limit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX };
@@ -124,7 +124,7 @@ impl EpochReader {
         EpochReader { published: OutputReader::open(log, Epoch(next as u64 + 1), config).unwrap(), next }
     }
 
-    /// Goes on as far as it can now.
+    /// Continues as far as it can now.
     fn step(&mut self, log: &dyn Log, all: &[Arc<Changes>]) {
         loop {
             match self.published.step().unwrap() {

@@ -1,4 +1,4 @@
-//! A state that was kept and read back goes on as the one that never stopped: every change, event and digest after it,
+//! A state that was kept and read back continues as the one that never stopped: every change, event and digest after it,
 //! with any number of workers before and after; so does every form of files that was ever written.
 
 use crate::rule_s::{sealed, workload};
@@ -125,7 +125,7 @@ impl StateReader for HeldTables<'_> {
 const GOLDEN_SEED: u64 = 300;
 const GOLDEN_EPOCH: usize = 100;
 
-/// Where checkpoints of every form stand, a folder a form.
+/// The place where checkpoints of every form stand, a folder a form.
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
 }

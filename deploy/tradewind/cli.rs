@@ -1,4 +1,4 @@
-//! The command line: which roles and tools there are. What may be typed for each is with it.
+//! The command line: which roles and tools there are. The arguments of each are with it.
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -1,4 +1,4 @@
-//! The binary: reads its arguments, does what they ask, and says by its exit code how that went.
+//! The binary: reads its arguments, does what they ask, and reports the outcome by its exit code.
 
 mod cli;
 

@@ -128,7 +128,7 @@ fn command(number: usize) -> Record {
     codec::encode(Publication::of(format!("command-{number}"), &command), 1_700_000_000_000)
 }
 
-/// What passed since then, on the wall and on the processors.
+/// The time passed since then, on the wall and on the processors.
 struct Watch<'a> {
     wall: Instant,
     counted: &'a [&'a str],
@@ -149,7 +149,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// What a process has used of the processors; nothing where there is no such file.
+/// Returns the processor time a process has used; nothing where there is no such file.
 fn cpu_s(process: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -1,19 +1,19 @@
-//! What can go wrong here. Not for records that cannot be read: those are dead letters.
+//! The errors of this crate. Not for records that cannot be read: those are dead letters.
 
 use dataflows::contract::epoch::Epoch;
 use dataflows::contract::topic::{Origin, TopicPartition};
 
-/// Why this room cannot do what it was asked.
+/// The reason why this room cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{doing} {file}")]
     Io {
-        /// What was being done.
+        /// The action that failed.
         doing: &'static str,
         /// To which file.
         file: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another process has the folder open.
@@ -29,7 +29,7 @@ pub enum Error {
         file: String,
         /// The place within it.
         offset: u64,
-        /// What is wrong there.
+        /// The fault.
         why: String,
     },
     /// The folder was made with other topics or partition counts.
@@ -39,9 +39,9 @@ pub enum Error {
     Partitions {
         /// The topic's name.
         topic: String,
-        /// What the log has; none if it lacks the topic.
+        /// The log's count; none if it lacks the topic.
         found: Option<u32>,
-        /// What is configured; none if the topic is not.
+        /// The configured count; none if the topic is not.
         asked: Option<u32>,
     },
     /// The topics of a cluster are not those of this log.
@@ -52,7 +52,7 @@ pub enum Error {
     Config {
         /// The limit.
         name: &'static str,
-        /// What is allowed.
+        /// The allowed values.
         why: String,
     },
     /// The log has no such partition.
@@ -78,16 +78,16 @@ pub enum Error {
         /// Its first offset that can still be read.
         start: u64,
     },
-    /// What an epoch holds is no longer in the log.
+    /// An epoch's records are no longer in the log.
     #[error("log_truncated: epoch {epoch} ends {at} at {cut}, and the log ends it at {end}")]
     LogTruncated {
         /// The last epoch.
         epoch: Epoch,
         /// The partition.
         at: TopicPartition,
-        /// Where the epoch ends it.
+        /// The offset where the epoch ends it.
         cut: u64,
-        /// Where the log ends it.
+        /// The offset where the log ends it.
         end: u64,
     },
     /// An epoch was decided by code that this build does not have.
@@ -112,7 +112,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether trying again cannot help.
+    /// Returns true if trying again cannot help.
     pub const fn is_fatal(&self) -> bool {
         match self {
             Error::Io { .. } | Error::NoLetter(_) | Error::Unavailable(_) => false,
@@ -135,6 +135,6 @@ impl Error {
     }
 }
 
-/// Called once, from any thread, with what makes it impossible to go on: the process must stop before it gives a wrong
+/// Called once, from any thread, with an error that makes it impossible to continue: the process must stop before it gives a wrong
 /// answer.
 pub type Fatal = std::sync::Arc<dyn Fn(Error) + Send + Sync>;

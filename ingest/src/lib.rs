@@ -32,18 +32,18 @@ use serde::{Deserialize, Serialize};
 pub struct IngestConfig {
     /// The embedded log.
     pub journal: log::journal::JournalConfig,
-    /// Who closes epochs.
+    /// The sequencer.
     pub sequencer: input::sequencer::SequencerConfig,
-    /// What workers read.
+    /// The workers' sources.
     pub source: input::source::SourceConfig,
     /// When the state is kept.
     pub checkpoint: checkpoint::CheckpointConfig,
-    /// How many dead letters may wait for the disk.
+    /// The dead letters.
     pub dead_letters: dead_letters::DeadLetterConfig,
-    /// What of the outputs may wait.
+    /// The publisher of the outputs.
     pub publisher: output::publisher::PublisherConfig,
     /// Kafka clients before the embedded log.
     pub listener: log::listener::ListenerConfig,
-    /// What publishers wait for.
+    /// The command log.
     pub command_log: input::command_log::CommandLogConfig,
 }

@@ -7,18 +7,18 @@ use std::io;
 
 /// The checksum in hex, and a space.
 const HEAD_BYTES: usize = 9;
-/// How much is read at once, unless a line is longer.
+/// Bytes read at once, unless a line is longer.
 const WINDOW_BYTES: usize = 64 << 10;
 
 /// Goes over the lines of a file.
 pub struct Lines<'a> {
     file: &'a dyn StorageFile,
     window: Vec<u8>,
-    /// How much of the window was given.
+    /// The part of the window that was given.
     given: usize,
-    /// Where the window begins.
+    /// The window's beginning.
     from: u64,
-    /// Where the file ends.
+    /// The file's end.
     end: u64,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Lines<'a> {
         Lines { file, window: Vec::new(), given: 0, from, end }
     }
 
-    /// Where the next line begins.
+    /// The place where the next line begins.
     pub const fn at(&self) -> u64 {
         self.from + self.given as u64
     }

@@ -11,14 +11,14 @@ struct State {
     stopped: bool,
 }
 
-/// Shared by who waits and who rings.
+/// Shared by the waiter and the wakers.
 #[derive(Clone, Default)]
 pub struct Signal {
     inner: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Signal {
-    /// Ends the next wait, or the one that goes on.
+    /// Ends the next wait, or the one under way.
     pub fn notify(&self) {
         lock(&self.inner.0).rung = true;
         self.inner.1.notify_all();
@@ -36,7 +36,7 @@ impl Signal {
         self.inner.1.notify_all();
     }
 
-    /// Whether [`Signal::stop`] was called.
+    /// Returns true once [`Signal::stop`] was called.
     pub fn is_stopped(&self) -> bool {
         lock(&self.inner.0).stopped
     }

@@ -5,7 +5,7 @@ use crate::log::lock;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Something stands still.
+/// A sink that is stalled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standstill {
     /// The last fault, for people.
@@ -33,7 +33,7 @@ impl Faults {
         lock(&self.0).take().is_some()
     }
 
-    /// Whether it stands still.
+    /// Returns true while it is stalled.
     pub fn standstill(&self) -> Option<Standstill> {
         lock(&self.0).as_ref().map(|(why, since)| Standstill { why: why.clone(), lasts: since.elapsed() })
     }

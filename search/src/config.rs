@@ -2,7 +2,7 @@
 
 use crate::text::synonyms::Synonyms;
 
-/// How much this room takes, keeps and tries.
+/// The limits of this room.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The products of a commit, about: more epochs are not put together.
@@ -11,32 +11,32 @@ pub struct Config {
     pub commits_waiting_max: usize,
     /// The bytes of changed products that may wait beyond the newest of each; then epochs are put together.
     pub waiting_bytes_max: usize,
-    /// How long the index rests after a commit, at most: as long as that took. While many products change, others need
+    /// The rest of the index after a commit, at most: as long as that took. While many products change, others need
     /// the core too.
     pub rest_ms_max: u64,
     /// The memory in which documents are collected for a commit.
     pub writer_bytes: usize,
-    /// How often the index notes its epoch while no product changes.
+    /// The interval at which the index notes its epoch while no product changes.
     pub progress_ms: u64,
-    /// How long to wait before the index is written again when it could not be.
+    /// The wait before the index is written again when it could not be.
     pub retry_ms: u64,
     /// Older snapshots that next pages may want.
     pub older_max: usize,
     /// The bytes of products as they were that older snapshots keep; then the oldest of them goes.
     pub older_bytes_max: usize,
-    /// How long after its last page a snapshot is kept.
+    /// The time that a snapshot is kept after its last page.
     pub older_ms_max: u64,
     /// The memory of the facets of all queries under way.
     pub facet_bytes_max: usize,
     /// The limits of a query.
     pub query: Limits,
-    /// What stands for what.
+    /// The synonyms.
     pub synonyms: Synonyms,
-    /// What counts how much.
+    /// The weights of ranking.
     pub ranking: RankingWeights,
 }
 
-/// What counts how much.
+/// The weights of ranking.
 ///
 /// On the judged queries of the Icecat catalogue (60 that can be scored) the first page has an NDCG@10 of 0.799; plain
 /// BM25 reaches 0.699. `tests/search/ranking.rs` measures what is lost without each signal:
@@ -69,9 +69,9 @@ pub struct RankingWeights {
     pub attributes: f64,
     /// In the description.
     pub description: f64,
-    /// How much longer texts count less: 0 not at all, 1 in proportion.
+    /// The reduction for longer texts (BM25's `b`): 0 for none, 1 in proportion.
     pub length: f64,
-    /// How soon more of the same word adds nothing.
+    /// The saturation of repeated words (BM25's `k1`).
     pub saturation: f64,
     /// The power of the part of the words that were found.
     pub all_words: i32,
@@ -79,9 +79,9 @@ pub struct RankingWeights {
     pub enough: usize,
     /// A word that only begins like the last one typed; looked for if fewer than `enough` products have that itself.
     pub prefix: f64,
-    /// What selling a million units adds.
+    /// The share that selling a million units adds.
     pub popularity: f64,
-    /// What a product that cannot be promised keeps.
+    /// The share of its score that a product that cannot be promised keeps.
     pub sold_out: f64,
 }
 
@@ -118,7 +118,7 @@ pub struct Limits {
     pub guessed_words_max: usize,
     /// The completions of its last word.
     pub completions_max: usize,
-    /// The places of words that are read; words and guesses behind them count as not found.
+    /// The places of words that are read; words and guesses beyond them count as not found.
     pub postings_max: u64,
     /// The facets of a request.
     pub facets_max: usize,

@@ -1,4 +1,4 @@
-//! What can go wrong with the index.
+//! The errors of the index.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub enum Error {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file of synonyms is wrong.
@@ -18,7 +18,7 @@ pub enum Error {
     Synonyms {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The fault, and its place.
         why: String,
     },
     /// The files of the index do not give what they should.

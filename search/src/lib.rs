@@ -4,9 +4,9 @@
 //! Changes ──▶ index: a document a product, committed with its epoch ──▶ snapshots ──▶ queries ──▶ hits, exact for it
 //! ```
 //!
-//! [`open`] gives the core's sink and what answers through the port [`dataflows::ports::product_search`]. The index holds texts only:
-//! prices come from the rows that it shares with the store, stock from the store itself, both at the epoch of the
-//! answer. Not for HTTP, and not for the shop's state.
+//! [`open`] gives the core's sink and what answers through the port [`dataflows::ports::product_search`].
+//! The index holds texts only: prices come from the rows that it shares with the store, stock from the store itself,
+//! both at the epoch of the answer. Not for HTTP, and not for the shop's state.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 

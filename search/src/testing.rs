@@ -1,4 +1,4 @@
-//! What the tests share: a shop that is made up from a seed, its changes, and what it has in stock.
+//! The shared parts of the tests: a shop that is made up from a seed, its changes, and its stock.
 
 use dataflows::contract::changes::{Change, Changes, ViewChanges, ViewDigest, ViewDigests};
 use dataflows::contract::epoch::{Cut, Epoch, EpochRecord};
@@ -223,7 +223,7 @@ fn hash_of<R: Row>(row: &R) -> u128 {
     dataflows::contract::changes::row_hash(R::VIEW, &row.key(), &row.value())
 }
 
-/// What is in stock: of every third SKU nothing.
+/// The stock: of every third SKU nothing.
 pub struct Stock;
 
 impl OfferContext for Stock {

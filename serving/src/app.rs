@@ -1,4 +1,4 @@
-//! What every handler has at hand.
+//! The state that every handler has at hand.
 
 use crate::activity::{Activity, Allowance};
 use crate::checkpoint_admin::CheckpointAdmin;
@@ -25,23 +25,23 @@ pub type Entropy = Arc<dyn Fn() -> Result<[u8; 16], String> + Send + Sync>;
 pub struct App {
     /// The limits.
     pub config: Config,
-    /// What is read.
+    /// The views that are read.
     pub shop: ViewStore,
-    /// Where commands go.
+    /// The log that commands go to.
     pub log: Arc<dyn CommandLog>,
     /// The commands on their way.
     pub flights: Arc<InFlightCommands>,
-    /// What the rest of the process says.
+    /// The status of the rest of the process.
     pub vitals: VitalsSource,
-    /// What keeps the state.
+    /// The checkpoints.
     pub keeper: Arc<dyn CheckpointAdmin>,
-    /// What keeps dead letters.
+    /// The dead letters.
     pub letters: Arc<dyn DeadLetterAdmin>,
-    /// What writes the tables for analysts.
+    /// The export of tables for analysts.
     pub exports: Arc<dyn Exports>,
-    /// What finds products.
+    /// The product search.
     pub finder: Arc<dyn ProductSearch>,
-    /// What signs cursors.
+    /// The signer of cursors.
     pub cursors: Signer,
     /// Bytes of bodies and answers under way, over HTTP or another way.
     pub bytes: Arc<Budget>,
@@ -49,27 +49,27 @@ pub struct App {
     pub searches: Arc<Semaphore>,
     /// Observations of searches on their way to the log.
     pub activity: Arc<Activity>,
-    /// How many searches of an address are observed.
+    /// The searches of an address that are observed.
     pub observed: Allowance,
     /// Randomness.
     pub entropy: Entropy,
     /// The counters of every route: method, path, counters.
     pub traffic: Vec<(&'static str, &'static str, Arc<RouteMetrics>)>,
-    /// What was refused before any route.
+    /// The requests refused before any route.
     pub refusals: Refusals,
     /// The document of the routes, as it is served.
     pub openapi: Vec<u8>,
     /// The document of the topics, as it is served.
     pub asyncapi: Vec<u8>,
-    /// What the page that shows the document may do.
+    /// The content policy of the page that shows the document.
     pub docs_policy: String,
-    /// When the process started.
+    /// The time at which the process started.
     pub started: Instant,
 }
 
 impl App {
-    /// Whether the node may be asked, and why not: a word of the contract and a sentence. A node that starts or stops says
-    /// so first; one that serves, but cannot decide, or whose log can no longer be let go of, is not ready either.
+    /// The node's readiness, and why not: a word of the contract and a sentence. A node that starts or stops reports
+    /// that first; one that cannot decide, or whose log can no longer be dropped, is not ready either.
     pub fn readiness(&self, vitals: &NodeStatus) -> Readiness {
         let told = self.shop.readiness();
         let why = if !told.ready {

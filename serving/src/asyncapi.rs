@@ -1,5 +1,5 @@
-//! The AsyncAPI document: the topics, who writes them, and what their records look like. Payloads that REST has too are
-//! those of the OpenAPI document; a test holds the others against every golden record.
+//! The AsyncAPI document: the topics, their writers, and what their records look like. Payloads that REST has too are
+//! those of the OpenAPI document; a test compares the others with every golden record.
 
 use crate::openapi;
 use crate::shop::schema;
@@ -55,7 +55,7 @@ pub fn document() -> Value {
 /// The properties of events beside those that all have, by topic and name.
 type EventProperties = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
 
-/// Whether the shop reads or writes it, and what for.
+/// The direction, `send` or `receive`, and the purpose of a topic.
 const fn traffic(topic: Topic) -> (&'static str, &'static str) {
     match topic {
         Topic::Policy => ("receive", "Commands about the shop's rules, keyed `policy`"),
@@ -118,7 +118,7 @@ fn named(of: &str, name: &str, payload: Value) -> Value {
     message
 }
 
-/// What comes in is named by its type.
+/// A message that comes in, named by its type.
 fn taken(name: &str) -> (String, Value) {
     (name.to_owned(), named("taken", name, reference(name)))
 }
@@ -142,7 +142,7 @@ fn headers(properties: &Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
-/// The headers that say which place in which epoch a record has.
+/// The headers that give a record's epoch and its place in it.
 fn place() -> Map<String, Value> {
     let number = json!({ "type": "string", "pattern": "^[0-9]+$" });
     Map::from_iter([("tw_epoch".to_owned(), number.clone()), ("tw_n".to_owned(), number)])

@@ -19,7 +19,7 @@ pub struct CheckpointJson {
     pub place: String,
 }
 
-/// For a shop that nobody keeps.
+/// For a shop without checkpoints.
 pub struct NoKeeper;
 
 impl CheckpointAdmin for NoKeeper {
@@ -32,9 +32,9 @@ impl CheckpointAdmin for NoKeeper {
     }
 }
 
-/// What takes checkpoints. Its functions may block.
+/// The administration of checkpoints. Its functions may block.
 pub trait CheckpointAdmin: Send + Sync {
-    /// Takes one now, or says why it cannot.
+    /// Takes one now, or returns why it cannot.
     fn take(&self) -> Result<CheckpointJson, String>;
 
     /// Those that are there, the newest first.

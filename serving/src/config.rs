@@ -6,10 +6,10 @@ use crate::store::HistoryLimits;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much this room keeps, takes and waits for.
+/// The limits of this room: what it keeps, takes and waits for.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How much history `as_of` and cursors can reach.
+    /// The history that `as_of` and cursors can reach.
     pub history: HistoryLimits,
     /// The hosts that requests may be for; empty: the address of the listener, and this machine's own names.
     pub hosts: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Origins whose pages may do that and read the answers.
     pub cors_origins: Vec<String>,
-    /// Whether those pages may send credentials.
+    /// True if those pages may send credentials.
     pub cors_credentials: bool,
     /// Proxies in front: they have no places by address.
     pub behind_proxy: Vec<Network>,
@@ -25,21 +25,21 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections of one client's address at once.
     pub connections_per_ip: usize,
-    /// Connections beyond those: they are told that the node is full, and probes are answered.
+    /// Connections beyond those: their requests get the answer that the node is full, and probes are answered.
     pub connections_spare: usize,
     /// Connections of the operators' listener at once, where that is another one.
     pub operators_connections_max: usize,
     /// Bytes of bodies and answers under way at once: what [`crate::Parts`] have a budget of.
     pub bytes_in_flight_max: usize,
-    /// How long a client may take nothing of what it is sent.
+    /// The time that a client may take nothing of what it is sent.
     pub write_ms_max: u64,
-    /// How long a request's head may take.
+    /// The time that a request's head may take.
     pub head_ms_max: u64,
-    /// How long the head may take on a connection beyond the limit.
+    /// The time that the head may take on a connection beyond the limit.
     pub spare_head_ms_max: u64,
-    /// How long a kept connection may lie idle.
+    /// The time that a kept connection may be idle.
     pub idle_ms_max: u64,
-    /// How long a body is waited for before its rate counts.
+    /// The time that a body is waited for before its rate counts.
     pub body_grace_ms: u64,
     /// The rate below which a body is too slow.
     pub body_bytes_per_s_min: u64,
@@ -51,13 +51,13 @@ pub struct Config {
     pub target_bytes_max: usize,
     /// The size of a refused request's body that is read, so that the connection can be kept.
     pub unread_bytes_max: usize,
-    /// How long that may take.
+    /// The time that this may take.
     pub unread_ms_max: u64,
-    /// What is still read of a client when its connection is closed.
+    /// The bytes still read of a client when its connection is closed.
     pub linger_bytes_max: usize,
-    /// How long.
+    /// The time that this may take.
     pub linger_ms_max: u64,
-    /// How much of that is read in a second of all such clients.
+    /// The bytes of that read in a second, of all such clients.
     pub linger_bytes_per_s: usize,
     /// The size of a command's body.
     pub body_bytes_max: usize,
@@ -67,11 +67,11 @@ pub struct Config {
     pub batch_lines_max: usize,
     /// The size of a record's value in the log; larger ones would be dead letters.
     pub record_bytes_max: usize,
-    /// How long a decision, or a fresh epoch, is waited for unless the request says.
+    /// The time that a decision, or a fresh epoch, is waited for unless the request says.
     pub wait_ms_default: u64,
-    /// How long a request may ask to wait.
+    /// The time that a request may ask to wait.
     pub wait_ms_max: u64,
-    /// How long the log may take to acknowledge.
+    /// The time that the log may take to acknowledge.
     pub append_ms_max: u64,
     /// Commands that may be on their way to a decision.
     pub commands_in_flight_max: usize,
@@ -85,11 +85,11 @@ pub struct Config {
     pub follower_bytes_own_max: usize,
     /// Bytes that the clients of all streams have not taken before the one with most of them is cut off.
     pub follower_bytes_max: usize,
-    /// How often a stream without changes says how far it is complete.
+    /// The interval at which a stream without changes reports how far it is complete.
     pub follow_progress_ms: u64,
     /// Searches at once.
     pub searches_max: usize,
-    /// Whether searches are published as observations.
+    /// True if searches are published as observations.
     pub publishes_searches: bool,
     /// Searches of an address that are observed, in an hour; further ones are only counted.
     pub observed_searches_an_hour: u32,
@@ -97,7 +97,7 @@ pub struct Config {
     pub addresses_max: usize,
     /// Observations of searches that wait for the log; further ones are dropped.
     pub activity_waiting_max: usize,
-    /// How long they are gathered before they are appended.
+    /// The time for which they are gathered before they are appended.
     pub activity_gather_ms: u64,
     /// Rows of searches that are summed up for one answer.
     pub search_rows_max: usize,
@@ -105,7 +105,7 @@ pub struct Config {
     pub hits_default: usize,
     /// Hits of a page of a search.
     pub hits_max: usize,
-    /// What a search counts at once.
+    /// Facets of a search.
     pub facets_max: usize,
     /// Suggestions unless the request says.
     pub suggestions_default: usize,
@@ -127,11 +127,11 @@ pub struct Config {
     pub compress_bytes_min: usize,
     /// Larger ones are compressed beside the other requests.
     pub compress_bytes_at_once: usize,
-    /// How long what holds the log may stand still before the node is not ready.
+    /// The time that a sink that holds the log may be stalled before the node is not ready.
     pub stalled_ms_max: u64,
-    /// How long to wait when the process has no room for another connection.
+    /// The time to wait when the process has no room for another connection.
     pub accept_retry_ms: u64,
-    /// How long running requests may take once the node is told to stop.
+    /// The time that running requests may take once the node is to stop.
     pub drain_ms_max: u64,
 }
 
@@ -221,7 +221,7 @@ impl Config {
         }
     }
 
-    /// The limits of a connection beyond the places: who is let in there asks at once.
+    /// The limits of a connection beyond the places: its client must ask at once.
     pub fn spare_wire(&self, wire: &wire::WireLimits) -> wire::WireLimits {
         let head = Duration::from_millis(self.spare_head_ms_max);
         wire::WireLimits { head, idle: head, body_grace: head, linger: head, ..wire.clone() }

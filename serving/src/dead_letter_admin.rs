@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LetterJson {
-    /// Where it stood.
+    /// Its place in the log.
     pub origin: Origin,
-    /// What is wrong with it.
+    /// The code of what is wrong with it.
     pub code: &'static str,
     /// For people: what is wrong.
     pub detail: String,
@@ -19,17 +19,17 @@ pub struct LetterJson {
     pub at: String,
     /// `open`, `redriven` or `discarded`.
     pub state: &'static str,
-    /// Where it stands since it was published again.
+    /// Its new place since it was published again.
     pub redriven_to: Option<Origin>,
-    /// What stood there; only of a single letter.
+    /// The record itself; only of a single letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordJson>,
 }
 
-/// A record as it stood in the log.
+/// A record as it is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecordJson {
-    /// When it was made, in milliseconds since 1970.
+    /// The time at which it was made, in milliseconds since 1970.
     pub timestamp_ms: i64,
     /// The key.
     pub key: Option<BytesJson>,
@@ -52,7 +52,7 @@ pub enum BytesJson {
     },
 }
 
-/// What to change in a letter before it is published again.
+/// Changes to a letter before it is published again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EditJson {
@@ -64,18 +64,18 @@ pub struct EditJson {
     pub headers: BTreeMap<String, BytesJson>,
 }
 
-/// Which letters are listed.
+/// The filter of a list of letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LetterQuery {
-    /// Only those that nobody has looked at.
+    /// Only those that are still open.
     pub is_open: bool,
-    /// Only those behind this place.
+    /// Only those after this place.
     pub after: Option<Origin>,
     /// At most so many.
     pub count_max: usize,
 }
 
-/// Why nothing became of it.
+/// The reason why a request about letters failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LetterError {
     /// There is no such letter, or its bytes are gone.
@@ -86,7 +86,7 @@ pub enum LetterError {
     Unavailable(String),
 }
 
-/// What keeps dead letters. Its functions may block.
+/// The administration of dead letters. Its functions may block.
 pub trait DeadLetterAdmin: Send + Sync {
     /// Some of them, by origin.
     fn list(&self, wanted: LetterQuery) -> Result<Vec<LetterJson>, LetterError>;

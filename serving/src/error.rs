@@ -1,6 +1,6 @@
-//! What can go wrong with the room itself. Not for requests: those get problems.
+//! The errors of the room itself. Not for requests: those get problems.
 
-/// The room could not go on.
+/// The room could not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The listener no longer gives connections.

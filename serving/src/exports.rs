@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// How the export stands.
+/// The state of the export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportJson {
     /// The newest epoch that all tables hold; 0 before the first.
     pub epoch: u64,
-    /// Why nothing can be exported, while that is so.
+    /// The reason why nothing can be exported, while that is so.
     pub stalled: Option<String>,
     /// The URL of the folder of the tables.
     pub place: String,
@@ -15,22 +15,22 @@ pub struct ExportJson {
     pub tables: Vec<TableJson>,
 }
 
-/// How a table stands.
+/// The state of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TableJson {
     /// Its name.
     pub table: String,
     /// The newest epoch that changed it.
     pub epoch: u64,
-    /// How many rows.
+    /// The number of rows.
     pub rows: i64,
-    /// How many files it has.
+    /// The number of files.
     pub files: usize,
-    /// How many of them `compact` might merge.
+    /// The number of them that `compact` might merge.
     pub small_files: usize,
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: i64,
-    /// Epochs that it lacks, since nobody had them any more when they were to be written.
+    /// Epochs that it lacks, since they were already gone when they were to be written.
     pub gaps: Vec<GapJson>,
 }
 
@@ -43,16 +43,16 @@ pub struct GapJson {
     pub to: u64,
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifiedJson {
     /// The epoch at which it looked.
     pub epoch: u64,
-    /// How many tables were read.
+    /// The number of tables that were read.
     pub tables: usize,
-    /// Why the tables were held against each other only, and not against the node's views too; none if they were.
+    /// The reason why the tables were not compared with the node's views but with each other only; none if they were.
     pub without_views: Option<String>,
-    /// What is wrong.
+    /// The problems found.
     pub problems: Vec<TableProblemJson>,
 }
 
@@ -61,21 +61,21 @@ pub struct VerifiedJson {
 pub struct TableProblemJson {
     /// The table.
     pub table: String,
-    /// What is wrong.
+    /// The reason.
     pub why: String,
 }
 
-/// What a compaction did.
+/// The result of a compaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CompactedJson {
     /// By how many files there are fewer.
     pub files_fewer: usize,
 }
 
-/// What a vacuum did.
+/// The result of a vacuum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VacuumedJson {
-    /// How many files were deleted.
+    /// The number of files deleted.
     pub files_deleted: usize,
 }
 
@@ -102,9 +102,9 @@ impl Exports for NoExports {
     }
 }
 
-/// What exports. Its functions may block.
+/// The export. Its functions may block.
 pub trait Exports: Send + Sync {
-    /// How it stands.
+    /// Returns its state.
     fn standing(&self) -> Result<ExportJson, String>;
 
     /// Holds the tables against each other, and against the views at their epoch.

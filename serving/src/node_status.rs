@@ -1,4 +1,4 @@
-//! What the rest of the process tells this room about itself, for `/health/ready`, `/metrics` and `/status`.
+//! The status of the rest of the process, for `/health/ready`, `/metrics` and `/status`.
 
 use dataflows::contract::epoch::{Cut, Epoch};
 use serde::Serialize;
@@ -8,27 +8,27 @@ use std::time::Duration;
 /// Figures that this room cannot know by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeStatus {
-    /// Where the log's partitions end now.
+    /// The ends of the log's partitions now.
     pub ends: Cut,
     /// The bytes that the log takes.
     pub log_bytes: u64,
     /// The last epoch that the log held when the node started.
     pub replay_to: Option<Epoch>,
-    /// Where Kafka clients connect.
+    /// The address that Kafka clients connect to.
     pub kafka: Option<String>,
-    /// Why no epoch can be closed now, so that what is sent is not decided.
+    /// The reason why no epoch can be closed now, so that what is sent is not decided.
     pub stalled: Option<String>,
-    /// Which of [`SINKS`] stand still while the node goes on.
+    /// The [`SINKS`] that are stalled while the node keeps running.
     pub standstills: Vec<Standstill>,
-    /// Up to where outputs may be deleted; none if nobody deletes them here.
+    /// The epoch up to which outputs may be deleted; none if nothing deletes them here.
     pub outputs_floor: Option<OutputsFloor>,
     /// Further figures for `/metrics` and `/status`.
     pub gauges: Vec<Gauge>,
-    /// How long the stages of an epoch took.
+    /// The times of the stages of an epoch.
     pub stages: Vec<Histogram>,
 }
 
-/// How often a stage took how long.
+/// The times of a stage, counted in buckets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histogram {
     stage: &'static str,
@@ -37,7 +37,7 @@ pub struct Histogram {
     sum: Duration,
 }
 
-/// Where the buckets of a stage's times end.
+/// The ends of the buckets of a stage's times.
 const STAGE_BUCKETS_US: [u64; 10] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000];
 
 impl Histogram {
@@ -61,7 +61,7 @@ impl Histogram {
         self.stage
     }
 
-    /// Where each bucket ends, in seconds, and how many took no longer.
+    /// The end of each bucket, in seconds, and the number that took no longer.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let ends = STAGE_BUCKETS_US.iter().map(|end| *end as f64 / 1e6);
         ends.zip(&self.counts).scan(0, |below, (end, count)| {
@@ -70,21 +70,21 @@ impl Histogram {
         })
     }
 
-    /// How many there were.
+    /// The number of them.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum::<u64>() + self.beyond
     }
 
-    /// How long all of them took.
+    /// The sum of their times.
     pub const fn sum(&self) -> Duration {
         self.sum
     }
 }
 
-/// What follows the core, by name: each can stand still while the node goes on.
+/// The parts that follow the core, by name: each can be stalled while the node keeps running.
 pub const SINKS: [&str; 6] = ["checkpoints", "dead_letters", "export", "outputs", "retention", "search"];
 
-/// A sink that stands still.
+/// A stalled sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standstill {
     /// One of [`SINKS`].
@@ -95,12 +95,12 @@ pub struct Standstill {
     pub holds_log: Option<Duration>,
 }
 
-/// Up to where outputs may be deleted.
+/// The epoch up to which outputs may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OutputsFloor {
     /// The last epoch of which they may.
     pub epoch: Epoch,
-    /// Who holds those of the next one.
+    /// The one that holds those of the next epoch.
     pub held_by: &'static str,
 }
 
@@ -109,9 +109,9 @@ pub struct OutputsFloor {
 pub struct Gauge {
     /// Its name: `checkpoint_age_seconds`.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub help: &'static str,
-    /// How much.
+    /// Its value.
     pub value: f64,
 }
 
@@ -125,7 +125,7 @@ impl NodeStatus {
         held.filter(|(_, lasts)| *lasts >= longest).max_by_key(|(_, lasts)| *lasts)
     }
 
-    /// How many records of command topics are beyond a cut. The topic of the epochs is in no cut.
+    /// The number of records of command topics beyond a cut. The topic of the epochs is in no cut.
     pub fn lag(&self, cut: &Cut) -> u64 {
         cut.lag_to(&self.ends.clone().without_epochs())
     }

@@ -1,26 +1,26 @@
-//! How far a node is that takes in what the log held: which epoch of how many, how fast, how long still. Not for a node
-//! that is through with that.
+//! The progress of a node that replays the log: which epoch of how many, how fast, how long still. Not for a node
+//! that has replayed it.
 
 use crate::node_status::NodeStatus;
 use crate::shop::{Rates, ViewStore};
 use dataflows::contract::epoch::Epoch;
 use std::fmt;
 
-/// How far a replay is.
+/// The progress of a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     /// The last epoch that was taken in.
     pub epoch: Epoch,
     /// The last one that the log held when the node started.
     pub to_epoch: Epoch,
-    /// How fast it goes.
+    /// Its rates.
     pub rates: Rates,
-    /// How long still at that pace; none before there is a pace.
+    /// The time left at that pace; none before there is a pace.
     pub seconds_left: Option<u64>,
 }
 
 impl Progress {
-    /// How far the node is; none before it has anything, and once it is through.
+    /// The progress of the node; none before it has anything, and once it is through.
     pub fn of(shop: &ViewStore, vitals: &NodeStatus) -> Option<Progress> {
         let (epoch, to_epoch, rates) = (shop.applied(), vitals.replay_to?, shop.rates());
         if epoch == Epoch(0) || !shop.is_replaying() {

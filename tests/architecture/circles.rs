@@ -193,7 +193,7 @@ impl Crate<'_> {
         self.file_of(&from, steps - 1)
     }
 
-    /// Where each file leads, with the first line that says so.
+    /// The place where each file leads, with the first line that says so.
     fn arrows(&self) -> BTreeMap<&Path, BTreeMap<Path, usize>> {
         let mut all = BTreeMap::new();
         for (at, module) in &self.0 {

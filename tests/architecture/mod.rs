@@ -3,6 +3,7 @@
 
 mod circles;
 mod names;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 12] = [
     ("ring", &["access"]),
 ];
 
-/// Where the core may name the engine that it runs on.
+/// The place where the core may name the engine that it runs on.
 const ENGINE_NAMED_IN: [&str; 2] = ["engine/", "views/"];
 
 /// The one file that reads the environment.

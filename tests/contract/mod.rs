@@ -1,4 +1,4 @@
-//! The bytes that outsiders rely on, held against files that never change: commands as they stand in the log, events,
+//! The bytes that outsiders rely on, compared with files that never change: commands as they stand in the log, events,
 //! rows of views, epoch records, headers. Not for what decisions lead to: that is the model's.
 //!
 //! Each file of `golden/` is one type at one version; its fields are the type's JSON, byte for byte. A new command,
@@ -11,7 +11,7 @@
 //! writes the files that are missing, and never one that is there; read them before they are committed. A changed
 //! meaning is a new version: it gets a sample and a file of its own (`….v2.json`), and the old ones stay, so that the
 //! old log can still be read. A new optional field is a further file (`….v1.with_<field>.json`), since the old data
-//! must go on giving the old bytes.
+//! must keep giving the old bytes.
 
 mod commands;
 mod documents;

@@ -15,11 +15,11 @@ use ingest::log::Record;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many commands of all are of one seed: its world is small, so that commands meet.
+/// The number of commands of all are of one seed: its world is small, so that commands meet.
 const A_SEED: usize = 2_000;
 /// The share of all commands, per mille.
 const SHARE: usize = 700;
-/// How many of a hundred records have something wrong around their data.
+/// The number of a hundred records have something wrong around their data.
 const WRONG_RECORD_PERCENT: u64 = 10;
 
 /// The records of a seed in sealed epochs.

@@ -10,7 +10,7 @@ mod node;
 use crate::model::Record;
 use crate::model::workload::{Random, Workload};
 
-/// How many commands there are, unless `TRADEWIND_TEST_FUZZ_COMMANDS` says how many.
+/// The number of commands there are, unless `TRADEWIND_TEST_FUZZ_COMMANDS` says how many.
 const COMMANDS: usize = 20_000;
 
 /// That many of a thousand of all commands.
@@ -26,7 +26,7 @@ struct Shot {
     data: Vec<u8>,
 }
 
-/// How many of a hundred have something wrong in their data.
+/// The number of a hundred have something wrong in their data.
 const WRONG_PERCENT: u64 = 60;
 
 /// At least so many commands of this seed, by the epochs of the workload. The first epoch, which opens the shop, is as it

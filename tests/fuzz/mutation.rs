@@ -21,7 +21,7 @@ pub fn data(random: &mut Random, data: &Value) -> Vec<u8> {
     text
 }
 
-/// How many values there are, the outermost included.
+/// The number of values there are, the outermost included.
 fn places(value: &Value) -> u64 {
     1 + match value {
         Value::Array(items) => items.iter().map(places).sum(),

@@ -92,7 +92,7 @@ fn send_lines(env: &TestEnv, random: &mut Random, shots: &[Shot]) {
     }
 }
 
-/// Where a command is sent alone: the method and the path, with the ids that its data has.
+/// The place where a command is sent alone: the method and the path, with the ids that its data has.
 fn route(record: &crate::model::Record) -> Option<(&'static str, String)> {
     let id = |field: &str| {
         let text = record.data[field].as_str().filter(|text| !text.is_empty() && !text.starts_with('.'))?;
@@ -216,7 +216,7 @@ fn mutated_commands_leave_a_node_sound() {
         // What was published before is decided by then.
         env.batch(line(&mut Random::new(1), &lines[0]));
         env.assert_sound();
-        // Timers and the gateway go on between two readings of the node, so it is what was said of each epoch that counts.
+        // Timers and the gateway continue between two readings of the node, so it is what was said of each epoch that counts.
         let said = said(&env);
         for workers in [1, 4] {
             env.kill();

@@ -23,7 +23,7 @@ pub struct Product {
     pub archived: bool,
 }
 
-/// How many windows of a SKU may be open or to come.
+/// The number of windows of a SKU may be open or to come.
 const WINDOWS_MAX: usize = 100;
 
 /// A SKU once put; it keeps its last variant when it is left out, and loses its windows.
@@ -35,7 +35,7 @@ pub struct Sku {
     pub scheduled: Vec<Window>,
 }
 
-/// A scheduled price, held against `now`.
+/// A scheduled price, compared with `now`.
 #[derive(Debug, Clone)]
 pub struct Window {
     pub price: Money,
@@ -194,7 +194,7 @@ pub fn set_price(shop: &mut Shop, log: &mut EventLog, command: &SetPrice) -> Res
     Ok(())
 }
 
-/// How many windows of the SKU would not be over.
+/// The number of windows of the SKU would not be over.
 fn windows_after(catalog: &Catalog, command: &SetPrice, now: i64) -> usize {
     let is_window = command.valid_from.is_some() || command.valid_to.is_some();
     let given = is_window.then_some(command.valid_to);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 
-/// How many errors are named.
+/// The number of errors are named.
 const ERRORS_MAX: usize = 100;
 
 /// Collects an epoch's events and stamps each with its place, cause and times.
@@ -42,7 +42,7 @@ impl EventLog {
         self.events.push(Value::Object(event));
     }
 
-    /// How many there are.
+    /// The number of them.
     pub fn count(&self) -> usize {
         self.events.len()
     }

@@ -100,7 +100,7 @@ pub struct Cancellation<'a> {
     /// Of a payment still requested; a processed one stays processed.
     pub payment_status: &'static str,
     pub shipment_status: &'static str,
-    /// Whether shipped goods come back; reserved ones never left.
+    /// True if shipped goods come back; reserved ones never left.
     pub restock: bool,
 }
 

@@ -81,7 +81,7 @@ pub struct Model {
     shop: Shop,
     operations: Operations,
     dead_letters: Vec<DeadLetter>,
-    /// How many there were of a topic in a minute, and which minute that is.
+    /// The number of there were of a topic in a minute, and which minute that is.
     unread: BTreeMap<String, (i64, i64)>,
     dropped: usize,
 }
@@ -161,7 +161,7 @@ impl Model {
         self.dropped = before - self.dead_letters.len();
     }
 
-    /// How many dead letters of the last epoch are only counted.
+    /// The number of dead letters of the last epoch are only counted.
     pub fn dropped_letters(&self) -> usize {
         self.dropped
     }
@@ -209,7 +209,7 @@ fn settle(shop: &mut Shop, log: &mut EventLog, body: &Body) -> Result<(), Refusa
     Ok(())
 }
 
-/// Whether there are so many lines or variants that the row has to be measured.
+/// True if there are so many lines or variants that the row has to be measured.
 fn may_be_large(shop: &Shop, body: &Body) -> bool {
     let listed = match body {
         Body::PlaceOrder(command) => command.lines.len(),

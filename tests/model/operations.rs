@@ -19,7 +19,7 @@ struct Operation {
 }
 
 impl Operations {
-    /// Whether an id is remembered.
+    /// True if an id is remembered.
     pub fn knows(&self, command_id: &str) -> bool {
         self.0.get(command_id).is_some_and(|operation| operation.is_remembered)
     }

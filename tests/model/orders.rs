@@ -17,7 +17,7 @@ use super::time;
 /// The shop's own refund ids, taken in every order from the start.
 pub const SHOP_WORDS: [&str; 4] = ["cancelled", "shipment_failed", "late_capture", "charged_back"];
 
-/// How many returns an order may have, and how many refunds that are asked for.
+/// The number of returns an order may have, and how many refunds that are asked for.
 pub const MONEY_BACK_MAX: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Order {
         self.history.push((state, log.now, log.epoch));
     }
 
-    /// What may still be given back.
+    /// The amount that may still be given back.
     pub fn left(&self) -> i64 {
         self.captured - self.refunded
     }

@@ -39,7 +39,7 @@ pub fn record_payment_result(
     }
 }
 
-/// Whether the order's state lets it take a result that it has not taken yet.
+/// True if the order's state lets it take a result that it has not taken yet.
 fn may_take(order: &Order, status: PaymentResult) -> bool {
     match status {
         PaymentResult::Processed => {

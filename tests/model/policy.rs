@@ -11,7 +11,7 @@ pub struct Policy {
     pub id_memory_s: i64,
     pub order_lines_max: i64,
     pub dead_letters_per_min: i64,
-    /// Whether a command ever set it; only then is there a row.
+    /// True if a command ever set it; only then is there a row.
     pub was_put: bool,
 }
 

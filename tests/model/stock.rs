@@ -9,7 +9,7 @@ use super::Shop;
 use super::command::{InventoryPolicy, MoveStock, TransferStock};
 use super::events::{EventLog, Refusal, refuse, refuse_at};
 
-/// Where a SKU may lie.
+/// The place where a SKU may lie.
 const LOCATIONS_MAX: usize = 1_000;
 
 /// SKU to location to shelf. Rows stay once they are there, at zero too.
@@ -28,7 +28,7 @@ impl Shelf {
     }
 }
 
-/// How goods moved: the fields of `StockUpdated` that the mover knows.
+/// A movement of goods: the fields of `StockUpdated` that the mover knows.
 pub struct Movement<'a> {
     pub reason: &'a str,
     pub reference: Option<&'a str>,
@@ -76,7 +76,7 @@ impl Stock {
         (taken, missing)
     }
 
-    /// Whether a SKU may come to lie at a location.
+    /// True if a SKU may come to lie at a location.
     fn has_room(&self, sku: &str, location: &str) -> bool {
         self.0.get(sku).is_none_or(|locations| locations.len() < LOCATIONS_MAX || locations.contains_key(location))
     }

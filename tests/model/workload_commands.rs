@@ -27,7 +27,7 @@ struct PlacedOrder {
     step: Step,
 }
 
-/// What an order waits for, as far as the workload can guess.
+/// The event that an order waits for, as far as the workload can guess.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
     Payment,
@@ -73,7 +73,7 @@ impl World {
         draft
     }
 
-    /// What an order waits for.
+    /// The event that an order waits for.
     fn next_step(&mut self, random: &mut Random) -> Draft {
         let order = self.some_order(random);
         let place = self.recent.iter().rposition(|placed| placed.order_id == order.order_id);

@@ -110,7 +110,7 @@ fn a_copy_is_a_backup() {
     let (to, data) = (env.client().base().to_owned(), env.data().to_str().unwrap().to_owned());
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let [copy, again, other] = folders.each_ref().map(|folder| folder.path().to_str().unwrap().to_owned());
-    // A node that runs is asked, and goes on meanwhile.
+    // A node that runs is asked, and continues meanwhile.
     let (code, stdout, stderr) = run(&["checkpoint", "copy", &copy, "--to", &to, "--json"]);
     assert_eq!(code, Some(0), "{stderr}");
     let copied: Value = serde_json::from_str(&stdout).unwrap();
@@ -120,7 +120,7 @@ fn a_copy_is_a_backup() {
     let (code, stdout, stderr) = run(&["checkpoint", "verify", "--to", &to]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.starts_with(&format!("node {to}\nverified in {data}\n")) && stdout.contains("rows"), "{stdout}");
-    // A folder that is not empty is refused, whoever has it; so is the folder of a node that runs.
+    // A folder that is not empty is refused, whichever process has it; so is the folder of a node that runs.
     let (code, _, stderr) = run(&["checkpoint", "copy", &copy, "--to", &to]);
     assert!(code == Some(1) && stderr.contains("is not empty: it is the folder of another node"), "{stderr}");
     std::fs::write(Path::new(&other).join("notes"), "mine").unwrap();
@@ -146,7 +146,7 @@ fn a_copy_is_a_backup() {
     assert_backup(&TestEnv::start_in(again_folder, &Way::default()), &before);
 }
 
-/// The copy of a node goes on as the node does.
+/// The copy of a node continues as the node does.
 fn assert_backup(copy: &TestEnv, before: &std::collections::BTreeMap<String, String>) {
     for view in ["orders", "stock", "payments", "products", "revenue", "operations"] {
         assert_eq!(copy.digests()[view], before[view], "{view}");

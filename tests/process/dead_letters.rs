@@ -1,5 +1,5 @@
 //! Records that no service should have published: kept with their bytes and reason, shown, published again, thrown away;
-//! and the log behind checkpoints, which is let go of only when nothing of it is needed any more.
+//! and the log behind checkpoints, which is dropped only when nothing of it is needed any more.
 
 use super::{Program, TestEnv, Way, shop};
 use bytes::Bytes;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// How a node is run. None of it may change an answer.
+/// The way a node is run. None of it may change an answer.
 #[derive(Clone, Debug, Default)]
 pub struct Way {
     pub workers: Option<u32>,
@@ -54,7 +54,7 @@ impl TestEnv {
         TestEnv { program, api, folder }
     }
 
-    /// Where its state is.
+    /// The place where its state is.
     pub fn data(&self) -> &Path {
         self.folder.path()
     }
@@ -183,7 +183,7 @@ fn spawn(data: &Path, way: &Way) -> Program {
     }
 }
 
-/// Where the node says that it may be asked.
+/// The place where the node says that it may be asked.
 fn ready(program: &Program) -> String {
     let found = program.said("ready at ");
     found.unwrap_or_else(|| panic!("the node did not become ready; it said:\n{}", program.stderr()))

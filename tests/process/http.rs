@@ -198,7 +198,7 @@ impl Answer {
         self.expect(200)
     }
 
-    /// Where the next page is.
+    /// The place where the next page is.
     pub fn next_page(&self) -> Option<String> {
         let (path, rest) = self.header("link").strip_prefix('<')?.split_once('>')?;
         assert_eq!(rest.replace(' ', ""), ";rel=\"next\"");

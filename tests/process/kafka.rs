@@ -182,7 +182,7 @@ fn a_folder_goes_on_with_its_own_log_only() {
     assert_eq!(Api::new(&base).get("/api/v1/stock/A").ok().json()["on_hand"], 5);
 }
 
-/// While the only broker is away the node says so, takes nothing and still answers; then it goes on by itself.
+/// While the only broker is away the node says so, takes nothing and still answers; then it continues by itself.
 #[test]
 fn a_node_bears_that_its_broker_goes() {
     let Some(broker) = Broker::start() else { return };

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 const PACKAGES: [&str; 3] = ["confluent-kafka==2.16.1", "kafka-python==3.0.12", "aiokafka==0.14.0"];
 
-/// Whether clients are wanted too that take long to be fetched or compiled, and further versions of the others.
+/// True if clients are wanted too that take long to be fetched or compiled, and further versions of the others.
 fn are_all_wanted() -> bool {
     std::env::var_os("TRADEWIND_TEST_CLIENTS").is_some_and(|value| value == "all")
 }
@@ -36,7 +36,7 @@ fn skipped(why: &str) {
     let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
-/// What a program said, if it ended well.
+/// The output of a program, if it ended well.
 fn run(command: &mut Command) -> Result<Output, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
@@ -72,7 +72,7 @@ fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Where Kafka clients find the node.
+/// The place where Kafka clients find the node.
 fn kafka(api: &Api) -> String {
     api.get("/health/ready").ok().json()["kafka"].as_str().expect("an address").to_owned()
 }
@@ -184,7 +184,7 @@ fn the_listener_is_where_it_is_told_to_be() {
     }
 }
 
-/// Where the listener is by default.
+/// The place where the listener is by default.
 const DEFAULT: &str = "127.0.0.1:9092";
 
 /// Takes the default port; none if somebody keeps it.

@@ -67,7 +67,7 @@ fn import_watched(env: &TestEnv, file: &str) -> (String, u64) {
             }
             epochs
         });
-        // Also when the import fails, since the watcher goes on until then.
+        // Also when the import fails, since the watcher continues until then.
         let over = Over(&is_over);
         let said = import(env, file);
         drop(over);

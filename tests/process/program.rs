@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How long anything may take before the test gives up.
+/// The time that anything may take before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running program.
@@ -117,7 +117,7 @@ impl Drop for Program {
     }
 }
 
-/// What a program writes to one of its outputs, as it comes.
+/// The output that a program writes to one of its outputs, as it comes.
 #[derive(Default)]
 struct PrintedOutput {
     text: Mutex<Text>,

@@ -55,7 +55,7 @@ pub fn outlives(seed: u64, kills: u64, way: &Way, broker: &Broker) {
             broker.restart();
         }
         if blow == Blow::Broker {
-            // A node goes on by itself.
+            // A node continues by itself.
             env.until_ready(true);
         } else {
             env.restart(&workers(1 + u32::try_from(random.below(3)).expect("it is small")));
@@ -125,14 +125,14 @@ fn publish_until(env: &mut TestEnv, publishers: &mut [Publisher], enough: u64, e
         let is_early = |counts: &mut Counts| counts.acknowledged < enough;
         let waited = more.wait_timeout_while(lock(&counts), super::program::PATIENCE, is_early);
         let Counts { acknowledged, is_ended: _ } = *waited.expect("nobody panics while holding this").0;
-        // First of all, since the publishers go on until then.
+        // First of all, since the publishers continue until then.
         end(env);
         lock(&counts).is_ended = true;
         assert!(acknowledged >= enough, "{acknowledged} of {enough} commands were acknowledged");
     });
 }
 
-/// How far the publishers are.
+/// The progress of the publishers.
 #[derive(Clone, Copy)]
 struct Counts {
     acknowledged: u64,
@@ -143,13 +143,13 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().expect("nobody panics while holding this")
 }
 
-/// How long to wait before something is tried again.
+/// The time to wait before something is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Sends one command after the other, and goes on to the next when one is acknowledged.
+/// Sends one command after the other, and continues to the next when one is acknowledged.
 struct Publisher {
     thread: u64,
-    /// What each command was answered with.
+    /// The answer to each command.
     told: Vec<Acknowledgement>,
 }
 
@@ -199,7 +199,7 @@ impl Publisher {
     fn publish(&mut self, api: &Api) -> Option<()> {
         let command = SentCommand::of(self.thread, self.told.len() as u64);
         let mut headers = vec![("idempotency-key", command.id.as_str()), ("content-type", "application/json")];
-        // While its broker is gone, a node keeps whoever waits for a decision.
+        // While its broker is gone, a node keeps callers waiting for a decision.
         headers.push(("prefer", if command.is_async { "respond-async" } else { "wait=10" }));
         let answer = api.send("POST", &command.path, &headers, Some(command.body.to_string().as_bytes())).ok()?;
         let code = match answer.status {

@@ -1,4 +1,4 @@
-//! Outputs that are kept for a second only: they do not grow, and whoever reads a view from its beginning has its rows,
+//! Outputs that are kept for a second only: they do not grow, and a reader of a view from its beginning has its rows,
 //! whenever the node was killed. Not for what is left where: see `ingest/src/log/journal/compact`.
 
 use super::program::PATIENCE;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
 const PARTITIONS: u32 = 4;
-/// How long outputs are kept, and rows that are gone once more as long: who reads from the beginning may take so long.
+/// The time that outputs are kept, and rows that are gone once more as long: who reads from the beginning may take so long.
 const KEPT: Duration = Duration::from_secs(1);
 const SKUS: usize = 40;
 /// Less than half of what is published.

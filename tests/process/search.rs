@@ -191,7 +191,7 @@ fn a_real_catalogue_is_imported_and_found() {
     env.stop();
 }
 
-/// What was searched for, once that many searches and clicks are counted.
+/// The searches, once that many searches and clicks are counted.
 fn ranked(env: &Api, by: &str, searches: i64, clicks: i64) -> Value {
     for _ in 0..60 {
         // An epoch later at least: they come once a second without anything to do.

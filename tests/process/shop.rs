@@ -1,4 +1,4 @@
-//! What the tests sell: bodies of commands, with what they leave open filled in.
+//! The goods that the tests sell: bodies of commands, with what they leave open filled in.
 
 use super::Api;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use super::TestEnv;
 use serde_json::Value;
 use std::process::Command;
 
-/// What a reader sees differently each time.
+/// The state that a reader sees differently each time.
 const DIFFERENT: [&str; 3] = ["epoch", "at", "placed_at"];
 
 /// The lines of the tour, each with its answer.

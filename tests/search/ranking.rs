@@ -1,4 +1,4 @@
-//! How good the first page is: NDCG@10 on judged queries over a real catalogue, and what each signal brings to it.
+//! The quality of the first page: NDCG@10 on judged queries over a real catalogue, and what each signal brings to it.
 //! Needs the data: `TRADEWIND_TEST_DATA` names its folder. Nothing here or in the ranking knows a product or a query.
 //!
 //! `TRADEWIND_TEST_SIGNALS=1 cargo test --test tradewind-tests ranking` prints what is lost without each signal.
@@ -18,9 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What plain BM25 reaches.
+/// The score of plain BM25.
 const BASELINE: f64 = 0.6994;
-/// What this must reach.
+/// The score that this must reach.
 const AIM: f64 = 0.76;
 
 type Judgments = BTreeMap<String, BTreeMap<String, u32>>;

@@ -14,7 +14,7 @@ use ingest::testing::Stop;
 use std::collections::BTreeMap;
 use world::{Plan, World};
 
-/// How many seeds there are, if `TRADEWIND_TEST_SEEDS` does not say.
+/// The number of seeds there are, if `TRADEWIND_TEST_SEEDS` does not say.
 const SEEDS: u64 = 250;
 /// In so many seeds everything has happened.
 const SEEDS_WHOLE: u64 = 1_000;
@@ -37,7 +37,7 @@ fn add(total: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
     }
 }
 
-/// What every thousand seeds must have met; fewer may miss one.
+/// The events that every thousand seeds must have met; fewer may miss one.
 const MUST_HAPPEN: &[&str] = &[
     "append acknowledged late",
     "append in doubt",

@@ -38,7 +38,7 @@ pub struct Node {
     pub outputs: Arc<Journal>,
     /// The checkpoint that it began with.
     pub base: Option<Manifest>,
-    /// What made it impossible to go on.
+    /// The error that made it impossible to continue.
     pub fatal: Arc<Mutex<Option<Error>>>,
 }
 
@@ -54,7 +54,7 @@ fn journal_config() -> journal::JournalConfig {
     }
 }
 
-/// What a node is started with.
+/// The parts that a node is started with.
 pub struct Parts {
     pub disk: Disk,
     pub faults: LogFaults,

@@ -12,7 +12,7 @@ use ingest::testing::{Disk, DiskFaults, LogFaults, ManualClock, Random, Stop};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// What goes wrong.
+/// The faults that may happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// Nothing, but that the process is killed and stopped now and then.
@@ -23,11 +23,11 @@ pub enum Plan {
     Stop(Stop),
 }
 
-/// How many epochs of the workload are published.
+/// The number of epochs of the workload are published.
 const BATCHES: usize = 30;
 /// As often as the workload has few, when every point is to be passed several times.
 const BATCHES_PLAIN: usize = 60;
-/// How many appends may be on their way.
+/// The number of appends may be on their way.
 const IN_FLIGHT: usize = 3;
 const HOUR: i64 = 3_600_000_000;
 /// A run that takes longer makes no progress.
@@ -98,7 +98,7 @@ impl World {
         world
     }
 
-    /// How often what happened: to the disk, to the log, to the rest.
+    /// The number of times that each thing happened: to the disk, to the log, to the rest.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         let mut counts = self.counts.clone();
         counts.extend(self.history.seen().counts.clone());

@@ -1,4 +1,4 @@
-//! What the tests share: a log that is held in memory and replayed in any way, a sink that keeps everything, and a node
+//! The parts that tests share: a log that is held in memory and replayed in any way, a sink that keeps everything, and a node
 //! that is a process of its own.
 
 mod node;
@@ -28,12 +28,12 @@ pub fn skipped(why: &str) {
     let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
-/// What a variable that is set says.
+/// The value of a variable that is set.
 fn number(given: Result<String, std::env::VarError>) -> Option<u64> {
     given.ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{text:?} is no whole number")))
 }
 
-/// How many times as much a test does that could do any amount, as `TRADEWIND_TEST_TIMES` says.
+/// The number of times as much a test does that could do any amount, as `TRADEWIND_TEST_TIMES` says.
 pub fn times() -> u64 {
     number(std::env::var("TRADEWIND_TEST_TIMES")).unwrap_or(1)
 }

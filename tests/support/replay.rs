@@ -33,7 +33,7 @@ impl SealedLog {
     }
 }
 
-/// How a log is run. None of it may change an answer.
+/// The way a log is run. None of it may change an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     pub workers: usize,
@@ -41,7 +41,7 @@ pub struct Way {
     pub in_flight: usize,
 }
 
-/// What a worker reads of a sealed log.
+/// The part of a sealed log that a worker reads.
 pub struct Replay {
     log: Arc<SealedLog>,
     at: usize,

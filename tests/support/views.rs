@@ -46,7 +46,7 @@ impl Views {
         rows.map(|(key, value)| (key.clone(), serde_json::from_slice(value).expect("rows are JSON"))).collect()
     }
 
-    /// A view's digest, computed anew from all of its rows.
+    /// A view's digest, computed again from all of its rows.
     pub fn digest(&self, view: View) -> u128 {
         let rows = self.0.get(&view).into_iter().flatten();
         rows.fold(0, |sum: u128, (key, value)| sum.wrapping_add(row_hash(view, key, value)))

@@ -87,7 +87,7 @@ pub enum Error {
         /// The table of the rows.
         current: String,
     },
-    /// The input does not go on where the tables end.
+    /// The input does not continue where the tables end.
     #[error("the tables go on at epoch {expected}, and the input has {found}")]
     Gap {
         /// What comes next.

@@ -1,4 +1,4 @@
-//! What the tables are made of: whole epochs, as the output topics have them. Whoever wires the room reads them from the
+//! What the tables are made of: whole epochs, as the output topics have them. The node reads them from the
 //! log.
 
 use bytes::Bytes;

@@ -5,7 +5,7 @@
 //! output topics ─▶ input (whole epochs) ─▶ exporter ─▶ tables (rows) ─▶ parquet file ─▶ delta log ─▶ place
 //! ```
 //!
-//! The room follows the output topics at its own pace and knows nothing of the log, the core or HTTP: whoever wires it
+//! The room follows the output topics at its own pace and knows nothing of the log, the core or HTTP: the node that wires it
 //! hands it whole epochs (`input`). Which rows stand in which file is a function of the log alone, so a file that is
 //! written again has the same name and the same bytes; that is why a crash at any step leaves neither gap nor overlap.
 //!

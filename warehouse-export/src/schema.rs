@@ -41,7 +41,7 @@ impl Kind {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds.
+    /// Its type.
     pub kind: Kind,
     /// Whether it is looked up by value: it gets a bloom filter.
     pub is_id: bool,

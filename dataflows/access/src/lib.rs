@@ -1,5 +1,5 @@
-//! Secrets and what is made with them: keys by purpose, signatures, hashes. Pure functions; not for where secrets are kept,
-//! and not for who may do what.
+//! Secrets and what is made with them: keys by purpose, signatures, hashes. Pure functions; not for where secrets are
+//! kept, and not for permissions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may end where it stands"))]
 

@@ -8,10 +8,10 @@ use std::fmt;
 pub const ROOT_BYTES: usize = 32;
 /// The size of a signature.
 pub const TAG_BYTES: usize = 32;
-/// How many root secrets are valid at a time.
+/// The number of root secrets that are valid at a time.
 pub const ROOTS_MAX: usize = 2;
 
-/// What a key is for; its name is part of the derivation.
+/// The purpose of a key; its name is part of the derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Cursors of lists.
@@ -35,7 +35,7 @@ impl Roots {
         Roots([Some(newest), before].into_iter().flatten().collect())
     }
 
-    /// What signs for a purpose.
+    /// The signer for a purpose.
     pub fn signer(&self, purpose: Purpose) -> Signer {
         let derive = |root: &[u8; ROOT_BYTES]| {
             let extracted = Salt::new(HKDF_SHA256, &[]).extract(root);
@@ -60,7 +60,7 @@ impl Signer {
         tag
     }
 
-    /// Whether the parts were signed so, in a time that says nothing of the key.
+    /// Returns true if the parts were signed so, in a time that reveals nothing of the key.
     pub fn has_signed(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         let joined = joined(parts);
         self.0.iter().any(|key| hmac::verify(key, &joined, tag).is_ok())

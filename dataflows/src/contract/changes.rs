@@ -1,4 +1,4 @@
-//! What leaves the core: the changes of an epoch, a shard from each worker, put together again.
+//! The output of the core: the changes of an epoch, a shard from each worker, put together again.
 
 use crate::contract::epoch::{Epoch, EpochRecord};
 use crate::contract::event::Event;
@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// The changes of one view as outsiders see them: in the order of their keys, each with the bytes that are published.
 pub trait ErasedChanges {
-    /// How many rows changed.
+    /// The number of rows that changed.
     fn count(&self) -> usize;
 
     /// The key of one of them.
@@ -83,10 +83,10 @@ impl<R: Row> Change<R> {
     }
 }
 
-/// How a view stands at an epoch.
+/// The state of a view at an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ViewDigest {
-    /// How many rows it has.
+    /// The number of its rows.
     pub rows: u64,
     /// The sum, modulo 2^128, of the hashes of its rows.
     pub digest: u128,
@@ -108,7 +108,7 @@ fn hash_of<R: Row>(row: &R) -> u128 {
     row.memo().map_or_else(compute, |memo| memo.get_or(compute))
 }
 
-/// How every view stands.
+/// The state of every view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewDigests(pub BTreeMap<View, ViewDigest>);
 
@@ -143,7 +143,8 @@ impl ViewDigests {
             standing.rows = standing.rows.wrapping_add(more.rows);
             standing.digest = standing.digest.wrapping_add(more.digest);
         }
-        // A view that has become empty stands as one that always was: a state that is read back cannot tell them apart.
+        // A view that has become empty is dropped, like one that was always empty: after a restore the two are the
+        // same.
         self.0.retain(|_, standing| *standing != ViewDigest::default());
     }
 }
@@ -192,7 +193,7 @@ macro_rules! changes {
 
             /// Puts the changes of each view in the order of their keys.
             pub fn sort(&mut self) {
-                // Keys of several parts are made anew each time they are asked for.
+                // Keys of several parts are built again each time they are asked for.
                 $(self.$field.sort_by_cached_key(Change::key_text);)*
             }
 
@@ -201,12 +202,12 @@ macro_rules! changes {
                 match view { $(View::$variant => &self.$field,)* }
             }
 
-            /// How many rows changed.
+            /// The number of rows that changed.
             pub fn len(&self) -> usize {
                 0 $(+ self.$field.len())*
             }
 
-            /// Whether none did.
+            /// Returns true if none did.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -225,13 +226,13 @@ pub struct Shard {
     pub events: Vec<Arc<Event>>,
     /// Its dead letters.
     pub dead_letters: Vec<DeadLetter>,
-    /// What their quota changes.
+    /// The changes of their quota.
     pub quota: LetterQuota,
     /// The sums of checks that changed.
     pub imbalances: Vec<Residual>,
-    /// What is remembered of searches, where that changed.
+    /// The changed memory of searches.
     pub search_memory: Vec<SearchMemoChange>,
-    /// What its rows change in the standings.
+    /// The changes of the standings by its rows.
     pub standings: ViewDigests,
 }
 
@@ -253,13 +254,13 @@ pub struct Changes {
     pub events: Vec<Arc<Event>>,
     /// The records that could not be read, in order; without those that are only counted.
     pub dead_letters: Vec<DeadLetter>,
-    /// What the quota of dead letters changes.
+    /// The changes of the quota of dead letters.
     pub quota: LetterQuota,
     /// The sums of checks that changed, as they are now.
     pub imbalances: Vec<Residual>,
-    /// What is remembered of searches, where that changed, by their ids.
+    /// The changed memory of searches, by their ids.
     pub search_memory: Vec<SearchMemoChange>,
-    /// How every view stands after it.
+    /// The state of every view after it.
     pub standings: ViewDigests,
 }
 
@@ -296,7 +297,7 @@ impl Changes {
     }
 }
 
-/// A changed row: as it is now, or was if it is gone. What it was is what it is of the change before.
+/// A changed row: as it is now, or was if it is gone. The row before is counted with the change before.
 fn changes<R: Footprint>(all: &[Change<R>]) -> usize {
     list(all, |change| change.after.as_deref().or(change.before.as_deref()).map_or(0, Footprint::bytes))
 }
@@ -327,12 +328,12 @@ impl Footprint for Changes {
     }
 }
 
-/// What leaves the core beside rows.
+/// The output of the core beside rows.
 fn beside(events: &[Arc<Event>], letters: &[DeadLetter], imbalances: &[Residual], memos: usize) -> usize {
     list(events, |event| event.bytes()) + list(letters, Footprint::heap_bytes) + size_of_val(imbalances) + memos
 }
 
-/// What changes of the memory of searches take.
+/// The bytes of changes of the memory of searches.
 fn memos(all: &[SearchMemoChange]) -> usize {
     list(all, |(_, memo)| memo.as_deref().map_or(0, Footprint::bytes))
 }

@@ -61,9 +61,9 @@ impl std::fmt::Display for Code {
 /// One thing that was wrong, with a JSON pointer into the command's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
-    /// Where: `/lines/0`, or empty for the whole.
+    /// The place: `/lines/0`, or empty for the whole.
     pub pointer: Cow<'static, str>,
-    /// What kind.
+    /// The kind.
     pub code: Code,
     /// For people: what was wrong and what is allowed.
     pub detail: Cow<'static, str>,

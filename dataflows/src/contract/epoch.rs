@@ -1,4 +1,4 @@
-//! Epochs: cuts of the log. The one rule that says which epoch records count; sequencers and readers both follow it.
+//! Epochs: cuts of the log. The one rule that decides which epoch records count; sequencers and readers both follow it.
 //! Not for reading or writing the log.
 
 use crate::contract::time::Timestamp;
@@ -51,7 +51,7 @@ impl Cut {
         })
     }
 
-    /// Whether it names nothing.
+    /// Returns true if it names nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -70,17 +70,17 @@ impl Cut {
         self
     }
 
-    /// Whether it has yet to reach `ends` somewhere.
+    /// Returns true if it has yet to reach `ends` somewhere.
     pub fn is_before(&self, ends: &Cut) -> bool {
         ends.iter().any(|(at, next)| self.get(at).unwrap_or(0) < next)
     }
 
-    /// How many offsets lie between it and `ends`.
+    /// The number of offsets between it and `ends`.
     pub fn lag_to(&self, ends: &Cut) -> u64 {
         ends.iter().map(|(at, end)| end.saturating_sub(self.get(at).unwrap_or(0))).sum()
     }
 
-    /// Whether the record at that place is before the cut.
+    /// Returns true if the record at that place is before the cut.
     pub fn covers(&self, origin: Origin) -> bool {
         self.get(origin.topic_partition()).is_some_and(|next| origin.offset < next)
     }
@@ -135,7 +135,7 @@ pub enum EpochRefusal {
     Unreadable(String),
 }
 
-/// What the epoch records so far say.
+/// The state that the epoch records so far give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Epochs {
     /// The last epoch that counts; 0 before the first.
@@ -153,8 +153,8 @@ impl Default for Epochs {
 }
 
 impl Epochs {
-    /// Takes the next record of the topic if it counts, and says why not otherwise. The log decides: of two sequencers
-    /// that race, the one whose record stands first has closed the epoch.
+    /// Takes the next record of the topic if it counts, and returns why not otherwise. The log decides: of two
+    /// sequencers that race, the one whose record comes first has closed the epoch.
     pub fn accept(&mut self, record: &EpochRecord) -> Result<(), EpochRefusal> {
         let expected = self.last.next();
         if record.v != 1 {

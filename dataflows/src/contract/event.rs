@@ -1,5 +1,5 @@
 //! Events: what was decided, as facts. Their JSON is what `<domain>.events` carries; what only the views need (the
-//! order behind a refund) rides along unseen.
+//! order of a refund) rides along unseen.
 
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
@@ -15,13 +15,13 @@ pub struct Event {
     pub epoch: Epoch,
     /// Its place in the epoch, from 1.
     pub n: u64,
-    /// The id of the command behind it, or `timer:<what>`.
+    /// The id of the command that caused it, or `timer:<what>`.
     pub cause: SmolStr,
     /// The epoch's `now`.
     pub at: Timestamp,
     /// Business time.
     pub occurred_at: Timestamp,
-    /// What happened.
+    /// The fact.
     pub fact: EventPayload,
 }
 

@@ -1,4 +1,4 @@
-//! What the core takes in: commands, observations, and records that could not be read.
+//! The input of the core: commands, observations, and records that could not be read.
 
 use crate::contract::topic::Origin;
 use crate::shop::command::Command;
@@ -11,22 +11,22 @@ use std::sync::Arc;
 /// A command that could be read, with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandEnvelope {
-    /// Where it was read; gives its place in the epoch.
+    /// The place that it was read from; gives its place in the epoch.
     pub origin: Origin,
     /// Its id.
     pub command_id: SmolStr,
-    /// What tells it from another command under the same id.
+    /// The hash that distinguishes it from another command under the same id.
     pub fingerprint: u128,
-    /// What is asked.
+    /// The command.
     pub command: Command,
 }
 
 /// An observation that could be read, with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservationEnvelope {
-    /// Where it was read.
+    /// The place that it was read from.
     pub origin: Origin,
-    /// What was observed.
+    /// The observation.
     pub observation: Observation,
 }
 
@@ -73,7 +73,7 @@ impl DeadLetterCode {
     }
 }
 
-/// A record as it stood in the log.
+/// A record as it was in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RawRecord {
     /// The key.
@@ -89,17 +89,17 @@ pub struct RawRecord {
 /// A record that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeadLetter {
-    /// Where it stands.
+    /// Its place in the log.
     pub origin: Origin,
-    /// What is wrong with it.
+    /// The fault.
     pub code: DeadLetterCode,
     /// For people: what is wrong.
     pub detail: String,
-    /// What stands there. A copy of its own, since the log may be deleted before anybody looks.
+    /// The record. A copy of its own, since the log may be deleted before anybody looks.
     pub record: Arc<RawRecord>,
 }
 
-/// What became of a record of an input topic.
+/// The result of reading a record of an input topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A command.
@@ -111,7 +111,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Where it was read.
+    /// The place that it was read from.
     pub fn origin(&self) -> Origin {
         match self {
             Input::Command(envelope) => envelope.origin,

@@ -1,9 +1,9 @@
-//! How JSON is read strictly: what serde takes too kindly is refused here. Not for the bounds of values.
+//! Strict reading of JSON: what serde takes too kindly is refused here. Not for the bounds of values.
 
 /// Makes each type read from a JSON object only.
 ///
 /// serde's derived code would also take an array that has a struct's fields in order, and the contract does not. The
-/// types say `#[serde(remote = "Self")]`: the derived code becomes an inherent function, and the trait goes through it.
+/// types have `#[serde(remote = "Self")]`: the derived code becomes an inherent function, and the trait uses it.
 #[macro_export]
 macro_rules! strict_object {
     ($($name:ident),* $(,)?) => {

@@ -1,4 +1,4 @@
-//! What goes into the core and comes out of it: epochs and topics, inputs, events, changes, and the values that they have.
+//! The input and output of the core: epochs and topics, inputs, events, changes, and the values that they have.
 
 pub mod changes;
 pub mod code;

@@ -1,4 +1,4 @@
-//! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing here rounds.
+//! Money: a whole number of ten-thousandths of a currency unit. Not for exchange rates or rounding: nothing is rounded.
 
 use crate::engine::encoding::{self, DecodeError, Encoding, Reader, encode_struct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
@@ -26,7 +26,7 @@ impl Currency {
     /// The currency of a code that is known to be listed.
     ///
     /// # Panics
-    /// If it is not: the bounds of a command are held before it is decided.
+    /// If it is not: the bounds of a command are checked before it is decided.
     pub fn known(code: &str) -> Currency {
         Currency::parse(code).expect("a currency is held against its bounds before it is used")
     }
@@ -36,14 +36,14 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("only capital letters get in")
     }
 
-    /// How many decimals the currency is written with at least.
+    /// The least number of decimals that the currency is written with.
     pub fn minor_digits(self) -> usize {
         listed_digits(&self.0).expect("only what is listed gets in")
     }
 }
 
-/// The list of ISO 4217 with the minor digits of each (amendment 179). Funds and metals are in it; those without minor digits,
-/// and the two codes for tests and for no currency, have all four decimals.
+/// The list of ISO 4217 with the minor digits of each (amendment 179). Funds and metals are in it; those without minor
+/// digits, and the two codes for tests and for no currency, have all four decimals.
 const fn listed_digits(code: &[u8; 3]) -> Option<usize> {
     Some(match code {
         b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"UYI"
@@ -201,7 +201,7 @@ impl Serialize for Money {
 pub struct MoneyInput {
     /// Ten-thousandths of the unit.
     pub amount: Amount,
-    /// What stands where the currency should.
+    /// The text in the place of the currency.
     pub currency: SmolStr,
 }
 
@@ -211,7 +211,7 @@ impl MoneyInput {
     /// The money, once its currency is known to be one.
     ///
     /// # Panics
-    /// If it is none: the bounds of a command are held before it is decided.
+    /// If it is none: the bounds of a command are checked before it is decided.
     pub fn money(&self) -> Money {
         Money::new(self.amount.0, Currency::known(&self.currency))
     }

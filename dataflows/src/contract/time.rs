@@ -50,7 +50,7 @@ impl Timestamp {
         }
     }
 
-    /// Reads RFC 3339 with any offset; says what is wrong otherwise. Decimals beyond six are cut.
+    /// Reads RFC 3339 with any offset; returns what is wrong otherwise. Decimals beyond six are cut.
     pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
         const FORM: &str = "a time is RFC 3339, like 2026-11-22T10:00:00Z or 2026-11-22T11:00:00.5+01:00";
         let bytes = text.as_bytes();
@@ -145,7 +145,7 @@ fn day_of_date(year: i64, month: i64, day: i64) -> i64 {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Civil { year, month, day, hour, minute, second, micro } = self.civil();
-        // Two digits at a time into a buffer: the rows are full of these, and widths in a format cost five times as much.
+        // Two digits at a time into a buffer: rows are full of these, and widths in a format cost five times as much.
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let pairs = [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)];
         let micros = [(20, micro / 10_000), (22, micro / 100 % 100), (24, micro % 100)];

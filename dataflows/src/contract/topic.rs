@@ -19,7 +19,7 @@ pub enum Topic {
     Orders,
     /// `activity`: observations, which nothing is decided by.
     Activity,
-    /// `epochs`: the one partition that says where each epoch ends.
+    /// `epochs`: the one partition that holds the end of each epoch.
     Epochs,
     /// `<domain>.events`: what was decided.
     Events(Domain),
@@ -117,7 +117,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The partition that the record stands in.
+    /// The partition that holds the record.
     pub const fn topic_partition(self) -> TopicPartition {
         TopicPartition::new(self.topic, self.partition)
     }

@@ -15,7 +15,7 @@ pub struct EpochAssembler {
     /// The shards of an epoch, and the bytes of them all.
     shards: BTreeMap<u64, (Vec<Shard>, usize)>,
     standings: ViewDigests,
-    /// What gets them.
+    /// The sinks that get them.
     pub sinks: Vec<Box<dyn Sink>>,
 }
 
@@ -31,7 +31,7 @@ impl EpochAssembler {
         EpochAssembler { sealed: vec![Some(0); workers], records, shards, standings, sinks }
     }
 
-    /// Takes what a worker says, and calls `applied` for each epoch that all sinks have by that, with its bytes.
+    /// Takes a worker's message, and calls `applied` for each epoch that all sinks have by that, with its bytes.
     pub fn take(&mut self, message: Message, mut applied: impl FnMut(u64, usize)) {
         match message {
             Message::Shard { epoch, record, shard, bytes } => {

@@ -1,12 +1,12 @@
-//! How many bytes of bodies and answers may be under way at once, whichever way they come in or leave: all doors of a node
-//! share one budget. Not for how large one may be.
+//! The bytes of bodies and answers that may be under way at once, whichever way they come in or leave: all doors of a
+//! node share one budget. Not for how large one may be.
 //!
-//! An eighth is for small ones, so that a few hundred large ones do not shut out whoever asks for little.
+//! An eighth is for small ones, so that a few hundred large ones do not shut out requests for little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What one body or answer may have to be let into the part for small ones.
+/// The most bytes of a body or answer that is let into the part for small ones.
 pub const SMALL_BYTES: usize = 64 << 10;
 
 /// A budget of bytes.
@@ -29,17 +29,17 @@ impl Budget {
         Arc::new(Budget { used: AtomicUsize::new(0), most })
     }
 
-    /// What is in use.
+    /// The bytes in use.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// How many bytes one body or answer can have at most.
+    /// The bytes that one body or answer can have at most.
     pub fn one_most(&self) -> usize {
         self.large_most().max(SMALL_BYTES.min(self.most))
     }
 
-    /// How many all may have together for a large one to be let in.
+    /// The bytes that all may have together for a large one to be let in.
     fn large_most(&self) -> usize {
         self.most - self.most / 8
     }

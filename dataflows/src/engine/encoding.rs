@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[error("it is no row: {0}")]
 pub struct DecodeError(pub &'static str);
 
-/// What is left to read.
+/// The bytes that are left to read.
 pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What can be kept.
+/// A value that can be kept.
 pub trait Encoding: Sized {
     /// Appends it.
     fn store(&self, out: &mut Vec<u8>);
@@ -264,7 +264,7 @@ impl<A: Encoding, B: Encoding> Encoding for (A, B) {
     }
 }
 
-/// How many there are; no more than there are bytes, so that nothing false asks for memory.
+/// The number of entries; at most the number of bytes, so that no false count asks for memory.
 fn load_count(from: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = usize::try_from(u64::load(from)?).ok().filter(|count| *count <= from.0.len());
     count.ok_or(DecodeError("a list is too long"))

@@ -18,11 +18,11 @@ use timely::worker::Worker;
 /// Takes what a worker reads: each with its own epoch beside the time of its stride.
 type Handle<T> = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(InProcess<T>, u64)>>>;
 
-/// Where a worker puts what it reads.
+/// The inputs that a worker feeds.
 pub struct Inputs {
-    /// What is decided.
+    /// The inputs that are decided.
     pub fed: Handle<DeciderInput>,
-    /// What is only counted.
+    /// The inputs that are only counted.
     pub seen: Handle<ObservationInput>,
     /// The minute of the last epoch so far.
     pub minute: Option<i64>,
@@ -44,7 +44,7 @@ impl Inputs {
     }
 }
 
-/// Builds the dataflow on a worker; all workers build the same. It begins behind `base`, or with an empty shop.
+/// Builds the dataflow on a worker; all workers build the same. It begins after `base`, or with an empty shop.
 pub fn build(
     worker: &mut Worker,
     base: Option<&Changes>,

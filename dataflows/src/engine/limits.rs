@@ -3,21 +3,21 @@
 /// The engine's limits. None of them can change an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// How many epochs may be on their way through the dataflow.
+    /// The number of epochs that may be on their way through the dataflow.
     pub epochs_in_flight: usize,
-    /// How many inputs of a worker may be.
+    /// The number of inputs of a worker that may be on their way.
     pub inputs_in_flight: usize,
-    /// How many epochs a worker feeds at once.
+    /// The number of epochs that a worker feeds at once.
     pub stride_epochs_max: usize,
-    /// How many inputs, about.
+    /// The number of inputs that it feeds at once, about.
     pub stride_inputs_max: usize,
-    /// How many bytes of inputs of a worker may be on their way, about.
+    /// The bytes of inputs of a worker that may be on their way, about.
     pub bytes_in_flight: usize,
-    /// How many bytes of inputs a worker feeds at once, about, unless one epoch has more.
+    /// The bytes of inputs that a worker feeds at once, about, unless one epoch has more.
     pub stride_bytes_max: usize,
-    /// How many bytes of changes that came of them may wait for the sinks before more is fed.
+    /// The bytes of changes that came of them that may wait for the sinks before more is fed.
     pub changes_bytes_in_flight: usize,
-    /// How many shards may wait to be put together.
+    /// The number of shards that may wait to be put together.
     pub shards_waiting_max: usize,
 }
 

@@ -15,7 +15,7 @@ use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
-/// An engine of one worker on the caller's thread, which moves it by hand: for simulations, where a seed says what
+/// An engine of one worker on the caller's thread, which moves it by hand: for simulations, where a seed decides what
 /// happens next. Dropping it ends it as the end of a process would.
 pub struct ManualEngine {
     // Dropped before the worker that it belongs to.
@@ -38,7 +38,7 @@ impl ManualEngine {
     ) -> ManualEngine {
         let thread = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(timely::WorkerConfig::default(), thread, None);
-        // Not bounded: whoever would wait for room is the one who makes it. What is in flight is.
+        // Not bounded: the thread that would wait for room is the one that makes it. What is in flight is.
         let (send, messages) = unbounded();
         let progress = Arc::<EngineControl>::default();
         let feed = graph::build(&mut worker, base.as_deref(), Arc::clone(&progress), Arc::new(NoStopwatch), send);
@@ -55,8 +55,8 @@ impl ManualEngine {
         turn
     }
 
-    /// Takes at most so many messages of the worker, and hands the epochs that are whole by that to the sinks; says how
-    /// many there were.
+    /// Takes at most so many messages of the worker, and hands the epochs that are whole by that to the sinks; returns
+    /// how many there were.
     pub fn collect(&mut self, messages_max: usize) -> usize {
         let ManualEngine { messages, assembly, progress, .. } = self;
         let mut take = |message| {

@@ -59,7 +59,7 @@ impl Drop for AbortOnPanic {
 
 impl Engine {
     /// Starts a worker for each source. The sinks get every epoch, in order, one after the other. `base` is the state
-    /// that the sources go on from, every row of it as if it came with its epoch; the sinks get it first. `stopwatch`
+    /// that the sources resume from, every row of it as if it came with its epoch; the sinks get it first. `stopwatch`
     /// measures how long epochs take.
     #[expect(clippy::disallowed_methods, reason = "the engine is where threads start")]
     pub fn start(
@@ -90,7 +90,7 @@ impl Engine {
         Ok(Engine { progress, wake, collector, workers })
     }
 
-    /// Stops reading and applying, and gives the sinks back. What was read and not applied is read again after a restart.
+    /// Stops reading and applying, and returns the sinks. What was read and not applied is read again after a restart.
     pub fn stop(self) -> Vec<Box<dyn Sink>> {
         self.progress.stopping.store(true, Ordering::Release);
         wake_all(&self.wake);
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// Takes no epoch before it is told to.
+    /// Takes no epoch before it gets a signal.
     struct Slow(mpsc::Receiver<()>);
 
     impl Sink for Slow {
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Runs until so many epochs were fed, and a while longer; says how many were then.
+    /// Runs until so many epochs were fed, and a while longer; returns how many were then.
     fn fed_while_no_sink_takes_any(bytes: usize, least: u64, config: EngineConfig) -> u64 {
         let (idle, is_idle) = mpsc::channel();
         let (take, taken) = mpsc::channel();
@@ -284,7 +284,7 @@ mod tests {
         fed
     }
 
-    /// Tells of each epoch that it gives.
+    /// Reports each epoch that it gives.
     struct CountingSource {
         of: Upto,
         asked: mpsc::Sender<u64>,

@@ -37,7 +37,7 @@ pub fn run(
     while worker.step_or_park(Some(PARK)) {}
 }
 
-/// What a turn came to.
+/// The outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
     /// There is work.
@@ -120,7 +120,7 @@ struct SentStride {
     bytes: usize,
 }
 
-/// What was fed and has not been applied.
+/// The strides that were fed and have not been applied.
 #[derive(Default)]
 struct InFlight {
     strides: VecDeque<SentStride>,

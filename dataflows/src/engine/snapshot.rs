@@ -1,5 +1,6 @@
-//! The core's state at an epoch, whole: what a checkpoint keeps, and what a restart goes on from. Tables and tallies are
-//! kept; what follows from them (payments, how the checks stand) is made again. Not for files: `ingest` has those.
+//! The core's state at an epoch, whole: what a checkpoint keeps, and what a restart resumes from. Tables and tallies
+//! are kept; what follows from them (payments, the results of the checks) is made again. Not for files: `ingest` has
+//! those.
 
 use crate::contract::changes::{Change, Changes, Shard, ViewChange, ViewDigests};
 use crate::contract::epoch::EpochRecord;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 macro_rules! tables {
     ($($field:ident $variant:ident: $row:ty, $name:literal, $kind:ident;)*) => {
-        /// What is kept.
+        /// The tables that are kept.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum SnapshotTable {
             $(#[doc = concat!("`", $name, "`")] $variant,)*

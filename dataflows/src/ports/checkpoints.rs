@@ -10,11 +10,11 @@ pub trait StateReader: Send {
     /// The epoch.
     fn epoch(&self) -> Epoch;
 
-    /// How every view stands.
+    /// The state of every view.
     fn standings(&self) -> &ViewDigests;
 
-    /// Appends the next rows of a table in the order of their keys, behind `after`, in the form that is kept: at most
-    /// `rows_max`, and no further one once that are `bytes_max` bytes. Says how many, and the key of the last.
+    /// Appends the next rows of a table in the order of their keys, after `after`, in the form that is kept: at most
+    /// `rows_max`, and no further one once that are `bytes_max` bytes. Returns how many, and the key of the last.
     fn rows(
         &self,
         table: SnapshotTable,
@@ -30,7 +30,7 @@ pub trait StateReader: Send {
 #[error("epoch {0} was forgotten while it was read")]
 pub struct SnapshotExpired(pub Epoch);
 
-/// What holds the core's state.
+/// The holder of the core's state.
 pub trait StateSource: Send + Sync {
     /// Holds the newest epoch; none before there is one.
     fn pin(&self) -> Option<Box<dyn StateReader>>;

@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub struct Stride {
     /// The epochs that are complete with this stride: consecutive, and after those of the stride before.
     pub epochs: Vec<Arc<EpochRecord>>,
-    /// What this worker's partitions hold of them, each with the epoch that covers it.
+    /// The inputs of this worker's partitions, each with the epoch that covers it.
     pub inputs: Vec<(Epoch, Input)>,
     /// About how many bytes of memory the inputs take.
     pub bytes: usize,
 }
 
-/// What a source has.
+/// The answer of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourcePoll {
     /// At least one more epoch.
@@ -33,20 +33,20 @@ pub enum SourcePoll {
 /// Wakes a worker; callable from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// What a worker reads: every sealed epoch, with the records of the partitions that are its share.
+/// The input of a worker: every sealed epoch, with the records of the partitions that are its share.
 ///
 /// A source never fails: what it cannot read now, it reads later (`Pending`), and what can never be read stops the
 /// process before a wrong answer is given.
 pub trait Source: Send {
-    /// Says whom to wake when there is more.
+    /// Sets the waker to call when there is more.
     fn wake(&mut self, waker: Waker);
 
-    /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs and
-    /// `bytes_max` bytes unless one epoch has more. Does not block.
+    /// The next epochs, if they are sealed: at most `epochs_max` of them, and no more than about `inputs_max` inputs
+    /// and `bytes_max` bytes unless one epoch has more. Does not block.
     fn poll(&mut self, epochs_max: usize, inputs_max: usize, bytes_max: usize) -> SourcePoll;
 }
 
-/// What a record that we publish is.
+/// The type of a record that we publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordType {
     /// A command.
@@ -70,7 +70,7 @@ impl RecordType {
 pub struct Publication {
     /// The topic.
     pub topic: Topic,
-    /// The record's key: the id of the aggregate, or of who was observed.
+    /// The record's key: the id of the aggregate, or of the customer or session observed.
     pub key: SmolStr,
     /// Its id.
     pub command_id: SmolStr,
@@ -121,7 +121,7 @@ pub enum AppendError {
 /// Called once with the places of the commands, when they are durable.
 pub type AppendCallback = Box<dyn FnOnce(Result<Vec<Origin>, AppendError>) + Send>;
 
-/// The log, for those who publish commands.
+/// The log, for publishers of commands.
 pub trait CommandLog: Send + Sync {
     /// Appends the commands in order, and calls `done` when all are durable. Does not block.
     fn append(&self, commands: Vec<Publication>, done: AppendCallback);

@@ -1,5 +1,5 @@
-//! The port of product search: what the serving room asks, and what the search room answers. Both see only this, so
-//! neither depends on the other. Not for how products are found.
+//! The port of product search: the questions of the serving room, and the answers of the search room. Both see only
+//! this, so neither depends on the other. Not for how products are found.
 
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
@@ -18,7 +18,7 @@ pub trait ProductSearch: Send + Sync {
     /// The index at an epoch that it still has; waits at most `wait` for one that is to come.
     fn at(&self, epoch: Epoch, wait: Duration) -> Result<Arc<dyn IndexSnapshot>, EpochUnavailable>;
 
-    /// How the index stands, for operators.
+    /// The status of the index, for operators.
     fn standing(&self) -> IndexStatus;
 }
 
@@ -39,7 +39,7 @@ pub enum EpochUnavailable {
     },
 }
 
-/// How the index stands.
+/// The status of the index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexStatus {
     /// The newest epoch that it can answer for.
@@ -48,7 +48,7 @@ pub struct IndexStatus {
     pub products: u64,
     /// The bytes of its files.
     pub bytes: u64,
-    /// Why it cannot go on now, if that is so.
+    /// The reason why it is stalled now, if it is.
     pub stalled: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub trait IndexSnapshot: Send + Sync {
     /// The products that are wanted. `shop` is the shop at the same epoch.
     fn find(&self, wanted: &SearchQuery, shop: &dyn OfferContext) -> Result<SearchPage, SearchError>;
 
-    /// What the text may become, the likeliest first.
+    /// The texts that this one may become, the likeliest first.
     fn suggest(&self, text: &str, limit: usize) -> Result<Vec<String>, SearchError>;
 }
 
@@ -80,7 +80,7 @@ pub trait OfferContext {
     /// The epoch's time, for prices that hold for a time.
     fn now(&self) -> Timestamp;
 
-    /// What of a variant can be promised; `None` where nothing is counted.
+    /// The number of a variant that can be promised; `None` where nothing is counted.
     fn available(&self, sku: &str, policy: InventoryPolicy) -> Option<i64>;
 }
 
@@ -96,7 +96,7 @@ pub enum Sort {
     PriceDown,
     /// The newest first.
     Newest,
-    /// What was sold most first.
+    /// The most sold first.
     Popularity,
 }
 
@@ -114,7 +114,7 @@ impl Sort {
     }
 }
 
-/// What products are counted by.
+/// A thing that products are counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FacetBy {
     /// Their brand.
@@ -155,7 +155,7 @@ impl FacetBy {
 /// Which products are wanted, and how they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchQuery {
-    /// What somebody typed; everything if it is blank.
+    /// The text that was typed; everything if it is blank.
     pub text: String,
     /// Only of this brand.
     pub brand: Option<String>,
@@ -169,11 +169,11 @@ pub struct SearchQuery {
     pub in_stock: bool,
     /// In which order.
     pub sort: Sort,
-    /// What is counted.
+    /// The facets to count.
     pub facets: Vec<FacetBy>,
-    /// Whether to say how a score came about.
+    /// True to explain how a score came about.
     pub explain: bool,
-    /// How many hits at most.
+    /// The number of hits, at most.
     pub limit: usize,
     /// The place of the last hit of the page before.
     pub after: Option<String>,
@@ -186,18 +186,18 @@ pub struct SearchPage {
     pub hits: Vec<Hit>,
     /// The counts of each facet, in the order in which they were asked for.
     pub facets: Vec<(String, Vec<FacetCount>)>,
-    /// How many products there are on all pages.
+    /// The number of products on all pages.
     pub total: u64,
-    /// Whether there is a next page.
+    /// True if there is a next page.
     pub has_more: bool,
 }
 
-/// How many products have a value.
+/// The number of products that have a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FacetCount {
     /// The value.
     pub value: SmolStr,
-    /// How many.
+    /// The number.
     pub count: u64,
 }
 
@@ -206,17 +206,17 @@ pub struct FacetCount {
 pub struct Hit {
     /// Its id.
     pub product_id: SmolStr,
-    /// How well it fits.
+    /// The score; higher for a better fit.
     pub score: f64,
     /// The texts in which words were found, as HTML with the words in `<em>`, by field.
     pub highlights: BTreeMap<&'static str, String>,
-    /// How the score came about, if that was asked for.
+    /// The explanation of the score, if that was asked for.
     pub explain: Option<Explanation>,
     /// Its place in the order, for the next page.
     pub place: String,
 }
 
-/// How a score came about: `text × all_words × popularity × availability`.
+/// The parts of a score: `text × all_words × popularity × availability`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// The sum over the words.
@@ -231,20 +231,20 @@ pub struct Explanation {
     pub words: Vec<WordExplanation>,
 }
 
-/// What a word adds.
+/// The part of a score that a word adds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WordExplanation {
     /// The word as it was typed.
     pub word: String,
-    /// What was found for it.
+    /// The word that was found for it.
     pub found: String,
-    /// How it came to that: `exact`, `synonym`, `prefix`, `typo`, `joined`, `split`, `phrase`.
+    /// The way from one to the other: `exact`, `synonym`, `prefix`, `typo`, `joined`, `split`, `phrase`.
     pub by: &'static str,
-    /// What such a find counts for, 1 for the word itself.
+    /// The weight of such a find, 1 for the word itself.
     pub weight: f64,
-    /// How rare it is.
+    /// Its rarity.
     pub rarity: f64,
-    /// How often it is in the product, weighted by field and measured by length.
+    /// Its frequency in the product, weighted by field and measured by length.
     pub frequency: f64,
     /// weight × rarity × frequency × (k1 + 1) / (frequency + k1)
     pub score: f64,

@@ -14,12 +14,12 @@ pub trait Stopwatch: Send + Sync {
     fn decided(&self, time: &EpochTime);
 }
 
-/// How long the decisions of an epoch took.
+/// The time that the decisions of an epoch took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochTime {
     /// The epoch.
     pub epoch: Epoch,
-    /// How many commands it had.
+    /// The number of its commands.
     pub commands: u64,
     /// All of it.
     pub took: Duration,
@@ -27,14 +27,14 @@ pub struct EpochTime {
     pub slowest: Option<CommandTime>,
 }
 
-/// How long the decision of a command took.
+/// The time that the decision of a command took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandTime {
-    /// Where the command was read.
+    /// The place that the command was read from.
     pub origin: Origin,
     /// Its type.
     pub command_type: CommandType,
-    /// How long.
+    /// The time.
     pub took: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 /// The largest quantity of a line or a movement, and the largest policy value.
 pub const LARGEST: i64 = 1_000_000_000;
-/// How far in the future business time may lie.
+/// Seconds that business time may lie in the future.
 pub const AHEAD_S: i64 = 300;
 /// Characters of an id.
 pub const ID_CHARS_MAX: usize = 128;

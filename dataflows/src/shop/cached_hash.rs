@@ -1,5 +1,5 @@
 //! The hash of a row, kept beside it once it was computed: a row that changes again is taken out of the digest by it.
-//! Not a part of what the row says: rows that differ only here are equal.
+//! Not a part of the row's content: rows that differ only here are equal.
 
 use crate::engine::encoding::{DecodeError, Encoding, Reader};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub struct CachedHash {
 impl CachedHash {
     /// The hash, computed if it was not. Threads that race compute the same.
     pub fn get_or(&self, compute: impl FnOnce() -> u128) -> u128 {
-        // A high half of 0 stands for none; the one hash in 2^64 that has it is computed each time.
+        // A high half of 0 means none; the one hash in 2^64 that has it is computed each time.
         let high = self.high.load(Ordering::Acquire);
         if high != 0 {
             return u128::from(high) << 64 | u128::from(self.low.load(Ordering::Relaxed));
@@ -47,7 +47,7 @@ impl std::fmt::Debug for CachedHash {
     }
 }
 
-/// It is not kept: what is read back is hashed anew, and so checked.
+/// It is not kept: what is read back is hashed again, and so checked.
 impl Encoding for CachedHash {
     fn store(&self, _: &mut Vec<u8>) {}
 

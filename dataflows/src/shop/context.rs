@@ -1,10 +1,10 @@
-//! What a decision may depend on beside the tables.
+//! The input of a decision beside the tables.
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::epoch::Epoch;
 use crate::contract::time::Timestamp;
 
-/// What a decision may depend on beside the tables.
+/// The input of a decision beside the tables.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The epoch.

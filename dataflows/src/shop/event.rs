@@ -1,4 +1,4 @@
-//! What happened: the payload of any event. What an event says stands in the folder of its aggregate.
+//! The payload of any event. The content of an event is in the folder of its aggregate.
 
 use crate::contract::domain::Domain;
 use crate::shop::event_spec::{Document, EventSpec};
@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 
 macro_rules! events {
     ($($name:ident: $event:ty;)*) => {
-        /// What happened.
+        /// The payload of an event.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is the event of that name in the contract")]
         pub enum EventPayload {
@@ -30,7 +30,7 @@ macro_rules! events {
                 match self { $(EventPayload::$name(event) => event.key(),)* }
             }
 
-            /// The document that it carries; none if the event is small whatever it says.
+            /// The document that it carries; none if the event is always small.
             pub fn document(&self) -> Option<Document<'_>> {
                 match self { $(EventPayload::$name(event) => event.document(),)* }
             }

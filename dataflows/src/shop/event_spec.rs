@@ -1,4 +1,4 @@
-//! What a type of event says of itself.
+//! The description of a type of event.
 
 use crate::contract::domain::Domain;
 use crate::shop::catalogue::Product;
@@ -24,7 +24,7 @@ pub trait EventSpec: Clone {
     /// The key of its record: the id of what it is about.
     fn key(&self) -> &str;
 
-    /// The document that it carries; none if the event is small whatever it says.
+    /// The document that it carries; none if the event is always small.
     fn document(&self) -> Option<Document<'_>> {
         None
     }

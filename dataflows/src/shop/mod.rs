@@ -1,7 +1,6 @@
-//! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in common
-//! stands beside them. The lists of all rows, commands and events are
-//! [`for_each_row!`](crate::for_each_row), [`for_each_command!`](crate::for_each_command) and
-//! [`for_each_event!`](crate::for_each_event).
+//! The shop: a folder for each part of what it does, with its commands, events, rows and rules; what they have in
+//! common is beside them. The lists of all rows, commands and events are [`for_each_row!`](crate::for_each_row),
+//! [`for_each_command!`](crate::for_each_command) and [`for_each_event!`](crate::for_each_event).
 
 pub mod adjustments;
 pub mod bounds;
@@ -30,17 +29,19 @@ pub mod stock;
 pub use cached_hash::CachedHash;
 pub use context::Context;
 
-/// The list of all rows: `for_each_row!(views each)` calls `each!` with one entry a row, `field Variant: Row, "name", kind;`,
-/// in the order of their names. The kind says where a row comes from and whether a checkpoint keeps it:
+/// The list of all rows: `for_each_row!(views each)` calls `each!` with one entry a row,
+/// `field Variant: Row, "name", kind;`, in the order of their names. The kind is the origin of a row, and decides
+/// whether a checkpoint keeps it:
 ///
 /// | kind | what | in a checkpoint |
 /// |---|---|---|
 /// | `table` | the decider keeps it and reads it | yes |
 /// | `history` | it counts what happened | yes |
 /// | `rows` | it follows from rows that are there now | no |
-/// | `state` | what a view remembers; nobody outside sees it | yes |
+/// | `state` | what a view remembers; outsiders do not see it | yes |
 ///
-/// The first argument chooses: `views` are those that outsiders see, `kept` those in a checkpoint, `tables` the decider's.
+/// The first argument chooses: `views` are those that outsiders see, `kept` those in a checkpoint, `tables` the
+/// decider's.
 #[macro_export]
 macro_rules! for_each_row {
     ($which:ident $each:ident) => {
@@ -86,8 +87,8 @@ macro_rules! for_each_row {
     };
 }
 
-/// The list of all commands: calls the macro with one entry a command, `Name: Type;`, in the order of their numbers in a
-/// checkpoint, so that a new one comes last. What a command is described by is its `CommandSpec`, what it leads to its `Rule`.
+/// The list of all commands: calls the macro with one entry a command, `Name: Type;`, in the order of their numbers in
+/// a checkpoint, so that a new one comes last. Its description is its `CommandSpec`, what it leads to its `Rule`.
 #[macro_export]
 macro_rules! for_each_command {
     ($each:ident) => {
@@ -112,7 +113,7 @@ macro_rules! for_each_command {
     };
 }
 
-/// The list of all events: calls the macro with one entry an event, `Name: Type;`. What it says of itself is its `EventSpec`.
+/// The list of all events: calls the macro with one entry an event, `Name: Type;`. Its description is its `EventSpec`.
 #[macro_export]
 macro_rules! for_each_event {
     ($each:ident) => {

@@ -1,5 +1,5 @@
-//! What a row is, and the views that hold rows. Each `Serialize` is the view's JSON, fields in the contract's order;
-//! what outsiders do not see (deadlines, locations taken, fingerprints) is in the row but not in its JSON.
+//! Rows, and the views that hold them. Each `Serialize` is the view's JSON, fields in the contract's order; what
+//! outsiders do not see (deadlines, locations taken, fingerprints) is in the row but not in its JSON.
 
 use crate::shop::CachedHash;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub trait Row: Serialize + std::fmt::Debug + PartialEq + Send + Sync + 'static {
         SmolStr::from(self.key())
     }
 
-    /// Where its hash is kept, for rows that change often.
+    /// The place of its hash, for rows that change often.
     fn memo(&self) -> Option<&CachedHash> {
         None
     }

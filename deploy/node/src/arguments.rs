@@ -6,22 +6,22 @@ use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Flags that stand over the configuration.
+/// Flags that override the configuration.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigFlags {
     /// The folder of all state [default: ./tradewind-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where HTTP is served [default: 127.0.0.1:8080]
+    /// The address that HTTP is served at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// How many workers run the dataflow [default: one a core]
+    /// The number of workers that run the dataflow [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=config::WORKERS_MAX))]
     workers: Option<u64>,
     /// The brokers whose topics are the log [default: the embedded log]
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Where Kafka clients reach the embedded log; none: nowhere [default: 127.0.0.1:9092, or a free port]
+    /// The address of the embedded log for Kafka clients; none: no listener [default: 127.0.0.1:9092, or a free port]
     #[arg(long, value_name = "ADDR")]
     kafka_listen: Option<String>,
     /// A file of configuration (TOML)
@@ -38,7 +38,7 @@ impl ConfigFlags {
     }
 }
 
-/// What a command looks at. With neither --to nor --data it is the node at the default address, and if none answers there,
+/// The target of a command. With neither --to nor --data it is the node at the default address, or if none answers,
 /// the folder that is configured.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceFlags {
@@ -57,7 +57,7 @@ pub struct PlaceFlags {
 }
 
 impl PlaceFlags {
-    /// What is looked at, and whether JSON is printed.
+    /// The target, and true if JSON is printed.
     pub fn place(self) -> Result<(Place, bool)> {
         let PlaceFlags { data, config, to, json } = self;
         Ok((Place::find(PlaceNames { to, data, config })?, json))

@@ -6,24 +6,24 @@ use dataflows::shop::command::Command;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Where a node listens by default.
+/// The default address of a node.
 pub const NODE: &str = "http://127.0.0.1:8080";
 
-/// How long a connection may take to be made.
+/// The time that a connection may take to be made.
 const CONNECT_S_MAX: u64 = 5;
-/// How long a node that is there may take to say so.
+/// The time that a node may take to answer a probe.
 const PROBE_S_MAX: u64 = 2;
-/// How long what takes long may take.
+/// The time that a long request may take.
 const LONG_S_MAX: u64 = 600;
-/// How long an answer may take beyond the wait that was asked for.
+/// The time that an answer may take beyond the requested wait.
 const ANSWER_S_MAX: u64 = 30;
-/// How large an answer may be.
+/// The size of an answer, at most.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// How often and how patiently something is tried again.
+/// The number of retries and their pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many tries there are in all.
+    /// The number of tries in all.
     pub tries_max: u32,
     /// The first pause; each further one is twice as long.
     pub pause_ms_min: u64,
@@ -43,7 +43,7 @@ impl RetryPolicy {
     }
 }
 
-/// What a node answered.
+/// The answer of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -60,14 +60,14 @@ impl Answer {
         serde_json::from_str(&self.body).with_context(|| format!("the answer ({}) is no JSON", self.status))
     }
 
-    /// What a problem says, for people.
+    /// The text of a problem, for people.
     pub fn problem(&self) -> String {
         let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
         let texts: Vec<&str> = ["code", "title", "detail"].iter().filter_map(|key| problem[*key].as_str()).collect();
         format!("{} {}", self.status, texts.join(": ")).trim_end().to_owned()
     }
 
-    /// Whether the node asks to be tried again.
+    /// Returns true if the node asks to be tried again.
     fn is_busy(&self) -> bool {
         matches!(self.status, 429 | 502 | 503 | 504)
     }
@@ -109,13 +109,13 @@ impl Client {
         self.answer(request.call())
     }
 
-    /// Fails if nothing answers at the address: said before anything is prepared for a node.
+    /// Fails if nothing answers at the address: checked before anything is prepared for a node.
     pub fn ensure_reachable(&self) -> Result<()> {
         let answered = self.probe("/health/live").map(drop);
         answered.map_err(|error| anyhow!("{error:#}; start one with `tradewind up`, or name another with --to"))
     }
 
-    /// Posts nothing to `path`: what is to be done stands there.
+    /// Posts an empty body to `path`, which names the action.
     pub fn post(&self, path: &str) -> Result<Answer> {
         let request = self.agent.post(format!("{}{path}", self.base)).config();
         let request = request.timeout_global(Some(Duration::from_secs(LONG_S_MAX))).build();
@@ -178,7 +178,7 @@ pub fn percent_encoded(segment: &str) -> String {
     })
 }
 
-/// Tries until the answer is not "later", or patience is at its end. `pause` waits, and may tell why.
+/// Tries until the answer is not "later", or the tries are used up. `pause` waits, and may report why.
 pub fn retry(
     patience: RetryPolicy,
     attempt: &mut dyn FnMut() -> Result<Answer>,

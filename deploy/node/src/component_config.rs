@@ -4,7 +4,7 @@ use crate::config::{self, Config, KafkaConfig};
 use search::Synonyms;
 use serving::store::HistoryLimits;
 
-/// How many searches run at once: each keeps a core busy.
+/// The number of searches that run at once: each keeps a core busy.
 const SEARCHES_A_CORE: usize = 8;
 
 impl Config {
@@ -53,7 +53,7 @@ impl Config {
         })
     }
 
-    /// How topics should be. All but one replica, and two of more, must have what is acknowledged.
+    /// The wanted topics. All but one replica, and two of more, must have a record before it is acknowledged.
     pub fn topics(&self) -> ingest::log::kafka::topics::TopicLayout {
         let KafkaConfig { partitions, replication, .. } = self.kafka;
         let min_insync_replicas = replication.saturating_sub(1).clamp(1, 2);

@@ -1,12 +1,12 @@
-//! How many files and sockets the process may have open, and how many of them connections may take, so that there are
+//! The number of files and sockets that the process may have open, and the share of connections, so that there are
 //! always some for the log. Not for connections themselves.
 
 use crate::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What everything but connections may open: segments, outputs, checkpoints, the index, the tables.
+/// The files of everything but connections: segments, outputs, checkpoints, the index, the tables.
 const OTHERS: u64 = 512;
-/// What the log has, however few there are.
+/// The files of the log, however few there are.
 const LOG: u64 = 64;
 
 /// Raises the limit of open files as far as it may be, and gives connections no more places than fit below it.
@@ -27,7 +27,7 @@ pub fn fit(mut config: Config) -> Config {
     config
 }
 
-/// Raises the limit to the hard limit; says what it is then, if there is one.
+/// Raises the limit to the hard limit; returns it, if there is one.
 fn raise() -> Option<u64> {
     let Rlimit { current: _, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -36,7 +36,7 @@ fn raise() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many of the wanted connections of HTTP and of Kafka clients fit below the limit.
+/// The wanted connections of HTTP and of Kafka clients that fit below the limit.
 fn places(limit: u64, [http, kafka]: [usize; 2]) -> [usize; 2] {
     let others = OTHERS.min(limit / 2).max(LOG.min(limit));
     let room = usize::try_from(limit - others).unwrap_or(usize::MAX);

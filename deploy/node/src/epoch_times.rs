@@ -1,4 +1,4 @@
-//! How long deciding takes: the clock that the engine is given, what `/metrics` says of it, and a line in the log for an
+//! The times of deciding: the clock that the engine is given, its figures for `/metrics`, and a line in the log for an
 //! epoch that took long.
 
 use dataflows::ports::{EpochTime, Stopwatch};

@@ -1,5 +1,5 @@
-//! Who has a data folder. A node that runs locks a file in it, which says where the node can be asked; a command that looks
-//! into the folder shares the lock for as long as it looks. Not for the logs in the folder, which have locks of their own.
+//! The owner of a data folder. A running node locks a file in it, which holds the node's address; a command that looks
+//! into the folder shares the lock for as long as it looks. Not for the logs in the folder, which have their own locks.
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::path::Path;
 /// The file.
 const NAME: &str = "node";
 
-/// A data folder that nobody else may change, until this is dropped.
+/// A data folder that no other process may change, until this is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
     _lock: Option<File>,
@@ -20,7 +20,7 @@ pub struct FolderLock {
 /// The node that has a folder.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
-    /// Where it answers.
+    /// Its address.
     address: String,
     process: u32,
 }
@@ -40,7 +40,7 @@ impl FolderLock {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(context)?;
         refuse(file.try_lock(), data)?;
         let holder = Holder { address: address.to_owned(), process: std::process::id() };
-        // Only whoever is refused reads it, so that a torn one after a crash hurts nobody.
+        // Only a process that is refused reads it, so that a torn one after a crash does no harm.
         file.set_len(0).with_context(context)?;
         (&file).write_all(&serde_json::to_vec(&holder)?).with_context(context)?;
         Ok(FolderLock { _lock: Some(file) })
@@ -55,7 +55,7 @@ impl FolderLock {
     }
 }
 
-/// Says who has the folder, where somebody has it.
+/// Fails with the owner of the folder, where it has one.
 fn refuse(locked: Result<(), TryLockError>, data: &Path) -> Result<()> {
     let path = data.join(NAME);
     match locked {

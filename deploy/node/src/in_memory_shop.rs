@@ -39,7 +39,7 @@ impl InMemoryShop {
         commands.iter().filter_map(|(id, _)| refused(id)).collect()
     }
 
-    /// What the shop holds.
+    /// The tables of the shop.
     pub fn tables(&self) -> &Tables {
         self.decider.tables()
     }

@@ -1,4 +1,4 @@
-//! Kafka clients before the embedded log: where they are listened to. Not for a log that is a cluster's, which has
+//! The listener for Kafka clients of the embedded log. Not for a log that is a cluster's, which has
 //! brokers of its own.
 
 use crate::config::{Config, KafkaListenConfig};
@@ -19,7 +19,7 @@ pub async fn bind(config: &Config) -> Result<Option<TcpListener>> {
         return Ok(None);
     };
     let bound = match TcpListener::bind(address).await {
-        // Nobody asked for this port, so that any will do; which one is said.
+        // This port is only the default, so that any will do; the one taken is logged.
         Err(error) if is_default && error.kind() == ErrorKind::AddrInUse => {
             TcpListener::bind(SocketAddr::new(address.ip(), 0)).await
         }

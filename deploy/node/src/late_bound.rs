@@ -1,4 +1,4 @@
-//! What is known of a node only when it has started.
+//! The parts of a node that are known only when it has started.
 
 use crate::epoch_times::EpochTimes;
 use dataflows::contract::epoch::Epoch;
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-/// What is known only when the state is read.
+/// The parts that are known only when the state is read.
 #[derive(Default)]
 pub struct LateBound {
     pub(crate) checkpoints: OnceLock<Weak<Checkpoints>>,
@@ -34,7 +34,7 @@ impl ProductSearch for LateBound {
 }
 
 impl LateBound {
-    /// What keeps the node's state; none while it starts or stops.
+    /// The node's checkpoints; none while it starts or stops.
     pub fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
         self.checkpoints.get()?.upgrade()
     }

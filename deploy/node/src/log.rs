@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub struct OpenLog {
     /// The log.
     pub log: Arc<dyn Log>,
-    /// Where the topics end that epochs cut, as far as can be said without waiting.
+    /// The ends of the topics that epochs cut, as far as they are known without waiting.
     pub ends: Arc<dyn Fn() -> Cut + Send + Sync>,
     /// The brokers, if the log is a cluster's.
     pub kafka: Option<String>,
@@ -66,17 +66,17 @@ pub fn embedded(config: &Config, folder: &Path) -> Result<Arc<dyn Log>> {
     Ok(Arc::new(journal))
 }
 
-/// Whose a data folder is.
+/// The log that a data folder belongs to.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mark {
     /// The cluster's own name for itself.
     cluster: String,
-    /// What its topics begin with.
+    /// The prefix of its topics.
     topic_prefix: String,
 }
 
-/// Where a data folder says that its log is in Kafka.
+/// The file that marks a data folder whose log is in Kafka.
 pub fn mark(data: &Path) -> PathBuf {
     data.join("kafka.json")
 }

@@ -1,4 +1,4 @@
-//! Which log it is: what tables and other copies of a shop name, so that they are not taken for those of another. Not for
+//! The id of a log: tables and other copies of a shop name it, so that they are not taken for those of another. Not for
 //! what is in the log.
 
 use anyhow::{Context, Result, ensure};
@@ -13,24 +13,24 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Where a data folder keeps it.
+/// The file of a data folder that keeps it.
 const FILE: &str = "log-id";
-/// How many bytes of the hash are the id.
+/// The bytes of the hash that are the id.
 const BYTES: usize = 8;
-/// Records that may stand before the first epoch's and are none.
+/// The records that may precede the first epoch's and are none.
 const LIMIT: ReadLimit = ReadLimit { records_max: 256, bytes_max: 1 << 20 };
-/// How long a log may take to give its first records.
+/// The time that a log may take to give its first records.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_millis(100);
 
-/// What can be said of a log.
+/// The id of a log, or the reason that it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogId {
     /// This is its id: 16 hex digits.
     Known(String),
     /// It has no epoch yet.
     NoEpoch,
-    /// Its first epoch was deleted, as it stands before the checkpoints.
+    /// Its first epoch was deleted, as it is before the checkpoints.
     Deleted,
 }
 

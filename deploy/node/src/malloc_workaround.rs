@@ -1,17 +1,17 @@
-//! Has the C library hand out zeroed memory to a node that speaks to brokers. Not for the memory of Rust code, which has an
+//! Makes the C library hand out zeroed memory to a node that uses brokers. Not for Rust code's memory, which has an
 //! allocator of its own.
 //!
 //! While a broker comes back, a partition has no leader for a moment, and librdkafka 2.12.1 then reads its number from
-//! memory that it never set (its issue 5280): with whatever lay there the process ends by it, now and then, and with zeroes
+//! memory that it never set (its issue 5280): with whatever lay there the process ends by it, now and then; with zeroes
 //! nothing happens. The C library takes this setting from its environment only, and only at its start.
 
 use anyhow::{Context, Error, Result};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The variable of glibc; who sets it decides.
+/// The variable of glibc; one that is already set is kept.
 const NAME: &str = "GLIBC_TUNABLES";
-/// What is handed out is filled with the complement of 255, also what was used shortly before.
+/// Memory is handed out filled with the complement of 255, also if it was used shortly before.
 const VALUE: &str = "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0";
 
 /// Begins the process again with that setting, unless it has one; to be called before anything is open.

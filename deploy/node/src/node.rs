@@ -1,5 +1,5 @@
 //! A whole node in one process: log, sequencer, workers, store. Wires the rooms together; HTTP is put in front by the
-//! role that runs it, before the state is read, so that whoever asks is told how far that is.
+//! role that runs it, before the state is read, so that a client can ask how far that is.
 
 use crate::config::Config;
 use crate::epoch_times::EpochTimes;
@@ -41,19 +41,19 @@ use std::time::{Duration, Instant};
 
 /// The parts of a node that runs.
 pub struct Node {
-    /// What requests read.
+    /// The views that requests read.
     pub shop: ViewStore,
-    /// Where requests write.
+    /// The log that requests write to.
     pub commands: Arc<dyn CommandLog>,
-    /// What the node says of itself.
+    /// The vitals of the node.
     pub vitals: VitalsSource,
     /// The last epoch that the log held at the start.
     pub replay_to: Epoch,
-    /// Where the log ended at the start.
+    /// The end of the log at the start.
     pub backlog: Cut,
-    /// What finds products.
+    /// The product search.
     pub finder: Arc<dyn ProductSearch>,
-    /// What keeps its state.
+    /// The checkpoints of its state.
     pub checkpoints: Arc<Checkpoints>,
     sequencer: Sequencer,
     engine: Engine,
@@ -64,11 +64,11 @@ pub struct Node {
 
 /// A node whose log is open: it can be asked how it is, and takes commands, which are decided once it has started.
 pub struct OpenNode {
-    /// What requests read.
+    /// The views that requests read.
     pub shop: ViewStore,
-    /// Where requests write.
+    /// The log that requests write to.
     pub commands: Arc<dyn CommandLog>,
-    /// What the node says of itself.
+    /// The vitals of the node.
     pub vitals: VitalsSource,
     late: Arc<LateBound>,
     log: Arc<dyn Log>,
@@ -84,7 +84,7 @@ pub struct OpenNode {
 }
 
 impl OpenNode {
-    /// Opens the log in the data folder. The clock tells epochs their time.
+    /// Opens the log in the data folder. The clock gives epochs their time.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<OpenNode> {
         let folder = config.log.data_dir.join("log");
         secrets::own_data_folder(&config.log.data_dir)?;
@@ -129,7 +129,7 @@ impl OpenNode {
         })
     }
 
-    /// What HTTP is served from, with these bytes under way.
+    /// The parts that HTTP is served from, with these bytes under way.
     pub fn parts(&self, config: &Config, bytes: &Arc<Budget>) -> Result<Parts> {
         let epochs = TopicPartition::new(Topic::Epochs, 0);
         let others_have_one = || Ok(config.kafka().is_some() && self.log.ends()?.get(epochs).unwrap_or(0) > 0);
@@ -151,7 +151,7 @@ impl OpenNode {
         })
     }
 
-    /// Opens what Kafka clients at that address are served by, with these bytes under way.
+    /// Opens the listener for Kafka clients at that address, with these bytes under way.
     pub fn kafka_listener(&self, config: &Config, address: SocketAddr, bytes: &Arc<Budget>) -> Result<Listener> {
         let outputs = self.outputs.as_ref().map(|outputs| &outputs.log);
         let listener = kafka_listener::open(config, &self.log, outputs, bytes)?;
@@ -159,7 +159,7 @@ impl OpenNode {
         Ok(listener)
     }
 
-    /// Says why the node cannot be asked yet.
+    /// Reports why the node cannot be asked yet.
     fn report_not_ready(&self, why: String) {
         tracing::info!("{why}");
         self.shop.set_ready(false, format!("starting: {why}"));
@@ -171,7 +171,7 @@ impl OpenNode {
         let Some((_, Ok(newest))) = all.first() else {
             return checkpoint::newest(kept, config.engine.workers).context("reading the checkpoints");
         };
-        // Outputs that somebody deleted are made again from the log, as long as all of it is there.
+        // Deleted outputs are made again from the log, as long as all of it is there.
         let published = self.outputs.as_ref().map_or(newest.epoch, |outputs| outputs.outbox.published());
         if published < newest.epoch && self.log.starts()?.iter().all(|(_, start)| start == 0) {
             self.report_not_ready(format!(
@@ -183,7 +183,7 @@ impl OpenNode {
         checkpoint::newest(kept, config.engine.workers).context("reading the checkpoints")
     }
 
-    /// Reads the state that was kept, and starts everything behind HTTP. `fatal` is called if the node cannot go on.
+    /// Reads the state that was kept, and starts all that HTTP needs. `fatal` is called if the node cannot continue.
     pub fn start(self, config: &Config, fatal: &Fatal) -> Result<Node> {
         let kept = config.log.data_dir.join("checkpoints");
         let kept = Arc::new(Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?);
@@ -221,7 +221,7 @@ impl OpenNode {
         });
         let gateway = Gateway::start(Arc::clone(&commands), replay_to, now_ms, gateway::GatewayConfig::default())?;
         let outbox = outputs.as_ref().map(|outputs| outputs.outbox.clone());
-        // What makes something of an epoch durable has it before the store: what the store holds may be in a checkpoint,
+        // Sinks that make part of an epoch durable get it before the store: the store's rows may be in a checkpoint,
         // which waits for them.
         let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(letters.clone())];
         sinks.extend(outbox.clone().map(|outbox| -> Box<dyn Sink> { Box::new(outbox) }));
@@ -273,7 +273,7 @@ impl Node {
         drop(self.checkpoints);
         drop(self.exporting);
         self.sequencer.stop();
-        // Whoever waits for room to publish waits no longer; the next start publishes what was not.
+        // A sink that waits for room to publish waits no longer; the next start publishes what was not.
         drop(self.publishing);
         self.flusher.end_waiting();
         self.engine.stop();
@@ -281,7 +281,7 @@ impl Node {
     }
 }
 
-/// Where the sequencer says what it sees.
+/// The receiver of the sequencer's reports.
 fn report(behind_ms: Arc<AtomicU64>, stall: Stall, fatal: &Fatal) -> Report {
     let clock_behind = Arc::new(move |behind: Duration| {
         behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -313,7 +313,7 @@ fn open_letters(config: &Config) -> Result<DeadLetters> {
 /// Why no epoch can be closed, while that is so.
 type Stall = Arc<Mutex<Option<String>>>;
 
-/// What is looked at to say how the node is.
+/// The parts that the node's status is read from.
 struct StatusProbe {
     opened: log::OpenLog,
     folder: PathBuf,
@@ -390,7 +390,7 @@ impl StatusProbe {
     }
 }
 
-/// How the product index stands.
+/// The figures of the product index.
 fn index_gauges(standing: &IndexStatus) -> [Gauge; 4] {
     let IndexStatus { epoch, products, bytes, stalled } = standing;
     let gauge = |name, help, value| Gauge { name, help, value };

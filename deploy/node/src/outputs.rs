@@ -1,4 +1,4 @@
-//! The topics that a node publishes to, who publishes to them, and who deletes what is old. Not for what is in the records.
+//! The topics that a node publishes to, their publisher, and the deletion of old records. Not for the records' content.
 
 use crate::config::Config;
 use crate::export::ExportHandle;
@@ -11,27 +11,27 @@ use ingest::output::publisher;
 use ingest::output::publisher::{Outbox, OutputPublisher, PublisherTask};
 use std::sync::Arc;
 
-/// How often the ends of outputs in Kafka are looked at, which nobody here waits for.
+/// The pause between looks at the ends of outputs in Kafka, which nothing here waits for.
 const WATCH_MS: u64 = 60_000;
 
-/// What a node publishes to.
+/// The outputs of a node.
 pub struct Outputs {
-    /// What waits to be published.
+    /// The records that wait to be published.
     pub outbox: Outbox,
     /// The topics.
     pub log: Arc<dyn Log>,
-    /// How old ones are kept; none if that is a cluster's business.
+    /// The retention of old ones; none if that is a cluster's business.
     pub kept: Option<OutputRetention>,
 }
 
-/// What goes on with the outputs. Dropping it ends that.
+/// The running tasks of the outputs. Dropping it ends them.
 pub struct OutputTasks {
     _publishing: PublisherTask,
     _keeper: Option<RetentionTask>,
 }
 
 impl Outputs {
-    /// Opens the topics in the cluster or in a journal beside the log, or makes that; none if nothing is to be published.
+    /// Opens the topics in the cluster or in a journal beside the log, or makes that; none if nothing is published.
     pub fn open(config: &Config) -> Result<Option<Outputs>> {
         if !config.outputs.publish {
             return Ok(None);
@@ -48,7 +48,7 @@ impl Outputs {
         Ok(Some(Outputs { outbox: Outbox::new(published, config.ingest().publisher), log, kept }))
     }
 
-    /// Starts to publish, and to delete what whoever writes tables has.
+    /// Starts to publish, and to delete what the export has in its tables.
     pub fn start(&self, exporting: Option<&ExportHandle>) -> Result<OutputTasks> {
         let publishing = PublisherTask::start(OutputPublisher::new(Arc::clone(&self.log), self.outbox.clone()))?;
         let keeper = self.kept.as_ref().map(|kept| kept.start(exporting.cloned())).transpose()?;

@@ -1,4 +1,4 @@
-//! What a command looks at: a node that runs, or the folder of one that does not; found by the flags that all such commands
+//! The target of a command: a node that runs, or the folder of one that does not; found by the flags that such commands
 //! have. Not for what is asked there.
 
 use crate::client::{self, Client};
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// What the flags say.
+/// The flags.
 #[derive(Clone, Debug, Default)]
 pub struct PlaceNames {
     /// A node.
@@ -19,7 +19,7 @@ pub struct PlaceNames {
     pub config: Option<PathBuf>,
 }
 
-/// What is looked at.
+/// The target.
 pub enum Place {
     /// A node that runs.
     Node(Client),
@@ -28,7 +28,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The one that is named; if none is, the node at the default address, and if none answers there, the folder that is
+    /// The one that is named; if none is, the node at the default address, or if none answers there, the folder that is
     /// configured.
     pub fn find(named: PlaceNames) -> Result<Place> {
         let PlaceNames { to, data, config } = named;
@@ -53,7 +53,7 @@ impl Place {
         Ok(Place::Folder(Box::new(config), held))
     }
 
-    /// What it is, and its name.
+    /// Its kind and its name.
     fn name(&self) -> (&'static str, String) {
         match self {
             Place::Node(client) => ("node", client.base().to_owned()),
@@ -67,7 +67,7 @@ impl Place {
         format!("{kind} {name}\n")
     }
 
-    /// What was found there as JSON for programs, which names it too.
+    /// The result as JSON for programs, which names the place too.
     pub fn json(&self, mut found: Value) -> Result<String> {
         let (kind, name) = self.name();
         if let Some(fields) = found.as_object_mut() {

@@ -1,7 +1,7 @@
 //! Deletes outputs that are old, now and then: a thread beside everything else. Not for what is old: see
 //! `ingest::output::Retention`.
 //!
-//! What fails, as on a full disk, is told and tried again at the next look; nothing is lost by it.
+//! A failure, as on a full disk, is reported and tried again at the next look; nothing is lost by it.
 
 use crate::export::ExportHandle;
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ const LOOK_MS_MAX: u64 = 60_000;
 /// And at least.
 const LOOK_MS_MIN: u64 = 500;
 
-/// How the outputs are kept. Clones are the same.
+/// The retention of the outputs. Clones are the same.
 #[derive(Clone)]
 pub struct OutputRetention {
     journal: Arc<Journal>,
@@ -54,7 +54,7 @@ impl OutputRetention {
         self.state().stalled.clone()
     }
 
-    /// Up to where outputs may go, and who holds the rest.
+    /// The end of the outputs that may be deleted, and the holder of the rest.
     pub fn floor(&self) -> Option<OutputsFloor> {
         let Floor { epoch, holder } = self.state().floor?;
         let held_by = match holder {
@@ -70,7 +70,7 @@ impl OutputRetention {
         vec![Gauge { name: "outputs_bytes", help, value: self.journal.bytes() as f64 }]
     }
 
-    /// Starts the thread; whoever writes tables follows the outputs.
+    /// Starts the thread; the export, if there is one, follows the outputs.
     pub fn start(&self, exporting: Option<ExportHandle>) -> Result<RetentionTask> {
         let kept = self.clone();
         let thread = std::thread::Builder::new().name("retention".to_owned());

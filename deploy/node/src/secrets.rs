@@ -1,4 +1,4 @@
-//! The secrets of a node and the modes of its folders: whose files they are, and that nobody else reads them. Not for
+//! The secrets of a node and the modes of its folders: the owner of the files is their only reader. Not for
 //! what is made with a secret.
 
 use crate::config::Config;
@@ -13,7 +13,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What others may do with what is ours.
+/// The mode bits that other users do not get.
 const OTHERS: u32 = 0o077;
 
 /// From here on, whatever this process makes is its user's alone.
@@ -32,7 +32,7 @@ pub fn own_data_folder(folder: &Path) -> Result<()> {
     if found.mode() & OTHERS != 0
         && let Err(error) = std::fs::set_permissions(folder, Permissions::from_mode(0o700))
     {
-        // A mounted volume may belong to somebody else; what is made in it is ours.
+        // A mounted volume may belong to another user; what is made in it is ours.
         tracing::warn!(folder = %folder.display(), %error, "others can look into the folder of all state");
     }
     Ok(())

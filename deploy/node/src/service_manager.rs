@@ -1,4 +1,4 @@
-//! Tells the service manager that started the process how it is, if that asked by `NOTIFY_SOCKET` (the protocol of
+//! Reports the state of the process to its service manager, if that asked by `NOTIFY_SOCKET` (the protocol of
 //! systemd's `sd_notify`). Not for anything that the process itself depends on.
 
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// The variable that names the socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// The service manager, if there is one that wants to be told.
+/// The service manager, if there is one that wants reports.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceManager(Option<SocketAddr>);
 

@@ -1,4 +1,4 @@
-//! How the process logs: to standard error, as text for people or as JSON. Not for what is logged.
+//! The log of the process: to standard error, as text for people or as JSON. Not for what is logged.
 
 use crate::config::{LogFormat, LogLevel, TelemetryConfig};
 use anyhow::{Result, anyhow};
@@ -30,7 +30,7 @@ pub fn start(config: &TelemetryConfig) -> Result<LogHandle> {
     };
     let (level, handle) = reload::Layer::new(filter(*log_level));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
-    // It would say so on standard error, which cannot be written then, and a panic over that would end the process.
+    // It would report it on standard error, which cannot be written then, and a panic over that would end the process.
     let lines = lines.log_internal_errors(false);
     let started = if human {
         registry().with(level).with(lines).try_init()

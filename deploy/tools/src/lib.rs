@@ -1,4 +1,4 @@
-//! Tools that work on nodes from outside: importers, customers who keep books, the demo, benchmarks.
+//! Tools that work on nodes from outside: importers, customers with books of their own, the demo, benchmarks.
 //!
 //! ```text
 //! importers, simulate, demo ──▶ client ──▶ REST of a node

@@ -10,9 +10,9 @@ pub struct CheckpointConfig {
     pub interval_s: u64,
     /// And once the log has grown by that much.
     pub log_bytes: u64,
-    /// How many are kept, at least two.
+    /// Checkpoints kept, at least two.
     pub kept: usize,
-    /// What of the log is.
+    /// The part of the log that is kept.
     pub log_kept: LogRetention,
 }
 
@@ -22,11 +22,11 @@ impl Default for CheckpointConfig {
     }
 }
 
-/// What is kept of the log behind the checkpoints.
+/// The part of the log that is kept beside the checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogRetention {
-    /// What the oldest kept checkpoint needs.
+    /// The part that the oldest kept checkpoint needs.
     #[default]
     Needed,
     /// Everything.

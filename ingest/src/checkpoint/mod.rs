@@ -1,9 +1,9 @@
-//! Checkpoints: the core's state at an epoch as files, written from what the store holds while everything goes on. Not
+//! Checkpoints: the core's state at an epoch as files, written from what the store holds while everything runs. Not
 //! for what rows look like: `dataflows::engine::encoding` has that.
 //!
 //! A checkpoint is a folder named by its epoch. It has a file a table (blocks of rows, compressed) and `manifest.json`,
 //! which is put in place last: a folder without one is no checkpoint. The manifest names every file with its checksum,
-//! where the log goes on, and the digest that the state must have once it is read back.
+//! where the log resumes, and the digest that the state must have once it is read back.
 
 mod config;
 mod manager;
@@ -30,7 +30,7 @@ use std::io;
 pub const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 
-/// What a checkpoint is, and of which files.
+/// A checkpoint's content, and its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The form of the files.
@@ -41,22 +41,22 @@ pub struct Manifest {
     pub now: Timestamp,
     /// The generation of the decision code.
     pub rules: u32,
-    /// The offset behind the epoch's record in `epochs`.
+    /// The offset after the epoch's record in `epochs`.
     pub offset: u64,
     /// The next offset of every partition.
     pub cut: Cut,
     /// The sum of the digests of all views.
     pub digest: String,
-    /// How every view stands.
+    /// The state of every view.
     pub views: BTreeMap<String, ViewStanding>,
     /// The files.
     pub files: Vec<FileEntry>,
 }
 
-/// How a view stands.
+/// The state of a view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewStanding {
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
     /// Its digest.
     pub digest: String,
@@ -69,9 +69,9 @@ pub struct FileEntry {
     pub table: String,
     /// Its name.
     pub name: String,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: u64,
     /// XXH3-64 of all of them, in hex.
     pub checksum: String,
@@ -88,7 +88,7 @@ impl Manifest {
         self.files.iter().map(|file| file.rows).sum()
     }
 
-    /// Where the log goes on.
+    /// The place where the log resumes.
     pub fn place(&self) -> LogPosition {
         LogPosition { epochs: Epochs { last: self.epoch, now: self.now, cut: self.cut.clone() }, offset: self.offset }
     }

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// A block never has more: what a damaged length says is not believed.
 const BLOCK_BYTES_MAX: usize = 1 << 30;
-/// How much of a file is read at once.
+/// Bytes of a file read at once.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Reads the newest checkpoint of the folder that is whole, with that many threads; none if there is none.
@@ -49,7 +49,7 @@ pub fn restore(checkpoint: &dyn Storage, manifest: &Manifest, threads: usize) ->
     Ok(state)
 }
 
-/// The state must stand as the manifest says.
+/// The state must be as in the manifest.
 fn check(checkpoint: &dyn Storage, manifest: &Manifest, state: &Changes) -> Result<(), Error> {
     for (name, ViewStanding { rows, digest }) in &manifest.views {
         let found = state.standings.0.iter().find(|(view, _)| view.name() == name).map(|(_, standing)| *standing);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether one is due.
+/// The time between two looks whether one is due.
 const TURN: Duration = Duration::from_secs(1);
 
 /// Takes and keeps checkpoints. Dropping it ends that.
@@ -27,7 +27,7 @@ struct ScheduleState {
     keeper: Mutex<CheckpointManager>,
     /// The newest one, and since when it is there. Apart from the keeper, which is held while one is taken.
     newest: Mutex<Option<(Epoch, Instant)>>,
-    /// Since one was taken, and the log let go of, last.
+    /// Since one was taken, and the log dropped, last.
     faults: Faults,
     signal: Signal,
 }
@@ -65,7 +65,7 @@ impl Checkpoints {
         lock(&self.shared.newest).map(|(epoch, _)| epoch)
     }
 
-    /// Why none can be taken, or the log not let go of, while that is so.
+    /// The reason why none can be taken, or the log not dropped, while that is so.
     pub fn stalled(&self) -> Option<Standstill> {
         self.shared.faults.standstill()
     }

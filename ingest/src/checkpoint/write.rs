@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// How many rows stand in a block at most.
+/// Rows in a block, at most.
 const BLOCK_ROWS: usize = 4_096;
 /// A block takes no further row once it has that many bytes: writing a checkpoint needs a few blocks of memory, whatever
 /// is in it.
@@ -33,7 +33,7 @@ pub fn write(folder: &dyn Storage, held: &dyn StateReader, place: &LogPosition) 
 fn write_at(folder: &dyn Storage, name: &str, held: &dyn StateReader, place: &LogPosition) -> Result<Manifest, Error> {
     let epoch = held.epoch();
     debug_assert_eq!(epoch, place.epochs.last);
-    // An earlier attempt left what it had: nobody knows how much of it is right.
+    // An earlier attempt left what it had: how much of it is right is unknown.
     folder.delete_folder(name).map_err(Error::io("removing", &folder.describe(name)))?;
     folder.make_folder(name).map_err(Error::io("making", &folder.describe(name)))?;
     let checkpoint = &*folder.folder(name);
@@ -82,7 +82,7 @@ fn write_table(checkpoint: &dyn Storage, table: SnapshotTable, held: &dyn StateR
     Ok(FileEntry { table: table.name().to_owned(), name, rows, bytes, checksum: format!("{checksum:016x}") })
 }
 
-/// A file of compressed blocks, each behind its lengths.
+/// A file of compressed blocks, each after its lengths.
 struct Blocks {
     file: Arc<dyn StorageFile>,
     checksum: Xxh3,

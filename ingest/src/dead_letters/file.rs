@@ -3,7 +3,7 @@
 //!
 //! Letters of one partition come in the order of their offsets, in a replay too. So a letter is known if its offset is
 //! not beyond the last one kept, and the file is its own index: memory holds one entry for every [`BLOCK_BYTES`] of it
-//! and partition, and the state of those letters that were dealt with since the file was written anew.
+//! and partition, and the state of those letters that were dealt with since the file was rewritten.
 
 use super::{Letter, LetterState, Summary};
 use crate::Error;
@@ -21,13 +21,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// Named by its form, so that a later one can stand beside it.
+/// Named by its form, so that a later one can be beside it.
 const NAME: &str = "letters.1";
-/// What the file is written to before it takes the place of the old one.
+/// The new file's name before it takes the place of the old one.
 const NEXT: &str = "letters.1.next";
 /// The index has at most one entry of a partition for so much of the file.
 const BLOCK_BYTES: u64 = 64 << 10;
-/// The file is written anew when so many letters were dealt with since that was done last: their states are in memory.
+/// The file is rewritten when so many letters were dealt with since that was done last: their states are in memory.
 const STATES_MAX: usize = 50_000;
 /// A file is not made smaller below this.
 const REWRITE_BYTES_MIN: u64 = 16 << 20;
@@ -37,9 +37,9 @@ const REWRITE_BYTES_MIN: u64 = 16 << 20;
 #[serde(rename_all = "snake_case")]
 enum LetterEntry {
     Letter(LetterRecord),
-    /// Of one that nobody had dealt with.
+    /// Of one that was not dealt with.
     State(Origin, LetterState),
-    /// Of one that somebody had.
+    /// Of one that was.
     Again(Origin, LetterState),
 }
 
@@ -101,16 +101,16 @@ fn decode(written: LetterRecord) -> Result<Letter, base64::DecodeError> {
 struct Block {
     /// Its offset in the partition.
     offset: u64,
-    /// Where its line begins in the file.
+    /// The place in the file where its line begins.
     line: u64,
 }
 
-/// What is known of the letters of a partition.
+/// The index of a partition's letters.
 #[derive(Default)]
 struct PartitionIndex {
     /// The offset of the last one.
     last: u64,
-    /// Where they are, in order.
+    /// Their blocks, in order.
     blocks: Vec<Block>,
 }
 
@@ -123,7 +123,7 @@ fn know(known: &mut LetterIndex, origin: Origin, line: u64) {
     }
 }
 
-/// A file that was written anew, where it ends, and where every letter is in it.
+/// A file that was rewritten, where it ends, and where every letter is in it.
 type RewrittenFile = (Arc<dyn StorageFile>, u64, LetterIndex);
 
 type LetterIndex = BTreeMap<TopicPartition, PartitionIndex>;
@@ -133,19 +133,19 @@ pub struct LettersFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
     known: LetterIndex,
-    /// What became of letters since the file was written anew.
+    /// The states of letters since the file was rewritten.
     states: BTreeMap<Origin, LetterState>,
-    /// Where the next line goes; everything before it is durable.
+    /// The place of the next line; everything before it is durable.
     end: u64,
-    /// Whether the file may hold more.
+    /// True if the file may hold more.
     is_dirty: bool,
-    /// The file written anew, until it has its name.
+    /// The rewritten file, until it has its name.
     next: Option<RewrittenFile>,
-    /// How many letters there are.
+    /// The number of letters.
     count: usize,
-    /// How many of them nobody has dealt with.
+    /// The number of open ones.
     open: usize,
-    /// About how much of it belongs to letters that nobody wants any more.
+    /// About how much of it belongs to letters that are no longer wanted.
     idle_bytes: u64,
     _lock: Box<dyn Send + Sync>,
 }
@@ -161,7 +161,7 @@ impl LettersFile {
         let failed = |error| Error::io("opening", &name)(error);
         let file = match storage.open(NAME).and_then(|file| Ok((file.size()?, file))) {
             Ok((1.., file)) => file,
-            // The name of an empty one may not be durable: whoever made it may not have come so far.
+            // The name of an empty one may not be durable: the process that made it may not have come so far.
             Ok((0, _)) => storage.create(NAME).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => storage.create(NAME).map_err(failed)?,
             Err(error) => return Err(failed(error)),
@@ -231,12 +231,12 @@ impl LettersFile {
         self.open += usize::from(state == LetterState::Open);
     }
 
-    /// How many nobody has dealt with.
+    /// The number of open ones.
     pub const fn open_count(&self) -> usize {
         self.open
     }
 
-    /// How many entries memory holds for all of them.
+    /// The number of entries that memory holds for all of them.
     #[cfg(test)]
     pub fn entries_in_memory(&self) -> usize {
         self.states.len() + self.known.values().map(|known| known.blocks.len()).sum::<usize>()
@@ -391,7 +391,7 @@ impl LettersFile {
         Ok(())
     }
 
-    /// Writes the file anew, line by line, each letter with what became of it and without the record of what was
+    /// Rewrites the file, line by line, each letter with what became of it and without the record of what was
     /// discarded. That a letter was there at all is kept: an operator can still list it.
     fn rewrite(&mut self) -> Result<(), Error> {
         let next = self.write_next();
@@ -403,8 +403,8 @@ impl LettersFile {
         self.settle().map_err(|error| self.failed("replacing", error))
     }
 
-    /// Puts the file that was written anew in place. After an error nobody knows which file has the name: nothing is
-    /// written before that is settled.
+    /// Puts the rewritten file in place. After an error it is not known which file has the name: nothing is written
+    /// before that is settled.
     fn settle(&mut self) -> io::Result<()> {
         if self.next.is_none() {
             return Ok(());

@@ -29,13 +29,13 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadLetterConfig {
-    /// How many bytes of letters may wait for the disk; the core waits when there are more.
+    /// Bytes of letters that may wait for the disk; the core waits when there are more.
     pub waiting_bytes_max: usize,
     /// About how many are written with one sync.
     pub commit_bytes_max: usize,
-    /// How long to wait after an error.
+    /// The wait after an error.
     pub retry_ms: u64,
-    /// How long the log may take to acknowledge what is published again.
+    /// The time that the log may take to acknowledge what is published again.
     pub acknowledge_ms_max: u64,
 }
 
@@ -50,7 +50,7 @@ impl Default for DeadLetterConfig {
     }
 }
 
-/// What to change in a letter before it is published again.
+/// The changes to a letter before it is published again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edit {
     /// Another key.
@@ -66,7 +66,7 @@ pub struct Edit {
 pub enum LetterFilter {
     /// Every one.
     All,
-    /// Those that nobody has dealt with.
+    /// Those not dealt with.
     Open,
 }
 
@@ -89,7 +89,7 @@ struct LettersState {
     /// Locked before `waiting`, never after.
     file: Mutex<LettersFile>,
     waiting: Mutex<LetterQueue>,
-    /// Rung when there is room again, or nobody is to wait any more.
+    /// Rung when there is room again, or nothing is to wait any more.
     room: Condvar,
     /// Since they could be written last.
     faults: Faults,
@@ -101,7 +101,7 @@ struct LettersState {
 struct LetterQueue {
     letters: VecDeque<Letter>,
     bytes: usize,
-    /// Nobody waits for room any more: the node stops.
+    /// Nothing waits for room any more: the node stops.
     is_over: bool,
     /// The first epoch of which a letter was not taken because of that.
     missed: Option<Epoch>,
@@ -117,7 +117,7 @@ impl DeadLetters {
         })
     }
 
-    /// Every letter, by origin, behind that one; at most so many.
+    /// Every letter, by origin, after that one; at most so many.
     pub fn list(&self, after: Option<Origin>, wanted: LetterFilter, count_max: usize) -> Result<Vec<Summary>, Error> {
         let (mut found, mut after) = (Vec::new(), after);
         while found.len() < count_max {
@@ -136,18 +136,18 @@ impl DeadLetters {
         Ok(found)
     }
 
-    /// How many nobody has looked at.
+    /// The number of open letters.
     pub fn open_count(&self) -> usize {
         lock(&self.shared.file).open_count()
     }
 
-    /// How many entries memory holds for all letters.
+    /// The number of entries that memory holds for all letters.
     #[cfg(test)]
     pub fn entries_in_memory(&self) -> usize {
         lock(&self.shared.file).entries_in_memory()
     }
 
-    /// Why they cannot be written, while that is so.
+    /// The reason why they cannot be written, while that is so.
     pub fn stalled(&self) -> Option<Standstill> {
         self.shared.faults.standstill()
     }
@@ -182,7 +182,7 @@ impl DeadLetters {
         self.mark(origin, LetterState::Redriven(to))
     }
 
-    /// Nobody waits for room any more.
+    /// Nothing waits for room any more.
     fn end_waiting(&self) {
         lock(&self.shared.waiting).is_over = true;
         self.shared.room.notify_all();

@@ -19,13 +19,13 @@ use dataflows::contract::topic::Origin;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What became of a dead letter.
+/// The state of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LetterState {
-    /// Nobody has looked at it.
+    /// No operator has dealt with it.
     Open,
-    /// It was published again, to stand there.
+    /// It was published again, at that place.
     Redriven(Origin),
     /// It was thrown away, and its bytes with it.
     Discarded,
@@ -34,17 +34,17 @@ pub enum LetterState {
 /// A dead letter without its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Where it stood.
+    /// Its place in the log.
     pub origin: Origin,
     /// The epoch that it came with.
     pub epoch: Epoch,
     /// The epoch's `now`.
     pub at: Timestamp,
-    /// What is wrong with it.
+    /// The fault.
     pub code: DeadLetterCode,
     /// For people: what is wrong.
     pub detail: String,
-    /// What became of it.
+    /// Its state.
     pub state: LetterState,
 }
 
@@ -53,6 +53,6 @@ pub struct Summary {
 pub struct Letter {
     /// All but the record.
     pub summary: Summary,
-    /// What stood there.
+    /// The record.
     pub record: Arc<RawRecord>,
 }

@@ -46,7 +46,7 @@ fn all(letters: &DeadLetters) -> Vec<Summary> {
     letters.list(None, LetterFilter::All, usize::MAX).unwrap()
 }
 
-/// What must be there: the record of every letter, and its state.
+/// The expected letters: the record of every one, and its state.
 type Model = BTreeMap<Origin, (Arc<RawRecord>, LetterState)>;
 
 fn check(letters: &DeadLetters, model: &Model) {

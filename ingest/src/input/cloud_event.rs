@@ -1,4 +1,4 @@
-//! What both modes of the Kafka binding have of a CloudEvent. Not for where each mode has it.
+//! The parts of a CloudEvent that both modes of the Kafka binding have. Not for where each mode has it.
 
 use dataflows::contract::input::DeadLetterCode;
 use std::borrow::Cow;
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The media type of data.
 pub const JSON: &str = "application/json";
 
-/// Why a record is a dead letter.
+/// The reason why a record is a dead letter.
 #[derive(Debug)]
 pub struct Fault(pub DeadLetterCode, pub String);
 
@@ -21,7 +21,7 @@ pub struct Event<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
-/// What both modes must have and decides nothing.
+/// The attributes that both modes must have and that decide nothing.
 pub fn check_attributes(spec_version: Option<&[u8]>, source: Option<&[u8]>) -> Result<(), Fault> {
     match spec_version {
         None => return Err(unreadable("no CloudEvent: specversion is missing")),
@@ -48,7 +48,7 @@ pub fn utf8_media_type(content_type: &str) -> Result<&str, Fault> {
     Ok(media)
 }
 
-/// Whether a media type is JSON: `application/json`, or a suffix `+json` that is no CloudEvents form of its own.
+/// True if a media type is JSON: `application/json`, or a suffix `+json` that is no CloudEvents form of its own.
 pub fn is_json(media: &str) -> bool {
     let lower = media.to_ascii_lowercase();
     lower == JSON || (lower.ends_with("+json") && !lower.starts_with("application/cloudevents"))

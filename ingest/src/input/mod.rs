@@ -1,4 +1,4 @@
-//! What goes into the core: commands are appended, epochs are cut, and workers read both in strides of whole epochs.
+//! The core's inputs: commands are appended, epochs are cut, and workers read both in strides of whole epochs.
 //!
 //! ```text
 //! command_log ──▶ codec ──▶ partition ──▶ log ──▶ source ──▶ codec ──▶ strides of whole epochs

@@ -1,7 +1,7 @@
 //! Which partition a key belongs to, as the Java client says. Not for reading: any partition is accepted there.
 
 /// The partition of a key among `count`: `toPositive(murmur2(key)) % count`. Records without a key go to partition 0,
-/// since a choice by turns would depend on who else publishes.
+/// since a choice by turns would depend on the other publishers.
 pub fn partition_of(key: Option<&[u8]>, count: u32) -> u32 {
     match key {
         Some(key) => (murmur2(key) & 0x7fff_ffff) % count.max(1),

@@ -1,5 +1,5 @@
 //! The log: what one must be ([`Log`]), and those that there are. [`journal::Journal`] is the embedded one,
-//! [`kafka::KafkaLog`] is Apache Kafka behind the same port, and [`listener::Listener`] lets Kafka clients at the embedded one.
+//! [`kafka::KafkaLog`] is Apache Kafka, and [`listener::Listener`] lets Kafka clients at the embedded one.
 
 pub mod journal;
 pub mod kafka;

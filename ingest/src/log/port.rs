@@ -63,13 +63,13 @@ impl From<RawRecord> for Record {
 /// A record with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
-    /// Where it stands.
+    /// Its place.
     pub origin: Origin,
-    /// What stands there.
+    /// The record at that place.
     pub record: Record,
 }
 
-/// How many partitions each topic has; fixed when the log is made.
+/// The number of partitions of each topic; fixed when the log is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partitions(BTreeMap<Topic, u32>);
 
@@ -101,7 +101,7 @@ impl Partitions {
         self.0.keys().copied()
     }
 
-    /// How many a topic has; none if it is not of this log.
+    /// The number of partitions of a topic; none if it is not of this log.
     pub fn count(&self, topic: Topic) -> u32 {
         self.0.get(&topic).copied().unwrap_or(0)
     }
@@ -116,13 +116,13 @@ impl Partitions {
         self.iter().filter(|at| at.topic != Topic::Epochs)
     }
 
-    /// Whether there is such a partition.
+    /// Returns true if there is such a partition.
     pub fn contains(&self, at: TopicPartition) -> bool {
         at.partition < self.count(at.topic)
     }
 }
 
-/// How much a reader gives at once; at least one record if there is one.
+/// The most that a reader gives at once; at least one record if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimit {
     /// At most that many records.
@@ -131,7 +131,7 @@ pub struct ReadLimit {
     pub bytes_max: usize,
 }
 
-/// How far a cut goes; at least one record if there is one.
+/// The most that a cut takes; at least one record if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutLimit {
     /// At most that many records of input.
@@ -150,14 +150,14 @@ impl CutLimit {
 
 /// A log of partitioned topics. Offsets of a partition rise, and may have holes.
 pub trait Log: Send + Sync {
-    /// How many partitions each topic has.
+    /// The number of partitions of each topic.
     fn partitions(&self) -> &Partitions;
 
     /// Appends the records in order, each to its partition, and calls `done` once: with their places when all are
     /// durable and in [`Log::ends`], or with an error, after which they may be in the log all the same. Records of two
     /// calls, one after the other, keep their order within each partition; and within one call, a record counts as
-    /// acknowledged for those of later topics that stand after it. Does not block; `done` runs on the log's thread and
-    /// must not block either.
+    /// acknowledged for those of later topics that follow it. Does not block; `done` runs on the log's thread and must
+    /// not block either.
     fn append(&self, records: Vec<(TopicPartition, Record)>, done: AppendCallback);
 
     /// The first offset of every partition that can still be read: 0 in a new log, then whatever [`Log::delete_before`]
@@ -166,16 +166,16 @@ pub trait Log: Send + Sync {
     fn starts(&self) -> Result<Cut, Error>;
 
     /// The next offset of every partition, as one consistent snapshot of what is durable: if a record is before the
-    /// snapshot, so is every record of an earlier topic that was acknowledged before it was appended, `epochs` being the
-    /// last topic. No order of decisions tells more: within an epoch earlier topics come first whatever was acknowledged
-    /// when, and the records of one topic in the order of their partitions. A record that stands behind another's open
+    /// snapshot, so is every record of an earlier topic that was acknowledged before it was appended, `epochs` being
+    /// the last topic. No order of decisions gives more: within an epoch earlier topics come first whatever was
+    /// acknowledged when, and the records of one topic in the order of their partitions. A record after another's open
     /// transaction is durable, here and for every reader, when that transaction has ended.
     fn ends(&self) -> Result<Cut, Error>;
 
-    /// The ends, of now or as they were seen last if those go on from `from`; or, when more records lie between `from` and
-    /// them than the limit has, an earlier snapshot that is about that far from it. Never before `from`, and equally
-    /// consistent. While more waits than the limit has, no partition gives more than its equal share, as far as the order
-    /// of topics allows. What is deleted counts for nothing.
+    /// The ends, of now or as they were seen last if those continue from `from`; or, when more records lie between
+    /// `from` and them than the limit has, an earlier snapshot that is about that far from it. Never before `from`, and
+    /// equally consistent. While more waits than the limit has, no partition gives more than its equal share, as far as
+    /// the order of topics allows. What is deleted counts for nothing.
     fn cut_after(&self, from: &Cut, limit: CutLimit) -> Result<Cut, Error>;
 
     /// A reader of the partitions that `starts` names, from those offsets on. [`Error::Deleted`] if one of them is before
@@ -189,7 +189,7 @@ pub trait Log: Send + Sync {
     /// may be given again. Blocks for the disk or the network.
     fn delete_before(&self, floor: &Cut) -> Result<(), Error>;
 
-    /// How many bytes of a disk it takes, if it knows.
+    /// The bytes that it takes of a disk, if it knows.
     fn bytes(&self) -> Option<u64> {
         None
     }
@@ -200,21 +200,21 @@ pub trait Log: Send + Sync {
 
 /// Reads some partitions of a log.
 pub trait LogReader: Send {
-    /// Appends what there is to `into`, within the limit: durable records, in order within each partition. Waits for
-    /// no record to come. If the next record of a partition was deleted, this is [`Error::Deleted`], now and ever after:
-    /// a reader may go on with what it still has, and never passes by what it has not, but for records of compacted topics
-    /// in whose place a later one stands.
+    /// Appends what there is to `into`, within the limit: durable records, in order within each partition. Waits for no
+    /// record to come. If the next record of a partition was deleted, this is [`Error::Deleted`], now and ever after: a
+    /// reader may continue with what it still has, and never skips what it has not, except records of compacted topics
+    /// that a later one replaces.
     fn poll(&mut self, limit: ReadLimit, into: &mut Vec<LogRecord>) -> Result<(), Error>;
 
-    /// Where the partition is read up to: every record before it was given. It also passes offsets that hold nothing.
-    /// None for a partition that is not read here.
+    /// The offset that the partition is read up to: every record before it was given. It also passes offsets that hold
+    /// nothing. None for a partition that is not read here.
     fn position(&self, at: TopicPartition) -> Option<u64>;
 
     /// Calls the waker whenever there may be more to read. Replaces the waker before.
     fn wake(&mut self, waker: Waker);
 
-    /// What stands before these places is wanted first: a log that can choose gives nothing behind them while any of it is
-    /// still to come. Replaces what was wanted before.
+    /// Asks for the records before these places first: a log that can choose gives nothing after them while any of
+    /// those is still to come. Replaces what was wanted before.
     fn prioritize_before(&mut self, _first: &Cut) {}
 }
 

@@ -13,7 +13,7 @@ pub trait Storage: Send + Sync {
     /// For messages: a file's full name; the folder's own for the empty name.
     fn describe(&self, name: &str) -> String;
 
-    /// Makes sure that nobody else has the folder, until the lock is dropped; `WouldBlock` if somebody has.
+    /// Keeps all others out of the folder until the lock is dropped; `WouldBlock` if it is locked already.
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
 
     /// The names of all files and folders in it.
@@ -25,7 +25,7 @@ pub trait Storage: Send + Sync {
     /// Makes an empty file, durably; one of that name from an earlier attempt is emptied.
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
 
-    /// Deletes a file, durably; one that is not there is no error. Who has it open may go on reading it.
+    /// Deletes a file, durably; one that is not there is no error. Readers that have it open may keep reading it.
     fn delete(&self, name: &str) -> io::Result<()>;
 
     /// A small file as a whole.
@@ -49,7 +49,7 @@ pub trait Storage: Send + Sync {
 
 /// An open file.
 pub trait StorageFile: Send + Sync {
-    /// How long it is.
+    /// The length in bytes.
     fn size(&self) -> io::Result<u64>;
 
     /// Reads what is there from `at` on, at most the buffer; 0 at the end.
@@ -81,7 +81,7 @@ pub(crate) fn write_all(file: &dyn StorageFile, mut bytes: &[u8], mut at: u64) -
     Ok(())
 }
 
-/// Fills the buffer, or says how much there was.
+/// Fills the buffer; returns how much there was.
 pub(crate) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -206,7 +206,7 @@ const OWN_FOLDER: u32 = 0o700;
 /// The mode of such a file.
 const OWN_FILE: u32 = 0o600;
 
-/// Opens files that are their owner's alone, and follows no link that somebody put in their place.
+/// Opens files that are their owner's alone, and follows no link that was put in their place.
 fn own() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(OWN_FILE).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());

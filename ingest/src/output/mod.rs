@@ -1,4 +1,4 @@
-//! What leaves the core, as topics: published, read again as whole epochs, deleted when it is old.
+//! The core's outputs, as topics: published, read again as whole epochs, deleted when it is old.
 
 pub mod publisher;
 pub mod reader;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// The limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputReaderConfig {
-    /// How many records are read at once.
+    /// Records read at once.
     pub records_max: usize,
     /// About how many bytes.
     pub bytes_max: usize,
@@ -54,9 +54,9 @@ pub struct EpochBatch {
 pub struct PublishedEvent {
     /// Its place in the epoch.
     pub n: u64,
-    /// What happened, as in `tradewind.<Name>.v1`.
+    /// The event's name, as in `tradewind.<Name>.v1`.
     pub name: SmolStr,
-    /// What it is about.
+    /// The key of its subject.
     pub key: SmolStr,
     /// Its data, as JSON.
     pub data: Bytes,
@@ -75,7 +75,7 @@ pub struct PublishedChange {
     pub value: Option<Bytes>,
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The next epoch.
@@ -90,7 +90,7 @@ pub enum Step {
 struct CompletedEpoch {
     epoch: Epoch,
     now_ms: i64,
-    /// Behind its last record in each partition that moved.
+    /// The offset after its last record in each partition that moved.
     cut: Cut,
 }
 
@@ -111,7 +111,7 @@ pub struct OutputReader {
     last: BTreeMap<TopicPartition, (u64, u64)>,
     told: VecDeque<CompletedEpoch>,
     pending: BTreeMap<Epoch, PendingEpoch>,
-    /// What all of it takes.
+    /// The size of all of it.
     pending_bytes: usize,
     wanted: Cut,
     records: Vec<LogRecord>,
@@ -119,7 +119,7 @@ pub struct OutputReader {
 
 const PROGRESS: TopicPartition = TopicPartition::new(Topic::Progress, 0);
 
-/// Whether it holds what is followed.
+/// Returns true if the topic is followed.
 const fn is_followed(topic: Topic) -> bool {
     match topic {
         Topic::Events(_) | Topic::View(_) | Topic::Progress => true,
@@ -137,13 +137,13 @@ fn text(bytes: Option<&Bytes>) -> Option<SmolStr> {
     std::str::from_utf8(bytes?).ok().map(SmolStr::from)
 }
 
-/// Whether the places are 1, 2, 3 … to their end.
+/// Returns true if the places are 1, 2, 3 … to their end.
 fn are_all(places: impl Iterator<Item = u64>) -> bool {
     places.zip(1..).all(|(place, expected)| place == expected)
 }
 
 impl OutputReader {
-    /// From that epoch on. Reads from the topics' beginning, and passes by what is before it.
+    /// From that epoch on. Reads from the topics' beginning, and skips what is before it.
     pub fn open(log: &dyn Log, next: Epoch, config: OutputReaderConfig) -> Result<OutputReader, Error> {
         let mut starts = Cut::default();
         log.starts()?.iter().filter(|(at, _)| is_followed(at.topic)).for_each(|(at, start)| starts.set(at, start));
@@ -173,7 +173,7 @@ impl OutputReader {
         self.next
     }
 
-    /// Goes on by one epoch, or by one look at the log.
+    /// Continues by one epoch, or by one look at the log.
     pub fn step(&mut self) -> Result<Step, Error> {
         if let Some(whole) = self.complete()? {
             return Ok(Step::Epoch(whole));

@@ -20,11 +20,11 @@ const VERSION: &str = "4.3.1";
 const POM: &str = include_str!("broker/pom.xml");
 const PROPERTIES: &str = include_str!("broker/server.properties");
 const LOGGING: &str = include_str!("broker/log4j2.properties");
-/// What a broker says when it can be asked.
+/// The broker's log line when it can be asked.
 const STARTED: &str = "Kafka Server started";
-/// How long fetching the jars may take.
+/// The time that fetching the jars may take.
 const FETCH_MAX: Duration = Duration::from_secs(600);
-/// How long a broker may take to start.
+/// The time that a broker may take to start.
 const START_MAX: Duration = Duration::from_secs(120);
 
 /// A broker.
@@ -33,7 +33,7 @@ pub struct Broker {
     own: Option<Own>,
 }
 
-/// What belongs to a broker that we started.
+/// The parts of a broker that we started.
 struct Own {
     libs: PathBuf,
     folder: PathBuf,
@@ -43,7 +43,7 @@ struct Own {
 }
 
 impl Broker {
-    /// One for all tests of this process; none if there is none to be had, which is then told.
+    /// One for all tests of this process; none if there is none to be had, which is then reported.
     pub fn shared() -> Option<&'static Broker> {
         static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
         let start = || match std::env::var("TRADEWIND_TEST_KAFKA") {
@@ -53,7 +53,7 @@ impl Broker {
         SHARED.get_or_init(start).as_ref()
     }
 
-    /// One of the test's own, which may be killed; none if there is none to be had, which is then told.
+    /// One of the test's own, which may be killed; none if there is none to be had, which is then reported.
     pub fn start() -> Option<Broker> {
         start_or_skip()
     }
@@ -202,7 +202,7 @@ pub fn fetched(name: &str, pom: &str) -> io::Result<PathBuf> {
     if libs.is_dir() {
         return Ok(libs);
     }
-    // Whoever is first to have them all names them so.
+    // The process that is first to have them all names them so.
     let fetched = cache.join(format!("fetched-{}", std::process::id()));
     let file = cache.join("pom.xml");
     fs::write(&file, pom)?;

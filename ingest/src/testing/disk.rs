@@ -17,10 +17,10 @@ struct DiskFile {
     current: Vec<u8>,
 }
 
-/// What is wrong with the disk.
+/// The disk's faults.
 #[derive(Clone, Debug, Default)]
 pub struct DiskFaults {
-    /// How many more bytes there is room for; no limit if none.
+    /// Bytes that there is still room for; no limit if none.
     pub room_bytes: Option<usize>,
     /// No write takes more than that many bytes.
     pub write_bytes_max: Option<usize>,
@@ -37,7 +37,7 @@ pub struct DiskFaults {
     pub steps_left: Option<usize>,
     /// One of so many steps fails, as this generator has it; a write may have written a part.
     pub one_in: Option<(Random, usize)>,
-    /// Where to stop.
+    /// The point to stop at.
     pub stop: Option<Stop>,
 }
 
@@ -60,7 +60,7 @@ struct DiskState {
     synced: Files,
     faults: DiskFaults,
     locked: BTreeSet<String>,
-    /// How often each point was passed.
+    /// The number of times each point was passed.
     points: BTreeMap<String, u64>,
     is_stopped: bool,
 }
@@ -143,12 +143,12 @@ impl Disk {
         lock(&self.state).faults = faults;
     }
 
-    /// Whether it stopped where it was told to.
+    /// Returns true once it stopped at its stop.
     pub fn is_stopped(&self) -> bool {
         lock(&self.state).is_stopped
     }
 
-    /// How often each point was passed.
+    /// The number of times each point was passed.
     pub fn points(&self) -> BTreeMap<String, u64> {
         lock(&self.state).points.clone()
     }
@@ -170,7 +170,7 @@ impl Disk {
         self.of(&lock(&self.state).files, |file| file.current.clone())
     }
 
-    /// What another disk finds when this one lost power now: of unsynced bytes, what `kept` says of each file's
+    /// The disk found when this one lost power now: of unsynced bytes, what `kept` says of each file's
     /// synced and current bytes.
     pub fn after_power_loss(&self, mut kept: impl FnMut(&[u8], &[u8]) -> Vec<u8>) -> Disk {
         self.of(&lock(&self.state).synced, |file| kept(&file.synced, &file.current))

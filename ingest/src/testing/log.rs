@@ -9,7 +9,7 @@ use dataflows::ports::{AppendCallback, AppendError, Waker};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// What goes wrong, and how often it did. Clones are the same.
+/// The faults, and how often they came. Clones are the same.
 #[derive(Clone, Default)]
 pub struct LogFaults {
     state: Arc<Mutex<State>>,
@@ -36,7 +36,7 @@ impl LogFaults {
         held.into_iter().for_each(|acknowledge| acknowledge());
     }
 
-    /// How often each thing went wrong.
+    /// The number of times each thing went wrong.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.state).counts.clone()
     }
@@ -63,7 +63,7 @@ impl LogFaults {
 pub struct FaultyLog {
     inner: Arc<dyn Log>,
     faults: LogFaults,
-    /// Whether readers may say nothing although there is something. A caller that waits for it would wait in vain.
+    /// True if readers may give nothing although there is something. A caller that waits for it would wait in vain.
     is_silent: bool,
 }
 

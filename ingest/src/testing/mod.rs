@@ -20,10 +20,10 @@ pub use disk::{Disk, DiskFaults, Stop};
 pub use log::{FaultyLog, LogFaults};
 pub use port::free_port;
 
-/// How long a test waits for something that must come.
+/// The time that a test waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A small generator (splitmix64) whose seed tells everything.
+/// A small generator (splitmix64) whose seed decides everything.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -56,7 +56,7 @@ impl Random {
     }
 }
 
-/// A clock that stands still until it is set.
+/// A clock that is fixed until it is set.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 

@@ -10,10 +10,10 @@ use std::time::SystemTime;
 
 /// Below that, ports belong to services that are well known.
 const FIRST: u16 = 10_000;
-/// Where Linux begins with those of connections, unless it is told otherwise.
+/// The first port that Linux gives to connections, by default.
 const CONNECTIONS_FROM: u16 = 32_768;
 
-/// A port at loopback at which nobody listens, and no other of this process that asked will.
+/// A port at loopback at which nothing listens, and no other of this process that asked will.
 pub fn free_port() -> io::Result<u16> {
     static LAST: Mutex<Option<u64>> = Mutex::new(None);
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What of a product is indexed, and in which fields: the schema and the document. Not for prices and stock: those are
+//! The indexed parts of a product, and their fields: the schema and the document. Not for prices and stock: those are
 //! the store's, at the epoch of the answer.
 
 use crate::text::{Word, words};
@@ -9,11 +9,11 @@ use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{PreTokenizedString, Token};
 
-/// The form of the index. Raise it whenever a product would be indexed differently: the index is then built anew.
+/// The form of the index. Raise it whenever a product would be indexed differently: the index is then rebuilt.
 /// `document/tests.rs` fails if the words of a known product change and this does not.
 pub const FORMAT: u32 = 1;
 
-/// How many bytes of a product's texts are indexed.
+/// The bytes of a product's texts that are indexed.
 const TEXT_BYTES_MAX: usize = 32 << 10;
 
 /// Shorter numbers are measures, longer ones are bar codes.
@@ -22,9 +22,9 @@ const CODE_DIGITS_MIN: usize = 8;
 /// The texts of a product, each in a field of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Text {
-    /// What it is called; variants' titles too.
+    /// Its title; variants' titles too.
     Title,
-    /// Who makes it.
+    /// Its brand.
     Brand,
     /// Its category path.
     Category,
@@ -32,7 +32,7 @@ pub enum Text {
     Code,
     /// The values of its attributes.
     Attributes,
-    /// What it is.
+    /// Its description.
     Description,
 }
 
@@ -133,7 +133,7 @@ pub fn parts(product: &Product, text: Text) -> Vec<&str> {
     }
 }
 
-/// Whether people look for such a value: a text or a bar code, not a bare number, a date, yes or no.
+/// Returns true if people look for such a value: a text or a bar code, not a bare number, a date, yes or no.
 fn is_telling(value: &str) -> bool {
     let is_code = value.len() >= CODE_DIGITS_MIN && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_bare = value.bytes().all(|byte| byte.is_ascii_digit() || b".,:-+TZ".contains(&byte));

@@ -19,9 +19,9 @@ pub struct Batch {
     pub digest: u128,
     /// Each product that changed, as it is after it.
     pub products: HashMap<SmolStr, Option<Arc<Product>>>,
-    /// What was sold of each SKU more than before.
+    /// The units of each SKU that were sold more than before.
     pub sold: HashMap<SmolStr, i64>,
-    /// What the products take.
+    /// The bytes that the products take.
     bytes: usize,
 }
 
@@ -61,7 +61,7 @@ impl Batch {
     }
 }
 
-/// Whether the goods of such an order count as sold.
+/// Returns true if the goods of such an order count as sold.
 const fn is_sold(status: OrderStatus) -> bool {
     match status {
         OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::PartlyReturned => true,
@@ -102,7 +102,7 @@ impl BatchQueue {
         }
     }
 
-    /// What all of them take.
+    /// The bytes that all of them take.
     fn bytes(&self) -> usize {
         self.batches.iter().map(|batch| batch.bytes).sum()
     }
@@ -112,7 +112,7 @@ impl BatchQueue {
         self.batches.pop_front()
     }
 
-    /// Whether there is one.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct RankedProduct {
     /// The row.
     pub product: Arc<Product>,
-    /// What was sold of it, in steps: see [`in_steps`].
+    /// The units that were sold of it, in steps: see [`in_steps`].
     pub sold: u64,
 }
 
@@ -24,14 +24,14 @@ pub struct Catalogue {
     products: HashMap<SmolStr, RankedProduct>,
     owners: HashMap<SmolStr, SmolStr>,
     sold: HashMap<SmolStr, i64>,
-    /// What all rows take, together, that were replaced so far.
+    /// The bytes of all rows that were replaced so far.
     superseded_bytes: usize,
-    /// What was sold of all SKUs of a product.
+    /// The units that were sold of all SKUs of a product.
     units: HashMap<SmolStr, i128>,
 }
 
 impl Catalogue {
-    /// Takes a batch in; names the products that must be indexed again.
+    /// Takes a batch in; returns the products that must be indexed again.
     pub fn apply(&mut self, batch: Batch, changed: &mut HashSet<SmolStr>) {
         let Batch { upto: _, digest: _, products, sold, .. } = batch;
         for (sku, more) in sold {
@@ -79,7 +79,7 @@ impl Catalogue {
         }
     }
 
-    /// What all rows take, together, that were replaced so far: an older snapshot keeps some of them.
+    /// The bytes of all rows that were replaced so far: an older snapshot keeps some of them.
     pub const fn superseded_bytes(&self) -> usize {
         self.superseded_bytes
     }
@@ -95,7 +95,7 @@ impl Catalogue {
     }
 }
 
-/// What was sold in steps: nothing if more came back than was seen to be sold.
+/// The units sold, in steps: none if more came back than was seen to be sold.
 fn steps_of(units: i128) -> u64 {
     in_steps(u64::try_from(units.clamp(0, i64::MAX.into())).unwrap_or(0))
 }

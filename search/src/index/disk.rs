@@ -1,6 +1,6 @@
 //! The folder of the index, written without waiting for the disk: the log is the truth, and a commit must be visible
 //! soon. A process that ends leaves everything to the system. A power cut may leave a part; every file ends with its
-//! checksum, which is checked when the index is opened, and a damaged index is made anew from the log.
+//! checksum, which is checked when the index is opened, and a damaged index is rebuilt from the log.
 
 use crate::Error;
 use std::fs::{File, OpenOptions};
@@ -78,7 +78,7 @@ impl Directory for Disk {
         // One thread writes each of these files.
         let (to, mut new) = (self.folder.join(path), self.folder.join(path).into_os_string());
         new.push(".new");
-        // What a crash left there, or a link that somebody put there, is not written to.
+        // A file that a crash left there, or a link that was put there, is not written to.
         match std::fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}

@@ -17,7 +17,7 @@ use tantivy::directory::{
 #[derive(Clone, Debug)]
 pub struct Twin {
     files: Arc<Mutex<RamDirectory>>,
-    /// How many writes are left; below zero they fail.
+    /// The number of writes that are left; below zero they fail.
     left: Arc<AtomicI64>,
 }
 
@@ -49,7 +49,7 @@ impl Twin {
         self.left.store(i64::MAX, Ordering::SeqCst);
     }
 
-    /// Whether a write has failed.
+    /// Returns true if a write has failed.
     pub fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }

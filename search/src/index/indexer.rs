@@ -17,13 +17,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tantivy::Term;
 
-/// Where the engine's thread leaves changes for the indexer's.
+/// The place in which the engine's thread leaves changes for the indexer's.
 pub struct ChangeQueue {
     inner: Mutex<(BatchQueue, bool)>,
     moved: Condvar,
 }
 
-/// What the indexer does next.
+/// The next step of the indexer.
 enum Next {
     Batch(Batch),
     Nothing,
@@ -46,7 +46,7 @@ impl ChangeQueue {
         self.moved.notify_one();
     }
 
-    /// Says that nothing more comes.
+    /// Notes that nothing more comes.
     pub fn stop(&self) {
         self.inner().1 = true;
         self.moved.notify_one();
@@ -77,21 +77,21 @@ pub struct Indexer {
     shelf: Arc<SnapshotCache>,
     open: Option<Open>,
     known: SegmentCache,
-    /// What had been replaced in the catalogue when `known` was empty.
+    /// The bytes that had been replaced in the catalogue when `known` was empty.
     known_since: usize,
     catalogue: Catalogue,
     /// The products that the files do not have as they are.
     changed: HashSet<SmolStr>,
-    /// Whether the files are to be emptied first.
+    /// True if the files are to be emptied first.
     is_stale: bool,
     /// The commit that the files had at the start, until the changes have come to its epoch.
     resume: Option<Mark>,
-    /// How far the catalogue is.
+    /// The epoch of the catalogue.
     upto: Epoch,
     digest: u128,
-    /// How far the files are, and since when.
+    /// The epoch of the files, and since when.
     committed: Option<(Epoch, Instant)>,
-    /// Whether the shelf has what the files have.
+    /// True if the shelf has what the files have.
     is_shown: bool,
     /// Nothing is written before that.
     not_before: Option<Instant>,
@@ -127,7 +127,7 @@ impl Indexer {
         }
     }
 
-    /// Says that the files are of another log: they are written anew.
+    /// Marks the files as those of another log: they are rewritten.
     pub fn forget(&mut self) {
         self.resume = None;
         self.is_stale = true;
@@ -276,7 +276,7 @@ impl Indexer {
     }
 }
 
-/// An error with all that is behind it.
+/// An error with all its causes.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! The index's files, open for writing: opened or made anew, and committed together with the epoch that they are of.
+//! The index's files, open for writing: opened or created, and committed together with the epoch that they are of.
 //! Not for what is written.
 
 use super::storage::IndexStorage;
@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use tantivy::directory::error::OpenReadError;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
-/// What a commit says of itself.
+/// The mark that a commit carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The form of the index.
@@ -30,13 +30,13 @@ impl Mark {
 
 /// An index that is open.
 pub struct Open {
-    /// Where documents are added.
+    /// The writer, to which documents are added.
     pub writer: IndexWriter,
     reader: IndexReader,
 }
 
 impl Open {
-    /// Opens the index with the mark of its last commit. What cannot be read, or has another form, is made anew.
+    /// Opens the index with the mark of its last commit. If it cannot be read, or has another form, it is recreated.
     pub fn at(home: &dyn IndexStorage, fields: &Fields, writer_bytes: usize) -> Result<(Open, Option<Mark>), Error> {
         match Open::existing(home, fields, writer_bytes) {
             Ok((open, Some(mark))) => Ok((open, Some(mark))),
@@ -82,7 +82,7 @@ impl Open {
     }
 }
 
-/// Whether the files are there and make no sense, so that only new ones help.
+/// Returns true if the files are there and make no sense, so that only new ones help.
 fn is_unreadable(error: &Error) -> bool {
     let is_garbage = |error: &std::io::Error| matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof);
     match error {

@@ -30,7 +30,7 @@ pub struct Snapshot {
     pub fields: Fields,
     /// Its segments.
     pub segments: Vec<Segment>,
-    /// How many products it has.
+    /// The number of its products.
     pub products: u64,
     mean_lengths: [f64; Text::ALL.len()],
 }
@@ -41,13 +41,13 @@ impl Snapshot {
         self.segments.get(segment)?.rows.get(doc as usize)?.as_ref()
     }
 
-    /// How many words that text has, in the mean.
+    /// The mean number of words of that text.
     pub fn mean_length(&self, text: Text) -> f64 {
         self.mean_lengths[text as usize]
     }
 }
 
-/// What the last snapshot knew of segments that are still there.
+/// The last snapshot's knowledge of segments that are still there.
 #[derive(Default)]
 pub struct SegmentCache {
     rows: HashMap<SegmentId, Arc<DocumentRows>>,

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 pub struct CachedSnapshot {
     /// It.
     pub snapshot: Snapshot,
-    /// Whether a next page may want it.
+    /// True if a next page may want it.
     is_wanted: AtomicBool,
 }
 
 impl CachedSnapshot {
-    /// Says that a next page may want it.
+    /// Notes that a next page may want it.
     pub fn keep_for_paging(&self) {
         self.is_wanted.store(true, Ordering::Relaxed);
     }
@@ -29,7 +29,7 @@ struct CacheEntry {
     from: Epoch,
     upto: Epoch,
     used: Instant,
-    /// What had been replaced in the catalogue when it was put here: what was replaced since, it may keep.
+    /// The bytes replaced in the catalogue when it was put here: it may keep what was replaced since.
     superseded_bytes: usize,
 }
 
@@ -80,7 +80,7 @@ impl SnapshotCache {
         self.moved.notify_all();
     }
 
-    /// Says that the newest snapshot is exact up to that epoch too: no product changed.
+    /// Notes that the newest snapshot is exact up to that epoch too: no product changed.
     pub fn extend(&self, epoch: Epoch) {
         let mut state = self.state();
         if let Some(newest) = &mut state.newest {
@@ -90,12 +90,12 @@ impl SnapshotCache {
         }
     }
 
-    /// Says why the index cannot go on, or that it can.
+    /// Notes why the index cannot continue, or that it can.
     pub fn stalled(&self, why: Option<String>) {
         self.state().standing.stalled = why;
     }
 
-    /// How the index stands.
+    /// The state of the index.
     pub fn standing(&self) -> IndexStatus {
         self.state().standing.clone()
     }

@@ -1,4 +1,4 @@
-//! Where the index lives: a folder, and in tests a place that fails on demand. Not for what is in it.
+//! The place of the index: a folder, and in tests a place that fails on demand. Not for what is in it.
 
 use super::disk::Disk;
 use crate::Error;

@@ -65,7 +65,7 @@ impl Env {
     }
 }
 
-/// What the newest snapshot has: each product once, or the test ends here.
+/// The products of the newest snapshot: each once, or the test ends here.
 fn held(shelf: &SnapshotCache, epoch: Epoch) -> BTreeMap<String, Product> {
     let (shelved, _) = shelf.newest(epoch, WAIT).unwrap();
     let snapshot = &shelved.snapshot;
@@ -116,7 +116,7 @@ fn a_power_cut_at_any_write_loses_and_doubles_nothing() {
                 break;
             }
             cuts += 1;
-            // Every second time the log was cut behind a checkpoint, so the state comes first.
+            // Every second time the log was cut at a checkpoint, so the state comes first.
             let base = (writes % 2 == 1).then_some(3);
             let mut env = Env::open(&twin.restarted(), last.epoch()).unwrap();
             assert!(env.resumed >= written, "what was committed stays: {} after {written}", env.resumed);
@@ -133,7 +133,7 @@ fn a_power_cut_at_any_write_loses_and_doubles_nothing() {
     });
 }
 
-/// Runs until the first failure; says which epoch was committed last.
+/// Runs until the first failure; returns the epoch that was committed last.
 fn run_until_cut(twin: &Twin, epochs: &[(Arc<Changes>, Shop)]) -> Epoch {
     let mut written = Epoch(0);
     let Ok(mut env) = Env::open(twin, Epoch(0)) else { return written };
@@ -357,7 +357,7 @@ fn products_as_they_were_are_kept_for_next_pages_by_their_bytes() {
         let row = Product { description, archived: false, ..product(&mut Random(1), 1) };
         env.apply(&shop.put(vec![row])).unwrap();
         rows.push(Arc::downgrade(&shop.products["p1"]));
-        // Somebody wants a next page of each.
+        // A next page of each is wanted.
         env.shelf.newest(Epoch(epoch as u64), WAIT).unwrap().0.keep_for_paging();
     }
     let kept = rows.iter().filter(|row| row.strong_count() > 0).count();
@@ -382,7 +382,7 @@ fn an_index_that_cannot_be_opened_stands_still_and_is_made_when_it_can() {
     assert!(shelf.newest(Epoch(1), Duration::from_millis(20)).is_err());
     std::fs::remove_file(&at).unwrap();
     assert_eq!(held(&shelf, Epoch(30)), listed(&shop));
-    // The shelf has the epoch a moment before the thread says that nothing stands still.
+    // The shelf has the epoch a moment before the thread reports that nothing is stalled.
     let until = Instant::now() + Duration::from_secs(60);
     while shelf.standing().stalled.is_some() && Instant::now() < until {
         std::thread::yield_now();

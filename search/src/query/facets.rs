@@ -13,9 +13,9 @@ const PRICES: [i64; 10] = [0, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 /// Ten-thousandths.
 const UNIT: i64 = 10_000;
 
-/// What a value takes while it is counted and put in order.
+/// The bytes that a value takes while it is counted and put in order.
 const VALUE_BYTES: usize = 56;
-/// For how many values there is room at first.
+/// The number of values that there is room for at first.
 const VALUES_MIN: usize = 16;
 
 /// The memory of the facets of all searches.
@@ -41,7 +41,7 @@ impl Memory {
 /// The counts of a facet in the making.
 pub struct FacetCounter<'a> {
     memory: &'a Memory,
-    /// What it has of it.
+    /// The memory that it holds.
     bytes: usize,
     by: &'a FacetBy,
     values: HashMap<&'a str, u64>,

@@ -1,20 +1,20 @@
-//! What a product costs and whether it can be had, at the epoch of the answer; and the filters. Prices are those of the
+//! The price and availability of a product, at the epoch of the answer; and the filters. Prices are those of the
 //! row, at the epoch's time; stock is the store's.
 
 use crate::index::RankedProduct;
 use dataflows::ports::product_search::{OfferContext, SearchQuery};
 use dataflows::shop::catalogue::Product;
 
-/// What a product offers to this request.
+/// The offer of a product to this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The lowest price of the variants that pass, in ten-thousandths.
     pub price: i64,
-    /// Whether any variant that passes can be promised.
+    /// True if any variant that passes can be promised.
     pub is_available: bool,
 }
 
-/// What the product offers, if it passes the filters: one of its variants must pass all that are about variants.
+/// The product's offer, if it passes the filters: one of its variants must pass all that are about variants.
 pub fn offer(listed: &RankedProduct, wanted: &SearchQuery, shop: &dyn OfferContext) -> Option<Offer> {
     let RankedProduct { product, sold: _ } = listed;
     if !is_of(product, wanted) {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHOWN: [Text; 3] = [Text::Title, Text::Brand, Text::Description];
 /// A longer text is shown from shortly before the first word that was found.
 const BYTES_MAX: usize = 240;
-/// How much is shown before it.
+/// The length that is shown before it.
 const BYTES_BEFORE: usize = 60;
 
 /// The words that are found.
@@ -64,7 +64,7 @@ impl Marks {
     }
 }
 
-/// The part of a text that is shown, if its first word stands there.
+/// The part of a text that is shown, if its first word is there.
 fn window(text: &str, first: usize) -> (usize, usize) {
     if text.len() <= BYTES_MAX {
         return (0, text.len());

@@ -1,4 +1,4 @@
-//! Queries: what somebody typed becomes a page of products, exact for the epoch of the index. Not for the index itself.
+//! Queries: a typed text becomes a page of products, exact for the epoch of the index. Not for the index itself.
 //!
 //! ```text
 //! text ─▶ asked: words and what may be found for them ─▶ lists: products that have it ─▶ score ─▶ filters ─▶ page
@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use terms::QueryTerm;
 
-/// The product index, for those who ask.
+/// The product index, as callers query it.
 pub struct ProductIndex {
     config: Arc<Config>,
     shelf: Arc<SnapshotCache>,
@@ -73,7 +73,7 @@ impl ProductSearch for ProductIndex {
     }
 }
 
-/// A snapshot that is asked.
+/// A snapshot that is queried.
 struct SnapshotQueries {
     config: Arc<Config>,
     memory: Arc<Memory>,
@@ -139,7 +139,7 @@ struct Candidate<'a> {
     factors: (f64, f64),
 }
 
-/// Candidates beyond a page that are held before the last of them are let go of.
+/// Candidates beyond a page that are held before the last of them are dropped.
 const CANDIDATES_MAX: usize = 4_096;
 
 fn find(
@@ -190,7 +190,7 @@ fn find(
     Ok(SearchPage { hits, facets: facets.zip(counts).collect(), total, has_more })
 }
 
-/// Keeps the first so many candidates, in order; says whether there were more.
+/// Keeps the first so many candidates, in order; returns true if there were more.
 fn first(candidates: &mut Vec<Candidate<'_>>, limit: usize) -> bool {
     let has_more = candidates.len() > limit;
     if has_more {

@@ -1,4 +1,4 @@
-//! What the index holds for a word: the products that have it, and how much. Reads postings within a budget, so that
+//! The index's content for a word: the products that have it, and how much. Reads postings within a budget, so that
 //! no query takes long; what is beyond it counts as not found. Not for what a query means.
 
 use super::terms::TermPattern;
@@ -23,7 +23,7 @@ type InSegment = Vec<(DocId, f64)>;
 pub struct List {
     /// By segment.
     pub segments: Vec<InSegment>,
-    /// How many products these are.
+    /// The number of these products.
     pub products: u64,
 }
 
@@ -33,7 +33,7 @@ impl List {
         Rc::new(List { segments, products })
     }
 
-    /// How often a product has it.
+    /// The frequency of it in a product.
     pub fn frequency(&self, segment: usize, doc: DocId) -> Option<f64> {
         let list = self.segments.get(segment)?;
         list.binary_search_by_key(&doc, |(doc, _)| *doc).ok().map(|at| list[at].1)
@@ -78,7 +78,7 @@ impl<'a> Lists<'a> {
         Ok(list)
     }
 
-    /// Whether any product has that word.
+    /// Returns true if any product has that word.
     pub fn has(&mut self, word: &str) -> Result<bool, Error> {
         Ok(self.of(&TermPattern::All(vec![word.to_owned()]))?.products > 0)
     }
@@ -212,7 +212,7 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// How much a find in a text counts.
+/// The weight of a find in a text.
 const fn weight(ranking: &RankingWeights, text: Text) -> f64 {
     match text {
         Text::Title => ranking.title,

@@ -51,9 +51,9 @@ pub struct Fit {
     pub segment: usize,
     /// Its place there.
     pub doc: DocId,
-    /// How well the words fit.
+    /// The fit of the words.
     pub text: f64,
-    /// How many words it has.
+    /// The number of words that it has.
     words: u32,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Scores<'a> {
                 let mut find = find.clone();
                 if find.by == MatchKind::Prefix {
                     find.weight = ranking.prefix;
-                    // Who typed a whole word means it, not one that begins like it.
+                    // A whole word that was typed is meant, not one that begins like it.
                     if best >= ranking.enough as u64 {
                         continue;
                     }
@@ -161,7 +161,7 @@ impl<'a> Scores<'a> {
         }
     }
 
-    /// How a product's score came about.
+    /// The explanation of a product's score.
     pub fn explain(&self, fit: Fit, popularity: f64, availability: f64) -> Explanation {
         let found = self.words.iter().filter_map(|word| Some((word, word.best(fit.segment, fit.doc)?)));
         let words: Vec<_> = found

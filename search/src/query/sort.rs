@@ -1,4 +1,4 @@
-//! The order of hits, and the place of a hit in it: where the next page goes on. Places depend on the product alone,
+//! The order of hits, and the place of a hit in it: where the next page starts. Places depend on the product alone,
 //! so an order is the same however the index lies on disk.
 
 use crate::index::RankedProduct;

@@ -1,4 +1,4 @@
-//! Guesses: what somebody may have meant who typed what no product has. Only asked when the words as they are find no
+//! Guesses: what may have been meant by words that no product has. Only used when the words as they are find no
 //! product that has all of them: what was typed beats what is guessed.
 
 use super::postings::{Lists, VOCABULARY};
@@ -20,7 +20,7 @@ const CANDIDATES_MAX: usize = 64;
 /// The shortest half of a split word.
 const HALF_BYTES_MIN: usize = 3;
 
-/// Adds guesses to the words; says whether there were any.
+/// Adds guesses to the words; returns true if there were any.
 pub fn guess(
     asked: &mut [QueryTerm],
     snapshot: &Snapshot,
@@ -44,7 +44,7 @@ pub fn guess(
     Ok(guessed)
 }
 
-/// The word of the index that it stands for, if that is one.
+/// The word of the index that it means, if that is one.
 fn single(asked: &QueryTerm) -> Option<&str> {
     match asked.plain.as_slice() {
         [word] if !asked.is_required => Some(word),

@@ -12,10 +12,10 @@ use crate::index::{RankedProduct, Snapshot};
 use crate::text::{Kind, Word, fold::folded, words};
 use std::collections::HashMap;
 
-/// What a completion with a further word counts for.
+/// The weight of a completion with a further word.
 const FURTHER: f64 = 0.5;
 
-/// What the text may become.
+/// The texts that the text may become.
 pub fn suggest(snapshot: &Snapshot, config: &Config, text: &str, limit: usize) -> Result<Vec<String>, Error> {
     let mut lists = Lists::new(snapshot, config);
     let mut asked = super::terms::asked(text, &config.query, &config.synonyms);
@@ -119,7 +119,7 @@ impl CompletionWeights {
     }
 }
 
-/// A word that stands before the last: as it was typed, or as it was corrected.
+/// A word before the last: as it was typed, or as it was corrected.
 fn shown(asked: &QueryTerm) -> &str {
     match (asked.finds.first(), asked.plain.as_slice()) {
         (Some(find), [corrected]) if find.by == MatchKind::Typo => corrected,

@@ -1,18 +1,18 @@
-//! What a query asks for: the words of what somebody typed, each with everything that may be found for it. No text is
+//! The terms of a query: the words that were typed, each with everything that may be found for it. No text is
 //! an error: what makes no sense is not asked for. Not for looking anything up.
 
 use crate::config::Limits;
 use crate::text::synonyms::Synonyms;
 use crate::text::{Kind, Word, words};
 
-/// How something is found for a word.
+/// The way in which something is found for a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchKind {
     /// The word itself.
     Exact,
     /// All its parts in a row, as they were quoted.
     Phrase,
-    /// What stands for it.
+    /// A synonym of it.
     Synonym,
     /// A word that begins like it.
     Prefix,
@@ -38,7 +38,7 @@ impl MatchKind {
         }
     }
 
-    /// What such a find counts for.
+    /// The weight of such a find.
     const fn weight(self) -> f64 {
         match self {
             MatchKind::Exact | MatchKind::Phrase => 1.0,
@@ -73,11 +73,11 @@ impl TermPattern {
 /// Something that may be found for a word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Find {
-    /// What.
+    /// The words.
     pub what: TermPattern,
-    /// How it comes to that.
+    /// The way it is found.
     pub by: MatchKind,
-    /// What it counts for.
+    /// Its weight.
     pub weight: f64,
 }
 
@@ -93,11 +93,11 @@ impl Find {
 pub struct QueryTerm {
     /// As it was typed.
     pub word: String,
-    /// The words of the index that it stands for, before any guess.
+    /// The words of the index that it means, before any guess.
     pub plain: Vec<String>,
-    /// What may be found for it.
+    /// The finds for it.
     pub finds: Vec<Find>,
-    /// Whether a product without it is no hit.
+    /// True if a product without it is no hit.
     pub is_required: bool,
 }
 
@@ -140,7 +140,7 @@ fn start(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
-/// Splits a text at its quotes. A quote behind a number means inches; one that is not closed means nothing.
+/// Splits a text at its quotes. A quote after a number means inches; one that is not closed means nothing.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let (mut from, mut open) = (0, None);
@@ -201,7 +201,7 @@ fn loose(text: &str, limits: &Limits, synonyms: &Synonyms) -> Vec<QueryTerm> {
     all
 }
 
-/// Where several words have one synonym, it counts for each of them.
+/// Adds the synonyms of several words in a row to each of them.
 fn add_synonyms(all: &mut [QueryTerm], limits: &Limits, synonyms: &Synonyms) {
     for at in 0..all.len() {
         let texts: Vec<String> = all[at..].iter().map(|asked| asked.plain.join(" ")).collect();

@@ -1,5 +1,5 @@
 //! Queries against a plain recomputation from the rows, whatever the index went through; pages against the whole list;
-//! what people type; and what nobody should.
+//! what people type; and what no one should.
 
 use super::facets::{FacetCounter, Memory};
 use super::filter::offer;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 const IDS: u64 = 150;
 
-/// An index that got some changes, and is asked.
+/// An index that got some changes, and is queried.
 struct Env {
     config: Config,
     index: Arc<dyn IndexSnapshot>,
@@ -69,7 +69,7 @@ impl Env {
     }
 }
 
-/// How often a product has something, weighted by text and length: from its words alone.
+/// The frequency of something in a product, weighted by text and length: from its words alone.
 fn frequency(env: &Env, means: &[f64], product: &Product, what: &TermPattern) -> Option<f64> {
     let ranking = &env.config.ranking;
     let weights =
@@ -110,7 +110,7 @@ fn frequency(env: &Env, means: &[f64], product: &Product, what: &TermPattern) ->
     }
 }
 
-/// What should be found, unless guesses are needed.
+/// The products that should be found, unless guesses are needed.
 fn expected(env: &Env, wanted: &SearchQuery) -> Option<SearchPage> {
     let (listed, ranking) = (env.listed(), &env.config.ranking);
     let asked = asked(&wanted.text, &env.config.query, &env.config.synonyms);

@@ -11,7 +11,7 @@ pub fn fold(c: char, to: &mut String) {
     }
     for part in std::iter::once(c).nfkd().filter(|part| !is_combining_mark(*part)) {
         match part {
-            // What has no accent to take away.
+            // A character that has no accent to take away.
             'ß' | 'ẞ' => to.push_str("ss"),
             'æ' | 'Æ' => to.push_str("ae"),
             'œ' | 'Œ' => to.push_str("oe"),

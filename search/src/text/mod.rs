@@ -14,12 +14,12 @@ use fold::fold;
 
 /// Longer words are no words.
 const WORD_BYTES_MAX: usize = 64;
-/// How many parts a model number may have to be one word too.
+/// The parts that a model number may have to be one word too, at most.
 const JOINED_PARTS_MAX: usize = 4;
-/// How long such a word may be.
+/// The length of such a word, at most.
 const JOINED_BYTES_MAX: usize = 32;
 
-/// What a word is to its neighbours.
+/// The relation of a word to its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A word of the text.
@@ -35,13 +35,13 @@ pub enum Kind {
 pub struct Word {
     /// Folded, and stemmed if it is a plain word.
     pub text: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its place among the words of the text.
     pub position: u32,
-    /// Where it stands in the text.
+    /// Its start in the text.
     pub from: usize,
-    /// Where it ends.
+    /// Its end.
     pub to: usize,
 }
 
@@ -50,11 +50,11 @@ struct Run {
     folded: String,
     from: usize,
     to: usize,
-    /// The one character that joins it to the run before, if nothing else stands between them.
+    /// The one character that joins it to the run before, if nothing else is between them.
     glue: Option<char>,
-    /// Whether nothing but a space or a hyphen stands between it and the run before.
+    /// True if nothing but a space or a hyphen is between it and the run before.
     is_near: bool,
-    /// Whether the sign for inches follows.
+    /// True if the sign for inches follows.
     is_inches: bool,
 }
 
@@ -78,7 +78,7 @@ pub fn words(text: &str) -> Vec<Word> {
     words
 }
 
-/// Takes the next word in, with its unit if it is a number; says how many runs that were.
+/// Takes the next word in, with its unit if it is a number; returns the number of runs that it took.
 fn push(runs: &[Run], position: u32, words: &mut Vec<Word>) -> usize {
     let Some(run) = runs.first() else { return 1 };
     let word = |text, kind, to| Word { text, kind, position, from: run.from, to };

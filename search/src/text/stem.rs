@@ -2,7 +2,7 @@
 //! nouns; a heavier stemmer (Porter 2) put fewer of the products that people judged right on the first page. Not for
 //! words with digits: those are models.
 
-/// After these, a plural takes `es`, so the `e` cannot say what the singular was.
+/// After these, a plural takes `es`, so the `e` does not show what the singular was.
 const SIBILANTS: [&str; 5] = ["ch", "sh", "ss", "x", "zz"];
 
 /// The stem of a folded word.

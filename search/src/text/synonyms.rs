@@ -4,7 +4,7 @@
 //! ```text
 //! # a comment
 //! tv, television, telly          each finds the others
-//! solid state drive, ssd         several words may stand for one
+//! solid state drive, ssd         several words may mean one
 //! notebook => laptop             one finds the other, and not back
 //! ```
 
@@ -13,12 +13,12 @@ use crate::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How many lines a file may have.
+/// The lines of a file, at most.
 const LINES_MAX: usize = 10_000;
-/// How many words a side may have.
+/// The words of a side, at most.
 const WORDS_MAX: usize = 6;
 
-/// What stands for what: words in order, and the words that do as well.
+/// The synonyms: words in order, and the words that mean the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Synonyms(BTreeMap<Vec<String>, Vec<Vec<String>>>);
 
@@ -66,7 +66,7 @@ impl Synonyms {
         }
     }
 
-    /// What else may stand for the first words of these: how many of them, and what for.
+    /// The synonyms of the first words of these: the number of words, and their synonyms.
     pub fn starting<'a>(&'a self, words: &'a [&str]) -> impl Iterator<Item = (usize, &'a [Vec<String>])> {
         (1..=words.len().min(WORDS_MAX)).filter_map(|count| {
             let from: Vec<String> = words[..count].iter().map(|word| (*word).to_owned()).collect();

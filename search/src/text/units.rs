@@ -51,7 +51,7 @@ const UNITS: [(&str, &[&str]); 46] = [
     ("cd", &["cd/m2", "nits"]),
 ];
 
-/// The unit that a folded word stands for.
+/// The unit that a folded word means.
 pub fn unit(word: &str) -> Option<&'static str> {
     UNITS.iter().find(|(_, ways)| ways.contains(&word)).map(|(unit, _)| *unit)
 }

@@ -1,5 +1,5 @@
-//! How many searches an hour are observed of one address: who searches at random would else leave a row for each. Not
-//! for answering searches: all are.
+//! The number of searches an hour that are observed of one address: searches at random would else leave a row for each.
+//! Not for answering searches: all are.
 
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 const HOUR_MS: f64 = 3_600_000.0;
 
-/// What addresses have left. Those that searched longest ago are forgotten first.
+/// The allowances left, by address. Those of addresses that searched longest ago are forgotten first.
 pub struct Allowance {
     an_hour: u32,
     addresses_max: usize,
@@ -17,7 +17,7 @@ pub struct Allowance {
 #[derive(Default)]
 struct State {
     of: HashMap<IpAddr, Bucket>,
-    /// By when they searched last.
+    /// By the number of their last search.
     by_use: BTreeMap<u64, IpAddr>,
     uses: u64,
 }

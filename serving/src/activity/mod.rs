@@ -1,5 +1,5 @@
 //! Observations that this room makes itself, on their way to the log: gathered for a moment and appended together.
-//! Nobody waits for them, and what the log does not take is counted and lost. Not for those that clients send.
+//! No request waits for them, and those the log does not take are counted and lost. Not for those that clients send.
 
 mod allowance;
 
@@ -14,25 +14,25 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-/// How much may wait, and for how long.
+/// The number of observations that may wait, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct ActivityLimits {
     /// Observations that wait for the log; further ones are dropped.
     pub waiting_max: usize,
-    /// How long they are gathered.
+    /// The time for which they are gathered.
     pub gather: Duration,
-    /// How long the log may take.
+    /// The time that the log may take.
     pub append: Duration,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<Publication>,
-    /// Whether a task takes what waits to the log.
+    /// True while a task appends the waiting ones.
     is_taken: bool,
 }
 
-/// What waits for the log, and what became of the rest.
+/// The observations that wait for the log, and counts of the rest.
 pub struct Activity {
     log: Arc<dyn CommandLog>,
     limits: ActivityLimits,
@@ -79,7 +79,7 @@ impl Activity {
             self.log.append(
                 batch,
                 Box::new(move |appended| {
-                    // Who gave up has counted it.
+                    // A waiter that gave up has counted it.
                     let _ = send.send(appended.is_ok());
                 }),
             );
@@ -94,17 +94,17 @@ impl Activity {
         self.unobserved.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many were not to be observed.
+    /// The number that were not to be observed.
     pub fn unobserved(&self) -> u64 {
         self.unobserved.load(Ordering::Relaxed)
     }
 
-    /// How many the log has taken.
+    /// The number that the log has taken.
     pub fn published(&self) -> u64 {
         self.published.load(Ordering::Relaxed)
     }
 
-    /// How many were lost: there was no room, or the log did not acknowledge them.
+    /// The number lost: there was no room, or the log did not acknowledge them.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

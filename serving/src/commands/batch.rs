@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a line gave before it came to the log.
+/// A line before it came to the log.
 struct Line {
     command_id: Option<String>,
     type_name: Option<String>,
@@ -25,7 +25,7 @@ struct Line {
     asked: Result<(CommandType, SmolStr), Problem>,
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Serialize)]
 struct LineJson<'a> {
     command_id: Option<&'a str>,

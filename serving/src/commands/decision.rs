@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-/// How far a command came.
+/// The progress of a command.
 pub enum Decision {
     /// It was decided, or had been before; the epoch is the one to answer at.
     Decided {
@@ -22,7 +22,7 @@ pub enum Decision {
         pin: Pin<EpochInfo>,
         /// The outcome.
         operation: Arc<Operation>,
-        /// Whether it had been decided before this request.
+        /// True if it had been decided before this request.
         replayed: bool,
     },
     /// Its id belongs to another command.
@@ -31,7 +31,7 @@ pub enum Decision {
     Pending,
 }
 
-/// What became of each of the commands.
+/// The outcome of each of the commands.
 pub async fn of(app: &Arc<App>, mut asked: Vec<PendingCommand>, wait: Duration) -> Result<Vec<Decision>, Problem> {
     let deadline = Instant::now() + wait;
     let reading = app
@@ -51,7 +51,7 @@ pub async fn of(app: &Arc<App>, mut asked: Vec<PendingCommand>, wait: Duration) 
         decisions.push(match known {
             Some(decision) => decision,
             None => match origins.next() {
-                // Who does not wait gets the same answer however soon the decision is there.
+                // Without a wait the answer is the same however soon the decision is there.
                 Some(_) if wait.is_zero() => Decision::Pending,
                 Some(origin) => decided(app, asked, origin, deadline).await?,
                 None => return Err(Problem::new(ApiErrorKind::Internal, "the log named too few places")),
@@ -61,7 +61,7 @@ pub async fn of(app: &Arc<App>, mut asked: Vec<PendingCommand>, wait: Duration) 
     Ok(decisions)
 }
 
-/// What an epoch knows of the command's id. `origin` is the place of this request's own record, if it has one.
+/// The decision of the command's id at an epoch. `origin` is the place of this request's own record, if it has one.
 fn look_up(reading: &StoreSnapshot<'_>, asked: &PendingCommand, origin: Option<Origin>) -> Option<Decision> {
     let command_id = asked.publication.command_id.as_str();
     let operation = reading.views().operations.get(command_id, reading.at())?;
@@ -78,7 +78,7 @@ fn look_up(reading: &StoreSnapshot<'_>, asked: &PendingCommand, origin: Option<O
     })
 }
 
-/// Appends commands, and says where they stand once they are durable. Their records are handed on and not kept.
+/// Appends commands, and returns their places once they are durable. Their records are handed on and not kept.
 async fn append(app: &Arc<App>, asked: Vec<&mut PendingCommand>, deadline: Instant) -> Result<Vec<Origin>, Problem> {
     let commands = asked.iter().map(|asked| (&asked.publication.command_id, &asked.command));
     if !app.flights.start(commands, |origin| app.shop.covers(origin)) {
@@ -103,7 +103,7 @@ async fn append(app: &Arc<App>, asked: Vec<&mut PendingCommand>, deadline: Insta
                 }
                 Err(_) => ids.iter().for_each(|id| flights.end(id)),
             }
-            // Who went away meanwhile needs no answer.
+            // A request that ended meanwhile needs no answer.
             let _ = send.send(appended);
         }),
     );

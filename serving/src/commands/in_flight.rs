@@ -13,7 +13,7 @@ pub struct InFlightCommand {
     pub command_type: CommandType,
     /// The id that it is about.
     pub of: SmolStr,
-    /// Where it stands, once the log has said so.
+    /// Its place, once the log has reported it.
     pub origin: Option<Origin>,
 }
 
@@ -51,7 +51,7 @@ impl InFlightCommands {
         true
     }
 
-    /// Notes where a command stands.
+    /// Notes the place of a command.
     pub fn appended(&self, command_id: &SmolStr, origin: Origin) {
         if let Some(flight) = self.state.lock().get_mut(command_id) {
             flight.origin = Some(origin);
@@ -68,12 +68,12 @@ impl InFlightCommands {
         self.state.lock().get(command_id).cloned()
     }
 
-    /// How many there are.
+    /// The number of commands.
     pub fn len(&self) -> usize {
         self.state.lock().len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

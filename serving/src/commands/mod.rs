@@ -20,24 +20,24 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The header that names the command of an answer, whoever chose the id.
+/// The header that names the command of an answer, whether or not the client chose the id.
 const COMMAND_ID: HeaderName = HeaderName::from_static("tradewind-command-id");
 
-/// What an id keeps in a path.
+/// The characters of an id that are encoded in a path.
 const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A command that is asked for, ready for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingCommand {
-    /// What is asked.
+    /// The command.
     pub command: Command,
     /// Its record.
     pub publication: Publication,
-    /// What tells it from another under the same id.
+    /// The digest that differs for another command under the same id.
     pub fingerprint: u128,
 }
 
-/// What the headers of a record have at most beside the command's id.
+/// The bytes of a record's headers beside the command's id, at most.
 const HEADERS_BYTES: usize = 512;
 
 impl PendingCommand {
@@ -90,7 +90,7 @@ fn read(command_type: CommandType, command_id: &str, data: &[u8], prefer: Prefer
     })
 }
 
-/// How long a decision is waited for.
+/// The time that a decision is waited for.
 fn decision_wait(app: &App, prefer: Prefer) -> Duration {
     match prefer {
         Prefer { wait_s: None, respond_async: true, is_lenient: _ } => Duration::ZERO,
@@ -110,7 +110,7 @@ fn pending(command_id: &str) -> ApiResponse {
         .with_location(&format!("/api/v1/operations/{}", encode_path_segment(command_id)))
 }
 
-/// An id as it stands in a path.
+/// An id, encoded for a path.
 pub fn encode_path_segment(id: &str) -> String {
     utf8_percent_encode(id, ID).to_string()
 }

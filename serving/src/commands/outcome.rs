@@ -1,4 +1,4 @@
-//! The answer to a decided command: the resource as of its epoch, or the problem that says why not.
+//! The answer to a decided command: the resource as of its epoch, or the problem of a rejected one.
 
 use super::decision::Decision;
 use super::{PendingCommand, encode_path_segment, pending};
@@ -60,7 +60,7 @@ fn status_of(operation: &Operation) -> StatusCode {
     if of.description().creates && !replaced { StatusCode::CREATED } else { StatusCode::OK }
 }
 
-/// What the command was about, and where that is.
+/// The resource that the command was about, and its path.
 fn resource(reading: &StoreSnapshot<'_>, operation: &Operation) -> Result<(ApiResponse, String), Problem> {
     let id = operation.ids.of.as_str();
     let resource = operation.command_type.description().resource;

@@ -15,7 +15,7 @@ pub const EPOCH: HeaderName = HeaderName::from_static("tradewind-epoch");
 /// The header of an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// What the bytes are.
+/// The type of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentType {
     /// `application/json`
@@ -57,10 +57,10 @@ pub struct ApiResponse {
     pub epoch: Option<Epoch>,
     kind: ContentType,
     body: Vec<u8>,
-    /// In place of the bytes, for what comes bit by bit. Behind a lock only so that answers may be shared.
+    /// In place of the bytes, for what comes bit by bit. In a lock only so that answers may be shared.
     stream: Option<Mutex<Body>>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// What of the budget the bytes have until they have left.
+    /// The part of the budget that the bytes take until they have left.
     held: Option<BytesReservation>,
 }
 
@@ -155,7 +155,7 @@ impl ApiResponse {
     }
 }
 
-/// Whether a list of tags has this one, or is `*`.
+/// Returns true if a list of tags has this one, or is `*`.
 fn names(list: &[u8], tag: &[u8]) -> bool {
     list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|entry| {
         let entry = entry.strip_prefix(b"W/").unwrap_or(entry);

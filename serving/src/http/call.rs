@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 /// The longest command id.
 const COMMAND_ID_BYTES_MAX: usize = 255;
-/// What a caller's key has at most.
+/// The bytes of a caller's key, at most.
 const KEY_BYTES_MAX: usize = 200;
-/// What some programs write before UTF-8.
+/// The mark that some programs write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A request.
@@ -29,33 +29,33 @@ pub struct ApiRequest {
     pub headers: HeaderMap,
     /// Its parameters.
     pub query: Query,
-    /// Who asks.
+    /// The client.
     pub peer: Peer,
     path: RawPathParams,
     takes: Takes,
-    /// What of the budget the body has, as long as the request is under way.
+    /// The part of the budget that the body takes, as long as the request is under way.
     held: Option<Arc<BytesReservation>>,
-    /// Behind a lock only so that calls may be shared: a body is read by one.
+    /// In a lock only so that calls may be shared: a body is read by one.
     body: Mutex<Body>,
 }
 
-/// What bodies a route takes.
+/// The bodies that a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takes {
     /// Of which types.
     pub types: &'static [&'static str],
-    /// How large.
+    /// The bytes, at most.
     pub bytes_max: usize,
 }
 
-/// What `Prefer` asks for.
+/// The preferences in `Prefer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prefer {
-    /// How many seconds to wait.
+    /// The seconds to wait.
     pub wait_s: Option<u64>,
     /// Not to wait for the decision.
     pub respond_async: bool,
-    /// To pass by fields that are not known.
+    /// To ignore fields that are not known.
     pub is_lenient: bool,
 }
 
@@ -116,7 +116,7 @@ impl ApiRequest {
             .ok_or_else(|| Problem::new(ApiErrorKind::Malformed, "Tradewind-Min-Epoch is the number of an epoch"))
     }
 
-    /// What `Prefer` asks for; what cannot be read is not asked for (RFC 7240).
+    /// The preferences in `Prefer`; what cannot be read is not asked for (RFC 7240).
     pub fn prefer(&self) -> Prefer {
         let mut prefer = Prefer::default();
         let given = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
@@ -196,7 +196,7 @@ impl Takes {
     }
 }
 
-/// Whether a type is that one; that its text is UTF-8 may be said.
+/// Returns true if a type is that one, also with UTF-8 as its charset.
 fn is_exactly(given: &str, known: &str) -> bool {
     let mut parts = given.split(';').map(str::trim);
     let is_known = parts.next().is_some_and(|given| given.eq_ignore_ascii_case(known));
@@ -207,7 +207,7 @@ fn is_exactly(given: &str, known: &str) -> bool {
     is_known && parts.next().is_none_or(is_utf8) && parts.next().is_none()
 }
 
-/// Whether every `%` is followed by two hex digits.
+/// Returns true if every `%` is followed by two hex digits.
 fn is_encoded(path: &str) -> bool {
     path.split('%').skip(1).all(|rest| {
         let digits = rest.as_bytes().get(..2);
@@ -215,12 +215,12 @@ fn is_encoded(path: &str) -> bool {
     })
 }
 
-/// Whether a text may be a caller's key.
+/// Returns true if a text may be a caller's key.
 fn is_key(text: &str) -> bool {
     is_command_id(text) && text.len() <= KEY_BYTES_MAX
 }
 
-/// Whether a text can be a command id.
+/// Returns true if a text can be a command id.
 pub fn is_command_id(text: &str) -> bool {
     (1..=COMMAND_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

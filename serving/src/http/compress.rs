@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
-/// How hard brotli tries: about as long as gzip at its fastest.
+/// The effort of brotli: it takes about as long as gzip at its fastest.
 const BROTLI_QUALITY: u32 = 1;
 const BROTLI_WINDOW_BITS: u32 = 20;
 

@@ -1,12 +1,12 @@
-//! Who is let in: places for connections, in all and by the client's address. A few more are let in than there are
-//! places, to be told that the node is full and so that probes are answered at any time. Not for what a request asks.
+//! Admission: places for connections, in all and by the client's address. A few more are let in than there are places,
+//! to be answered that the node is full and so that probes are answered at any time. Not for what a request asks.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-/// How many connections there may be.
+/// The number of connections that there may be.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
     /// In all.
@@ -36,7 +36,7 @@ struct SlotCounts {
     of: HashMap<IpAddr, (usize, usize)>,
 }
 
-/// What a connection has, until it is dropped.
+/// The place of a connection, until it is dropped.
 #[derive(Debug)]
 pub struct ConnectionSlot {
     places: Arc<ConnectionSlots>,
@@ -88,7 +88,7 @@ impl ConnectionSlot {
         self.address
     }
 
-    /// Whether it is one beyond the limit.
+    /// Returns true if it is one beyond the limit.
     pub const fn is_spare(&self) -> bool {
         self.is_spare
     }
@@ -125,7 +125,7 @@ impl Network {
         (bits <= most).then_some(Network { address, bits })
     }
 
-    /// Whether an address belongs to it.
+    /// Returns true if an address belongs to it.
     pub fn has(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {

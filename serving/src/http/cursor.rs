@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dataflows::contract::epoch::Epoch;
 
-/// Where a list goes on.
+/// The position at which a list resumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The epoch of all pages.
@@ -60,7 +60,7 @@ mod tests {
         let text = cursor.text("orders", &ours);
         assert_eq!(Cursor::read(&text, "orders", &ours), Ok(cursor.clone()));
         assert!(Cursor::read(&text, "stock", &ours).is_err());
-        // Nobody without the secret makes one.
+        // No client without the secret makes one.
         assert!(Cursor::read(&cursor.text("orders", &signer(2)), "orders", &ours).is_err());
         let other = Cursor { epoch: Epoch(8), ..cursor }.text("orders", &ours);
         let mixed = format!("{}{}", &other[..11], &text[11..]);

@@ -1,5 +1,5 @@
-//! What stands between a connection and the routes: who may ask at all, what every answer says, and what becomes of a
-//! body that nobody read. Not for any one route.
+//! The layer between a connection and the routes: admission, the headers of every answer, and the rest of a body that
+//! no route read. Not for any one route.
 
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::guard::Guard;
@@ -32,7 +32,7 @@ use std::time::Duration;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// What every answer says to browsers, unless its route says otherwise.
+/// The headers of every answer for browsers, unless its route sets others.
 const SAID: [(HeaderName, HeaderValue); 5] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -41,7 +41,7 @@ const SAID: [(HeaderName, HeaderValue); 5] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
 ];
 
-/// What is taken of the budget for a body of unknown length before it is read.
+/// The bytes taken of the budget for a body of unknown length before it is read.
 const CHUNKED_BYTES: usize = 64 << 10;
 
 /// A listener with the routes that it serves.
@@ -52,7 +52,7 @@ pub struct ListenerRoutes {
     pub routes: TowerToHyperService<Router>,
     /// The hosts and origins.
     pub guard: Guard,
-    /// Who is let in.
+    /// The places for connections.
     pub places: Arc<ConnectionSlots>,
     /// The limits of connections.
     pub wire: Arc<WireLimits>,
@@ -189,7 +189,7 @@ impl RequestService {
     }
 }
 
-/// Whether it is what probes and scrapers ask for, which know a node by its address and are answered at any time.
+/// Returns true for what probes and scrapers ask for, which know a node by its address and are answered at any time.
 fn is_probe(path: &str) -> bool {
     path.starts_with("/health/") || path == "/metrics"
 }

@@ -1,4 +1,4 @@
-//! Which hosts a node answers for, and pages of which origins may ask it for what. Not for who somebody is.
+//! The hosts that a node answers for, and the origins whose pages may ask it. Not for authentication.
 
 use super::problem::{ApiErrorKind, Problem};
 use crate::config::Config;
@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use std::net::{IpAddr, SocketAddr};
 
-/// How long a browser may remember what it was allowed.
+/// The time that a browser may remember what it was allowed.
 const ALLOWED_S: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
 const TAKEN: HeaderValue = HeaderValue::from_static(
@@ -21,18 +21,18 @@ const SHOWN: HeaderValue = HeaderValue::from_static(
     "etag, idempotent-replayed, link, location, retry-after, tradewind-command-id, tradewind-epoch, tradewind-search-id",
 );
 
-/// What is known of hosts and origins.
+/// The hosts and origins of a listener.
 #[derive(Debug)]
 pub struct Guard {
     /// Names and addresses, in lower case, without ports.
     hosts: Vec<String>,
-    /// Whether the address at which a connection came in is a host too: the listener is at all addresses.
+    /// True if the address at which a connection came in is a host too: the listener is at all addresses.
     is_everywhere: bool,
-    /// Whose pages may send what changes something.
+    /// The origins whose pages may send what changes something.
     origins: Vec<String>,
-    /// Whose pages may also read the answers.
+    /// The origins whose pages may also read the answers.
     shared_with: Vec<String>,
-    /// Whether those may send what browsers know of their users.
+    /// True if those may send what browsers know of their users.
     with_credentials: bool,
 }
 
@@ -97,7 +97,7 @@ impl Guard {
         }
     }
 
-    /// What a browser is answered that asks whether a page may send something; `None` if it does not ask that.
+    /// The answer to a browser that asks whether a page may send something; `None` if it does not ask that.
     pub fn preflight(&self, request: &Parts) -> Option<Result<HeaderMap, Problem>> {
         let origin = request.headers.get(ORIGIN).filter(|_| request.method == Method::OPTIONS)?;
         request.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
@@ -136,7 +136,7 @@ fn contains(origins: &[String], text: &str) -> bool {
     origins.iter().any(|known| known.eq_ignore_ascii_case(text))
 }
 
-/// Whether an origin is that of the host which the request is for.
+/// Returns true if an origin is that of the host which the request is for.
 fn is_own(origin: &str, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let without_default_port = |text: &str| text.strip_suffix(":80").unwrap_or(text).to_ascii_lowercase();
@@ -144,7 +144,7 @@ fn is_own(origin: &str, headers: &HeaderMap) -> bool {
     !host.is_empty() && without_default_port(named) == without_default_port(host)
 }
 
-/// An address as it stands in `Host`.
+/// An address as it is written in `Host`.
 fn as_host(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

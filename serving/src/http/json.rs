@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How deep objects and lists may lie in each other; the outermost object is at 1.
+/// The depth to which objects and lists may be nested; the outermost object is at 1.
 const DEPTH_MAX: usize = 64;
 
-/// Says what is wrong with the body, if it is not one JSON object in which every key stands once.
+/// Checks that the body is one JSON object in which every key comes once.
 pub fn check_object(body: &[u8]) -> Result<(), Problem> {
     let malformed = |detail: String| Problem::new(ApiErrorKind::Malformed, detail);
     let text = std::str::from_utf8(body).map_err(|error| malformed(format!("the body is not UTF-8: {error}")))?;
@@ -21,7 +21,7 @@ pub fn check_object(body: &[u8]) -> Result<(), Problem> {
     scan.value(0).and_then(|()| scan.end()).map_err(malformed)
 }
 
-/// The object with the ids of the path filled in. Each may stand in the body too, but not another one.
+/// The object with the ids of the path filled in. Each may be in the body too, but not another one.
 pub fn with_ids<'b>(body: &'b [u8], ids: &[(&'static str, &str)]) -> Result<Cow<'b, [u8]>, Problem> {
     let unreadable = |error: serde_json::Error| Problem::new(ApiErrorKind::Malformed, error.to_string());
     let mut fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
@@ -127,7 +127,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Whether an object or a list ends here.
+    /// Returns true if an object or a list ends here.
     fn closes(&mut self, with: u8) -> bool {
         self.blanks();
         let closes = self.peek() == Some(with);
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(check_object(body.as_bytes()), Ok(()));
         }
         let (too_deep, too_deep_list) = (deep(65), deep_list(65));
-        // Whatever stands before it, a doubled key is found.
+        // Whatever comes before it, a doubled key is found.
         let behind_brackets = format!(r#"{{"x":{}{},"a":1,"a":2}}"#, "[".repeat(200), "]".repeat(200));
         let bad = [
             r#"{"x":1e999,"a":1,"a":2}"#,

@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use dataflows::engine::budget::BytesReservation;
 use serde::Serialize;
 
-/// How long a page may be.
+/// The limit of a page's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageLimit {
     /// Resources.
@@ -28,7 +28,7 @@ pub struct PageBuilder<'a> {
     pub reading: StoreSnapshot<'a>,
     /// The last key of the page before.
     pub after: Option<String>,
-    /// What the cursor is bound to: the route's path and its filter.
+    /// The list that the cursor is bound to: the route's path and its filter.
     list: String,
     limit: usize,
     rows: usize,
@@ -73,7 +73,7 @@ impl<'a> PageBuilder<'a> {
         })
     }
 
-    /// How many rows to read at most: one more than the page has, to know whether there is a next one.
+    /// The number of rows to read at most: one more than the page has, to know whether there is a next one.
     pub const fn rows_max(&self) -> usize {
         self.limit + 1
     }
@@ -138,7 +138,7 @@ impl<'a> PageBuilder<'a> {
     }
 }
 
-/// What is left for the end of a page, with its cursor.
+/// The bytes left for the end of a page, with its cursor.
 const END_BYTES: usize = 2 << 10;
 
 /// Writes a row of a view as `{key, value}`, the value as it is published.

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection. Not for what they may ask.
+//! The client at the other end of a connection. Not for what it may ask.
 
 use crate::shop::HangUp;
 use std::net::IpAddr;

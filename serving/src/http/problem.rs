@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 macro_rules! faults {
     ($($variant:ident $text:literal $status:literal $title:literal,)*) => {
-        /// What can go wrong with a request before or beside a decision.
+        /// The errors of a request before or beside a decision.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum ApiErrorKind {
             $(#[doc = $title] $variant,)*
@@ -82,7 +82,7 @@ pub const fn status_of(code: Code, path_names_sku: bool) -> u16 {
     }
 }
 
-/// An answer that says what went wrong.
+/// An answer that describes an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status.
@@ -134,7 +134,7 @@ impl Problem {
         }
     }
 
-    /// What the path names is not there.
+    /// The problem of a path that names nothing.
     pub fn not_found(what: &str, id: &str) -> Problem {
         let mut problem = Problem::refused(Code::NotFound, false, Vec::new());
         problem.detail = format!("there is no {what} {id:?}").into();

@@ -51,7 +51,7 @@ impl Query {
         text.finish()
     }
 
-    /// What decides which rows a list has, and in which order: everything but where the page begins and how long it is.
+    /// The part that decides which rows a list has, and in which order: all but the page's start and length.
     pub fn filter(&self) -> String {
         let mut pairs: Vec<_> =
             self.0.iter().filter(|(name, _)| !["cursor", "limit", "as_of"].contains(&name.as_str())).collect();

@@ -1,4 +1,4 @@
-//! Which epoch a request is answered at: the newest, one that it waits for, one that it names, or its cursor's.
+//! The epoch that a request is answered at: the newest, one that it waits for, one that it names, or its cursor's.
 
 use super::answer::ApiResponse;
 use super::call::ApiRequest;
@@ -108,7 +108,7 @@ fn starting() -> Problem {
 }
 
 impl App {
-    /// How long a request waits: as long as it asks for, within the limit.
+    /// The time that a request waits: as long as it asks for, within the limit.
     pub fn wait(&self, wait_s: Option<u64>) -> Duration {
         let asked_ms = wait_s.map_or(self.config.wait_ms_default, |seconds| seconds.saturating_mul(1_000));
         Duration::from_millis(asked_ms.min(self.config.wait_ms_max))

@@ -1,5 +1,5 @@
-//! What is counted of each route: answers by status, and how long they took. Atomics only: it is on every request's way.
-//! And what was refused before it came to a route.
+//! The counters of each route: answers by status, and their times. Atomics only: it is on every request's way.
+//! And the requests refused before they came to a route.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const BUCKETS_US: [u64; 14] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
-/// What no route has seen, by the code that it was refused with.
+/// The requests that no route has seen, by the code of the refusal.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
 
@@ -20,7 +20,7 @@ impl Refusals {
         *self.0.lock().entry(code).or_default() += 1;
     }
 
-    /// How many there were of each.
+    /// The number of each.
     pub fn counted(&self) -> BTreeMap<&'static str, u64> {
         self.0.lock().clone()
     }

@@ -36,27 +36,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 
-/// What the room is built from.
+/// The parts that the room is built from.
 pub struct Parts {
     /// The limits.
     pub config: Config,
     /// Bytes of bodies and answers under way at once; the node's other doors share them.
     pub bytes: Arc<Budget>,
-    /// What is read; the core fills it.
+    /// The views that are read; the core fills them.
     pub shop: ViewStore,
-    /// Where commands go.
+    /// The log that commands go to.
     pub log: Arc<dyn CommandLog>,
-    /// What the rest of the process says about itself.
+    /// The status of the rest of the process.
     pub vitals: VitalsSource,
-    /// What keeps the state.
+    /// The checkpoints.
     pub keeper: Arc<dyn CheckpointAdmin>,
-    /// What keeps dead letters.
+    /// The dead letters.
     pub letters: Arc<dyn DeadLetterAdmin>,
-    /// What writes the tables for analysts.
+    /// The export of tables for analysts.
     pub exports: Arc<dyn Exports>,
-    /// What finds products.
+    /// The product search.
     pub finder: Arc<dyn ProductSearch>,
-    /// What signs cursors.
+    /// The signer of cursors.
     pub cursors: Signer,
     /// Randomness, for the ids of commands that come without one.
     pub entropy: Entropy,
@@ -112,7 +112,7 @@ pub fn service(parts: Parts) -> Router {
     routes::router(&app, &routes, routes::Audience::Both)
 }
 
-/// Serves until told to stop, then lets running requests end. Operators have a listener of their own, or the shop's.
+/// Serves until it is to stop, then lets running requests end. Operators have a listener of their own, or the shop's.
 pub async fn serve(
     shop: TcpListener,
     operators: Option<TcpListener>,
@@ -141,18 +141,18 @@ pub async fn serve(
     drop((shop, at_operators, stop));
     app.shop.end_following();
     let drained = ending.graceful.shutdown();
-    // Who takes longer is cut off.
+    // A request that takes longer is cut off.
     let _ = tokio::time::timeout(Duration::from_millis(app.config.drain_ms_max), drained).await;
     Ok(())
 }
 
-/// How connections are told that the end has come.
+/// The signals that end connections.
 struct Shutdown {
     graceful: GracefulShutdown,
     stopped: watch::Receiver<()>,
 }
 
-/// What a listener leads to.
+/// The routes and limits of a listener.
 fn door(
     app: &Arc<App>,
     routes: &[Route],
@@ -186,7 +186,7 @@ async fn take(listener: &TcpListener, door: &Arc<ListenerRoutes>, ending: &Shutd
             }
             Err(error) => return Error::Accept(error),
         };
-        // Who has no place, not even a spare one, is not served.
+        // A connection without a place, even a spare one, is not served.
         let Some(place) = door.places.take(peer.ip()) else {
             door.app.refusals.count(CLOSED);
             continue;
@@ -243,7 +243,7 @@ async fn connection(
 
 /// In place of a code, where a connection is closed without an answer.
 const CLOSED: &str = "closed";
-/// What is read beyond a head at once.
+/// The bytes read beyond a head at once.
 const HEAD_SLACK_BYTES: usize = 32 << 10;
 const NEVER: Duration = Duration::from_secs(366 * 86_400);
 
@@ -254,7 +254,7 @@ fn patient(socket: TcpStream, config: &Config) -> TimeoutWriter<TcpStream> {
     socket
 }
 
-/// Whether the next connection may be taken all the same.
+/// Returns true if the next connection may be taken all the same.
 fn is_passing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     const NO_MORE_FILES: [i32; 2] = [23, 24];

@@ -10,10 +10,10 @@ use dataflows::shop::searches::observation::ObservationType;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What any command may be refused with.
+/// The codes that any command may be refused with.
 const ANY_COMMAND: [Code; 2] = [Code::Invalid, Code::CommandIdReused];
 
-/// What any route under `/api` may say beside its own.
+/// The problems that any route under `/api` may answer beside its own.
 const READ_FAULTS: &[ApiErrorKind] = &[
     ApiErrorKind::Malformed,
     ApiErrorKind::AsOfWithMinEpoch,
@@ -59,7 +59,7 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
-/// What bodies and records look like, by name.
+/// The schemas of bodies and records, by name.
 pub fn schemas() -> Value {
     let mut schemas: Value = serde_json::from_str(include_str!("schemas.json")).expect("a test reads the file");
     let mut codes: Vec<_> = ApiErrorKind::ALL.iter().map(|fault| fault.as_str()).collect();

@@ -1,5 +1,5 @@
-//! Observations of clients: what customers did, told as it happened. Not for commands: nothing is decided, and nothing is
-//! waited for but the log.
+//! Observations of clients: what customers did, reported as it happened. Not for commands: nothing is decided, and only
+//! the log is waited for.
 
 use crate::app::App;
 use crate::commands::{append_error, new_command_id};
@@ -54,7 +54,7 @@ pub async fn post(app: Arc<App>, mut call: ApiRequest) -> Result<ApiResponse, Pr
     app.log.append(
         vec![publication],
         Box::new(move |appended| {
-            // Who went away meanwhile needs no answer.
+            // A request that ended meanwhile needs no answer.
             let _ = send.send(appended);
         }),
     );

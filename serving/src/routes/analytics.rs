@@ -32,7 +32,7 @@ impl Group {
     }
 }
 
-/// What is asked for.
+/// The query for revenue.
 struct RevenueQuery {
     grain: Grain,
     groups: Vec<Group>,
@@ -130,7 +130,7 @@ impl Serialize for RevenueRowJson<'_> {
 /// The sums of one period and currency, by group.
 type Sections = BTreeMap<Vec<SmolStr>, Sums>;
 
-/// Where a page begins: after those groups of that period and currency.
+/// The start of a page: after those groups of that period and currency.
 struct After {
     period: Period,
     currency: Currency,
@@ -184,7 +184,7 @@ pub async fn revenue(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
     page.answer(&call)
 }
 
-/// Where the scan begins: a period and currency are summed whole, also where a page begins within.
+/// The start of the scan: a period and currency are summed whole, also where a page begins within.
 fn start(asked: &RevenueQuery, after: Option<&After>) -> Bound<RevenueSlot> {
     let begin = asked.from.unwrap_or_else(|| asked.grain.period(Timestamp::from_micros(i64::MIN)));
     let (period, currency) = after.map_or((begin, Currency::FIRST), |after| (after.period, after.currency));

@@ -30,7 +30,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 struct EventStream {
     follower: Subscription,
     phase: Phase,
-    /// The last epoch that was said to be complete.
+    /// The last epoch that was reported complete.
     said: Epoch,
     bytes_at_once: usize,
     progress: Duration,
@@ -40,7 +40,7 @@ struct EventStream {
 enum Phase {
     /// The rows of an epoch, from a key on.
     Snapshot(Pin<EpochInfo>, Bound<SmolStr>),
-    /// What changes.
+    /// The changes.
     Following,
     /// The rest of an epoch's changes, from one of them on. They are not held: a client that takes nothing would keep
     /// them for as long.
@@ -177,7 +177,7 @@ impl EventStream {
             Next::NoChange => tokio::task::yield_now().await,
             Next::UpToDate(epoch) if epoch > self.said && Instant::now() >= due => self.complete(epoch, out),
             Next::UpToDate(epoch) => {
-                // Who has seen the newest epoch is told of a later one once it is time.
+                // A client that has seen the newest epoch is sent a later one once it is time.
                 let due = if epoch > self.said { due } else { due.max(Instant::now() + self.progress) };
                 tokio::select! {
                     () = self.follower.woken() => {}

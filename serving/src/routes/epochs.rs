@@ -1,4 +1,4 @@
-//! Epochs, and how every view stands at one.
+//! Epochs, and the state of every view at one.
 
 use crate::app::App;
 use crate::http::answer::ApiResponse;

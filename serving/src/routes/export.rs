@@ -8,10 +8,10 @@ use crate::http::call::ApiRequest;
 use crate::http::problem::{ApiErrorKind, Problem};
 use std::sync::Arc;
 
-/// A file that became unneeded within that time may still be read by somebody, unless the operator says otherwise.
+/// A file that became unneeded within that time may still be read, unless the operator confirms otherwise.
 const HOURS_DEFAULT: u64 = 7 * 24;
 
-/// Younger files are deleted only by who says how many tables that concerns.
+/// Younger files are deleted only for a caller that gives the number of tables concerned.
 const HOURS_UNCONFIRMED_MIN: u64 = 24;
 
 /// `GET /api/v1/export`
@@ -42,7 +42,7 @@ pub async fn vacuum(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     Ok(ApiResponse::json(&with_exports(&app, move |exports| exports.vacuum(hours)).await?))
 }
 
-/// Whether the caller knows what is concerned: the number of tables.
+/// Checks that the caller knows the number of tables concerned.
 async fn confirmed(app: &Arc<App>, call: &ApiRequest) -> Result<(), Problem> {
     let confirm: Option<usize> = call.query.number("confirm")?;
     let tables = with_exports(app, |exports| exports.standing()).await?.tables.len();

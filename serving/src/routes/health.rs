@@ -52,7 +52,7 @@ pub async fn asyncapi(app: Arc<App>, _call: ApiRequest) -> Result<ApiResponse, P
 /// The document of the routes, to read.
 const DOCS: &str = include_str!("../openapi/docs.html");
 
-/// What that page may do: run the script and the style that stand in it, and ask this node.
+/// The policy of that page: it may run the script and the style in it, and ask this node.
 pub fn docs_policy() -> String {
     let hash = |tag: &str| {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));

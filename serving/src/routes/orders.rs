@@ -63,7 +63,7 @@ fn place_of(after: &str) -> Option<(Timestamp, SmolStr)> {
     Some((Timestamp::from_micros(micros.parse().ok()?), SmolStr::new(id)))
 }
 
-/// `GET /orders/{id}/invoice`: what was sold, and how its money stands. A rejected order has none.
+/// `GET /orders/{id}/invoice`: what was sold, and the state of its money. A rejected order has none.
 pub async fn invoice(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Problem> {
     let reading = read_epoch::open_snapshot(&app, &call).await?;
     let id = call.id("id");
@@ -89,6 +89,6 @@ pub async fn invoice(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Pro
     read_epoch::ensure_valid(&reading, answer.with_etag(call.if_none_match()))
 }
 
-/// What an invoice takes over from its order.
+/// The fields that an invoice takes over from its order.
 pub const INVOICE_FIELDS: [&str; 10] =
     ["order_id", "status", "customer_id", "country", "currency", "placed_at", "lines", "total", "captured", "refunded"];

@@ -1,4 +1,4 @@
-//! What a route is: how it is called, what runs, and what the document says about it.
+//! The description of a route: its method and path, its handler, and its part of the document.
 
 use crate::app::App;
 use crate::commands;
@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a handler gives.
+/// The future of a handler's answer.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<ApiResponse, Problem>> + Send>>;
 /// A handler.
 pub type Run = Arc<dyn Fn(Arc<App>, ApiRequest) -> HandlerFuture + Send + Sync>;
@@ -72,7 +72,7 @@ pub struct Param {
     pub name: &'static str,
     /// Its JSON type.
     pub kind: &'static str,
-    /// What it does.
+    /// Its description.
     pub about: &'static str,
 }
 
@@ -81,7 +81,7 @@ const ROWS: &Param = &Param { name: "limit", kind: "integer", about: "rows of th
 const CURSOR: &Param = &Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before" };
 const AS_OF: &Param = &Param { name: "as_of", kind: "integer", about: "the epoch to answer at" };
 
-/// What kind of answer a route gives.
+/// The kind of answer that a route gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteKind {
     /// One thing, at an epoch.
@@ -90,11 +90,11 @@ pub enum RouteKind {
     List,
     /// Things as they come, from an epoch on.
     Stream,
-    /// What became of a command.
+    /// The outcome of a command.
     Command(CommandType),
-    /// What became of many.
+    /// The outcomes of many.
     Batch,
-    /// Where an observation stands.
+    /// The place of an observation.
     Observation,
     /// Something beside the shop.
     Plain,
@@ -106,17 +106,17 @@ pub struct Route {
     pub method: Method,
     /// Its path, ids in braces.
     pub path: &'static str,
-    /// What it does.
+    /// Its summary in the document.
     pub summary: &'static str,
-    /// What kind of answer it gives.
+    /// The kind of its answer.
     pub kind: RouteKind,
     /// The schema of its answer, or of a row of its list.
     pub schema: &'static str,
     /// Its own parameters.
     pub params: &'static [Param],
-    /// Whether its pages may be long.
+    /// True if its pages may be long.
     pub is_wide: bool,
-    /// The schema of a body that may be sent, where no command says it.
+    /// The schema of a body that may be sent, where no command gives it.
     pub body: Option<&'static str>,
     /// The code for a thing that is not there, if that can be.
     pub missing: Option<&'static str>,
@@ -190,14 +190,14 @@ impl Route {
         Route { schema, ..Route::new(method, path, summary, RouteKind::Plain, run) }
     }
 
-    /// What may stand in its query, each once.
+    /// The parameters that its query may have, each once.
     pub fn query(&self) -> impl Iterator<Item = &'static Param> + use<> {
         let of_list: &[&Param] = if self.kind == RouteKind::List { &[ROWS, CURSOR] } else { &[] };
         let of_epoch: &[&Param] = if matches!(self.kind, RouteKind::Read | RouteKind::List) { &[AS_OF] } else { &[] };
         self.params.iter().chain(of_list.iter().copied()).chain(of_epoch.iter().copied())
     }
 
-    /// Whether a listener serves it.
+    /// Returns true if a listener serves it.
     fn is_at(&self, door: Audience) -> bool {
         let is_probe = self.path.starts_with("/health/");
         let is_operators = self.path == "/metrics" || self.kind == RouteKind::Plain && self.path.starts_with("/api/");
@@ -208,7 +208,7 @@ impl Route {
         }
     }
 
-    /// What bodies it takes.
+    /// The bodies that it takes.
     const fn takes(&self, config: &Config) -> Takes {
         match self.kind {
             RouteKind::Batch => Takes { types: &[LINES], bytes_max: config.batch_bytes_max },
@@ -252,7 +252,7 @@ impl Route {
     }
 }
 
-/// Whose a listener is.
+/// The audience of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// The shop's.
@@ -302,7 +302,7 @@ pub fn router(app: &Arc<App>, routes: &[Route], door: Audience) -> Router {
         })
 }
 
-/// The answer to a request that no route takes. What is wrong with its body is said first, as everywhere.
+/// The answer to a request that no route takes. What is wrong with its body is reported first, as everywhere.
 fn nowhere(app: &App, request: Request, problem: Problem) -> ApiResponse {
     let takes = Takes { types: &[JSON, LINES], bytes_max: app.config.batch_bytes_max };
     let (parts, body) = request.into_parts();

@@ -1,5 +1,5 @@
 //! Product search: hits, facets and suggestions from the index, products with prices and stock from the store, both at
-//! the epoch of the index. Not for finding: that is behind the port.
+//! the epoch of the index. Not for finding: the port does that.
 
 use super::Param;
 use super::products::ProductJson;
@@ -37,7 +37,7 @@ const LIMIT: Param = Param { name: "limit", kind: "integer", about: "how many at
 /// The header by whose value clicks name a search.
 const SEARCH_ID: HeaderName = HeaderName::from_static("tradewind-search-id");
 
-/// What a search may be asked.
+/// The parameters of a search.
 pub const PARAMS: &[Param] = &[
     Q,
     Param { name: "brand", kind: "string", about: "only this brand" },
@@ -60,7 +60,7 @@ pub const PARAMS: &[Param] = &[
     Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before" },
 ];
 
-/// What suggestions may be asked.
+/// The parameters of suggestions.
 pub const SUGGEST_PARAMS: &[Param] = &[Q, LIMIT];
 
 /// The store at the epoch of the index.
@@ -118,7 +118,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     let mut wanted = wanted(&app, &call)?;
     let list = format!("{}?{}", call.uri.path(), call.query.filter());
     let cursor = call.query.get("cursor").map(|text| Cursor::read(text, &list, &app.cursors)).transpose()?;
-    // Who looks at a further page, into the past or at the reasons has not searched anew.
+    // A further page, a look into the past or at the reasons is no new search.
     let is_search = cursor.is_none() && call.query.get("as_of").is_none() && !wanted.explain;
     let query = (app.config.publishes_searches && is_search).then(|| normalised(&wanted.text));
     let query = query.filter(|query| !query.is_empty());
@@ -133,7 +133,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     })
     .await?;
     if let Some(query) = query {
-        // Who searches at random would leave a row for each.
+        // Searches at random would leave a row for each.
         let now_ms = u64::try_from(app.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if peer.is_none_or(|address| app.observed.take(address, now_ms)) {
             observe(&app, query, total, &mut answer);
@@ -144,7 +144,7 @@ pub async fn search(app: Arc<App>, call: ApiRequest) -> Result<ApiResponse, Prob
     Ok(answer.with_etag(call.if_none_match()))
 }
 
-/// Tells of a search, and the client by which id clicks name it. Without randomness nobody is told.
+/// Publishes a search, and adds to the answer the id by which clicks name it; without randomness, neither.
 fn observe(app: &App, query: SmolStr, results: u64, answer: &mut ApiResponse) {
     let Ok(random) = (app.entropy)() else { return };
     // 80 bits, for an id that is remembered for an hour.
@@ -194,7 +194,7 @@ impl SearchRequest {
         Ok(SearchRequest { when, wait: app.wait(call.prefer().wait_s) })
     }
 
-    /// The index and the store at one epoch. May wait for the index, which comes behind the store.
+    /// The index and the store at one epoch. May wait for the index, which follows the store.
     fn open(self, app: &App) -> Result<(Arc<dyn IndexSnapshot>, StoreSnapshot<'_>), Problem> {
         let late =
             |newest: Epoch| Problem::new(ApiErrorKind::NotYetFresh, format!("the product index has epoch {newest}"));

@@ -1,4 +1,4 @@
-//! What was searched for, ranked: sums of the kept rows over days. Not for searching.
+//! The queries searched for, ranked: sums of the kept rows over days. Not for searching.
 
 use super::Param;
 use super::analytics::{period_of, range};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// What may be asked.
+/// The parameters.
 pub const PARAMS: &[Param] = &[
     Param { name: "by", kind: "string", about: "`top` (default), `without_results` or `click_through`" },
     Param { name: "from", kind: "string", about: "the first day, like 2026-11-25" },
@@ -25,7 +25,7 @@ pub const PARAMS: &[Param] = &[
     Param { name: "limit", kind: "integer", about: "at most so many, 1 to 1,000; 50 if it is absent" },
 ];
 
-/// What queries are ranked by.
+/// The figure that queries are ranked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Top,

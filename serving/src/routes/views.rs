@@ -1,4 +1,4 @@
-//! Views as they are published: their rows by key, and how they stand.
+//! Views as they are published: their rows by key, and their state.
 
 use crate::app::App;
 use crate::http::answer::ApiResponse;

@@ -1,4 +1,4 @@
-//! What the shop counts while it takes epochs in: outcomes, dead letters, rates. Not part of any answer.
+//! The counters of the shop while it takes epochs in: outcomes, dead letters, rates. Not part of any answer.
 
 use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::code::Code;
@@ -25,7 +25,7 @@ struct Sample {
     commands: u64,
 }
 
-/// How fast the shop moves.
+/// The rates of the shop.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Commands decided in a second.
@@ -101,7 +101,7 @@ impl Counters {
     }
 }
 
-/// Where a code stands in the list of all.
+/// The place of a code in the list of all.
 fn place<C: PartialEq>(all: &[C], code: C) -> usize {
     all.iter().position(|known| *known == code).expect("the list has every code")
 }

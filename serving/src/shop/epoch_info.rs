@@ -1,33 +1,33 @@
-//! What is kept beside the rows of an epoch, and what it takes.
+//! The data kept beside the rows of an epoch, and their size.
 
 use dataflows::contract::changes::{ViewChanges, ViewDigests};
 use dataflows::contract::epoch::EpochRecord;
 use std::sync::Arc;
 
-/// What is kept beside the rows of an epoch.
+/// The data kept beside the rows of an epoch.
 #[derive(Clone, Debug)]
 pub struct EpochInfo {
     /// Its number, its time, its cut.
     pub record: Arc<EpochRecord>,
-    /// How every view stands. Epochs that change nothing share it.
+    /// The state of every view. Epochs that change nothing share it.
     pub standings: Arc<ViewDigests>,
     /// The dead letters so far.
     pub dead_letters: u64,
 }
 
-/// What it costs to keep that a row changed: which row it was, and which it is.
+/// The cost of keeping that a row changed: which row it was, and which it is.
 const CHANGE_BYTES: usize = 16;
 
-/// What an epoch takes of which nothing else is kept: its number, time and place in the history.
+/// The size of an epoch of which nothing else is kept: its number, time and place in the history.
 const EPOCH_BYTES: usize = 384;
 
-/// What the lists of its changes take beside the changes.
+/// The size of the lists of its changes beside the changes.
 const LISTS_BYTES: usize = 320;
 
-/// What a partition's place, or a view's standing, takes.
+/// The size of a partition's place, or of a view's state.
 const ENTRY_BYTES: usize = 64;
 
-/// What an epoch takes in the history, beside the rows that it changed. `before` is the epoch before it.
+/// The size of an epoch in the history, beside the rows that it changed. `before` is the epoch before it.
 pub fn epoch_bytes(info: &EpochInfo, before: Option<&EpochInfo>, rows: &ViewChanges) -> usize {
     let EpochInfo { record, standings, dead_letters: _ } = info;
     let is_shared = before.is_some_and(|before| Arc::ptr_eq(standings, &before.standings));

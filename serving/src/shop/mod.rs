@@ -1,4 +1,4 @@
-//! The shop as it stands at each of the last epochs: every view in memory, filled by the core, read by requests.
+//! The shop at each of the last epochs: every view in memory, filled by the core, read by requests.
 //! Not for HTTP, and not for deciding: rows come in finished.
 
 mod counters;
@@ -40,12 +40,12 @@ use std::time::Duration;
 use subscriptions::Subscriptions;
 use waiters::{WaitResult, Waiters};
 
-/// Whether the node may be asked.
+/// The node's readiness to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether it may.
+    /// True if it may be asked.
     pub ready: bool,
-    /// Why not: a word of the contract and a sentence.
+    /// The reason if not: a word of the contract and a sentence.
     pub why: Option<String>,
 }
 
@@ -65,7 +65,7 @@ struct Inner {
     unsent: Arc<Unsent>,
     figures: Counters,
     readiness: ArcSwap<Readiness>,
-    /// The next offset of every partition that the views hold. Apart from the writer, so that nobody waits for an epoch.
+    /// The next offset of every partition that the views hold. Apart from the writer, so that reading it never waits.
     cut: Mutex<Cut>,
     /// The last epoch that the views hold.
     applied: AtomicU64,
@@ -75,7 +75,7 @@ struct Inner {
     now_ms: NowMs,
 }
 
-/// What only the applying thread needs.
+/// The state that only the applying thread needs.
 struct Writer {
     mode: Mode,
     /// The last epoch that the views hold; published unless the node replays.
@@ -84,7 +84,7 @@ struct Writer {
 
 #[derive(Clone, Copy)]
 enum Mode {
-    /// Rows are taken in without history, and nobody can read; until that epoch, if it is known.
+    /// Rows are taken in without history, and cannot be read; until that epoch, if it is known.
     Replaying(Option<Epoch>),
     Live,
 }
@@ -129,7 +129,7 @@ impl ViewStore {
         self.0.go_live(&mut self.0.writer.lock());
     }
 
-    /// Whether the shop still replays.
+    /// Returns true while the shop still replays.
     pub fn is_replaying(&self) -> bool {
         !self.0.is_live.load(Ordering::Acquire)
     }
@@ -144,13 +144,13 @@ impl ViewStore {
         self.0.cut.lock().clone()
     }
 
-    /// Tells the probe whether the node may be asked, and why not: a word of the contract and a sentence.
+    /// Sets the probe's readiness of the node, and why not: a word of the contract and a sentence.
     pub fn set_ready(&self, ready: bool, why: impl Into<String>) {
         let why = (!ready).then(|| why.into());
         self.0.readiness.store(Arc::new(Readiness { ready, why }));
     }
 
-    /// Whether the node may be asked: it was told so, and there is an epoch to read.
+    /// The node's readiness: it was set so, and there is an epoch to read.
     pub fn readiness(&self) -> Readiness {
         let told = Readiness::clone(&self.0.readiness.load());
         match (told.ready, self.latest()) {
@@ -184,7 +184,7 @@ impl ViewStore {
         StoreSnapshot::new(&self.0.views, pin)
     }
 
-    /// Waits until an epoch can be read, and says whether that came in time; `None` if too many wait.
+    /// Waits until an epoch can be read, and returns whether that came in time; `None` if too many wait.
     pub async fn wait_for_epoch(&self, epoch: Epoch, wait: Duration) -> Option<bool> {
         if self.latest() >= Some(epoch) {
             return Some(true);
@@ -223,7 +223,7 @@ impl ViewStore {
         Some(found)
     }
 
-    /// Whether an epoch that can be read covers that place.
+    /// Returns true if an epoch that can be read covers that place.
     pub fn covers(&self, origin: Origin) -> bool {
         self.0.waiters.covers(origin)
     }
@@ -243,7 +243,7 @@ impl ViewStore {
         &self.0.unsent
     }
 
-    /// How many follow.
+    /// The number of followers.
     pub fn followers(&self) -> usize {
         self.0.feed.followers()
     }
@@ -253,12 +253,12 @@ impl ViewStore {
         &self.0.views
     }
 
-    /// How fast the shop moves, over the last seconds.
+    /// The rates of the shop over the last seconds.
     pub fn rates(&self) -> Rates {
         self.0.figures.rates((self.0.now_ms)())
     }
 
-    /// How many requests wait.
+    /// The number of requests that wait.
     pub fn waiting(&self) -> usize {
         self.0.waiters.len()
     }

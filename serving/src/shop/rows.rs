@@ -1,4 +1,4 @@
-//! What the store has of each row beside the row under its key: the further orders that routes need, and the name of its
+//! The store's data of each row beside the row by its key: the further orders that routes need, and the name of its
 //! schema. A row without an entry here does not compile.
 
 use crate::store::{ApplyContext, Stats, View};
@@ -45,7 +45,7 @@ pub trait Indexes<R>: Sized {
     /// Applies an epoch's changes, and returns the bytes of history that they left.
     fn apply(&self, context: ApplyContext, changes: &[Change<R>]) -> usize;
 
-    /// What each of them holds, by its name.
+    /// The sizes of each of them, by its name.
     fn stats(&self) -> Vec<(&'static str, Stats)>;
 }
 

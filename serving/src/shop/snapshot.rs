@@ -8,13 +8,13 @@ use dataflows::shop::catalogue::{InventoryPolicy, Product};
 use dataflows::shop::stock::Stock;
 use std::sync::Arc;
 
-/// The shop at one epoch, held readable. What was read is right if [`StoreSnapshot::is_valid`] says so afterwards.
+/// The shop at one epoch, held readable. The rows read are right if [`StoreSnapshot::is_valid`] is true afterwards.
 pub struct StoreSnapshot<'a> {
     views: &'a Views,
     pin: Pin<EpochInfo>,
 }
 
-/// What can be said of a SKU's stock.
+/// The stock of a SKU.
 pub enum StockOf {
     /// It has a row.
     Row(Arc<Stock>),
@@ -44,12 +44,12 @@ impl<'a> StoreSnapshot<'a> {
         &self.pin
     }
 
-    /// What is known of the epoch.
+    /// The data kept beside the epoch.
     pub fn info(&self) -> &EpochInfo {
         self.pin.info()
     }
 
-    /// Whether what was read up to now is right.
+    /// Returns true if all that was read up to now is right.
     pub fn is_valid(&self) -> bool {
         self.pin.is_valid()
     }
@@ -77,7 +77,7 @@ impl<'a> StoreSnapshot<'a> {
         })
     }
 
-    /// What of a variant can be promised; `None` where nothing is counted.
+    /// The units of a variant that can be promised; `None` where nothing is counted.
     pub fn available(&self, sku: &str, policy: InventoryPolicy) -> Option<i64> {
         match (self.views.stock.get(sku, self.at()), policy) {
             (Some(row), _) => Some(row.available()),

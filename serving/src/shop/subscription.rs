@@ -1,4 +1,4 @@
-//! One who follows what changes.
+//! A follower of changes.
 
 use super::ViewStore;
 use super::subscriptions::{Interest, Next};
@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// One who follows a view, or a key of it. Nothing is missed and nothing comes twice.
+/// A follower of a view, or a key of it. Nothing is missed and nothing comes twice.
 pub struct Subscription {
     shop: ViewStore,
     interest: Interest,
@@ -46,7 +46,7 @@ impl Subscription {
         self.shop.0.feed.rows(epoch)
     }
 
-    /// Goes on by one step.
+    /// Advances by one step.
     pub fn advance(&mut self) -> Next {
         let next = self.shop.0.feed.next(self.id, &self.interest, self.next);
         if let Next::Changed(epoch, _) | Next::UpToDate(epoch) = &next {

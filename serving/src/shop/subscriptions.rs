@@ -1,5 +1,5 @@
-//! The changes of the epochs that can be read, and those who follow them. Nothing is kept for one who follows but how
-//! far it is: who is slow reads the same changes later, until they are forgotten.
+//! The changes of the epochs that can be read, and their followers. Nothing is kept for a follower but how far it is: a
+//! slow one reads the same changes later, until they are forgotten.
 
 use dataflows::contract::changes::ViewChanges;
 use dataflows::contract::epoch::Epoch;
@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// How many epochs are looked through at once: the thread that applies epochs waits meanwhile.
+/// The number of epochs looked through at once: the thread that applies epochs waits meanwhile.
 const EPOCHS_AT_ONCE: usize = 64;
 
-/// The changes, and who waits for them.
+/// The changes, and the followers that wait for them.
 pub(super) struct Subscriptions {
     state: Mutex<State>,
     followers_max: usize,
@@ -30,7 +30,7 @@ struct State {
     of_view: BTreeMap<View, ViewWatchers>,
 }
 
-/// Who is to be woken by a view.
+/// The followers to be woken by a view.
 #[derive(Default)]
 struct ViewWatchers {
     /// By any row.
@@ -39,20 +39,20 @@ struct ViewWatchers {
     keys: BTreeMap<SmolStr, Vec<u64>>,
 }
 
-/// What is followed: a view, or a key of it.
+/// The subject of a follower: a view, or a key of it.
 pub(super) struct Interest {
     pub view: View,
     pub key: Option<SmolStr>,
 }
 
-/// What is known of one who follows.
+/// The state of a follower.
 struct SubscriberState {
     /// The first epoch, since it last looked, that changed what it follows: it need not look at those before.
     touched: Option<Epoch>,
     wake: Arc<Notify>,
 }
 
-/// What comes next for one who follows.
+/// The next step of a follower.
 #[derive(Debug)]
 pub enum Next {
     /// The view, or the key, changed at that epoch, and at none between it and the one before.
@@ -61,7 +61,7 @@ pub enum Next {
     NoChange,
     /// Nothing changed up to the newest epoch, which is that one.
     UpToDate(Epoch),
-    /// What comes next was forgotten: too slow.
+    /// The next changes were forgotten: too slow.
     Lagged,
     /// The node stops.
     Closed,
@@ -72,7 +72,7 @@ impl Subscriptions {
         Subscriptions { state: Mutex::default(), followers_max }
     }
 
-    /// Takes an epoch's changes, forgets those of epochs up to the oldest that can be read, and wakes who follows them.
+    /// Takes an epoch's changes, forgets those of epochs up to the oldest that can be read, and wakes their followers.
     pub(super) fn publish(&self, epoch: Epoch, rows: Arc<ViewChanges>, floor: Epoch) {
         let mut state = self.state.lock();
         let State { epochs, newest, is_over: _, next_id: _, followers, of_view } = &mut *state;
@@ -105,7 +105,7 @@ impl Subscriptions {
         }
     }
 
-    /// Notes who follows what after an epoch, and gives its number and what wakes it; none if there are too many.
+    /// Adds a follower after an epoch, and returns its number and what wakes it; none if there are too many.
     pub(super) fn enter(&self, interest: &Interest, after: Epoch) -> Option<(u64, Arc<Notify>)> {
         let mut state = self.state.lock();
         if state.followers.len() >= self.followers_max {
@@ -123,7 +123,7 @@ impl Subscriptions {
         Some((id, wake))
     }
 
-    /// Forgets who follows.
+    /// Forgets a follower.
     pub(super) fn leave(&self, id: u64, interest: &Interest) {
         let mut state = self.state.lock();
         state.followers.remove(&id);
@@ -141,7 +141,7 @@ impl Subscriptions {
         }
     }
 
-    /// What comes next for who follows, from an epoch on.
+    /// The next step of a follower, from an epoch on.
     pub(super) fn next(&self, id: u64, interest: &Interest, from: Epoch) -> Next {
         self.state.lock().next(id, interest, from)
     }
@@ -170,7 +170,7 @@ impl Interest {
 }
 
 impl State {
-    /// What changed for a follower from an epoch on.
+    /// The changes for a follower from an epoch on.
     fn next(&mut self, id: u64, interest: &Interest, from: Epoch) -> Next {
         if self.is_over {
             return Next::Closed;
@@ -184,7 +184,7 @@ impl State {
         }
         place.touched = Some(from);
         for (epoch, rows) in self.epochs.iter().skip((from.0 - oldest.0) as usize).take(EPOCHS_AT_ONCE) {
-            // The next look begins behind this one.
+            // The next look begins after this one.
             place.touched = Some(epoch.next());
             if interest.is_changed_by(rows) {
                 return Next::Changed(*epoch, Arc::clone(rows));

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// Ends a connection.
 pub type HangUp = Arc<Notify>;
 
-/// What all followers have not taken.
+/// The bytes that all followers have not taken.
 #[derive(Debug)]
 pub struct Unsent {
     state: Mutex<State>,
@@ -22,7 +22,7 @@ pub struct Unsent {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What those that are not cut have not taken.
+    /// The bytes that followers which are not cut have not taken.
     all: usize,
     next_id: u64,
     of: BTreeMap<u64, Own>,
@@ -54,7 +54,7 @@ impl Unsent {
         Arc::new(Unsent { state: Mutex::default(), own_max, all_max })
     }
 
-    /// What all followers have not taken.
+    /// The bytes that all followers have not taken.
     pub fn bytes(&self) -> usize {
         self.state.lock().all
     }
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    /// Who has taken least.
+    /// The follower with most bytes, of those not cut.
     fn fullest(&self) -> Option<u64> {
         let full = self.of.iter().filter(|(_, own)| !own.is_cut && own.bytes > 0);
         full.max_by_key(|(_, own)| own.bytes).map(|(id, _)| *id)
@@ -87,8 +87,8 @@ impl State {
 }
 
 impl Share {
-    /// Bytes that count until they are dropped: until the connection has sent them. Who has too many is cut off, and the
-    /// fullest of all while all have too many.
+    /// Bytes that count until they are dropped: until the connection has sent them. A follower with too many is cut
+    /// off, and the fullest of all while all have too many.
     pub fn count(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
         let Unsent { state, own_max, all_max } = &*self.unsent;
         let mut state = state.lock();
@@ -110,7 +110,7 @@ impl Share {
         Bytes::from_owner(Piece { bytes, share: Arc::clone(self) })
     }
 
-    /// Whether it is cut off.
+    /// Returns true if it is cut off.
     pub fn is_cut(&self) -> bool {
         self.unsent.state.lock().of.get(&self.id).is_none_or(|own| own.is_cut)
     }

@@ -46,7 +46,7 @@ impl<R: StoredRow> Deref for IndexedView<R> {
     }
 }
 
-/// What an epoch changes that is no view's: a checkpoint keeps it.
+/// The changes of an epoch that are no view's: a checkpoint keeps them.
 pub(super) struct InternalState<'a> {
     pub imbalances: &'a [Residual],
     pub letter_counts: &'a [LetterCount],
@@ -62,11 +62,11 @@ macro_rules! views {
         /// Every view, and the state that a checkpoint keeps beside them.
         pub struct Views {
             $(#[doc = concat!("The rows of `", $name, "`.")] pub $field: IndexedView<$row>,)*
-            /// The sums behind the checks, by what they are of. Nobody sees them.
+            /// The sums that the checks rest on, by what they are of. Not served.
             pub imbalances: View<SmolStr, Residual>,
-            /// The dead letters of each topic in a minute. Nobody sees them.
+            /// The dead letters of each topic in a minute. Not served.
             pub letter_counts: View<SmolStr, LetterCount>,
-            /// What is remembered of searches, by their ids. Nobody sees it.
+            /// The remembered searches, by their ids. Not served.
             pub search_memory: View<SmolStr, SearchSession>,
         }
 
@@ -80,7 +80,7 @@ macro_rules! views {
                 }
             }
 
-            /// Takes an epoch's changes in, and says how many bytes of history they left.
+            /// Takes an epoch's changes in, and returns the bytes of history that they left.
             pub(super) fn apply(&self, context: ApplyContext, rows: &ViewChanges, state: &InternalState<'_>) -> usize {
                 let InternalState { imbalances, letter_counts, search_memory } = state;
                 let rows_bytes = 0 $(+ self.$field.apply(context, &rows.$field))*;
@@ -90,7 +90,7 @@ macro_rules! views {
                     + self.search_memory.apply(context, &mut search_memory.to_vec())
             }
 
-            /// Shows rows of a view from a key on, each with the bytes that are published, until told to stop.
+            /// Shows rows of a view from a key on, each with the bytes that are published, until `show` ends it.
             pub fn rows(
                 &self,
                 view: Name,
@@ -104,7 +104,7 @@ macro_rules! views {
                 }
             }
 
-            /// What each view and each further order holds.
+            /// The sizes of each view and each further order.
             pub fn stats(&self) -> Vec<(&'static str, Stats)> {
                 let views = [$(self.$field.stats($name),)*];
                 let state = [

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 type PinnedEpoch = Pin<EpochInfo>;
 
-/// Those who wait, by what they wait for.
+/// The waiting requests, by what they wait for.
 pub(super) struct Waiters {
     state: Mutex<State>,
     waiters_max: usize,
@@ -22,19 +22,19 @@ struct State {
     latest: Epoch,
     cut: Cut,
     next_id: u64,
-    /// By epoch; the id tells those apart that wait for the same.
+    /// By epoch; the id separates those that wait for the same.
     epochs: BTreeMap<(Epoch, u64), oneshot::Sender<PinnedEpoch>>,
     origins: BTreeMap<(Origin, u64), oneshot::Sender<PinnedEpoch>>,
 }
 
-/// What a waiter waits for, so that one who leaves early is forgotten.
+/// The subject of a waiter, so that one that leaves early is forgotten.
 #[derive(Clone, Copy)]
 enum Ticket {
     Epoch(Epoch, u64),
     Origin(Origin, u64),
 }
 
-/// What there is to wait for.
+/// The result of asking to wait.
 pub(super) enum WaitResult<'a> {
     /// Nothing: it came already.
     Over,
@@ -44,7 +44,7 @@ pub(super) enum WaitResult<'a> {
     For(Waiter<'a>),
 }
 
-/// One who waits.
+/// A waiting request.
 pub(super) struct Waiter<'a> {
     of: &'a Waiters,
     ticket: Ticket,
@@ -61,7 +61,7 @@ impl Waiters {
         state.epochs.len() + state.origins.len()
     }
 
-    /// Whether a published epoch covers that place.
+    /// Returns true if a published epoch covers that place.
     pub(super) fn covers(&self, origin: Origin) -> bool {
         self.state.lock().cut.covers(origin)
     }
@@ -93,7 +93,7 @@ impl Waiters {
         Some(Waiter { of: self, ticket: Ticket::Origin(origin, id), held: Some(receive) })
     }
 
-    /// An epoch can be read: wakes who waited for it, or for what it covers first.
+    /// An epoch can be read: wakes those that waited for it, or for what it covers first.
     pub(super) fn published(&self, pin: &PinnedEpoch, cut: &Cut) {
         let mut state = self.state.lock();
         let epoch = Epoch(pin.epoch());
@@ -101,7 +101,7 @@ impl Waiters {
         state.latest = epoch;
         let later = state.epochs.split_off(&(epoch.next(), 0));
         for (_, waiter) in std::mem::replace(&mut state.epochs, later) {
-            // Who left meanwhile needs no answer.
+            // A waiter that left meanwhile needs no answer.
             let _ = waiter.send(pin.clone());
         }
         // The first epoch after a replay covers more than its own record names.

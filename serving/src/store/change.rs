@@ -1,4 +1,4 @@
-//! How one chunk changes: rows applied, history pruned, chunks split and merged.
+//! The changes of one chunk: rows applied, history pruned, chunks split and merged.
 //! Not for finding the chunk, nor for when to do it; `writer.rs` does that.
 
 use std::collections::VecDeque;
@@ -26,10 +26,10 @@ const MERGED_LOG_MAX: usize = LOG_MAX / 2;
 /// Undo logs that once were longer than this give their memory back when they shrink.
 const LOG_CAPACITY_KEPT: usize = 16;
 
-/// What a view holds, counted by each change.
+/// The sizes of a view, counted by each change.
 pub(super) struct Tally<R> {
     pub(super) row_bytes: fn(&R) -> usize,
-    /// What an undo entry takes, beside the row that it keeps.
+    /// The size of an undo entry, beside the row that it keeps.
     pub(super) entry_bytes: usize,
     pub(super) rows: usize,
     pub(super) undo_entries: usize,
@@ -63,7 +63,7 @@ impl<R> Tally<R> {
 }
 
 impl<K: Ord + Clone, R> Data<K, R> {
-    /// Applies changes from the front of a sorted run, and says how many: up to the chunk's end,
+    /// Applies changes from the front of a sorted run, and returns how many: up to the chunk's end,
     /// to a key that finds no room, or to what one lock allows.
     pub(super) fn apply(&mut self, run: &mut [Change<K, R>], step: &ApplyContext, tally: &mut Tally<R>) -> usize {
         let mut applied = 0;
@@ -104,7 +104,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
         applied
     }
 
-    /// Drops the oldest undo entries that nobody can need, at most `max`, and says how many.
+    /// Drops the oldest undo entries that no reader can need, at most `max`, and returns their number.
     pub(super) fn prune(&mut self, floor: Option<Epoch>, max: usize, tally: &mut Tally<R>) -> usize {
         let mut pruned = 0;
         while pruned < max && self.undo.front().is_some_and(|undo| Some(undo.epoch) <= floor) {
@@ -125,7 +125,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
     }
 
     /// Splits a chunk in which `key` finds no room. Half and half, but at the right end of the
-    /// view, where keys are appended, all but one row stay, so that the chunks behind are full.
+    /// view, where keys are appended, all but one row stay, so that the chunks to the left are full.
     pub(super) fn split_for(&mut self, key: &K) -> Option<Arc<Chunk<K, R>>> {
         if !self.keys.is_full() || self.ends_before(key) {
             return None;
@@ -183,7 +183,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
         upper
     }
 
-    /// Whether the chunk holds so little that it may go. The first one stays, since it has no
+    /// Returns true if the chunk holds so little that it may go. The first one stays, since it has no
     /// left neighbour, and so does the last, since its rows have nowhere to go.
     pub(super) fn is_sparse(&self) -> bool {
         let ends = self.lo.is_none() || self.right.is_none();

@@ -1,8 +1,8 @@
-//! A chunk: up to 64 neighbouring rows of a view behind one small lock, read at any epoch.
+//! A chunk: up to 64 neighbouring rows of a view in one small lock, read at any epoch.
 //! Not for changing them; `change.rs` does that.
 //!
-//! Chunks form a B-link list: each knows where its keys end and who comes next, so a reader that
-//! arrives by an old directory, or before a split, goes right until it stands in the right place.
+//! Chunks form a B-link list: each knows where its keys end and which comes next, so a reader that
+//! arrives by an old directory, or before a split, goes right until it is in the right place.
 //! Keys only ever move to the right: a split moves its upper half, a merge all of its rows.
 
 use std::borrow::Borrow;
@@ -41,7 +41,7 @@ pub(super) struct Data<K, R> {
     pub(super) lo: Option<K>,
 }
 
-/// What a row was before an epoch changed it.
+/// A row as it was before an epoch changed it.
 pub(super) struct Undo<K, R> {
     pub(super) epoch: Epoch,
     pub(super) key: K,
@@ -75,7 +75,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
         }
     }
 
-    /// Whether the key is further right.
+    /// Returns true if the key is further right.
     pub(super) fn ends_before<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -84,7 +84,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
         self.hi.as_ref().is_some_and(|hi| hi.borrow() <= key)
     }
 
-    /// Whether a scan downwards from `to` starts further right.
+    /// Returns true if a scan downwards from `to` starts further right.
     pub(super) fn ends_below(&self, to: Bound<&K>) -> bool {
         match (&self.hi, to) {
             (None, _) => false,
@@ -157,7 +157,7 @@ impl<K: Ord + Clone, R> Data<K, R> {
         pairs
     }
 
-    /// Where in the undo log the changes after an epoch begin.
+    /// The index in the undo log at which the changes after an epoch begin.
     fn first_after(&self, at: Epoch) -> usize {
         self.undo.partition_point(|undo| undo.epoch <= at)
     }

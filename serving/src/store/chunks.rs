@@ -1,4 +1,4 @@
-//! How a view's chunks are found, and what it holds.
+//! The directory of a view's chunks, and the view's sizes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::directory::Directory;
 
 pub(super) type ChunkDirectory<K, R> = Directory<K, Arc<Chunk<K, R>>>;
 
-/// What a view holds after the last epoch applied.
+/// The sizes of a view after the last epoch applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Rows of the newest epoch.
@@ -16,6 +16,6 @@ pub struct Stats {
     pub chunks: usize,
     /// Rows kept from before a change, or notes that there was none.
     pub undo_entries: usize,
-    /// What those count for; more than the readable epochs need until the sweep came by.
+    /// Their size; more than the readable epochs need until the sweep came by.
     pub undo_bytes: usize,
 }

@@ -18,10 +18,10 @@ pub struct Rows<'a, K, R> {
     view: &'a View<K, R>,
     at: Epoch,
     order: Order,
-    /// What is still to be read of the span.
+    /// The rest of the span, still to be read.
     from: Bound<K>,
     to: Bound<K>,
-    /// Where an ascending scan goes on; none before the first chunk.
+    /// The chunk at which an ascending scan resumes; none before the first chunk.
     next: Option<Arc<Chunk<K, R>>>,
     is_done: bool,
     /// Rows to give out at most, those read ahead included.
@@ -116,7 +116,7 @@ impl<'a, K: Ord + Clone, R> Rows<'a, K, R> {
     }
 }
 
-/// Whether keys from `key` upwards can be within the upper bound.
+/// Returns true if keys from `key` upwards can be within the upper bound.
 fn starts_within<K: Ord>(key: &K, to: Bound<&K>) -> bool {
     match to {
         Bound::Unbounded => true,
@@ -125,7 +125,7 @@ fn starts_within<K: Ord>(key: &K, to: Bound<&K>) -> bool {
     }
 }
 
-/// Whether keys below `key` can be within the lower bound.
+/// Returns true if keys below `key` can be within the lower bound.
 fn ends_within<K: Ord>(key: &K, from: Bound<&K>) -> bool {
     match from {
         Bound::Unbounded => true,

@@ -24,7 +24,7 @@ enum Kids<K, T> {
     Inner(ArrayVec<Arc<Directory<K, T>>, KIDS_MAX>),
 }
 
-/// What is left to do above a node from which an entry was removed.
+/// The work left to do above a node from which an entry was removed.
 enum Removal {
     Nothing,
     /// The entry was the node's last, so the next node now starts where the entry did.

@@ -1,4 +1,4 @@
-//! The clock of a store: which epochs can be read, who holds them, and when they are forgotten.
+//! The clock of a store: which epochs can be read, which are pinned, and when they are forgotten.
 //! Not for rows: views hold those, and learn here only how far back they must remember.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::Epoch;
 
-/// How much history a store keeps. The oldest epochs go as soon as one bound is passed.
+/// The history that a store keeps. The oldest epochs go as soon as one bound is passed.
 #[derive(Clone, Debug)]
 pub struct HistoryLimits {
     /// Epochs that can be read, the newest included.
@@ -38,7 +38,7 @@ impl Default for HistoryLimits {
     }
 }
 
-/// Why an epoch cannot be pinned.
+/// The reason why an epoch cannot be pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReadable {
     /// It was readable once, or came before all that is; `floor` is the oldest that is.
@@ -72,7 +72,7 @@ impl std::error::Error for NotReadable {}
 pub struct PublishedEpoch<Info> {
     /// The epoch that every view has applied.
     pub epoch: Epoch,
-    /// What is kept beside it: its `now`, cut, digests.
+    /// The data kept beside it: its `now`, cut, digests.
     pub info: Info,
     /// The sum of what [`View::apply`](super::View::apply) returned for this epoch.
     pub undo_bytes: usize,
@@ -80,16 +80,16 @@ pub struct PublishedEpoch<Info> {
     pub now_ms: u64,
 }
 
-/// What a view must know to apply an epoch; made by [`EpochWindow::step`].
+/// The context in which a view applies an epoch; made by [`EpochWindow::step`].
 #[derive(Clone, Copy, Debug)]
 pub struct ApplyContext {
     pub(super) epoch: Epoch,
-    /// Nobody reads before this epoch, so undo entries at or before it are of no use.
+    /// No reader is before this epoch, so undo entries at or before it are of no use.
     pub(super) floor: Option<Epoch>,
     pub(super) history: History,
 }
 
-/// Whether an epoch's changes leave undo entries behind.
+/// The choice of whether an epoch's changes leave undo entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum History {
     /// An earlier epoch can be read, so its rows must be kept.
@@ -110,9 +110,9 @@ struct Ring<Info> {
     /// In epoch order. The first `held` are outside the bounds and kept by a pin of one of them.
     tokens: VecDeque<Arc<Token<Info>>>,
     held: usize,
-    /// What the tokens inside the bounds cost: the sum over all of them but the first.
+    /// The cost of the tokens inside the bounds: the sum over all of them but the first.
     undo_bytes: usize,
-    /// What is kept for pins beyond that: the sum over the held tokens but the first, and the first that is not held.
+    /// The cost of those kept for pins beyond that: the sum over the held tokens but the first, and the first not held.
     held_bytes: usize,
     /// The newest epoch before everything was forgotten on purpose.
     forgotten: Option<Epoch>,
@@ -123,7 +123,7 @@ struct Token<Info> {
     info: Arc<Info>,
     undo_bytes: usize,
     published_ms: u64,
-    /// When the youngest pin was taken.
+    /// The time at which the youngest pin was taken.
     pinned_ms: AtomicU64,
     /// Set before any view may drop what a reader of this epoch needs.
     gone: AtomicBool,
@@ -141,7 +141,7 @@ impl<Info> EpochWindow<Info> {
         Self { limits, latest: ArcSwapOption::empty(), ring: Mutex::new(ring) }
     }
 
-    /// What the views need to apply `epoch`. History is kept if an earlier epoch can be read.
+    /// The context that the views need to apply `epoch`. History is kept if an earlier epoch can be read.
     pub fn step(&self, epoch: Epoch) -> ApplyContext {
         let ring = self.ring.lock();
         match ring.tokens.front() {
@@ -177,7 +177,7 @@ impl<Info> EpochWindow<Info> {
         ring.drop_unheld(&self.limits, now_ms);
     }
 
-    /// Makes everything unreadable, pinned or not, so that the views may be filled anew.
+    /// Makes everything unreadable, pinned or not, so that the views may be filled again.
     pub fn expire_all(&self) {
         let mut ring = self.ring.lock();
         self.latest.store(None);
@@ -199,7 +199,7 @@ impl<Info> EpochWindow<Info> {
         ring.find(epoch).map(|token| Pin::new(Arc::clone(token), now_ms))
     }
 
-    /// What was published with an epoch, while it can be pinned.
+    /// The data published with an epoch, while it can be pinned.
     pub fn info(&self, epoch: Epoch) -> Result<Arc<Info>, NotReadable> {
         let ring = self.ring.lock();
         ring.find(epoch).map(|token| Arc::clone(&token.info))
@@ -257,7 +257,7 @@ impl<Info> Ring<Info> {
             if Arc::strong_count(oldest) > 1 && is_heeded {
                 return;
             }
-            // A pin may be here still. Whoever misses a row because a view dropped it has locked
+            // A pin may be here still. A reader that misses a row because a view dropped it has locked
             // a chunk after the view did, and so sees this store.
             oldest.gone.store(true, Ordering::Release);
             self.tokens.pop_front();
@@ -278,7 +278,7 @@ impl<Info> Pin<Info> {
         self.0.epoch
     }
 
-    /// What was published with the epoch.
+    /// The data published with the epoch.
     pub fn info(&self) -> &Arc<Info> {
         &self.0.info
     }
@@ -288,7 +288,7 @@ impl<Info> Pin<Info> {
         self.0.pinned_ms.fetch_max(now_ms, Ordering::AcqRel);
     }
 
-    /// Whether all that was read at this epoch up to now is right. False once the pin grew too
+    /// Returns true if all that was read at this epoch up to now is right. False once the pin grew too
     /// old and the store went past it, or the store was emptied.
     pub fn is_valid(&self) -> bool {
         !self.0.gone.load(Ordering::Acquire)

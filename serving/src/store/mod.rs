@@ -6,9 +6,9 @@
 //!                              the undo log of its last epochs         visible at once
 //! ```
 //!
-//! A reader pins an epoch at the [`EpochWindow`] and reads any [`View`] at it; the writer goes on
+//! A reader pins an epoch at the [`EpochWindow`] and reads any [`View`] at it; the writer continues
 //! meanwhile, and the two meet for the microseconds that one chunk is locked.
-//! Each chunk holds the newest rows, and behind them what its rows were before each change of the
+//! Each chunk holds the newest rows, and after them what its rows were before each change of the
 //! epochs that can still be read. Reading the newest epoch does not look there.
 //!
 //! The owner has one `View` a row type and one `Clock` for all of them. For each epoch it calls

@@ -20,7 +20,7 @@ use super::writer::ViewWriter;
 /// Every read names an epoch, and is right only while a [`Pin`](super::Pin) of that epoch is
 /// held and valid. One thread applies; any number reads.
 pub struct View<K, R> {
-    /// What readers find their chunk by; behind the writer's own by an epoch's splits at most.
+    /// The directory by which readers find a chunk; it lags the writer's by an epoch's splits at most.
     directory: ArcSwap<ChunkDirectory<K, R>>,
     writer: Mutex<ViewWriter<K, R>>,
     stats: SharedStats,
@@ -70,7 +70,7 @@ impl<K: Ord + Clone, R> View<K, R> {
         }
     }
 
-    /// Applies an epoch's changes, at most one a key, and sweeps away some history that nobody
+    /// Applies an epoch's changes, at most one a key, and sweeps away some history that no reader
     /// can ask for any more. Empties `changes`, keeps its memory. Call it for every epoch, even
     /// without changes. Returns the bytes of history that the epoch added, for the clock.
     ///
@@ -92,7 +92,7 @@ impl<K: Ord + Clone, R> View<K, R> {
         undo_bytes
     }
 
-    /// What the view holds. Never waits; each figure alone is exact after an epoch.
+    /// The sizes of the view. Never waits; each figure alone is exact after an epoch.
     pub fn stats(&self) -> Stats {
         self.stats.get()
     }

@@ -1,4 +1,4 @@
-//! The writing side of a view: an epoch's changes to their chunks, and the sweep behind them.
+//! The writing side of a view: an epoch's changes to their chunks, and the sweep after them.
 //! Not for what happens inside a chunk; `change.rs` does that.
 
 use std::ops::Bound;
@@ -19,7 +19,7 @@ const PRUNED_PER_SWEEP_LOCK: usize = 64;
 pub(super) struct ViewWriter<K, R> {
     /// Always exact, unlike the readers'.
     directory: Arc<ChunkDirectory<K, R>>,
-    /// Whether it has changed since the readers got it.
+    /// True if it has changed since the readers got it.
     moved: bool,
     chunks: usize,
     tally: Tally<R>,
@@ -34,7 +34,7 @@ pub(super) struct ViewWriter<K, R> {
     changed: usize,
 }
 
-/// Whether to wait for a reader who holds a chunk.
+/// The choice of whether to wait for a reader that holds a chunk.
 #[derive(Clone, Copy)]
 enum LockWait {
     Never,
@@ -60,7 +60,7 @@ impl<K: Ord + Clone, R> ViewWriter<K, R> {
         &self.directory
     }
 
-    /// Whether the directory has changed since the last call.
+    /// Returns true if the directory has changed since the last call.
     pub(super) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
@@ -103,7 +103,7 @@ impl<K: Ord + Clone, R> ViewWriter<K, R> {
         self.tally.undo_bytes_added
     }
 
-    /// Applies the changes that fall into the first one's chunk, and says how many; none if a
+    /// Applies the changes that fall into the first one's chunk, and returns how many; none if a
     /// reader is there. Zero if the chunk was full and has been split instead.
     fn apply_run(&mut self, step: &ApplyContext, run: &mut [Change<K, R>], wait: LockWait) -> Option<usize> {
         let chunk = Arc::clone(self.directory.find(&run[0].0));
@@ -127,7 +127,7 @@ impl<K: Ord + Clone, R> ViewWriter<K, R> {
         Some(applied)
     }
 
-    /// Goes on round the chunks, dropping history that nobody can read and merging chunks that
+    /// Continues round the chunks, dropping history that no reader can need and merging chunks that
     /// ran empty. The work is bounded by the epoch's own, so that a long pin, once gone, leaves
     /// a debt that is paid over many epochs.
     pub(super) fn sweep(&mut self, step: &ApplyContext) {
@@ -138,7 +138,7 @@ impl<K: Ord + Clone, R> ViewWriter<K, R> {
         let mut entries_left = 64 + 3 * self.changed;
         for _ in 0..visits {
             let here = Arc::clone(&self.sweep_at);
-            // A reader is there: go on here next time.
+            // A reader is there: resume here next time.
             let Some(mut data) = here.0.try_write() else {
                 return;
             };

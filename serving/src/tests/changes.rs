@@ -1,4 +1,4 @@
-//! Following a view: what comes is the view, epoch by epoch, whoever breaks off and comes back.
+//! Following a view: what comes is the view, epoch by epoch, also for a client that disconnects and comes back.
 
 use super::env::{Mode, TestEnv};
 use crate::Config;
@@ -87,7 +87,7 @@ async fn a_row_is_followed_from_its_snapshot_on() {
     let stock = env.get("/api/v1/stock/A").await.json();
     let snapshot = json!({ "epoch": begin, "rows": [{ "key": "A", "value": stock }] });
     assert_eq!(stream.take(2).await, [event("snapshot", snapshot), progress(begin)]);
-    // Another row of the view, and another view: nothing that this one is told of.
+    // Another row of the view, and another view: nothing that this stream is sent.
     env.call("PUT", "/api/v1/products/p2", &[], product("Z")).await;
     env.call("POST", "/api/v1/stock/Z/movements", &[], r#"{"quantity":1,"reason":"received"}"#).await;
     let placed = env.order("k1", 2).await;
@@ -232,7 +232,7 @@ async fn what_begins_in_the_past_brings_all_since() {
     assert_eq!(events[1], progress(begin));
     assert_eq!((reserved(&events[2]), &events[3]), (json!(1), &progress(first)));
     assert_eq!((events[4].data["epoch"].as_u64(), &events[5]), (Some(second), &progress(second)));
-    // Who has seen the first goes on with the second, whatever its address says.
+    // A client that has seen the first resumes with the second, whatever its address says.
     let id = first.to_string();
     let again = Stream::open(&env, &format!("view=stock&from={begin}"), &[("last-event-id", &id)]).await.take(2).await;
     assert_eq!(again[..], events[4..]);
@@ -311,7 +311,7 @@ async fn the_stream_with_most_that_was_not_taken_is_cut_off() {
         streams.push(Stream::open(&env, "view=products", &[]).await);
     }
     let mut held = Vec::new();
-    // The first has three rows of more than a thousand bytes that nobody takes, the others one each.
+    // The first has three rows of more than a thousand bytes that its client does not take, the others one each.
     for at in [0, 0, 0, 1, 2] {
         held.push(streams[at].body.frame().await);
     }

@@ -1,4 +1,4 @@
-//! A client that says exactly the bytes it is told to, and a server for it.
+//! A client that sends exactly the bytes given to it, and a server for it.
 
 use super::env::TestEnv;
 use crate::{Config, Error, serve};
@@ -49,7 +49,7 @@ impl Server {
         Client::of(socket.connect(self.at).await.unwrap())
     }
 
-    /// What a new connection is answered, whatever it says.
+    /// The answer to these bytes on a new connection.
     pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> TestResponse {
         let mut client = self.connect().await;
         client.say(bytes).await;

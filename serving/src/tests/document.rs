@@ -144,7 +144,7 @@ async fn the_document_has_the_contracts_codes_at_their_statuses() {
             }
         }
     }
-    // What any request may be answered stands in the description.
+    // The answers that any request may get are in the description.
     for (status, code) in
         [("405", "method_not_allowed"), ("414", "uri_too_long"), ("421", "misdirected"), ("431", "headers_too_large")]
     {
@@ -226,12 +226,12 @@ async fn a_commands_schema_is_what_is_read() {
     }
 }
 
-/// Whether a property may be left out.
+/// Returns true if a property may be left out.
 fn is_optional(schema: &Value, name: &str) -> bool {
     schema["x-optional"].as_array().is_some_and(|all| all.contains(&json!(name)))
 }
 
-/// Whether a value has the properties of its schema, all of them, at every depth.
+/// Checks that a value has the properties of its schema, all of them, at every depth.
 pub fn matches(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap();
@@ -303,8 +303,8 @@ async fn an_answers_schema_is_what_is_written() {
     assert!(serde_json::from_str::<Value>(PRODUCT).is_ok());
 }
 
-/// Every record that is written is as the document of the topics says, field by field: the golden files are held against
-/// what the code writes.
+/// Every written record is as the document of the topics describes it, field by field: the golden files are compared
+/// with what the code writes.
 #[tokio::test]
 async fn the_document_of_the_topics_has_every_golden_record() {
     let document = TestEnv::new().get("/asyncapi.json").await.json();

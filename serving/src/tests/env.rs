@@ -1,4 +1,4 @@
-//! What the tests share: a service over a log that decides when it is told to.
+//! The parts that the tests share: a service over a log that decides on demand.
 
 use crate::shop::ViewStore;
 use crate::{Config, NoExports, NoFinder, NoKeeper, NoLetters, NodeStatus, Parts, service};
@@ -26,12 +26,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tower::ServiceExt;
 
-/// How the log behaves.
+/// The behaviour of the log.
 #[derive(Clone, Debug)]
 pub enum Mode {
     /// Every append is an epoch of its own.
     Decide,
-    /// Appends are acknowledged; epochs come when the test says so.
+    /// Appends are acknowledged; epochs come when the test closes them.
     Hold,
     /// Appends are never acknowledged.
     Silent,
@@ -39,7 +39,7 @@ pub enum Mode {
     Fail(AppendError),
 }
 
-/// A log of one partition a topic, with the decider behind it.
+/// A log of one partition a topic, with its decider.
 pub struct FakeLog {
     pub mode: Mutex<Mode>,
     state: Mutex<State>,
@@ -269,7 +269,7 @@ impl TestEnv {
         TestEnv { shop: parts.shop.clone(), log, now_ms, router: service(parts) }
     }
 
-    /// A service of a node that tells this of itself.
+    /// A service of a node with this status.
     pub fn with_vitals(vitals: NodeStatus) -> TestEnv {
         let (mut parts, log, now_ms) = TestEnv::build(Config::default());
         parts.vitals = Arc::new(move || vitals.clone());

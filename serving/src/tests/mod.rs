@@ -1,4 +1,4 @@
-//! The tests of the room: the whole service, asked through its router. Not for the engine: a plain decider stands in.
+//! The tests of the room: the whole service, asked through its router. Not for the engine: a plain decider replaces it.
 
 mod changes;
 mod client;

@@ -1,4 +1,4 @@
-//! Places for connections and bytes, over sockets: who finds none is told so, and probes are answered.
+//! Places for connections and bytes, over sockets: a client that finds none is refused, and probes are answered.
 
 use super::client::{Client, Server, get, post};
 use crate::Config;

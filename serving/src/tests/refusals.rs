@@ -1,5 +1,5 @@
-//! What is refused before a route sees it, over a socket: by its framing, its host, its origin, its size and type. And
-//! what every answer says, refusals too.
+//! The refusals before a route sees a request, over a socket: by its framing, host, origin, size and type. And
+//! the headers of every answer, refusals too.
 
 use super::client::{Server, TestResponse, get, post};
 use crate::Config;
@@ -16,7 +16,7 @@ fn page(method: &str, path: &str, headers: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")
 }
 
-/// What every answer says.
+/// The headers of every answer.
 fn assert_said(said: &TestResponse) {
     let expected = [
         ("x-content-type-options", "nosniff"),
@@ -68,7 +68,7 @@ async fn a_body_that_is_too_large_or_too_late_closes_the_connection_with_a_word(
     client.say(head(9 << 20)).await;
     let said = client.hear().await;
     assert_eq!((said.problem(), said.closes()), ((413, "too_large".to_owned()), true));
-    // Who sends all of it before it reads is answered all the same.
+    // A client that sends all of it before it reads is answered all the same.
     let mut client = server.connect().await;
     client.say(head(9 << 20) + &"x".repeat(9 << 20)).await;
     assert_eq!(client.hear().await.status, 413);
@@ -77,7 +77,7 @@ async fn a_body_that_is_too_large_or_too_late_closes_the_connection_with_a_word(
     late.say(page("POST", "/api/v1/orders", "content-length: 5\r\n")).await;
     let said = late.hear().await;
     assert_eq!((said.status, said.closes()), (415, true));
-    // Who asks before it sends is told, and need not send.
+    // A client that asks before it sends is answered, and need not send.
     let mut asks = server.connect().await;
     asks.say(page("POST", "/api/v1/orders", &format!("{PLAIN}content-length: 5\r\nexpect: 100-continue\r\n"))).await;
     let said = asks.hear().await;

@@ -1,5 +1,5 @@
-//! Searches over HTTP: what reaches the index, at which epoch, and what of its answer is shown. An index that is told
-//! what to find stands in for the real one.
+//! Searches over HTTP: what reaches the index, at which epoch, and what of its answer is shown. An index with given
+//! results replaces the real one.
 
 use super::env::{Mode, TestEnv};
 use crate::Config;
@@ -29,7 +29,7 @@ use std::time::Duration;
 struct TestIndex {
     epoch: Arc<AtomicU64>,
     wanted: Arc<Mutex<Vec<SearchQuery>>>,
-    /// What the store said of the stock of `A`.
+    /// The stock of `A` according to the store.
     seen: Arc<Mutex<Vec<Option<i64>>>>,
 }
 
@@ -254,7 +254,7 @@ async fn a_log_that_is_away_costs_observations_and_no_search() {
     for mode in [Mode::Fail(AppendError::Overloaded), Mode::Silent] {
         env.set_mode(mode);
         assert_eq!(env.get("/api/v1/search?q=lamp").await.status, 200);
-        // Longer than the log may take, on a clock that stands still until everybody waits.
+        // Longer than the log may take, on a clock that is stalled until all tasks wait.
         let longer = tokio::time::timeout(Duration::from_secs(11), std::future::pending::<()>());
         assert!(longer.await.is_err());
     }

@@ -1,4 +1,4 @@
-//! The server itself, over a socket: it answers, cuts off who only sits there, and ends when told.
+//! The server itself, over a socket: it answers, cuts off clients that only sit there, and ends when it is to.
 
 use super::client::{Server, get, post};
 use crate::Config;

@@ -14,7 +14,7 @@ struct Case {
     method: &'static str,
     path: &'static str,
     body: Value,
-    /// Where the first error points; nothing if there need be none.
+    /// The place where the first error points; nothing if there need be none.
     pointer: &'static str,
 }
 
@@ -110,7 +110,7 @@ fn requests() -> Vec<Case> {
     ]
 }
 
-/// What is decided.
+/// The cases that are decided.
 fn refusals() -> Vec<Case> {
     let orders = "POST /api/v1/orders";
     let movements = "POST /api/v1/stock/A/movements";

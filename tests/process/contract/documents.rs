@@ -1,4 +1,4 @@
-//! What stands beside the shop: probes, figures, the document of the routes.
+//! The routes beside the shop: probes, figures, the document of the routes.
 
 use crate::process::TestEnv;
 use crate::process::http::assert_fields;

@@ -1,4 +1,4 @@
-//! A log that takes no more for now: said so, nothing lost, and it goes on by itself.
+//! A log that takes no more for now: said so, nothing lost, and it continues by itself.
 
 use crate::process::shop::{product, received, stock};
 use crate::process::{Api, TestEnv, Way, at_once};

@@ -115,7 +115,7 @@ fn pages_go_on_where_the_last_one_ended_at_the_same_epoch() {
             rows.extend(data);
             let Some(next) = page.next_page() else { break };
             assert!(next.contains(body["next_cursor"].as_str().expect("text")), "{next}");
-            // The shop goes on meanwhile.
+            // The shop continues meanwhile.
             env.post("/api/v1/orders", &format!("meanwhile-{}-{}", width, rows.len()), &order("a", 1));
             page = env.get(&next).ok();
         }

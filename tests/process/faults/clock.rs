@@ -160,7 +160,7 @@ fn a_clock_that_steps_by_an_hour_moves_time_only_forward() {
     assert!(served.now() > start.plus_s(HOUR_S));
     assert_eq!((served.status("before"), served.status("back")), ("cancelled".to_owned(), "paid".to_owned()));
     served.order("forward");
-    // And back where it was: what was decided by the wrong time stays, and the shop goes on.
+    // And back where it was: what was decided by the wrong time stays, and the shop continues.
     clock.step_s(-HOUR_S);
     assert_eq!(served.pay("forward").expect(200).json()["status"], "paid");
     let stock = served.api.get("/api/v1/stock/A").ok().json();

@@ -20,7 +20,7 @@ pub struct Disk {
 impl Disk {
     /// Mounts one at a folder, and fills all but a megabyte of it with a file; none if that is not allowed here.
     pub fn at(folder: &Path) -> Option<Disk> {
-        // Whoever is not root may be it among their own.
+        // A user that is not root may be it in a namespace of its own.
         [false, true].into_iter().find_map(|is_of_user| {
             let mut command = Command::new("unshare");
             command.arg("--mount").args(is_of_user.then_some("--map-root-user"));
@@ -35,7 +35,7 @@ impl Disk {
         })
     }
 
-    /// How a command enters.
+    /// The way in of a command.
     pub fn enter(&self) -> String {
         let as_user = if self.is_of_user { "--user --preserve-credentials " } else { "" };
         format!("exec nsenter --target {} --mount {as_user}-- \"$0\" \"$@\"", self.holder.id())

@@ -27,7 +27,7 @@ const KILLS: u64 = 12;
 const THREADS: u64 = 4;
 /// After so many kills the log is replayed from its start; then after half as many again.
 const REPLAY_AFTER: u64 = 100;
-/// How often it is told how far it is.
+/// The interval between reports of progress.
 const TELL_AFTER: Duration = Duration::from_secs(10);
 
 #[test]
@@ -101,7 +101,7 @@ struct Run {
     counts: Counts,
     /// Folders that are known to be no whole checkpoint.
     torn: BTreeSet<PathBuf>,
-    /// How long a start and a checkpoint took the last time.
+    /// The time that a start and a checkpoint took the last time.
     start_took: Duration,
     checkpoint_took: Duration,
     replay_at: u64,

@@ -16,14 +16,14 @@ pub struct Oracle {
     pub lost: u64,
     /// Commands that were decided again, or otherwise.
     pub twice: u64,
-    /// How many rows the operations have, and their digest.
+    /// The number of rows the operations have, and their digest.
     rows: u64,
     digest: u128,
     /// Rows of commands that are in the log, and were not acknowledged so far.
     found: BTreeMap<String, Vec<u8>>,
     /// Commands that were acknowledged otherwise than by a publisher.
     expected: Vec<String>,
-    /// How many of each kind succeeded, and how many were refused.
+    /// The number of each kind succeeded, and how many were refused.
     succeeded: BTreeMap<Kind, i64>,
     refused: BTreeMap<Kind, i64>,
     /// Digests that were seen, and are not replayed yet.
@@ -48,7 +48,7 @@ impl Oracle {
         }
     }
 
-    /// How many digests were equal to those of a replay.
+    /// The number of digests were equal to those of a replay.
     pub fn digests_held(&self) -> usize {
         self.held
     }

@@ -13,7 +13,7 @@ pub const SCARCE: i64 = 20;
 /// So many kinds of commands there are, in turn.
 const KINDS: u64 = 7;
 
-/// Sends one command after the other, and goes on to the next when one is acknowledged.
+/// Sends one command after the other, and continues to the next when one is acknowledged.
 pub struct Publisher {
     thread: u64,
     next: u64,
@@ -139,7 +139,7 @@ pub fn publish_until(
         let is_early = |counts: &mut Counts| counts.acknowledged < enough && counts.publishing > 0;
         let waited = more.wait_timeout_while(lock(&counts), PATIENCE, is_early);
         let Counts { acknowledged, publishing } = *waited.expect("nobody panics while holding this").0;
-        // First of all, since the publishers go on until then.
+        // First of all, since the publishers continue until then.
         end();
         is_over.store(true, Ordering::Relaxed);
         let told = format!("{acknowledged} of {enough} commands were acknowledged, {publishing} publishers were left");
@@ -161,7 +161,7 @@ fn read_until(api: &Api, is_over: &AtomicBool) -> BTreeMap<u64, String> {
     seen
 }
 
-/// How far the publishers are.
+/// The progress of the publishers.
 #[derive(Clone, Copy)]
 struct Counts {
     acknowledged: u64,

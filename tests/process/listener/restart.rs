@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What clients in Java publish to.
+/// The topic that clients in Java publish to.
 const TOPIC: &str = "tradewind.orders.commands";
 const PARTITIONS: u32 = 8;
 
@@ -41,7 +41,7 @@ impl Node {
         self.env.restart(&self.way);
     }
 
-    /// How many records there are in the topic that clients in Java publish to.
+    /// The number of records there are in the topic that clients in Java publish to.
     fn appended(&self) -> u64 {
         let mut request = b"\0\x02\0\x01\0\0\0\x01\0\x01t\xff\xff\xff\xff\0\0\0\x01".to_vec();
         request.extend([0, u8::try_from(TOPIC.len()).expect("a short name")]);
@@ -118,7 +118,7 @@ fn aiokafka_s_producers_continue_after_a_restart() {
     python_s_producers_over_a_restart("aiokafka");
 }
 
-/// How many messages each producer in Java sends, and how many in a second.
+/// The number of messages each producer in Java sends, and how many in a second.
 const MESSAGES: u64 = 60;
 const RATE: u64 = 12;
 

@@ -1,4 +1,4 @@
-//! A disk that is full, and a folder that takes no writes: the export stands still and says why, the node goes on, and
+//! A disk that is full, and a folder that takes no writes: the export stands still and says why, the node continues, and
 //! the export catches up by itself. Both need rights that not every machine gives.
 
 use super::{compare, exported, often, python, until, verified};
@@ -59,7 +59,7 @@ fn a_full_disk_stops_the_export_and_nothing_else() {
     }
     assert!(why(&status).is_some_and(|why| why.contains("No space left")), "{status}");
     assert_eq!(status["gauges"]["export_stalled"], 1.0);
-    // What is not the export's goes on.
+    // What is not the export's continues.
     env.until_ready(true);
     last = last.max(receive(&env, n, &mut random));
     assert_eq!(env.get("/api/v1/stock/A").ok().json()["on_hand"], n + 2);

@@ -1,5 +1,5 @@
 //! Every column of every table, filtered by readers outside: what the log says of files makes them pass by some, and none
-//! that holds a row. Each answer is held against the rows, and the rows against the node's views at the same epoch.
+//! that holds a row. Each answer is compared with the rows, and the rows against the node's views at the same epoch.
 
 use super::{all_readers, exported, jvm, often, python, script_of, verified};
 use crate::process::{Api, TestEnv, shop};

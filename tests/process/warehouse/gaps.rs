@@ -1,4 +1,4 @@
-//! An export that is turned on after the beginning of the shop is gone: it says what to do; once that is done it goes on, and
+//! An export that is turned on after the beginning of the shop is gone: it says what to do; once that is done it continues, and
 //! each table says what it lacks. Not for single tables: the room tests those.
 
 use super::{compare, exported, python, until};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What Maven fetches: the name of its folder, which has its version, and the pom.
+/// A package that Maven fetches: the name of its folder, which has its version, and the pom.
 pub type Jars = (&'static str, &'static str);
 pub const SPARK: Jars = ("delta-spark-4.0.1", include_str!("jvm/spark.xml"));
 const STANDALONE: Jars = ("delta-standalone-3.3.2", include_str!("jvm/standalone.xml"));

@@ -29,12 +29,12 @@ const MORE_PACKAGES: [&str; 2] = ["duckdb-extension-delta==1.5.5", "pyspark==4.0
 /// Another DuckDB for the ready SQL, in a folder of its own.
 const DUCKDB_2: &str = "duckdb==2.0.1";
 
-/// Whether readers are asked too that take long.
+/// True if readers are asked too that take long.
 fn all_readers() -> bool {
     std::env::var_os("TRADEWIND_TEST_READERS").is_some_and(|which| which == "all")
 }
 
-/// What a program said, if it ended well.
+/// The output of a program, if it ended well.
 fn run(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
@@ -89,7 +89,7 @@ pub fn compare(python: &Path, data: &Path) -> Value {
     script(python, &["compare", &data.join("warehouse").display().to_string()])
 }
 
-/// How many rows of facts there are, which are the same in both but for the epochs and places in them.
+/// The number of rows of facts there are, which are the same in both but for the epochs and places in them.
 pub fn same(python: &Path, data: &Path, other: &Path) -> u64 {
     let folders = [data, other].map(|data| data.join("warehouse").display().to_string());
     script(python, &["same", &folders[0], &folders[1]])["rows"].as_u64().expect("a number")

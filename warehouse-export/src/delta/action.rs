@@ -30,7 +30,7 @@ pub struct CommitInfo {
     pub timestamp: i64,
     /// Why.
     pub operation: String,
-    /// Who.
+    /// The writer.
     pub engine_info: String,
 }
 

@@ -58,7 +58,7 @@ fn another_writers_commit_is_noticed_and_then_kept_to() {
     let path = table.state().adds.keys().next().unwrap().clone();
     write_commit(home.path(), 2, &format!(r#"{{"remove":{{"path":"{path}","dataChange":false}}}}"#));
     assert!(matches!(commit(&mut table, 2), Err(Error::Raced { version: 2, .. })));
-    // When it is opened again, then it goes on behind that commit.
+    // When it is opened again, then it continues after that commit.
     let mut table = open(home.path(), &COLUMNS).unwrap();
     assert_eq!((table.epoch(), table.state().adds.len()), (Epoch(1), 0));
     commit(&mut table, 2).unwrap();

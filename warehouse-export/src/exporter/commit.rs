@@ -33,7 +33,7 @@ pub fn file_name(table: &Table, after: Epoch, last: Epoch) -> String {
 }
 
 /// Whether a file that the table has not may be in one of its next versions, by its name. One that may not stays out for
-/// ever: whoever wrote it knows an older version, and its next commit will find the name taken.
+/// ever: its writer knows an older version, and its next commit will find the name taken.
 pub fn may_be_committed(table: &Table, path: &str) -> bool {
     let name = path.rsplit('/').next().and_then(|name| name.strip_prefix(&table.schema().table)?.strip_prefix('-'));
     let mut parts = name.into_iter().flat_map(|name| name.split('-'));

@@ -9,12 +9,12 @@ pub struct Config {
     pub commit_s: u32,
     /// How many records there may be between cuts, but for those of one epoch.
     pub commit_rows: u64,
-    /// How many bytes may be in them.
+    /// The bytes in them, at most.
     pub commit_bytes: u64,
     /// How many files facts may get with a commit, but for those of one epoch: each partition of a table gets one.
     pub commit_partitions: usize,
     /// How many rows a file of `<view>_current` may have while there are few such files; at least 1. A commit writes every
-    /// such file anew in whose range of keys something changed. With more than `CURRENT_FILES` times as many rows the
+    /// such file again in whose range of keys something changed. With more than `CURRENT_FILES` times as many rows the
     /// files get larger, up to `CURRENT_ROWS_MAX`.
     pub current_rows: usize,
     /// A table of facts or changes whose files can become fewer by more than that has its small files merged with the

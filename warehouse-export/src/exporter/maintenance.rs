@@ -28,13 +28,13 @@ pub struct TableStatus {
     pub epoch: u64,
     /// The version of its log.
     pub version: u64,
-    /// How many files it has.
+    /// The number of its files.
     pub files: usize,
     /// How many of them `compact` might merge.
     pub small_files: usize,
     /// How many rows, as its log says.
     pub rows: i64,
-    /// How many bytes.
+    /// Their bytes.
     pub bytes: i64,
     /// The epochs that it lacks.
     pub gaps: Vec<Gap>,

@@ -1,5 +1,5 @@
 //! The exporter: takes whole epochs in order, cuts them into files where the log says so, and commits. Opened again after
-//! any crash or error, it goes on where the tables end. Not for reading the log.
+//! any crash or error, it continues where the tables end. Not for reading the log.
 //!
 //! A cut is at the first epoch whose `now` crosses a multiple of `commit_s`, or with which the records since the last cut
 //! pass `commit_rows`, `commit_bytes` or `commit_partitions`. So cuts are a function of the log, as the names and the bytes of files are.
@@ -86,7 +86,7 @@ impl Exporter {
             }
             exporter.log_id = progress.log_id;
         }
-        // Whoever committed last may have died before.
+        // The process that committed last may have died before.
         exporter.tidy()?;
         Ok(exporter)
     }

@@ -43,7 +43,7 @@ impl Progress {
     }
 
     /// Whether it speaks of these tables: a table that it does not name is new, and one that is behind was removed and is
-    /// to be written anew, so everything has to be read again for them.
+    /// to be written again, so everything has to be read again for them.
     pub fn covers(&self, held: &BTreeMap<String, Epoch>) -> bool {
         held.iter().all(|(table, epoch)| self.tables.get(table).is_some_and(|noted| noted <= epoch))
     }

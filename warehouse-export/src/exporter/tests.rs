@@ -61,7 +61,7 @@ pub(super) fn rows_of(exporter: &Exporter, name: &str) -> Vec<Row> {
     rows
 }
 
-/// What the tables must hold, written anew from the input alone.
+/// What the tables must hold, written again from the input alone.
 fn assert_holds_all(exporter: &Exporter, epochs: &[EpochInput], name: &str) {
     let last = exporter.committed();
     let committed = || epochs.iter().filter(|input| input.epoch <= last);
@@ -341,7 +341,7 @@ fn merged_files_hold_the_same_rows_and_what_is_not_needed_is_deleted() {
         let orphans = home.files().keys().filter(|path| path.contains(".parquet")).count() - count(&exporter);
         assert_eq!(exporter.vacuum(week).unwrap(), 0);
         assert_eq!(exporter.vacuum(-1).unwrap(), orphans);
-        // Then it goes on, opened again.
+        // Then it continues, opened again.
         drop(exporter);
         let exporter = export(home.place(), CONFIG, &epochs).unwrap();
         assert_holds_all(&exporter, &epochs, "after it");

@@ -1,6 +1,6 @@
 //! The two tables of a view. `<view>_current` is a list of files, each with its own range of keys, so that the row before
 //! a change is found by reading one file, and nothing is held in memory between commits. `<view>_changes` is always
-//! committed first: the rows before its changes are in the other table only until that one goes on.
+//! committed first: the rows before its changes are in the other table only until that one continues.
 
 use super::commit::{CommitSummary, commit_rows, file_name};
 use super::config::{CURRENT_FILES, CURRENT_ROWS_MAX, Config};

@@ -11,7 +11,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a request is repeated before the exporter hears of it, which then begins anew after a pause.
+/// How often a request is repeated before the exporter sees it, which then begins again after a pause.
 const RETRIES: usize = 3;
 
 /// Makes a store from its builder, with the settings that begin so.

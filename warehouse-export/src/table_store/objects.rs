@@ -1,5 +1,5 @@
 //! An object store: Azure's, Amazon's, Google's, or one in memory for tests. An object appears whole, so nothing is staged;
-//! the names of commits are taken by whoever is first. Not for which store it is, nor for what carries out its requests.
+//! the names of commits are taken by the writer that is first. Not for which store it is, nor for what carries out its requests.
 
 use super::{TableStore, Wait};
 use object_store::path::Path;

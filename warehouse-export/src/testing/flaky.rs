@@ -1,5 +1,5 @@
 //! A place whose process dies at a chosen step: before it, in its midst, or right after it. From then on nothing works,
-//! until it is opened anew.
+//! until it is opened again.
 
 use super::home::Home;
 use crate::table_store::{Folder, TableStore};

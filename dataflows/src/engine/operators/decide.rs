@@ -17,7 +17,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
 
-/// What the workers feed: commands and dead letters, and from one of them the epochs.
+/// The input from the workers: commands and dead letters, and from one of them the epochs.
 #[derive(Clone, Debug)]
 pub enum DeciderInput {
     /// An epoch is sealed.
@@ -36,8 +36,8 @@ struct PendingEpoch {
     dead: Vec<DeadLetter>,
 }
 
-/// Runs the epochs through `decider`, each with all of its commands, and counts dead letters on from `counts`. `is_new`: it
-/// has decided nothing yet. `progress` says whether the engine stops.
+/// Runs the epochs through `decider`, each with all of its commands, and counts dead letters on from `counts`.
+/// `is_new`: it has decided nothing yet. `progress` holds the flag that stops the engine.
 pub fn decide<'s>(
     fed: Stream<'s, u64, Vec<(InProcess<DeciderInput>, u64)>>,
     mut decider: Decider,
@@ -74,7 +74,8 @@ pub fn decide<'s>(
                 while let Some(entry) = inboxes.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
                     let (epoch, mut inbox) = entry.remove_entry();
                     let Some(record) = inbox.record else {
-                        // Who feeds the epochs has stopped before others did; nothing that leaves from here on counts.
+                        // The worker that feeds the epochs has stopped before others did; nothing that leaves from here
+                        // on counts.
                         let is_stopping = progress.stopping.load(Ordering::Acquire);
                         assert!(is_stopping, "the worker that feeds epochs feeds each of them");
                         continue;
@@ -104,7 +105,7 @@ pub fn decide<'s>(
     })
 }
 
-/// Runs an epoch, and says how long that took.
+/// Runs an epoch, and reports how long that took.
 fn run(
     decider: &mut Decider,
     record: &EpochRecord,

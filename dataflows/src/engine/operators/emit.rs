@@ -1,5 +1,5 @@
-//! Where the changes leave the dataflow: each worker packs its shard of an epoch, with what it changes in the digests,
-//! once nothing more can come for it.
+//! The exit of the changes from the dataflow: each worker packs its shard of an epoch, with what it changes in the
+//! digests, once nothing more can come for it.
 
 use super::InProcess;
 use super::update::CoreUpdate;
@@ -15,7 +15,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::progress::Antichain;
 
-/// What a worker tells the one who puts epochs together. Messages of a worker arrive in the order they were sent.
+/// A message from a worker to the assembling thread. Messages of a worker arrive in the order they were sent.
 #[derive(Debug)]
 pub enum Message {
     /// Its part of an epoch.
@@ -26,7 +26,7 @@ pub enum Message {
         record: Option<Arc<EpochRecord>>,
         /// The changes.
         shard: Box<Shard>,
-        /// What they take.
+        /// The bytes that they take.
         bytes: usize,
     },
     /// Nothing more comes from the worker for any epoch before `upto` (`None`: for any at all).

@@ -1,5 +1,5 @@
-//! Sums by key: each worker keeps those of its keys in a hash map, and tells per epoch what changed.
-//! Measured beside differential's `count_total`, this is 2 to 8 times faster and holds no history.
+//! Sums by key: each worker keeps those of its keys in a hash map, and emits per epoch what changed. Measured beside
+//! differential's `count_total`, this is 2 to 8 times faster and holds no history.
 
 use super::InProcess;
 use hashbrown::HashMap;
@@ -9,7 +9,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
 
-/// What can be summed. A sum equal to the default is no sum at all: its key is forgotten.
+/// A value that can be summed. A sum equal to the default is no sum at all: its key is forgotten.
 pub trait Sum: Clone + Default + PartialEq + Send + 'static {
     /// Adds another.
     fn add(&mut self, other: &Self);
@@ -34,7 +34,8 @@ pub struct SumChange<K, S> {
 /// A summand, as it travels.
 pub type SumUpdate<K, S> = (InProcess<(K, S)>, u64);
 
-/// Sums up by key, from sums that this worker begins with; `key_hash` says which worker keeps a key, `each` what becomes of a sum that changed.
+/// Sums up by key, from sums that this worker begins with; `key_hash` picks the worker that keeps a key, `each` turns a
+/// sum that changed into output.
 pub fn sum_by_key<'s, K, S, D>(
     name: &'static str,
     summands: Stream<'s, u64, Vec<SumUpdate<K, S>>>,

@@ -1,4 +1,4 @@
-//! What moves between the operators, and which worker has it.
+//! The values that move between the operators, and the worker that has each.
 
 use crate::contract::changes::ViewChange;
 use crate::contract::epoch::EpochRecord;
@@ -11,14 +11,14 @@ use crate::views::searches::SearchMemoChange;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What the decider lets go of.
+/// An update that moves between the operators.
 #[derive(Clone, Debug)]
 pub enum CoreUpdate {
-    /// An epoch was decided; the first such says that the shop is open.
+    /// An epoch was decided; the first such means that the shop is open.
     Epoch {
         /// Its record.
         record: Arc<EpochRecord>,
-        /// Whether the decider began with it.
+        /// True if the decider began with it.
         first: bool,
     },
     /// A row changed.
@@ -31,12 +31,12 @@ pub enum CoreUpdate {
     Quota(LetterQuota),
     /// A sum of a check changed.
     Imbalance(Residual),
-    /// What is remembered of a search changed.
+    /// The memory of a search changed.
     SearchMemo(SearchMemoChange),
 }
 
 impl CoreUpdate {
-    /// The worker that goes on with it: everything under one key stays together.
+    /// The hash that picks the next worker: everything under one key stays together.
     pub fn key_hash(&self) -> u64 {
         match self {
             CoreUpdate::Epoch { .. } | CoreUpdate::Quota(_) => 0,
@@ -49,17 +49,17 @@ impl CoreUpdate {
     }
 }
 
-/// What the workers feed of observations. They pass by the decider: nothing of them is decided.
+/// The observations that the workers feed. They skip the decider: nothing of them is decided.
 #[derive(Clone, Debug)]
 pub enum ObservationInput {
     /// A fact from outside.
     Sighting {
-        /// What, and where it was read.
+        /// The observation, and the place that it was read from.
         sighting: Box<ObservationEnvelope>,
         /// The time of its epoch.
         now: Timestamp,
     },
-    /// A minute begins with an epoch. Every worker tells itself.
+    /// A minute begins with an epoch. Every worker sends it to itself.
     Minute {
         /// The minute since 1970.
         minute: i64,
@@ -69,7 +69,7 @@ pub enum ObservationInput {
 }
 
 impl ObservationInput {
-    /// The worker that goes on with it: everything about one search stays together.
+    /// The hash that picks the next worker: everything about one search stays together.
     pub fn key_hash(&self) -> u64 {
         match self {
             ObservationInput::Sighting { sighting, now: _ } => key_hash(sighting.observation.search_id()),

@@ -1,6 +1,6 @@
-//! Which keys a worker has.
+//! The keys of a worker.
 
-/// Which keys a worker has.
+/// The keys of a worker.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerKeys {
     index: usize,
@@ -18,7 +18,7 @@ impl WorkerKeys {
         self.index
     }
 
-    /// Whether what goes that way comes to this worker.
+    /// Returns true if a key of that hash is this worker's.
     pub const fn has(self, key_hash: u64) -> bool {
         key_hash % self.peers as u64 == self.index as u64
     }

@@ -1,4 +1,4 @@
-//! What events say of money without goods.
+//! The events of money without goods.
 
 use crate::contract::domain::Domain;
 use crate::shop::adjustments::Adjustment;

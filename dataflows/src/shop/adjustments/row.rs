@@ -15,13 +15,13 @@ use std::borrow::Cow;
 pub struct Adjustment {
     /// Its id.
     pub adjustment_id: SmolStr,
-    /// For whom.
+    /// The customer's id.
     pub customer_id: Option<SmolStr>,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// For which country.
+    /// The country.
     pub country: SmolStr,
-    /// How much, signed.
+    /// The amount, signed.
     pub amount: Money,
     /// The caller's own reference.
     pub reference: Option<SmolStr>,

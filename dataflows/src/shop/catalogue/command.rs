@@ -9,7 +9,7 @@ use crate::shop::field::{Attributes, Category, Defaulted, Id, List, Note, Number
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// How the stock of a SKU is kept.
+/// The way the stock of a SKU is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InventoryPolicy {

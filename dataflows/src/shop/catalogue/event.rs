@@ -1,4 +1,4 @@
-//! What events say of the catalogue.
+//! The events of the catalogue.
 
 use crate::contract::domain::Domain;
 use crate::contract::money::Money;
@@ -39,15 +39,15 @@ impl Footprint for ProductChanged {
 /// A price was set, or is to hold later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceChanged {
-    /// Of which product.
+    /// The product's id.
     pub product_id: SmolStr,
-    /// Of which SKU.
+    /// The SKU.
     pub sku: SmolStr,
     /// The price.
     pub price: Money,
-    /// From when; at once if absent.
+    /// The begin of its validity; at once if absent.
     pub valid_from: Option<Timestamp>,
-    /// Until when; without end if absent.
+    /// The end of its validity; none if absent.
     pub valid_to: Option<Timestamp>,
 }
 

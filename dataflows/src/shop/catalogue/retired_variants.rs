@@ -1,8 +1,8 @@
 //! The SKUs that a product once had and has no more: they stay the product's. Not for what is sold.
 //!
-//! A product is copied with each change, and may have had any number of SKUs. So they are kept in runs that all versions
-//! of the product share. A run is sorted, and more than twice as long as the next one: to add to them costs, over many
-//! changes, a step for each SKU and each doubling of their number.
+//! A product is copied with each change, and may have had any number of SKUs. So they are kept in runs that all
+//! versions of the product share. A run is sorted, and more than twice as long as the next one: to add to them costs,
+//! over many changes, a step for each SKU and each doubling of their number.
 
 use crate::engine::encoding::{DecodeError, Encoding, Reader, encode_struct};
 use crate::shop::catalogue::InventoryPolicy;
@@ -10,10 +10,10 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How the stock of a SKU is kept.
+/// The way the stock of a SKU is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StockRule {
-    /// Whether it is checked, counted or neither.
+    /// The policy: checked, counted or neither.
     pub inventory_policy: InventoryPolicy,
     /// Reports when the available stock falls to this.
     pub low_stock_at: Option<i64>,
@@ -24,11 +24,11 @@ pub struct StockRule {
 pub struct FormerSku {
     /// The SKU.
     pub sku: SmolStr,
-    /// How its stock was kept last.
+    /// The way its stock was kept last.
     pub rule: StockRule,
 }
 
-/// The SKUs that a product no longer has. One that came back may still be among them: what the product has counts first.
+/// The SKUs that a product no longer has. One that came back may still be among them: the product's own counts first.
 #[derive(Clone, Debug, Default)]
 pub struct LeftOut {
     /// From the oldest to the newest; of a SKU that is in several the newest counts.
@@ -36,13 +36,13 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// What is known of a SKU.
+    /// Returns the entry of a SKU.
     pub fn get(&self, sku: &str) -> Option<&FormerSku> {
         let find = |run: &'_ Arc<Vec<FormerSku>>| run.binary_search_by(|one| one.sku.as_str().cmp(sku)).ok();
         self.runs.iter().rev().find_map(|run| find(run).map(|at| &run[at]))
     }
 
-    /// With more of them. Says also how many entries were written for it.
+    /// With more of them. Returns also how many entries were written for it.
     #[must_use]
     pub fn with(&self, mut more: Vec<FormerSku>) -> (LeftOut, usize) {
         let mut runs = self.runs.clone();
@@ -67,12 +67,12 @@ impl LeftOut {
         self.runs.iter().filter(move |run| !was_there(run)).flat_map(|run| run.iter())
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.runs.iter().map(|run| run.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub const fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }

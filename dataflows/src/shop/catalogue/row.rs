@@ -17,19 +17,19 @@ use std::collections::BTreeMap;
 pub struct Product {
     /// Its id.
     pub product_id: SmolStr,
-    /// What it is called.
+    /// The name.
     pub title: SmolStr,
-    /// What it is.
+    /// The description.
     pub description: Option<SmolStr>,
-    /// Who makes it.
+    /// The brand.
     pub brand: Option<SmolStr>,
     /// One path, from the top.
     pub category: Vec<SmolStr>,
     /// Named texts.
     pub attributes: BTreeMap<SmolStr, SmolStr>,
-    /// Whether it is out of lists and search.
+    /// True if it is out of lists and search.
     pub archived: bool,
-    /// What can be bought.
+    /// The variants that can be bought.
     pub variants: Vec<Variant>,
     /// SKUs that were left out later: no longer sold, but they stay this product's.
     #[serde(skip)]
@@ -39,18 +39,18 @@ pub struct Product {
     pub category_path: SmolStr,
 }
 
-/// What a SKU stands for.
+/// A variant: the meaning of a SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
     /// The SKU.
     pub sku: SmolStr,
-    /// What tells it from its siblings.
+    /// The name that distinguishes it from its siblings.
     pub title: Option<SmolStr>,
     /// The price as set, in ten-thousandths.
     pub price: i64,
     /// Its currency.
     pub currency: Currency,
-    /// How its stock is kept.
+    /// The way its stock is kept.
     pub inventory_policy: InventoryPolicy,
     /// Reports when the available stock falls to this.
     pub low_stock_at: Option<i64>,
@@ -63,14 +63,14 @@ pub struct Variant {
 pub struct ScheduledPrice {
     /// The price.
     pub price: Money,
-    /// From when, inclusive.
+    /// The begin of its validity, inclusive.
     pub valid_from: Option<Timestamp>,
-    /// Until when, exclusive.
+    /// The end of its validity, exclusive.
     pub valid_to: Option<Timestamp>,
 }
 
 impl ScheduledPrice {
-    /// Whether it can never be the price again.
+    /// Returns true if it can never be the price again.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.valid_to.is_some_and(|to| to <= now)
     }
@@ -85,7 +85,7 @@ impl Variant {
         self.scheduled.iter().rev().find(open).map_or(Money::new(self.price, self.currency), |window| window.price)
     }
 
-    /// How its stock is kept.
+    /// The way its stock is kept.
     pub const fn rule(&self) -> StockRule {
         StockRule { inventory_policy: self.inventory_policy, low_stock_at: self.low_stock_at }
     }
@@ -110,7 +110,7 @@ impl Product {
         self.variants.iter().find(|variant| variant.sku == sku)
     }
 
-    /// How the stock of a SKU is kept, also of one that was left out.
+    /// The way the stock of a SKU is kept, also of one that was left out.
     pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
         self.variant(sku).map(Variant::rule).or_else(|| self.left_out.get(sku).map(|former| former.rule))
     }

@@ -58,7 +58,7 @@ macro_rules! commands {
                 match self { $(CommandType::$name => stringify!($name),)* }
             }
 
-            /// What it is described by.
+            /// The description of the type.
             pub const fn description(self) -> &'static Description {
                 match self { $(CommandType::$name => &<$command as CommandSpec>::DESCRIPTION,)* }
             }
@@ -123,7 +123,7 @@ impl Command {
         self.id()
     }
 
-    /// Reads a command's data; fields that it does not have are passed by. An order without an id gets the command's.
+    /// Reads a command's data; fields that it does not have are ignored. An order without an id gets the command's.
     pub fn read(command_type: CommandType, command_id: &str, data: &[u8]) -> Result<Command, CommandReadError> {
         command_type.read(data).map(|command| command.with_default_id(command_id))
     }
@@ -147,8 +147,8 @@ impl Command {
         self
     }
 
-    /// What tells this command from another under the same id: a hash over type, key and data as read, so that
-    /// spelling, field order and unknown fields do not matter.
+    /// The hash that distinguishes this command from another under the same id: over type, key and data as read, so
+    /// that spelling, field order and unknown fields do not matter.
     pub fn fingerprint(&self, key: &[u8]) -> u128 {
         let mut hash = Xxh3::new();
         hash.update(self.command_type().name().as_bytes());

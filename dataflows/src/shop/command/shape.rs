@@ -5,12 +5,12 @@ use crate::contract::code::{Code, FieldError};
 use crate::shop::field::{Faults, FieldType, Pointer};
 use serde_json::value::RawValue;
 
-/// Reads JSON as an object; fields that it does not have are passed by.
+/// Reads JSON as an object; fields that it does not have are ignored.
 pub fn read<T: FieldType>(data: &[u8]) -> Result<T::Value, CommandReadError> {
     serde_json::from_slice(data).map_err(|error| shape_error::<T>(data, Faults::default(), &error))
 }
 
-/// Reads JSON as an object, all of whose fields must be known; `unknown` says so of one that is not.
+/// Reads JSON as an object, all of whose fields must be known; `unknown` is the detail of one that is not.
 pub fn read_strictly<T: FieldType>(
     data: &[u8],
     unknown: impl FnOnce() -> String,

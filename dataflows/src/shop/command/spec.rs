@@ -1,4 +1,4 @@
-//! What a type of command is described by, beside its data and its rule. Not for what its data is, nor for deciding it.
+//! The description of a type of command, beside its data and its rule. Not for what its data is, nor for deciding it.
 
 use crate::contract::code::Code;
 use crate::contract::topic::Topic;
@@ -24,7 +24,7 @@ pub enum Resource {
     Credit,
     /// An order.
     Order,
-    /// What decisions depend on, of which there is one.
+    /// The settings that decisions depend on, of which there is one.
     Policy,
     /// A product.
     Product,
@@ -75,7 +75,7 @@ impl Resource {
 pub struct Description {
     /// The topic that such commands are published to.
     pub topic: Topic,
-    /// What it is about.
+    /// The resource that it is about.
     pub resource: Resource,
     /// The name of the id of the part of it that a command names, like a payment; empty if it names none.
     pub part: &'static str,
@@ -83,11 +83,11 @@ pub struct Description {
     pub method: RouteMethod,
     /// The path of its route, ids in braces: `{id}` is the resource's.
     pub path: &'static str,
-    /// What its route does, in a sentence without its full stop.
+    /// A summary of its route, in a sentence without its full stop.
     pub summary: &'static str,
-    /// Whether nothing need be said beyond the path.
+    /// True if nothing need be sent beyond the path.
     pub body_is_optional: bool,
-    /// Whether success makes something, and its status may be 201.
+    /// True if success makes something, and its status may be 201.
     pub creates: bool,
     /// The codes that it may be refused with, beside those that any command may: `invalid` and `command_id_reused`.
     pub rejections: &'static [Code],
@@ -101,7 +101,7 @@ impl Description {
         named.map(move |name| (if name == "id" { resource.id_name() } else { name }, name))
     }
 
-    /// Whether the path names a SKU: one that is not there is 404 then.
+    /// Returns true if the path names a SKU: one that is not there is 404 then.
     pub fn path_names_sku(&self) -> bool {
         self.path_ids().any(|(field, _)| field == "sku")
     }
@@ -109,7 +109,7 @@ impl Description {
 
 /// A type of command.
 pub trait CommandSpec {
-    /// What it is described by.
+    /// The description of the type.
     const DESCRIPTION: Description;
 
     /// The id of the resource that it is about: the key of its record.

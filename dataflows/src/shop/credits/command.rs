@@ -32,7 +32,7 @@ crate::object! {
         pub country: Country,
         /// The goods; the policy may allow fewer lines.
         pub lines: List<CreditLineInput, LINES_MAX>,
-        /// Whether the goods come back into stock, at `main`.
+        /// True if the goods come back into stock, at `main`.
         pub restock: Yes,
         /// The caller's own reference.
         pub reference: Option<Text>,

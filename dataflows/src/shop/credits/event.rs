@@ -1,4 +1,4 @@
-//! What events say of credit notes.
+//! The events of credit notes.
 
 use crate::contract::domain::Domain;
 use crate::shop::credits::Credit;

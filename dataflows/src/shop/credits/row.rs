@@ -16,17 +16,17 @@ use std::borrow::Cow;
 pub struct Credit {
     /// Its id.
     pub credit_id: SmolStr,
-    /// For whom.
+    /// The customer's id.
     pub customer_id: Option<SmolStr>,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// For which country.
+    /// The country.
     pub country: SmolStr,
-    /// What, numbered from 1.
+    /// The goods, numbered from 1.
     pub lines: Vec<CreditLine>,
     /// Σ quantity × unit price.
     pub total: i64,
-    /// Whether the goods came back into stock.
+    /// True if the goods came back into stock.
     pub restock: bool,
     /// The caller's own reference.
     pub reference: Option<SmolStr>,
@@ -39,11 +39,11 @@ pub struct Credit {
 /// A line of a credit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditLine {
-    /// What.
+    /// The SKU.
     pub sku: SmolStr,
-    /// How many.
+    /// The number of pieces.
     pub quantity: i64,
-    /// At what price.
+    /// The price of one piece.
     pub unit_price: i64,
     /// Quantity × unit price.
     pub amount: i64,

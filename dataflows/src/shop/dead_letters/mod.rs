@@ -1,4 +1,4 @@
-//! How many dead letters keep their bytes.
+//! The quota of dead letters that keep their bytes.
 
 mod row;
 

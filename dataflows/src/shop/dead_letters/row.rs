@@ -1,5 +1,5 @@
-//! How many records of a topic could not be read in a minute, by which a flood of them is thinned out: beyond the
-//! policy's number only every hundredth keeps its bytes. Not for why they could not be read.
+//! The number of records of a topic that could not be read in a minute, by which a flood of them is thinned out: beyond
+//! the policy's number only every hundredth keeps its bytes. Not for why they could not be read.
 
 use crate::contract::input::{DeadLetter, DeadLetterCode};
 use crate::contract::time::Timestamp;
@@ -18,11 +18,11 @@ pub struct LetterCount {
     pub topic: Topic,
     /// The minute since 1970.
     pub minute: i64,
-    /// How many there were so far.
+    /// The number of them so far.
     pub count: u64,
 }
 
-/// What the quota changes in an epoch.
+/// The changes of the quota in an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LetterQuota {
     /// The counts that changed, as they are now.
@@ -41,7 +41,7 @@ impl LetterCounts {
         LetterCounts(counts.iter().map(|count| (count.topic, *count)).collect())
     }
 
-    /// Counts the dead letters of an epoch, and says which of them keep their bytes: up to `per_minute` of a topic.
+    /// Counts the dead letters of an epoch, and drops those beyond the quota; up to `per_minute` of a topic are kept.
     pub fn take(&mut self, now: Timestamp, per_minute: i64, letters: &mut Vec<DeadLetter>) -> LetterQuota {
         let (minute, per_minute) = (now.minute(), u64::try_from(per_minute).unwrap_or(0));
         // Workers hand them over in any order.
@@ -117,7 +117,7 @@ mod tests {
         let quota = counts.take(minute(5), 5, &mut flood);
         assert_eq!(offsets(&flood), [7, 8, 3, 4, 100, 200, 300], "two of stock, and of orders up to five and samples");
         assert_eq!((quota.dropped.len(), quota.counts.len()), (342, 2));
-        // A state that was kept goes on where it was.
+        // A state that was kept resumes where it was.
         let mut counts = LetterCounts::of(&quota.counts);
         let mut more = letters(Topic::Orders, 350..352);
         assert_eq!(counts.take(minute(5), 5, &mut more).dropped.len(), 2);

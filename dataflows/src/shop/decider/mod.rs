@@ -1,5 +1,5 @@
 //! The decider: runs the commands of an epoch one after another, then the timers that are due (Rule S). Plain functions
-//! on tables in memory; `decide` reads and gives back what to write and tell, and only then the tables change.
+//! on tables in memory; `decide` reads and returns the rows to write and the facts, and only then the tables change.
 //! Not for dataflow: the operator that holds a decider is `operators/decide.rs`.
 
 mod rule;
@@ -33,13 +33,13 @@ use crate::shop::{Context, orders, payments};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
-/// All state behind decisions, and the only code that changes it.
+/// All state that decisions read, and the only code that changes it.
 #[derive(Debug, Default)]
 pub struct Decider {
     tables: Tables,
 }
 
-/// What an epoch brought.
+/// The output of an epoch.
 #[derive(Debug, Default)]
 pub struct EpochOutput {
     /// Its events, in order.
@@ -67,7 +67,7 @@ impl Decider {
         self.run_watched(record, commands, |_, _| {})
     }
 
-    /// The same; says after each command which one it was.
+    /// The same; reports after each command which one it was.
     pub fn run_watched(
         &mut self,
         record: &EpochRecord,
@@ -161,7 +161,7 @@ fn payment_change(change: &Change<Order>) -> Option<Change<PaymentRow>> {
     Change::of(before.map(Arc::new), after.map(Arc::new))
 }
 
-/// Where and when a decision's first event is told.
+/// The place and time of a decision's first event.
 struct EventContext<'a> {
     epoch: Epoch,
     n: u64,
@@ -193,7 +193,7 @@ impl EventRecorder {
 
 macro_rules! commands {
     ($($name:ident: $command:ty;)*) => {
-        /// What a command leads to, or why it is refused. Everything that is out of bounds is told together.
+        /// The decision on a command, or why it is refused. Everything that is out of bounds is reported together.
         pub fn decide(tables: &Tables, context: &Context, command: &Command) -> Result<Decision, Rejection> {
             let mut faults = Faults::default();
             match command {

@@ -70,7 +70,7 @@ impl<R: TableRow> Table<R> {
         }
     }
 
-    /// What changed since the last call, in the order of the ids.
+    /// The changes since the last call, in the order of the ids.
     pub fn take_changes(&mut self) -> Vec<Change<R>> {
         let mut touched: Vec<_> = self.before.drain().collect();
         touched.sort_unstable_by(|a, b| a.0.cmp(&b.0));

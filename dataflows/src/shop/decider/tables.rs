@@ -50,11 +50,11 @@ macro_rules! tables {
 
 crate::for_each_row!(tables tables);
 
-/// What a SKU belongs to.
+/// The owner of a SKU.
 #[derive(Debug)]
 struct Owner {
     product_id: SmolStr,
-    /// Where it stands among the product's variants, unless it was left out.
+    /// Its index among the product's variants, unless it was left out.
     at: usize,
 }
 
@@ -80,25 +80,25 @@ impl Tables {
         self.policy.get("policy").map_or_else(Policy::default, |policy| policy.as_ref().clone())
     }
 
-    /// The product that a SKU belongs to, and what it stands for there unless it was left out.
+    /// The product that a SKU belongs to, and its variant there unless it was left out.
     pub fn product_of_sku(&self, sku: &str) -> Option<(&Arc<Product>, Option<&Variant>)> {
         let owner = self.owners.get(sku)?;
         let product = self.products.get(&owner.product_id)?;
         Some((product, product.variants.get(owner.at).filter(|variant| variant.sku == sku)))
     }
 
-    /// How a SKU's stock is kept, whether or not it is still sold.
+    /// The way a SKU's stock is kept, whether or not it is still sold.
     pub fn stock_rule(&self, sku: &str) -> Option<StockRule> {
         let (product, variant) = self.product_of_sku(sku)?;
         variant.map(Variant::rule).or_else(|| product.left_out.get(sku).map(|former| former.rule))
     }
 
-    /// How a SKU's stock is kept now.
+    /// The way a SKU's stock is kept now.
     pub fn inventory_policy(&self, sku: &str) -> InventoryPolicy {
         self.stock_rule(sku).map_or(InventoryPolicy::None, |rule| rule.inventory_policy)
     }
 
-    /// Whether the command id was used, and what became of it then.
+    /// The outcome under the command id, if the id was used.
     pub fn operation_of(&self, envelope: &CommandEnvelope) -> Option<&Arc<Operation>> {
         self.operations.get(&envelope.command_id)
     }

@@ -1,4 +1,4 @@
-//! What a decision gives back: the rows to write and the facts to tell. Deciding changes nothing by itself.
+//! The result of a decision: the rows to write and the facts. Deciding changes nothing by itself.
 
 use crate::shop::event::EventPayload;
 use smallvec::SmallVec;
@@ -19,11 +19,11 @@ macro_rules! tables {
 
 crate::for_each_row!(tables tables);
 
-/// What was decided: nothing at all, for a repeat.
+/// The decision: nothing at all, for a repeat.
 #[derive(Debug, Default, PartialEq)]
 pub struct Decision {
     /// The rows to write.
     pub writes: Writes,
-    /// The facts to tell, in order.
+    /// The facts, in order.
     pub facts: Vec<EventPayload>,
 }

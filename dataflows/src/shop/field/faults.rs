@@ -1,4 +1,4 @@
-//! What is wrong with a command, each fault with its pointer.
+//! The faults of a command, each with its pointer.
 
 use crate::contract::code::{Code, ERRORS_MAX, FieldError, Rejection};
 use std::borrow::Cow;
@@ -60,7 +60,7 @@ impl Faults {
         Faults { errors: Vec::new(), unknown_field: Some(Cow::Owned(detail)) }
     }
 
-    /// Adds one of code `invalid`; `detail` says what is allowed.
+    /// Adds one of code `invalid`; `detail` names what is allowed.
     pub fn add(&mut self, at: &Pointer<'_>, detail: impl Into<Cow<'static, str>>) {
         if !self.is_full() {
             self.errors.push(FieldError { pointer: at.to_string().into(), code: Code::Invalid, detail: detail.into() });
@@ -74,7 +74,7 @@ impl Faults {
         }
     }
 
-    /// Whether as many were found as are told.
+    /// Returns true if as many were found as are reported.
     pub const fn is_full(&self) -> bool {
         self.errors.len() >= ERRORS_MAX
     }

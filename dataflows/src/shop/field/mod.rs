@@ -1,8 +1,9 @@
-//! The types of the fields of commands: each is read from JSON, held against its bounds and described in one place, so that
-//! a command's struct, its faults and its schema cannot differ. Not for what depends on state: the rules have that.
+//! The types of the fields of commands: each is read from JSON, checked against its bounds and described in one place,
+//! so that a command's struct, its faults and its schema cannot differ. Not for what depends on state: the rules have
+//! that.
 //!
-//! A value that cannot be read (a fault of shape) and a value that is out of bounds are told in the same words; only what
-//! becomes of the command differs, and that is the caller's to say.
+//! A value that cannot be read (a fault of shape) and a value that is out of bounds are reported in the same words;
+//! only what becomes of the command differs, and the caller decides that.
 
 mod combined;
 mod faults;
@@ -29,9 +30,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a field may hold.
+/// The type of a field: the values that it may hold.
 pub trait FieldType {
-    /// The field's type in Rust. Whatever has the shape can be read; the bounds are held afterwards.
+    /// The field's type in Rust. Whatever has the shape can be read; the bounds are checked afterwards.
     type Value: DeserializeOwned + Serialize;
 
     /// The value of a field that is absent or null; `None` if the field is required.
@@ -42,7 +43,7 @@ pub trait FieldType {
     /// Names what is out of bounds in a value.
     fn check(value: &Self::Value, at: &Pointer<'_>, faults: &mut Faults);
 
-    /// What is allowed, in words.
+    /// The allowed values, in words.
     fn allowed() -> Cow<'static, str>;
 
     /// Its JSON Schema.

@@ -43,7 +43,7 @@ fn faults_of_shape_and_of_bounds_are_told_together_in_the_order_of_the_fields() 
     assert_eq!(pointers("PlaceOrder", data), expected);
     let told = faults("PlaceOrder", data);
     let detail = |at: &str| &*told.iter().find(|error| error.pointer == at).unwrap().detail;
-    // What is allowed is told in the same words whatever was wrong.
+    // The allowed values are named in the same words whatever was wrong.
     for quantity in ["/lines/0/quantity", "/lines/1/quantity", "/lines/3/quantity"] {
         assert_eq!(detail(quantity), "a quantity is a whole number from 1 to 1000000000");
     }

@@ -46,8 +46,8 @@ macro_rules! values {
 }
 
 values! {
-    /// An id: 1 to 128 characters, none of them a control character, no white space at an end, and neither `.` nor `..`, which
-    /// clients take out of paths.
+    /// An id: 1 to 128 characters, none of them a control character, no white space at an end, and neither `.` nor
+    /// `..`, which clients take out of paths.
     Id: SmolStr, |id| is_id(id),
         "an id has 1 to 128 characters, no control characters, no white space at an end, and is not . or ..",
         { "type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX,
@@ -68,7 +68,7 @@ values! {
         "a country is a text of 1 to 64 characters without control characters",
         { "type": "string", "minLength": 1, "maxLength": COUNTRY_CHARS_MAX, "description": "No control characters." };
 
-    /// What a gateway needs to take a payment.
+    /// The text that a gateway needs to take a payment.
     Token: SmolStr, |text| is_text(text, 0, TOKEN_CHARS_MAX),
         "a token is a text of at most 2048 characters without control characters",
         { "type": "string", "maxLength": TOKEN_CHARS_MAX, "description": "No control characters." };
@@ -83,12 +83,12 @@ values! {
         { "type": "string", "format": "date-time",
           "description": "RFC 3339 with any offset; decimals beyond six are cut. Written in UTC with `Z`." };
 
-    /// How many, at least one.
+    /// A number of pieces, at least one.
     Quantity: i64, |quantity| (1..=LARGEST).contains(quantity),
         "a quantity is a whole number from 1 to 1000000000",
         { "type": "integer", "minimum": 1, "maximum": LARGEST };
 
-    /// How many more or fewer.
+    /// A number of pieces more or fewer.
     SignedQuantity: i64, |quantity| *quantity != 0 && (-LARGEST..=LARGEST).contains(quantity),
         "this is a whole number from -1000000000 to 1000000000, and not 0",
         { "type": "integer", "minimum": -LARGEST, "maximum": LARGEST, "not": { "const": 0 } };
@@ -337,12 +337,12 @@ fn is_id(id: &str) -> bool {
     is_text(id, 1, ID_CHARS_MAX) && id.trim() == id && !matches!(id, "." | "..")
 }
 
-/// Whether a text is as long as an id may be; other ids are not kept.
+/// Returns true if a text is as long as an id may be; other ids are not kept.
 pub fn has_length_of_id(text: &str) -> bool {
     !text.is_empty() && has_at_most(text, ID_CHARS_MAX)
 }
 
-/// Whether a text has from `least` to `most` characters, none of them a control character.
+/// Returns true if a text has from `least` to `most` characters, none of them a control character.
 fn is_text(text: &str, least: usize, most: usize) -> bool {
     has_at_most(text, most) && text.len() >= least && !text.chars().any(char::is_control)
 }
@@ -352,7 +352,7 @@ fn is_note(text: &str) -> bool {
     has_at_most(text, NOTE_CHARS_MAX) && text.chars().all(is_allowed)
 }
 
-/// Whether a text has at most so many characters. Bytes are counted first: a long text is not gone through.
+/// Returns true if a text has at most so many characters. Bytes are counted first: a long text is not gone through.
 fn has_at_most(text: &str, chars: usize) -> bool {
     text.len() <= chars || (text.len() <= 4 * chars && text.chars().count() <= chars)
 }

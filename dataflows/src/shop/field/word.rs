@@ -25,7 +25,7 @@ impl<T: DeserializeOwned + Serialize> FieldType for Word<T> {
     }
 }
 
-/// The words of an enum, as it tells them to whoever deserializes it.
+/// The words of an enum, as its derived code passes them to the deserializer.
 fn words<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Words<'a>(&'a mut &'static [&'static str]);
 

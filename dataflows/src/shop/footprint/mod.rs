@@ -1,20 +1,20 @@
-//! About how many bytes of memory a row, an event, an input takes: what budgets are counted in. Not what they take in
+//! The bytes of memory that a row, an event, an input takes, about: what budgets are counted in. Not what they take in
 //! the log or in an answer. A text that several rows share counts for each of them.
 
 use crate::contract::code::FieldError;
 use smol_str::SmolStr;
 
-/// What an allocation costs beside its bytes.
+/// The cost of an allocation beside its bytes.
 pub(crate) const ALLOCATION_BYTES: usize = 16;
-/// What an entry of a map of texts takes, its texts left out.
+/// The bytes of an entry of a map of texts, its texts left out.
 pub(crate) const ENTRY_BYTES: usize = 64;
 
-/// What takes memory.
+/// A value that takes memory.
 pub trait Footprint {
-    /// What it takes on the heap, itself left out.
+    /// The bytes that it takes on the heap, itself left out.
     fn heap_bytes(&self) -> usize;
 
-    /// What it takes as a whole.
+    /// The bytes that it takes as a whole.
     fn bytes(&self) -> usize
     where
         Self: Sized,
@@ -38,7 +38,7 @@ pub(crate) fn list<T>(list: &[T], each: impl Fn(&T) -> usize) -> usize {
     size_of_val(list) + list.iter().map(each).sum::<usize>()
 }
 
-/// What was wrong.
+/// The bytes of a list of faults.
 pub(crate) fn problems(all: &[FieldError]) -> usize {
     list(all, |problem| problem.pointer.len() + problem.detail.len())
 }

@@ -1,4 +1,4 @@
-//! What footprints count.
+//! Tests of footprints.
 
 use super::*;
 use crate::contract::changes::{Change, Shard, ViewChanges};

@@ -73,7 +73,7 @@ crate::object! {
         pub order_id: Id,
         /// The reason, in words.
         pub reason: Option<Note>,
-        /// Whether the goods come back into stock.
+        /// True if the goods come back into stock.
         pub restock: Yes,
         /// Business time, at most five minutes ahead; the time of the decision by default.
         pub occurred_at: Option<Time>,

@@ -56,7 +56,7 @@ impl Rule for ShipOrder {
     }
 }
 
-/// Says that a shipped order arrived.
+/// Records that a shipped order arrived.
 impl Rule for DeliverOrder {
     fn decide(&self, tables: &Tables, context: &Context) -> Result<Decision, Rejection> {
         let before = order(tables, &self.order_id)?;

@@ -1,4 +1,4 @@
-//! What became of commands: the memory of their ids.
+//! The outcomes of commands: the memory of their ids.
 
 mod row;
 

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// The command's id.
@@ -21,11 +21,11 @@ pub struct Operation {
     pub command_type: CommandType,
     /// The epoch that decided it.
     pub epoch: Epoch,
-    /// Where the record stands that was decided.
+    /// The place of the record that was decided.
     pub origin: Origin,
     /// The ids that it is about.
     pub ids: Ids,
-    /// Whether it put a product that was not there before.
+    /// True if it put a product that was not there before.
     pub is_first: bool,
     /// Why it was refused; boxed, since few are.
     pub refusal: Option<Box<(Code, Vec<FieldError>)>>,
@@ -50,13 +50,13 @@ impl Operation {
         self.refusal.as_ref().map(|refusal| refusal.0)
     }
 
-    /// What was wrong; empty on success.
+    /// The faults; empty on success.
     pub fn errors(&self) -> &[FieldError] {
         self.refusal.as_ref().map_or(&[], |refusal| &refusal.1)
     }
 
-    /// Whether the command id is taken. It stays free where the command named something that is not there: a later command
-    /// under it is decided, and its outcome replaces this one.
+    /// Returns true if the command id is taken. It stays free where the command named something that is not there: a
+    /// later command under it is decided, and its outcome replaces this one.
     pub fn is_remembered(&self) -> bool {
         match self.code() {
             Some(Code::NotFound | Code::UnknownPayment) => false,

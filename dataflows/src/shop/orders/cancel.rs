@@ -14,17 +14,17 @@ use crate::shop::stock::stock_edit::{MovementCause, StockEdit, number};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
-/// How an order is called off.
+/// The way an order is called off.
 pub struct Cancellation {
-    /// What the event says.
+    /// The reason in the event.
     pub reason: Option<SmolStr>,
     /// The reason and id of a refund.
     pub refund: &'static str,
-    /// Where the shipment stands then.
+    /// The shipment's status then.
     pub shipment: ShipmentStatus,
-    /// Where a payment that is still asked for stands then.
+    /// The status then of a payment that is still asked for.
     pub payment: PaymentStatus,
-    /// Whether shipped goods come back into stock.
+    /// True if shipped goods come back into stock.
     pub restock: bool,
 }
 

@@ -21,11 +21,11 @@ crate::object! {
 }
 
 crate::object! {
-    /// How an order is to be paid.
+    /// The payment of an order.
     pub struct PlacePayment {
         /// The way of paying.
         pub method: Word<PaymentMethod>,
-        /// What the gateway needs to take the payment.
+        /// The text that the gateway needs to take the payment.
         pub token: Option<Token>,
     }
 }

@@ -1,4 +1,4 @@
-//! What events say of orders.
+//! The events of orders.
 
 use crate::contract::code::{Code, FieldError};
 use crate::contract::domain::Domain;
@@ -128,7 +128,7 @@ pub struct OrderRejected {
     pub order_id: SmolStr,
     /// Why.
     pub code: Code,
-    /// What was wrong.
+    /// The faults.
     pub errors: Vec<FieldError>,
 }
 

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
@@ -32,11 +32,11 @@ pub enum OrderStatus {
     Returned,
     /// Called off; its stock was released and its money paid back.
     Cancelled,
-    /// Never came to be; `code` says why.
+    /// Never came to be; `code` is the reason.
     Rejected,
 }
 
-/// Where a payment stands.
+/// The status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
@@ -54,7 +54,7 @@ pub enum PaymentStatus {
     ChargedBack,
 }
 
-/// Where a shipment stands.
+/// The status of a shipment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShipmentStatus {
@@ -73,25 +73,25 @@ pub enum ShipmentStatus {
 pub struct Order {
     /// Its id.
     pub order_id: SmolStr,
-    /// Where it stands.
+    /// Its status.
     pub status: OrderStatus,
     /// Why it was rejected.
     pub code: Option<Code>,
-    /// Who buys.
+    /// The buyer.
     pub customer_id: Option<SmolStr>,
-    /// From which country.
+    /// The buyer's country.
     pub country: SmolStr,
-    /// In which currency. A rejected order may have been given in something that is none.
+    /// Its currency. A rejected order may have been given in something that is none.
     pub currency: Currency,
-    /// What, numbered from 1.
+    /// The goods, numbered from 1.
     pub lines: Vec<OrderLine>,
     /// Σ quantity × unit price.
     pub total: i64,
-    /// What came in.
+    /// The money that came in.
     pub captured: i64,
-    /// What went back.
+    /// The money that went back.
     pub refunded: i64,
-    /// How it is paid; none for a rejected order.
+    /// Its payment; none for a rejected order.
     pub payment: Option<Payment>,
     /// Its shipment, once there is one.
     pub shipment: Option<Box<Shipment>>,
@@ -108,19 +108,19 @@ pub struct Order {
 /// A line of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderLine {
-    /// What.
+    /// The SKU.
     pub sku: SmolStr,
     /// The category path that the product had, joined by `/`.
     pub category: SmolStr,
-    /// How many.
+    /// The number of pieces.
     pub quantity: i64,
-    /// At what price.
+    /// The price of one piece.
     pub unit_price: i64,
     /// Quantity × unit price.
     pub amount: i64,
-    /// How many came back.
+    /// The number of pieces that came back.
     pub returned: i64,
-    /// Where they were taken from.
+    /// The locations that they were taken from.
     pub taken: SmallVec<[Allocation; 1]>,
 }
 
@@ -129,22 +129,22 @@ pub struct OrderLine {
 pub struct Allocation {
     /// The location.
     pub location: SmolStr,
-    /// How many.
+    /// The number of pieces.
     pub quantity: i64,
 }
 
 /// The payment of an order; its id is the order's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// By which way.
+    /// The way of paying.
     pub method: PaymentMethod,
-    /// Where it stands.
+    /// Its status.
     pub status: PaymentStatus,
-    /// What the gateway needs.
+    /// The text that the gateway needs.
     pub token: Option<SmolStr>,
     /// When it expires, while it is requested.
     pub deadline: Option<Timestamp>,
-    /// Whether `processed` was taken; its amount was the total.
+    /// True if `processed` was taken; its amount was the total.
     pub processed: bool,
     /// The amount of a `failed` that was taken.
     pub failed: Option<i64>,
@@ -155,11 +155,11 @@ pub struct Payment {
 /// The shipment of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shipment {
-    /// Who carries it.
+    /// The carrier.
     pub carrier: Option<SmolStr>,
-    /// Under which number.
+    /// The carrier's number for it.
     pub tracking: Option<SmolStr>,
-    /// Where it stands.
+    /// Its status.
     pub status: ShipmentStatus,
 }
 
@@ -175,7 +175,7 @@ pub struct History {
 }
 
 impl Order {
-    /// Whether goods are reserved for it.
+    /// Returns true if goods are reserved for it.
     pub const fn holds_reservations(&self) -> bool {
         matches!(self.status, OrderStatus::PendingPayment | OrderStatus::Paid)
     }
@@ -203,18 +203,18 @@ impl Order {
         }
     }
 
-    /// How many returns it had.
+    /// The number of its returns.
     pub fn returns(&self) -> usize {
         let is_return = |status| matches!(status, OrderStatus::PartlyReturned | OrderStatus::Returned);
         self.history.iter().filter(|entry| is_return(entry.status)).count()
     }
 
-    /// How many refunds without goods were asked for.
+    /// The number of refunds without goods that were asked for.
     pub fn refunds(&self) -> usize {
         self.money_back_ids.len() - self.returns()
     }
 
-    /// What is left of its money.
+    /// The rest of its money.
     pub const fn refundable(&self) -> i64 {
         self.captured - self.refunded
     }

@@ -18,7 +18,7 @@ use crate::shop::stock::stock_edit::StockEdit;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
-/// Whether an order that is refused with that code keeps a row.
+/// Returns true if an order that is refused with that code keeps a row.
 pub const fn is_recorded(code: Code) -> bool {
     !matches!(code, Code::Invalid | Code::AlreadyExists | Code::CommandIdReused | Code::TooLarge)
 }
@@ -79,7 +79,7 @@ impl Rule for PlaceOrder {
     }
 }
 
-/// What a new order says about its money: nothing if it costs nothing.
+/// The event of a new order's money: none if it costs nothing.
 fn money_facts(order: &Arc<Order>) -> Option<EventPayload> {
     let payment = order.payment.as_ref().filter(|_| order.total > 0)?;
     let amount = Money::new(order.total, order.currency);
@@ -122,7 +122,7 @@ fn new_order(context: &Context, command: &PlaceOrder, currency: Currency, status
     }
 }
 
-/// What is kept of an order that was refused.
+/// The row and event of an order that was refused.
 pub fn rejected(context: &Context, command: &PlaceOrder, refusal: &Rejection) -> Decision {
     // A bad currency is `invalid`, which keeps no row.
     let currency = Currency::known(&command.currency);
@@ -182,7 +182,7 @@ pub fn problem(n: usize, code: Code, detail: String) -> FieldError {
     FieldError { pointer: format!("/lines/{n}").into(), code, detail: detail.into() }
 }
 
-/// What a SKU stands for, if it is sold.
+/// The product and variant of a SKU, if it is sold.
 pub fn sellable<'a>(tables: &'a Tables, sku: &str) -> Result<(&'a Arc<Product>, &'a Variant), LineError> {
     let unknown = || (Code::UnknownSku, format!("{sku:?} is not in the catalogue"));
     let (product, variant) = tables.product_of_sku(sku).ok_or_else(unknown)?;

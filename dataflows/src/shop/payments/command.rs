@@ -8,7 +8,7 @@ use crate::shop::field::{Id, Note, Price, Time, Word};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// How an order is paid.
+/// The way an order is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentMethod {
@@ -20,7 +20,7 @@ pub enum PaymentMethod {
     Settled,
 }
 
-/// What became of a payment.
+/// The result of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentResult {

@@ -1,4 +1,4 @@
-//! What events say of money.
+//! The events of money.
 
 use crate::contract::domain::Domain;
 use crate::contract::money::Money;
@@ -17,7 +17,7 @@ pub struct MoneyMoved {
     pub order: Arc<Order>,
     /// The id of a refund.
     pub refund_id: Option<SmolStr>,
-    /// How much.
+    /// The amount.
     pub amount: Money,
     /// Why.
     pub reason: Option<SmolStr>,
@@ -36,13 +36,13 @@ impl MoneyMoved {
 /// Money is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRequested {
-    /// For which order.
+    /// The order's id.
     pub order_id: SmolStr,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// How it is to be paid.
+    /// The way of paying.
     pub method: PaymentMethod,
-    /// What the gateway knows it by.
+    /// The text that the gateway knows it by.
     pub token: Option<SmolStr>,
 }
 

@@ -14,15 +14,15 @@ use std::borrow::Cow;
 pub struct PaymentRow {
     /// The order's id, and the payment's.
     pub order_id: SmolStr,
-    /// By which way.
+    /// The way of paying.
     pub method: PaymentMethod,
-    /// Where it stands.
+    /// Its status.
     pub status: PaymentStatus,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
     /// The order's total.
     pub amount: i64,
-    /// What the gateway needs.
+    /// The text that the gateway needs.
     pub token: Option<SmolStr>,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of an order's payment: processed, failed, charged back, or not in time.
+//! The results of an order's payment: processed, failed, charged back, or not in time.
 
 use crate::contract::code::{Code, Rejection};
 use crate::contract::money::Money;

@@ -6,18 +6,18 @@ use crate::shop::row::{Row, TableRow, View};
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// What decisions depend on beside the commands. There is a row once one was put.
+/// The settings that decisions depend on beside the commands. There is a row once one was put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Policy {
-    /// How long a sandbox payment may take.
+    /// Seconds that a sandbox payment may take.
     pub payment_timeout_s: i64,
-    /// How long an external payment may take.
+    /// Seconds that an external payment may take.
     pub payment_timeout_external_s: i64,
-    /// How long command ids are remembered.
+    /// Seconds that command ids are remembered.
     pub id_memory_s: i64,
-    /// How many lines an order or a credit may have.
+    /// The number of lines that an order or a credit may have.
     pub order_lines_max: i64,
-    /// How many dead letters of a topic keep their bytes in a minute.
+    /// The number of dead letters of a topic that keep their bytes in a minute.
     pub dead_letters_per_min: i64,
 }
 

@@ -5,7 +5,7 @@ use crate::shop::event_spec::EventSpec;
 use crate::shop::footprint::Footprint;
 use crate::shop::payments::MoneyMoved;
 use serde::ser::SerializeMap;
-/// Why money went back, as the shop tells it apart; the reason in the event may be the caller's words.
+/// The kind of a refund, for the shop's own use; the reason in the event may be the caller's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundKind {
     /// With goods: the return counts it.

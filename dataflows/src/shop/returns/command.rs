@@ -26,7 +26,7 @@ crate::object! {
         pub return_id: Id,
         /// The pieces that come back.
         pub lines: List<ReturnLine, LINES_MAX>,
-        /// Whether the goods come back into stock.
+        /// True if the goods come back into stock.
         pub restock: Yes,
         /// Business time, at most five minutes ahead; the time of the decision by default.
         pub occurred_at: Option<Time>,

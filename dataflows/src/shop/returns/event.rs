@@ -1,4 +1,4 @@
-//! What events say of goods that came back.
+//! The events of goods that came back.
 
 use crate::contract::domain::Domain;
 use crate::contract::money::Money;
@@ -15,11 +15,11 @@ use std::sync::Arc;
 pub struct Return {
     /// The return's id.
     pub return_id: SmolStr,
-    /// What, by line.
+    /// The goods, by line.
     pub lines: Vec<ReturnedLine>,
     /// The money given back.
     pub refund: Money,
-    /// Whether the goods came back into stock.
+    /// True if the goods came back into stock.
     pub restock: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Return {
 pub struct ReturnedLine {
     /// The order's line.
     pub line: u32,
-    /// How many.
+    /// The number of pieces.
     pub quantity: i64,
     /// The money given back for it.
     pub amount: Money,
@@ -39,7 +39,7 @@ pub struct ReturnedLine {
 pub struct ItemsReturned {
     /// The order as it is now.
     pub order: Arc<Order>,
-    /// What came back.
+    /// The goods that came back.
     pub returned: Return,
 }
 

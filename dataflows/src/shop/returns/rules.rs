@@ -85,7 +85,7 @@ fn tell_return(
     Ok(Decision { writes: Writes { stock, orders: [order].into(), ..Writes::default() }, facts })
 }
 
-/// How many of each line come back, by the line's index. Entries that name one line count together.
+/// The number of pieces of each line that come back, by the line's index. Entries that name one line count together.
 fn by_line(order: &Order, command: &ReturnItems) -> Result<BTreeMap<usize, i64>, Rejection> {
     let (mut quantities, mut faults) = (BTreeMap::<usize, i64>::new(), Faults::default());
     for (n, entry) in command.lines.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Observations: facts from outside that nobody can refuse, as JSON gives them. They ask for nothing, so they have no
-//! outcome and no operation. Only the shape is checked here; how they count is the views' to say.
+//! Observations: facts from outside that nothing can refuse, as JSON gives them. They ask for nothing, so they have no
+//! outcome and no operation. Only the shape is checked here; the views decide how they count.
 
 use crate::contract::time::Timestamp;
 use crate::shop::command::CommandReadError;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use smol_str::SmolStr;
 
-/// How many characters of a query count.
+/// The number of characters of a query that count.
 pub const QUERY_CHARS_MAX: usize = 100;
 
 crate::object! {
@@ -92,7 +92,7 @@ macro_rules! observations {
                 match self { $(Observation::$name(_) => ObservationType::$name,)* }
             }
 
-            /// Whose it is: the customer and the session, as far as they are given.
+            /// The owners: the customer and the session, as far as they are given.
             const fn owners(&self) -> [Option<&SmolStr>; 2] {
                 match self { $(Observation::$name(of) => [of.customer_id.as_ref(), of.session_id.as_ref()],)* }
             }
@@ -134,7 +134,7 @@ impl ObservationType {
 }
 
 impl Observation {
-    /// Reads an observation's data. There is no outcome that could say that an id is none, so such data is unreadable.
+    /// Reads an observation's data. No outcome could report an id out of bounds, so such data is unreadable.
     pub fn read(observation_type: ObservationType, data: &[u8]) -> Result<Observation, CommandReadError> {
         observation_type.read(data)
     }
@@ -145,7 +145,7 @@ impl Observation {
         customer.or(session).unwrap_or(self.search_id())
     }
 
-    /// Whether its record may have that key: whose it is, if it says that, else any.
+    /// Returns true if its record may have that key: one of its owners, if it names any, else any key.
     pub fn may_have_key(&self, key: &[u8]) -> bool {
         match self.owners() {
             [None, None] => true,

@@ -1,4 +1,4 @@
-//! What events say of stock.
+//! The events of stock.
 
 use crate::contract::domain::Domain;
 use crate::shop::event_spec::EventSpec;
@@ -32,36 +32,36 @@ pub enum StockReason {
 /// Goods of an order that are promised, or no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// What.
+    /// The SKU.
     pub sku: SmolStr,
-    /// Where.
+    /// The location.
     pub location: SmolStr,
-    /// How many.
+    /// The number of pieces.
     pub quantity: i64,
-    /// For which order.
+    /// The order's id.
     pub order_id: SmolStr,
-    /// For which of its lines.
+    /// The number of its line.
     pub line: u32,
 }
 
 /// A change of the stock on hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockMovement {
-    /// What.
+    /// The SKU.
     pub sku: SmolStr,
-    /// Where.
+    /// The location.
     pub location: SmolStr,
-    /// How many, signed.
+    /// The number of pieces, signed.
     pub quantity: i64,
-    /// Why.
+    /// The reason.
     pub reason: StockReason,
-    /// For what: the caller's reference, or the order, return or credit.
+    /// The caller's reference, or the order, return or credit.
     pub reference: Option<SmolStr>,
-    /// For which line of it.
+    /// The line of it.
     pub line: Option<u32>,
-    /// What lies there now.
+    /// The pieces that lie there now.
     pub on_hand: i64,
-    /// What is promised there now.
+    /// The pieces that are promised there now.
     pub reserved: i64,
 }
 
@@ -159,11 +159,11 @@ impl Footprint for InventoryReleased {
 /// Few of a SKU are left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LowStock {
-    /// What.
+    /// The SKU.
     pub sku: SmolStr,
-    /// How many can be promised.
+    /// The number of pieces that can be promised.
     pub available: i64,
-    /// At how many that is low.
+    /// The number at which that is low.
     pub low_stock_at: i64,
 }
 

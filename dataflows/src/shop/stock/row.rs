@@ -25,14 +25,14 @@ pub struct Stock {
 pub struct StockLocation {
     /// The location's id.
     pub location: SmolStr,
-    /// How many lie there.
+    /// The pieces that lie there.
     pub on_hand: i64,
-    /// How many of them are promised to orders.
+    /// The pieces that are promised to orders.
     pub reserved: i64,
 }
 
 impl StockLocation {
-    /// How many can be promised.
+    /// The pieces that can be promised.
     pub const fn available(&self) -> i64 {
         self.on_hand - self.reserved
     }
@@ -44,22 +44,22 @@ impl Stock {
         Stock { sku, locations: SmallVec::new(), memo: CachedHash::default() }
     }
 
-    /// How many lie anywhere.
+    /// The pieces that lie anywhere.
     pub fn on_hand(&self) -> i64 {
         self.locations.iter().map(|location| location.on_hand).sum()
     }
 
-    /// How many are promised anywhere.
+    /// The pieces that are promised anywhere.
     pub fn reserved(&self) -> i64 {
         self.locations.iter().map(|location| location.reserved).sum()
     }
 
-    /// How many can be promised, over all locations.
+    /// The pieces that can be promised, over all locations.
     pub fn available(&self) -> i64 {
         self.on_hand() - self.reserved()
     }
 
-    /// Whether each sum over all locations fits 64 bits.
+    /// Returns true if each sum over all locations fits 64 bits.
     pub fn fits(&self) -> bool {
         let on_hand: i128 = self.locations.iter().map(|location| i128::from(location.on_hand)).sum();
         let reserved: i128 = self.locations.iter().map(|location| i128::from(location.reserved)).sum();

@@ -60,7 +60,7 @@ impl Rule for TransferStock {
     }
 }
 
-/// How the stock of a SKU is kept; refused if it is unknown or has none.
+/// The way the stock of a SKU is kept; refused if it is unknown or has none.
 fn stocked(tables: &Tables, sku: &str) -> Result<InventoryPolicy, Rejection> {
     let unknown = || Rejection::new(Code::UnknownSku, "/sku", format!("{sku:?} is not in the catalogue"));
     match tables.stock_rule(sku).ok_or_else(unknown)?.inventory_policy {

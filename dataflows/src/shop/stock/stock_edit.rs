@@ -1,4 +1,4 @@
-//! Stock as it changes within one decision, and the facts that say so.
+//! Stock as it changes within one decision, and the facts of the changes.
 
 use crate::contract::code::{Code, Rejection};
 use crate::shop::catalogue::InventoryPolicy;
@@ -14,14 +14,14 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a movement is for.
+/// The cause of a movement.
 #[derive(Clone, Debug)]
 pub struct MovementCause {
-    /// Why.
+    /// The reason.
     pub reason: StockReason,
     /// The caller's reference, or the order, return or credit.
     pub reference: Option<SmolStr>,
-    /// Which of its lines.
+    /// The line of it.
     pub line: Option<u32>,
 }
 
@@ -32,7 +32,7 @@ pub type StockEditOutput = (WrittenRows<Stock>, Vec<EventPayload>, Vec<EventPayl
 pub struct StockEdit<'a> {
     tables: &'a Tables,
     touched: BTreeMap<SmolStr, Stock>,
-    /// Whether a count no longer fits 64 bits.
+    /// True once a count no longer fits 64 bits.
     is_overflown: bool,
     /// The facts so far.
     pub facts: Vec<EventPayload>,
@@ -49,7 +49,7 @@ impl<'a> StockEdit<'a> {
         self.touched.get(sku).or_else(|| self.tables.stock.get(sku).map(AsRef::as_ref))
     }
 
-    /// Changes the counts of a SKU at a location, and says what they are then.
+    /// Changes the counts of a SKU at a location, and returns them.
     fn change(&mut self, sku: &SmolStr, location: &SmolStr, on_hand: i64, reserved: i64) -> (i64, i64) {
         let tables = self.tables;
         let stock = self.touched.entry(sku.clone()).or_insert_with(|| {
@@ -65,8 +65,8 @@ impl<'a> StockEdit<'a> {
         (row.on_hand, row.reserved)
     }
 
-    /// Takes `quantity` from the locations in the order of their ids, and says by how many it falls short. Nothing is
-    /// told.
+    /// Takes `quantity` from the locations in the order of their ids, and returns by how many it falls short. Adds no
+    /// fact.
     pub fn take(&mut self, sku: &SmolStr, quantity: i64, policy: InventoryPolicy) -> (SmallVec<[Allocation; 1]>, i64) {
         let mut taken = SmallVec::new();
         if policy == InventoryPolicy::None {
@@ -98,7 +98,7 @@ impl<'a> StockEdit<'a> {
         }
     }
 
-    /// Tells what a line of an order has taken.
+    /// Adds the facts of what a line of an order has taken.
     pub fn tell_reserved(&mut self, order_id: &SmolStr, n: usize, line: &OrderLine) {
         for part in &line.taken {
             self.facts.push(EventPayload::InventoryReserved(InventoryReserved(reservation(order_id, n, line, part))));

@@ -27,11 +27,11 @@ use timely::dataflow::operators::{Capability, Concatenate, Operator};
 type Key = (Check, Option<Subject>);
 type UpdateStream<'s> = Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>;
 type SumUpdates<'s> = Stream<'s, u64, Vec<SumUpdate<Key, i128>>>;
-/// How a check stands: how many subjects, how many violations, the first of them.
+/// The state of a check: the number of subjects, the number of violations, the first of them.
 type CheckStatus = (Check, (i64, i64, Option<String>));
 
-/// The rows of the checks that change, and the sums behind them. `decided` are facts and rows of tables, `revenue` the
-/// rows of revenue.
+/// The rows of the checks that change, and the sums that they follow from. `decided` are facts and rows of tables,
+/// `revenue` the rows of revenue.
 pub fn invariants<'s>(
     decided: UpdateStream<'s>,
     revenue: UpdateStream<'s>,
@@ -43,7 +43,7 @@ pub fn invariants<'s>(
     let begin = base.map(|base| base.imbalances.as_slice()).unwrap_or_default().iter();
     let begin = begin.map(|of| ((of.check, of.subject.clone()), of.sum)).filter(|(key, _)| share.has(worker(key)));
     let begin: Vec<(Key, i128)> = begin.collect();
-    // What stood at the beginning comes before all epochs.
+    // The sums at the beginning come before all epochs.
     let stood = begin.iter().map(|(key, sum)| {
         let ChangedSum { violation: (key, count), imbalance: _ } =
             changed(SumChange { key: key.clone(), before: 0, after: *sum });
@@ -66,13 +66,13 @@ pub fn invariants<'s>(
     scope.concatenate([rows(standing), imbalances])
 }
 
-/// Which worker has a key.
+/// The worker that has a key.
 fn worker((check, subject): &Key) -> u64 {
     *check as u64 ^ subject.as_ref().map_or(0, |(of, part)| key_hash(of).rotate_left(1) ^ key_hash(part))
 }
 
-/// How a check stands, from its counts in order. Without a subject stands the check itself, once, and once each thing
-/// that it looks at.
+/// The state of a check, from its counts in order. Without a subject it counts the check itself, once, and once each
+/// thing that it looks at.
 fn standing<'a>(check: Check, counts: impl Iterator<Item = (Option<&'a Subject>, isize)>) -> CheckStatus {
     let (mut checked, mut violations, mut first) = (-1, 0, None);
     for (subject, count) in counts {
@@ -104,7 +104,7 @@ fn row((name, (checked, violations, first_violation)): CheckStatus) -> Invariant
 /// A sum that changed.
 #[derive(Clone)]
 struct ChangedSum {
-    /// What it changes in the counts: it became zero, or no longer is; a count as it changes.
+    /// The change of the counts: it became zero, or no longer is; a count as it changes.
     violation: (Key, isize),
     imbalance: Residual,
 }
@@ -187,7 +187,7 @@ impl Contributions {
         }
     }
 
-    /// What the facts say happened: the other side of the balance.
+    /// Adds what the facts report: the other side of the balance.
     fn add_fact(&mut self, fact: &EventPayload) {
         let order = |id: &SmolStr| (id.clone(), SmolStr::default());
         match fact {
@@ -301,7 +301,7 @@ fn rows<'s>(standing: VecCollection<'s, u64, CheckStatus, isize>) -> UpdateStrea
                 let mut session = output.session(&*cap);
                 while let Some(entry) = waiting.first_entry().filter(|entry| !frontier.less_equal(entry.key())) {
                     let (epoch, standings) = entry.remove_entry();
-                    // What stood at the beginning is known.
+                    // The sums at the beginning are known.
                     if epoch == 0 {
                         continue;
                     }

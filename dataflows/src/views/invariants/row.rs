@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
-/// What is checked at every epoch. Each compares facts with the state that they led to, on different paths.
+/// A check of every epoch. Each compares facts with the state that they led to, on different paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
@@ -49,14 +49,14 @@ impl Check {
     }
 }
 
-/// How a check stands.
+/// The state of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Invariant {
-    /// Which.
+    /// The check.
     pub name: Check,
-    /// How many things it holds for or does not.
+    /// The number of things that it holds for or does not.
     pub checked: i64,
-    /// For how many it does not hold.
+    /// The number of things that it does not hold for.
     pub violations: i64,
     /// The first of them, by key.
     pub first_violation: Option<String>,
@@ -70,22 +70,22 @@ impl Row for Invariant {
     }
 }
 
-/// What a check looks at: an order, or a SKU at a location, or a currency by a grain.
+/// The subject of a check: an order, or a SKU at a location, or a currency by a grain.
 pub type Subject = (SmolStr, SmolStr);
 
 /// A sum that a check keeps. Not a view's row: outsiders see what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Residual {
-    /// Whose.
+    /// The check.
     pub check: Check,
-    /// Facts against state, of that subject; without one, how many subjects there are, and one more.
+    /// The subject; without one, the sum is the number of subjects, and one more.
     pub subject: Option<Subject>,
-    /// How much; 0 is none.
+    /// The difference between facts and state; 0 is none.
     pub sum: i128,
 }
 
 impl Residual {
-    /// What it is a sum of, as a text.
+    /// The check and the subject, as a text.
     pub fn key(&self) -> SmolStr {
         SmolStr::from(json_key(&(self.check, &self.subject)))
     }

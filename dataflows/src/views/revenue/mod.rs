@@ -52,7 +52,7 @@ fn changed(SumChange { key, before, after }: SumChange<RevenueKey, Sums>) -> InP
 type RevenueSums = HashMap<RevenueKey, Sums>;
 type SummandStream<'s> = Stream<'s, u64, Vec<SumUpdate<RevenueKey, Sums>>>;
 
-/// What the facts of each epoch add, summed up before it travels: all orders of an hour meet in a few keys.
+/// The sums of the facts of each epoch, made before they travel: all orders of an hour meet in a few keys.
 fn summands<'s>(decided: Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>) -> SummandStream<'s> {
     decided.unary(Pipeline, "RevenueOfFacts", |_capability, _info| {
         move |input, output| {
@@ -76,7 +76,7 @@ fn summands<'s>(decided: Stream<'s, u64, Vec<(InProcess<CoreUpdate>, u64)>>) -> 
     })
 }
 
-/// Where money counts.
+/// The place where money counts.
 struct MoneyContext<'a> {
     at: Timestamp,
     currency: Currency,

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How long a period is.
+/// The length of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
@@ -80,14 +80,14 @@ impl Serialize for Period {
     }
 }
 
-/// What sums are kept for. A row without a category is over all of them: an order counts there once.
+/// The key of sums. A row without a category is over all of them: an order counts there once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RevenueKey {
-    /// When.
+    /// The period.
     pub period: Period,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
-    /// In which country.
+    /// The country.
     pub country: SmolStr,
     /// The category path, joined by `/`; `None` is all of them.
     pub category: Option<SmolStr>,
@@ -102,11 +102,11 @@ pub struct Sums {
     pub returned: i128,
     /// Money without goods, signed.
     pub adjusted: i128,
-    /// How many orders.
+    /// The number of orders.
     pub orders: i64,
-    /// How many units were sold.
+    /// The number of units that were sold.
     pub units: i128,
-    /// How many units came back.
+    /// The number of units that came back.
     pub units_returned: i128,
 }
 
@@ -130,9 +130,9 @@ impl Sums {
 /// The revenue of a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revenue {
-    /// Of what.
+    /// The key.
     pub key: RevenueKey,
-    /// How much.
+    /// The sums.
     pub sums: Sums,
 }
 

@@ -1,6 +1,6 @@
 //! Searches by day and query: how many, how many found nothing, what was opened from them. Observations come more than
-//! once, and in any order across partitions; so each search is remembered by its id for an hour, and what it adds to the
-//! sums follows from what is remembered of it alone.
+//! once, and in any order across partitions; so each search is remembered by its id for an hour, and what it adds to
+//! the sums follows from what is remembered of it alone.
 
 mod row;
 
@@ -24,11 +24,11 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Capability, Concatenate, Operator};
 
-/// For how many minutes a search is remembered, by the epochs' clock.
+/// The minutes that a search is remembered, by the epochs' clock.
 const MEMORY_MINUTES: i64 = 60;
-/// How many products opened from one search count.
+/// The number of products opened from one search that count.
 const OPENED_MAX: usize = 100;
-/// How far ahead of its epoch a business time may be; one further ahead counts at the epoch's time.
+/// Seconds that a business time may be ahead of its epoch; one further ahead counts at the epoch's time.
 const AHEAD_S: i64 = 300;
 
 impl Sum for SearchSums {
@@ -70,21 +70,21 @@ fn changed(SumChange { key, before, after }: SumChange<SearchKey, SearchSums>) -
     InProcess(CoreUpdate::Row(ViewChange::Searches(Change { before: row(before), after: row(after) })))
 }
 
-/// What became of a search's memo, and what that adds to which sums.
+/// The change of a search's memo, and what that adds to which sums.
 #[derive(Clone)]
 struct SessionUpdate {
     memo: SearchMemoChange,
     adds: Option<(SearchKey, SearchSums)>,
 }
 
-/// What is remembered of searches: by their ids, and by the minute from which on.
+/// The memory of searches: by their ids, and by the minute that they are remembered from.
 #[derive(Default)]
 struct Sessions {
     memos: HashMap<SmolStr, Arc<SearchSession>>,
     by_minute: BTreeMap<i64, Vec<SmolStr>>,
 }
 
-/// What of an observation counts, in the order of the log.
+/// The part of an observation that counts, in the order of the log.
 type OrderedObservation = (Origin, Timestamp, Observation);
 
 /// An epoch that is not whole yet.
@@ -128,7 +128,7 @@ impl Sessions {
         }
     }
 
-    /// Takes in what an epoch brings, and then forgets what is too old. Tells of each search at most once.
+    /// Takes in what an epoch brings, and then forgets what is too old. Emits each search at most once.
     fn epoch(&mut self, inbox: PendingEpoch, tell: impl FnMut(SessionUpdate)) {
         let PendingEpoch { by_search, minute } = inbox;
         let mut told = BTreeMap::new();
@@ -142,7 +142,7 @@ impl Sessions {
         while let Some(first) = self.by_minute.first_entry().filter(|of| *of.key() <= oldest) {
             for search_id in first.remove() {
                 self.memos.remove(&search_id);
-                // What it came to in its last epoch counts all the same.
+                // The change that it made in its last epoch counts all the same.
                 let adds = told.remove(&search_id).and_then(|noted| noted.adds);
                 told.insert(search_id.clone(), SessionUpdate { memo: (search_id, None), adds });
             }
@@ -150,7 +150,7 @@ impl Sessions {
         told.into_values().for_each(tell);
     }
 
-    /// What the observations of an epoch about one search change, if anything.
+    /// The change by the observations of an epoch about one search, if any.
     fn note(&mut self, search_id: SmolStr, noticed: Vec<OrderedObservation>) -> Option<SessionUpdate> {
         let known = self.memos.get(&search_id);
         let minute = minute_of(noticed.first()?.1);
@@ -190,7 +190,7 @@ fn add(memo: &mut SearchSession, now: Timestamp, observation: Observation) {
     }
 }
 
-/// Keeps everything about one search on one worker, and tells per epoch what changed.
+/// Keeps everything about one search on one worker, and emits per epoch what changed.
 fn note<'s>(
     seen: Stream<'s, u64, Vec<(InProcess<ObservationInput>, u64)>>,
     mut memory: Sessions,

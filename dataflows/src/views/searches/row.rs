@@ -1,5 +1,5 @@
-//! The row of searches: what was searched for on a day, what it found, and whether anybody opened any of it. Beside it
-//! what is remembered of each search for a while, so that it and its clicks count once.
+//! The row of searches: what was searched for on a day, what it found, and whether any of it was opened. Beside it the
+//! memory of each search for a while, so that it and its clicks count once.
 
 use crate::engine::encoding::encode_struct;
 use crate::shop::footprint::{Footprint, text};
@@ -11,25 +11,25 @@ use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What searches are counted by.
+/// The key of sums of searches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct SearchKey {
     /// The day of the search.
     pub day: Period,
-    /// What was searched for, as [`crate::shop::searches::observation::normalised`] has it.
+    /// The text that was searched for, as [`crate::shop::searches::observation::normalised`] has it.
     pub query: SmolStr,
 }
 
 /// The sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchSums {
-    /// How many searches.
+    /// The number of searches.
     pub searches: i64,
-    /// How many of them found nothing.
+    /// The number of them that found nothing.
     pub without_results: i64,
-    /// How many products were opened from them; one that was opened twice from one search counts once.
+    /// The number of products opened from them; one that was opened twice from one search counts once.
     pub clicks: i64,
-    /// From how many of them any was.
+    /// The number of them that any was opened from.
     pub searches_with_click: i64,
 }
 
@@ -42,7 +42,7 @@ impl SearchSums {
         self.searches_with_click += other.searches_with_click;
     }
 
-    /// What it is more than `other`.
+    /// Subtracts `other`.
     #[must_use]
     pub const fn beyond(&self, other: &SearchSums) -> SearchSums {
         SearchSums {
@@ -57,9 +57,9 @@ impl SearchSums {
 /// The searches for one text on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Searches {
-    /// For what, and when.
+    /// The day and the query.
     pub key: SearchKey,
-    /// How many.
+    /// The sums.
     pub sums: SearchSums,
 }
 
@@ -90,16 +90,16 @@ impl Row for Searches {
 /// A search that was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedSearch {
-    /// Where it counts.
+    /// The key that it counts under.
     pub key: SearchKey,
-    /// Whether it found nothing.
+    /// True if it found nothing.
     pub is_empty: bool,
 }
 
-/// What is remembered of a search, from the first that is heard of it. Not a view's row: outsiders see the sums.
+/// The memory of a search, from its first observation on. Not a view's row: outsiders see the sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchSession {
-    /// Which.
+    /// The search's id.
     pub search_id: SmolStr,
     /// The minute since 1970 from which it is remembered, by the epochs' clock.
     pub minute: i64,
@@ -110,7 +110,7 @@ pub struct SearchSession {
 }
 
 impl SearchSession {
-    /// What it adds to the sums, and to which.
+    /// The summand of the search, and its key.
     pub fn counted(&self) -> Option<(&SearchKey, SearchSums)> {
         let ObservedSearch { key, is_empty } = self.performed.as_ref()?;
         let sums = SearchSums {
@@ -123,7 +123,7 @@ impl SearchSession {
     }
 }
 
-/// What is remembered of a search from now on; none once it is forgotten.
+/// The memory of a search from now on; none once it is forgotten.
 pub type SearchMemoChange = (SmolStr, Option<Arc<SearchSession>>);
 
 encode_struct! {

@@ -10,15 +10,15 @@ use warehouse_export::table_store::{Address, address};
 pub struct Key {
     /// Section and name.
     pub name: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub doc: &'static str,
-    /// What its value counts; empty if it counts nothing.
+    /// The unit of its value; empty if it has none.
     pub unit: &'static str,
-    /// What it may be, and is by default.
+    /// The allowed values and the default.
     pub allowed: KeyKind,
 }
 
-/// What a key may be, and is by default.
+/// The allowed values of a key and its default.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyKind {
     /// A whole number from the first to the second; the third by default.
@@ -41,7 +41,7 @@ pub enum KeyKind {
     Place,
     /// An address and a port; nothing by default.
     OtherAddress,
-    /// Hosts, as they stand in `Host`; none by default.
+    /// Hosts, as they are in `Host`; none by default.
     Hosts,
     /// Origins of pages; none by default.
     Origins,
@@ -62,9 +62,9 @@ pub enum Value {
     Text(String),
 }
 
-/// Where Kafka clients are listened to by default.
+/// The default address for Kafka clients.
 pub const KAFKA_LISTEN: &str = "127.0.0.1:9092";
-/// Where nobody listens.
+/// The value that means no listener.
 pub const NOWHERE: &str = "none";
 
 /// The most workers.
@@ -479,7 +479,7 @@ impl Key {
 }
 
 impl KeyKind {
-    /// What is allowed, for people.
+    /// The allowed values, for people.
     pub fn described(&self) -> String {
         match self {
             KeyKind::Number(least, most, _) => format!("a whole number from {least} to {most}"),
@@ -503,7 +503,7 @@ impl KeyKind {
         }
     }
 
-    /// What it is if nothing sets it, on a machine with that many cores.
+    /// The default on a machine with that many cores.
     pub fn default(&self, cores: u64) -> Value {
         match self {
             KeyKind::Number(_, _, default) => Value::Number(*default),
@@ -518,7 +518,7 @@ impl KeyKind {
         }
     }
 
-    /// Whether its values are whole numbers.
+    /// Returns true if its values are whole numbers.
     pub fn is_number(&self) -> bool {
         match self {
             KeyKind::Number(..) | KeyKind::OneACore(_) => true,
@@ -528,7 +528,7 @@ impl KeyKind {
         }
     }
 
-    /// Whether a file may give its values as a list.
+    /// Returns true if a file may give its values as a list.
     pub const fn is_list(&self) -> bool {
         matches!(self, KeyKind::Hosts | KeyKind::Origins | KeyKind::Networks)
     }
@@ -572,14 +572,14 @@ pub fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
-/// Whether it can stand in `Host`, without a port.
+/// Returns true if it can be in `Host`, without a port.
 fn is_host(text: &str) -> bool {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     text.chars().all(is_name) || inner.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
-/// Whether it is an origin as browsers write it.
+/// Returns true if it is an origin as browsers write it.
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
@@ -589,12 +589,12 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// Whether it is an address that only this machine reaches.
+/// Returns true if only this machine reaches the address.
 fn is_loopback(text: &str) -> bool {
     address(text).is_some_and(|address| address.ip().to_canonical().is_loopback())
 }
 
-/// Whether it is a host and a port.
+/// Returns true if it is a host and a port.
 fn is_broker(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)

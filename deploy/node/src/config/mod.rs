@@ -29,47 +29,47 @@ pub enum Error {
     /// The file is no TOML.
     #[error("{place}: {detail}")]
     Syntax {
-        /// Where.
+        /// The place.
         place: Origin,
-        /// What is wrong.
+        /// The fault.
         detail: String,
     },
     /// Nothing has that name.
     #[error("{place}: no key is called {key}; there are {allowed}")]
     UnknownKey {
-        /// Where.
+        /// The place.
         place: Origin,
         /// The name.
         key: String,
-        /// What there is instead.
+        /// The names that exist.
         allowed: String,
     },
     /// A key may not have that value.
     #[error("{place}: {key} cannot be {value}; allowed is {allowed}")]
     BadValue {
-        /// Where.
+        /// The place.
         place: Origin,
         /// The key.
         key: String,
-        /// What stands there.
+        /// The value that was given.
         value: String,
-        /// What may.
+        /// The allowed values.
         allowed: String,
     },
-    /// The address can be reached from outside, and nobody said that it may.
+    /// The address can be reached from outside, and nothing allows that.
     #[error(
         "{place}: {listen} is beyond loopback, and every caller would have all rights; allowed is a \
          loopback address, or any with --insecure"
     )]
     OpenListen {
-        /// Where.
+        /// The place.
         place: Origin,
         /// The address.
         listen: SocketAddr,
     },
 }
 
-/// What the process is configured to.
+/// The configuration of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The embedded log.
@@ -78,27 +78,27 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// When epochs are cut.
     pub epochs: EpochsConfig,
-    /// How the dataflow runs.
+    /// The dataflow.
     pub engine: EngineConfig,
-    /// How answers are served.
+    /// Serving.
     pub serving: ServingConfig,
     /// When the state is kept.
     pub checkpoints: ingest::checkpoint::CheckpointConfig,
-    /// What is published.
+    /// The outputs.
     pub outputs: OutputsConfig,
-    /// What searches leave behind.
+    /// Search.
     pub search: SearchConfig,
-    /// What is written as tables.
+    /// The tables for analysts.
     pub export: ExportConfig,
-    /// How many dead letters may wait.
+    /// The number of dead letters that may wait.
     pub dead_letters: ingest::dead_letters::DeadLetterConfig,
-    /// Where secrets are kept; none: beside the data folder.
+    /// The folder of secrets; none: beside the data folder.
     pub secrets_dir: Option<PathBuf>,
-    /// How the process logs.
+    /// Logging.
     pub telemetry: TelemetryConfig,
-    /// Where `serving.listen` comes from.
+    /// The origin of `serving.listen`.
     listen_origin: Origin,
-    /// Where `admin.listen` comes from.
+    /// The origin of `admin.listen`.
     operators_origin: Origin,
 }
 
@@ -120,20 +120,20 @@ pub struct LogConfig {
 /// `[outputs]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputsConfig {
-    /// Whether anything is published.
+    /// True if anything is published.
     pub publish: bool,
-    /// How long it is kept in the embedded log.
+    /// The time that it is kept in the embedded log.
     pub retention_s: u64,
-    /// How large a file of the embedded log becomes.
+    /// The size of a file of the embedded log.
     pub segment_bytes: u64,
-    /// How many bytes of epochs may wait to be published.
+    /// The bytes of epochs that may wait to be published.
     pub bytes_waiting_max: usize,
-    /// How long what holds the log may stand still in a node that is ready.
+    /// The time that a holder of the log may be stalled in a node that is ready.
     pub stalled_s: u64,
 }
 
 impl OutputsConfig {
-    /// How long outputs are kept in the embedded log.
+    /// The time that outputs are kept in the embedded log.
     pub const fn retention_ms(&self) -> u64 {
         self.retention_s * 1_000
     }
@@ -142,30 +142,30 @@ impl OutputsConfig {
 /// `[search]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchConfig {
-    /// Whether searches are published as observations.
+    /// True if searches are published as observations.
     pub publish_activity: bool,
-    /// How many searches of an address are observed in an hour.
+    /// The searches of an address that are observed in an hour.
     pub observe_anonymous: u32,
-    /// How many bytes the facets of all searches may take.
+    /// The bytes that the facets of all searches may take.
     pub facet_bytes_max: usize,
-    /// How many bytes of changed products may wait for the index.
+    /// The bytes of changed products that may wait for the index.
     pub waiting_bytes_max: usize,
-    /// How many bytes of products as they were it keeps.
+    /// The bytes of earlier products that it keeps.
     pub older_bytes_max: usize,
 }
 
 /// `[export]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportConfig {
-    /// Whether anything is written.
+    /// True if anything is written.
     pub tables: bool,
-    /// Where; none: in the folder of all state.
+    /// The place; none: in the folder of all state.
     pub address: Option<warehouse_export::table_store::Address>,
-    /// What clouds are configured by: variables of theirs, not of ours.
+    /// The variables that configure clouds: theirs, not ours.
     pub clouds: Vec<(String, String)>,
-    /// How long a request to an object store may take.
+    /// The timeout of a request to an object store.
     pub request_ms_max: u64,
-    /// Where commits are, and how long what they replace is kept.
+    /// The bounds of commits, and the times that replaced files are kept.
     pub limits: warehouse_export::Config,
     /// The longest pause after errors.
     pub retry_ms_max: u64,
@@ -188,12 +188,12 @@ pub struct KafkaConfig {
     pub append_ms_max: u64,
 }
 
-/// Where Kafka clients are listened to.
+/// The listener for Kafka clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KafkaListenConfig {
     /// The address.
     pub address: SocketAddr,
-    /// Whether nobody asked for it, so that another port will do.
+    /// True if it is only the default, so that another port will do.
     pub is_default: bool,
 }
 
@@ -213,9 +213,9 @@ pub struct EpochsConfig {
 /// `[engine]`; see [`KEYS`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// How many threads run the dataflow.
+    /// The number of threads that run the dataflow.
     pub workers: usize,
-    /// How many bytes of records are read ahead.
+    /// The bytes of records that are read ahead.
     pub held_bytes_max: usize,
     /// An epoch that takes longer to decide is logged.
     pub slow_epoch: Duration,
@@ -264,11 +264,11 @@ pub struct ServingConfig {
 pub struct TelemetryConfig {
     /// The least that is logged.
     pub log_level: LogLevel,
-    /// As what it is written.
+    /// The format.
     pub log_format: LogFormat,
 }
 
-/// How grave a line of the log is.
+/// The severity of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum LogLevel {
@@ -279,7 +279,7 @@ pub enum LogLevel {
     Trace,
 }
 
-/// As what lines of the log are written.
+/// The format of lines of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text for people on a terminal, JSON otherwise.
@@ -424,7 +424,7 @@ impl Settings {
         }
     }
 
-    /// Where nothing can be read as an address, nobody listens.
+    /// A value that cannot be read as an address means no listener.
     fn kafka_listen(&self) -> Option<KafkaListenConfig> {
         let address = self.text("kafka.listen").parse().ok()?;
         Some(KafkaListenConfig { address, is_default: self.get("kafka.listen").1 == Origin::Default })
@@ -505,7 +505,7 @@ impl Settings {
 }
 
 impl Config {
-    /// Refuses an address that can be reached from outside, unless it is said that it may.
+    /// Refuses an address that can be reached from outside, unless that is allowed.
     pub fn refuse_open_listen(&self, insecure: bool) -> Result<(), Error> {
         let operators = self.serving.operators_listen.map(|listen| (listen, &self.operators_origin));
         let mut open = [(self.serving.listen, &self.listen_origin)].into_iter().chain(operators);
@@ -524,7 +524,7 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(unicode).collect()
 }
 
-/// The folder with the data to test against; says why a test is skipped without one, or fails where none may be.
+/// The folder with the data to test against; prints why a test is skipped without one, or fails where none may be.
 #[cfg(any(test, feature = "testing"))]
 pub fn test_data() -> Option<PathBuf> {
     let folder = std::env::var_os("TRADEWIND_TEST_DATA").map(PathBuf::from);

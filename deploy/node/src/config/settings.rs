@@ -1,4 +1,4 @@
-//! Where each value comes from: the default, under the file, under the environment, under the flags. Not for what a
+//! The origin of each value: the default, under the file, under the environment, under the flags. Not for what a
 //! value means.
 
 use super::Error;
@@ -8,10 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// How the variables begin by which the tools of clouds are configured.
+/// The prefixes of the variables that configure the tools of clouds.
 const CLOUDS: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
-/// Flags that stand over everything else.
+/// Flags that override everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--data`
@@ -26,7 +26,7 @@ pub struct Flags {
     pub kafka_listen: Option<String>,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Nothing set it.
@@ -149,7 +149,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Sets a key if the text is there and allowed; `shown` is what stands there, for the error.
+    /// Sets a key if the text is there and allowed; `shown` is the value as given, for the error.
     fn take(&mut self, key: &Key, text: Option<&str>, shown: &str, place: Origin) -> Result<(), Error> {
         let Some(value) = text.and_then(|text| key.allowed.read(text)) else {
             let (key, allowed) = (key.name.to_owned(), key.allowed.described());
@@ -181,7 +181,7 @@ impl Settings {
     }
 }
 
-/// The text of a TOML value that is of the key's type; otherwise how it stands there.
+/// The text of a TOML value that is of the key's type; otherwise the value as given.
 fn written(key: &Key, value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::Integer(number) if key.allowed.is_number() => {
@@ -205,15 +205,15 @@ fn written(key: &Key, value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Whether a variable is meant for the configuration. Orchestrators set variables of their own for every service whose name
+/// Returns true if a variable is meant for the configuration. Orchestrators set their own for every service whose name
 /// begins with ours, and tests have theirs.
 fn is_ours(variable: &str) -> bool {
     let Some(name) = variable.strip_prefix("TRADEWIND_") else { return false };
     !name.starts_with("TEST_") && !is_orchestrators(name)
 }
 
-/// What Kubernetes and links of Docker set for a service: `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<name>`,
-/// `…_PORT`, `…_PORT_<number>_TCP` and what begins like that. For a service of our name nothing stands in front.
+/// Returns true if Kubernetes or links of Docker set it for a service: `…_SERVICE_HOST`, `…_SERVICE_PORT`,
+/// `…_SERVICE_PORT_<name>`, `…_PORT`, `…_PORT_<number>_TCP` and names that begin so. Our own name has no prefix.
 fn is_orchestrators(name: &str) -> bool {
     let name = format!("_{name}");
     let is_port_and_protocol = |rest: &str| {
@@ -230,7 +230,7 @@ fn is_orchestrators(name: &str) -> bool {
         || name.match_indices("_PORT_").any(|(at, begin)| is_port_and_protocol(&name[at + begin.len()..]))
 }
 
-/// Says which keys, or which sections, there are instead.
+/// The error that names the keys, or the sections, that exist.
 fn unknown(place: Origin, name: &str) -> Error {
     let section = name.split_once('.').map_or(name, |(section, _)| section);
     let mut there: Vec<&str> =

@@ -92,7 +92,7 @@ fn what_others_set_in_the_environment_is_left_alone() {
     ];
     let defaults = Settings::load(None, &[], Flags::default()).unwrap();
     assert_eq!(loaded("", &others, Flags::default()), Ok(defaults));
-    // What only looks alike is a mistake, and told as one.
+    // A name that only looks alike is a mistake, and reported as one.
     for mistake in
         ["TRADEWIND_KAFKA_PORTS", "TRADEWIND_KAFKA_PORT_TCP", "TRADEWIND_SERVING_PORT_X", "TRADEWIND_SERVICE"]
     {

@@ -1,8 +1,8 @@
-//! The tables for analysts: a thread that follows the output topics and writes what they say, at its own pace, beside
+//! The tables for analysts: a thread that follows the output topics and writes their records, at its own pace, beside
 //! everything else. Wires the log's reader to the exporter. Not for what is in the tables.
 //!
-//! Whatever fails is tried again from what the tables hold, with pauses; until then the reason is told, nothing is lost,
-//! and the node goes on.
+//! Whatever fails is tried again from what the tables hold, with pauses; until then the reason is reported, nothing is
+//! lost, and the node keeps running.
 
 mod rebuild;
 mod run;
@@ -31,42 +31,42 @@ use warehouse_export::{Exporter, FileCounts, Gap, Problem, TableStatus};
 
 /// Asks that may wait for the thread.
 const ASKS_MAX: usize = 16;
-/// How long one waits for its answer: reading all tables takes time.
+/// The time that one waits for its answer: reading all tables takes time.
 const ANSWER_MAX: Duration = Duration::from_secs(3_600);
 const HOUR_MS: i64 = 3_600_000;
 
-/// What an operator asks the exporting thread.
+/// A request of an operator to the exporting thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportRequest {
-    /// How every table stands.
+    /// The state of every table.
     Standing,
-    /// Whether the tables are right.
+    /// A check of the tables.
     Verify,
-    /// That small files are merged.
+    /// A merge of small files.
     Compact,
-    /// That unneeded files are deleted that are older than that.
+    /// A deletion of unneeded files that are older than that.
     Vacuum {
         /// Their age.
         hours: u64,
     },
 }
 
-/// What is answered.
+/// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportReply {
-    /// How every table stands.
+    /// The state of every table.
     Standing(ExportJson),
-    /// What is wrong.
+    /// The faults.
     Verified(VerifiedJson),
-    /// By how many files there are fewer.
+    /// The number of files that a merge saved.
     Compacted(CompactedJson),
-    /// How many files were deleted.
+    /// The number of files that were deleted.
     Vacuumed(VacuumedJson),
 }
 
 type Reply = SyncSender<Result<ExportReply, String>>;
 
-/// How the export stands, and what it is asked. Clones are the same.
+/// The state of the export, and the requests to it. Clones are the same.
 #[derive(Clone)]
 pub struct ExportHandle {
     shared: Arc<ExportShared>,
@@ -81,18 +81,18 @@ struct ExportShared {
 struct ExportState {
     /// The newest epoch that all tables hold; none before that is known.
     committed: Option<Epoch>,
-    /// Whether the topics are read behind that, and no longer what is before it.
+    /// True once the topics are read after that epoch, no longer before it.
     is_following: bool,
     /// When it was committed, or found at the start.
     at: Option<Instant>,
     files: FileCounts,
-    /// How every table stood when somebody asked last.
+    /// The state of every table at the last request.
     tables: Vec<TableJson>,
     stalled: Option<String>,
     asks: VecDeque<(ExportRequest, Reply)>,
 }
 
-/// What the thread works with.
+/// The parts that the thread works with.
 pub struct Parts {
     /// The output topics.
     pub log: Arc<dyn Log>,
@@ -100,7 +100,7 @@ pub struct Parts {
     pub epochs: Arc<dyn Log>,
     /// The folder of all state.
     pub data: PathBuf,
-    /// What the tables are held against.
+    /// The views that the tables are checked against.
     pub shop: ViewStore,
     /// The limits.
     pub config: ExportConfig,
@@ -128,7 +128,7 @@ impl ExportHandle {
         self.state().committed.unwrap_or_default()
     }
 
-    /// What was published up to that epoch is needed no more here. 0 while it is still read, to come to what follows.
+    /// The epoch up to which outputs are needed no more here. 0 while they are still read, to come to what follows.
     pub fn followed(&self) -> Epoch {
         let state = self.state();
         state.committed.filter(|_| state.is_following).unwrap_or_default()
@@ -180,7 +180,7 @@ impl ExportHandle {
         (state.committed, state.at, state.files) = (Some(exporter.committed()), Some(Instant::now()), exporter.files());
     }
 
-    /// How the tables stood, while they cannot be looked at.
+    /// The last known state of the tables, while they cannot be looked at.
     fn last_standing(&self, place: String, why: String) -> ExportReply {
         let state = self.state();
         let epoch = state.committed.unwrap_or_default().0;
@@ -244,7 +244,7 @@ impl Exports for ExportHandle {
     }
 }
 
-/// Does what is asked, with the views if somebody has them.
+/// Does what is asked, with the views if there are any.
 pub fn answer(
     exporter: &mut Exporter,
     ask: ExportRequest,

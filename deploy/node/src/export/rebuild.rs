@@ -1,7 +1,7 @@
-//! Has the tables of a stopped node written again. Where the log reaches back to its beginning, by taking them and the
-//! outputs that they are made of away, which the next start makes again. Where it does not, tables keep what they hold and
-//! go on where the outputs begin, with the rows of the newest checkpoint; each notes what it lacks. Not for writing what
-//! comes after that.
+//! Has the tables of a stopped node written again. If the log reaches back to its beginning, removes them and the
+//! outputs that they are made of, which the next start makes again. If it does not, tables keep what they hold and
+//! resume where the outputs begin, with the rows of the newest checkpoint; each notes what it lacks. Not for writing
+//! what comes after that.
 
 use super::{Tables, open};
 use crate::config::Config;
@@ -21,25 +21,25 @@ use std::path::Path;
 use warehouse_export::Gap;
 use warehouse_export::input::{ChangeInput, EpochInput};
 
-/// What was done.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rebuilt {
     /// All tables were removed, to be written again.
     Removed {
-        /// How many there were.
+        /// The number of tables.
         tables: usize,
     },
-    /// They go on after epochs that nobody has any more.
+    /// They resume after epochs that are lost.
     Resumed {
-        /// What facts lack.
+        /// The epochs that facts lack.
         facts: Gap,
-        /// What views lack.
+        /// The epochs that views lack.
         views: Gap,
     },
 }
 
-/// Removes the tables and the outputs, or makes the tables go on where the outputs begin. Changes nothing if they could not
-/// be made again, or if they lack nothing.
+/// Removes the tables and the outputs, or makes the tables resume where the outputs begin. Changes nothing if they
+/// could not be made again, or if they lack nothing.
 pub fn rebuild(config: &Config) -> Result<Rebuilt> {
     ensure!(config.kafka().is_none(), "the outputs are topics of a cluster, which nobody removes from here");
     let log = log::open(config)?.log;
@@ -62,7 +62,7 @@ pub fn rebuild(config: &Config) -> Result<Rebuilt> {
     Ok(Rebuilt::Removed { tables: removed })
 }
 
-/// Makes the tables go on where the outputs begin.
+/// Makes the tables resume where the outputs begin.
 fn resume(config: &Config, log: &dyn Log, tables: &Tables) -> Result<Rebuilt> {
     let data = &config.log.data_dir;
     let mut held = open(tables, config.export.limits)?;

@@ -1,5 +1,5 @@
-//! What the exporting thread does: opens the tables, follows the topics, takes one epoch after the other, answers what
-//! operators ask. Begins anew after an error.
+//! The work of the exporting thread: opens the tables, follows the topics, takes one epoch after the other, answers
+//! operators. Begins again after an error.
 
 use super::{ExportHandle, ExportReply, ExportRequest, Parts, Reply, Tables, answer};
 use crate::log_id::{self, LogId};
@@ -21,14 +21,14 @@ use warehouse_export::{Config, Exporter};
 
 /// The first pause after an error; each further one is twice as long.
 const RETRY_MS_MIN: u64 = 100;
-/// How long to wait for a log that gives nothing before it is looked at again.
+/// The wait for a log that gives nothing before it is looked at again.
 const IDLE: Duration = Duration::from_secs(10);
-/// How many rows of a view are read before it is seen whether its epoch is still kept.
+/// The rows of a view that are read between two checks that its epoch is still kept.
 const ROWS_AT_ONCE: usize = 10_000;
 
 /// No other process of this machine writes to the tables while it is held.
 pub struct ExportLock {
-    /// What writes.
+    /// The writer.
     pub exporter: Exporter,
     _lock: Box<dyn Send + Sync>,
 }
@@ -40,7 +40,7 @@ pub fn open(tables: &Tables, config: Config) -> Result<ExportLock> {
     Ok(ExportLock { exporter, _lock: lock })
 }
 
-/// Exports until it is told to stop.
+/// Exports until it is stopped.
 pub fn run(exporting: &ExportHandle, parts: &Parts, tables: &Tables) {
     let signal = &exporting.shared.signal;
     let longest = parts.config.retry_ms_max;
@@ -61,7 +61,7 @@ pub fn run(exporting: &ExportHandle, parts: &Parts, tables: &Tables) {
         }
         let asks = std::mem::take(&mut exporting.state().asks);
         for (ask, reply) in asks {
-            // How the tables stand is told all the same: as they stood when that was seen last.
+            // The state of the tables is reported all the same: as it was last seen.
             let said = match ask {
                 ExportRequest::Standing => Ok(exporting.last_standing(tables.url(), why.clone())),
                 ExportRequest::Verify | ExportRequest::Compact | ExportRequest::Vacuum { .. } => Err(why.clone()),
@@ -73,7 +73,7 @@ pub fn run(exporting: &ExportHandle, parts: &Parts, tables: &Tables) {
     }
 }
 
-/// What an error says, and what an operator can do where trying again does not help.
+/// The text of an error, and what an operator can do where trying again does not help.
 fn told(error: &Error) -> String {
     let text = format!("{error:#}");
     match error.downcast_ref::<ingest::Error>() {
@@ -86,12 +86,12 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// Nobody need be there any more to hear it.
+/// Sends the reply; the receiver may be gone.
 fn reply_with(reply: &Reply, said: Result<ExportReply, String>) {
     drop(reply.try_send(said));
 }
 
-/// Opens the tables and follows the topics; comes back when it is told to stop.
+/// Opens the tables and follows the topics; returns when it is stopped.
 fn attempt(exporting: &ExportHandle, parts: &Parts, tables: &Tables) -> Result<()> {
     let Parts { log, epochs, data, shop, config } = parts;
     let place = tables.url();
@@ -141,7 +141,7 @@ fn attempt(exporting: &ExportHandle, parts: &Parts, tables: &Tables) -> Result<(
     Ok(())
 }
 
-/// Tells the exporter which log it is, as far as that can be said; false while there is no epoch.
+/// Gives the exporter the id of the log, as far as it is known; false while there is no epoch.
 fn identify(exporter: &mut Exporter, data: &Path, log: &dyn Log, signal: &Signal) -> Result<bool> {
     let id = match log_id::of_folder(data, log, signal)? {
         LogId::Known(id) => Some(id),

@@ -1,4 +1,4 @@
-//! Where the tables are, as it is configured: beside all state, in another folder, or in an object store, for whose requests
+//! The configured place of the tables: beside all state, in another folder, or in an object store, for whose requests
 //! there is a runtime here. Not for what is written there.
 
 use crate::config::ExportConfig;
@@ -13,14 +13,14 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 use warehouse_export::table_store::{self, Address, Folder, Request, Requests, TableStore, Wait};
 
-/// How soon a request is given up once nobody needs it any more.
+/// The time until a request that is needed no more is given up.
 const GIVE_UP: Duration = Duration::from_millis(100);
 
 /// The place of the tables.
 pub struct Tables {
-    /// Where they are written.
+    /// The store that they are written to.
     pub place: Arc<dyn TableStore>,
-    /// Where the lock is: with the tables, or, where these are objects, in the folder of all state.
+    /// The folder of the lock: with the tables, or, where these are objects, in the folder of all state.
     folder: PathBuf,
     /// The URL, where they are objects.
     url: Option<String>,
@@ -61,14 +61,14 @@ impl Tables {
         self.url.is_none().then_some(self.folder.as_path())
     }
 
-    /// Whether anything was ever written there.
+    /// Returns true if anything was ever written there.
     pub fn are_there(&self) -> Result<bool> {
         let names = self.place.list("").with_context(|| format!("listing {}", self.place.describe("")))?;
         Ok(names.iter().any(|name| name == "events"))
     }
 
     /// Keeps other processes of this machine away. Those of others are noticed, where tables are in an object store, by
-    /// whoever comes second.
+    /// the process that comes second.
     pub fn lock(&self) -> Result<Box<dyn Send + Sync>> {
         let shown = self.folder.display();
         storage::Folder::at(&self.folder).and_then(|folder| folder.lock()).map_err(|error| match error.kind() {
@@ -78,7 +78,7 @@ impl Tables {
     }
 }
 
-/// What carries out requests: a thread of its own, which also tends the connections between them.
+/// The runtime of requests: a thread of its own, which also tends the connections between them.
 fn waiting(is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Result<Arc<Wait>> {
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-requests").enable_all().build();
     let runtime = runtime.context("starting the runtime for an object store")?;

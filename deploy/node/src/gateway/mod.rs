@@ -1,6 +1,6 @@
 //! The built-in sandbox gateway: follows the `payments` view and answers each payment that is asked of it with one
-//! `RecordPaymentResult`, as a gateway outside would. The payment's token says how it answers. Not for real money, and
-//! not for deciding: what the shop makes of an answer is the decider's to say.
+//! `RecordPaymentResult`, as a gateway outside would. The payment's token decides the answer. Not for real money, and
+//! not for deciding: the effect of an answer on the shop is the decider's.
 //!
 //! ```text
 //! Changes ─▶ Gateway (a sink) ─▶ Desk: requested payments, by when they are due ─▶ its thread ─▶ CommandLog
@@ -35,11 +35,11 @@ use xxhash_rust::xxh3::xxh3_128;
 /// The limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// How long a payment with the token `slow` takes.
+    /// The time that a payment with the token `slow` takes.
     pub slow_ms: u64,
-    /// How many answers are published at once.
+    /// The number of answers that are published at once.
     pub answers_at_once_max: usize,
-    /// How long the log may take to acknowledge them before that is an error.
+    /// The time that the log may take to acknowledge them before that is an error.
     pub acknowledge_ms_max: u64,
     /// The first wait after an error.
     pub retry_ms_min: u64,
@@ -65,7 +65,7 @@ pub struct Gateway {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the sink and the thread share.
+/// The state that the sink and the thread share.
 struct GatewayState {
     desk: Mutex<PendingPayments>,
     changed: Condvar,
@@ -112,7 +112,7 @@ impl GatewayState {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers what is due until told to stop.
+    /// Answers the due payments until it is stopped.
     fn answer(&self, log: &dyn CommandLog) {
         let mut retry_ms = self.config.retry_ms_min;
         while let Some(answers) = self.wait() {
@@ -153,7 +153,7 @@ impl GatewayState {
         }
     }
 
-    /// Waits, unless told to stop meanwhile.
+    /// Waits, unless it is stopped meanwhile.
     fn pause(&self, pause_ms: u64) {
         let pause = Duration::from_millis(pause_ms);
         drop(self.changed.wait_timeout_while(self.desk(), pause, |desk| !desk.stopping));
@@ -161,7 +161,7 @@ impl GatewayState {
 
     fn publish(&self, log: &dyn CommandLog, answers: Vec<Publication>) -> Result<(), AppendError> {
         let (done, landed) = sync_channel(1);
-        // Whoever gave up waiting has no use for a late answer.
+        // A caller that gave up waiting has no use for a late answer.
         log.append(answers, Box::new(move |appended| drop(done.try_send(appended))));
         let wait = Duration::from_millis(self.config.acknowledge_ms_max);
         match landed.recv_timeout(wait) {
@@ -192,7 +192,7 @@ impl PendingPayments {
         PendingPayments { held: Epoch(0), replay_to, slow_ms, requested, queue, stopping: false }
     }
 
-    /// Takes an epoch in; whether more is to be answered now.
+    /// Takes an epoch in; returns true if more is to be answered now.
     fn apply(&mut self, changes: &Changes, now_ms: u64) -> bool {
         if changes.epoch() <= self.held {
             return false;
@@ -261,13 +261,13 @@ fn row_id(row: Option<&Arc<PaymentRow>>) -> SmolStr {
     row.map(|row| row.order_id.clone()).unwrap_or_default()
 }
 
-/// Whether the gateway is asked for money that it will say something about.
+/// Returns true if the gateway is asked for money that it will answer for.
 fn is_asked(payment: &PaymentRow) -> bool {
     let requested = payment.method == PaymentMethod::Sandbox && payment.status == PaymentStatus::Requested;
     requested && payment.token.as_deref() != Some("error")
 }
 
-/// What the gateway says about a payment: always the same.
+/// The gateway's answer about a payment: always the same.
 fn answer(payment: &PaymentRow) -> Publication {
     let declined = payment.token.as_deref() == Some("decline");
     let result = RecordPaymentResult {

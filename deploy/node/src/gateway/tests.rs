@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-/// How long a test waits for what must come.
+/// The time that a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn product() -> Command {
@@ -73,7 +73,7 @@ impl Shop {
         shop
     }
 
-    /// Decides commands in an epoch; gives back what a sink sees of it.
+    /// Decides commands in an epoch; returns what a sink sees of it.
     fn epoch(&mut self, commands: &[Command]) -> Arc<Changes> {
         let named = commands.iter().map(|command| {
             self.commands += 1;
@@ -202,7 +202,7 @@ impl CommandLog for FlakyLog {
     fn append(&self, commands: Vec<Publication>, done: AppendCallback) {
         if self.fails.load(Ordering::Relaxed) > 0 {
             return match self.fails.fetch_sub(1, Ordering::Relaxed) {
-                // Taken, but nobody will ever say so.
+                // Taken, but never acknowledged.
                 3 => drop(done),
                 2 => done(Err(AppendError::Overloaded)),
                 _ => done(Err(AppendError::Full("of water".to_owned()))),

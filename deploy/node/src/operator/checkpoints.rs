@@ -6,12 +6,12 @@ use serving::{CheckpointAdmin, CheckpointJson};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where a node's checkpoints are, in its folder of all state.
+/// The folder of a node's checkpoints, in its folder of all state.
 pub const CHECKPOINTS: &str = "checkpoints";
 
 /// A node's checkpoints, for its HTTP side.
 pub struct OperatorCheckpoints {
-    /// What is known only when the node has started.
+    /// The parts that are known only when the node has started.
     pub late: Arc<LateBound>,
     /// The node's folder of all state.
     pub data: PathBuf,
@@ -35,7 +35,7 @@ impl CheckpointAdmin for OperatorCheckpoints {
     }
 }
 
-/// What is told of one.
+/// The JSON of one.
 pub fn short(data: &Path, manifest: &Manifest) -> CheckpointJson {
     let place = data.join(CHECKPOINTS).join(manifest.epoch.to_string());
     CheckpointJson {

@@ -1,5 +1,5 @@
-//! `tradewind checkpoint`: takes, lists, checks and copies checkpoints. Of a running node over HTTP, or in the folder of
-//! one; what is checked or copied is read from the folder that the node names, since what is complete there does not change.
+//! `tradewind checkpoint`: takes, lists, checks and copies checkpoints, of a running node over HTTP or in the folder of
+//! one; checks and copies read the folder that the node names, since complete checkpoints do not change.
 
 use crate::arguments::PlaceFlags;
 use crate::client::{Answer, Client};
@@ -17,7 +17,7 @@ fn json_of(data: &Path, manifest: &Manifest) -> Result<Value> {
     Ok(serde_json::to_value(short(data, manifest))?)
 }
 
-/// What is asked, and where.
+/// The request and its place.
 #[derive(Debug, clap::Args)]
 pub struct CheckpointArgs {
     #[command(subcommand)]
@@ -26,7 +26,7 @@ pub struct CheckpointArgs {
     at: PlaceFlags,
 }
 
-/// What can be done with checkpoints.
+/// The actions on checkpoints.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum CheckpointCommand {
     /// Takes one now
@@ -130,7 +130,7 @@ fn verify(data: &Path) -> Result<Vec<Value>> {
     Ok(good)
 }
 
-/// Copies the newest checkpoint and the log: `up --data` on the copy goes on from there. The log is append-only, so that
+/// Copies the newest checkpoint and the log: `up --data` on the copy resumes there. The log is append-only, so that
 /// what is copied while a node writes has at worst a torn end, which is cut off when it is opened.
 fn copy(data: &Path, target: &Path) -> Result<Value> {
     let folder = Folder::new(data.join(CHECKPOINTS));
@@ -143,13 +143,13 @@ fn copy(data: &Path, target: &Path) -> Result<Value> {
     checkpoint::copy(chosen, &manifest, &Folder::at(&kept).with_context(|| format!("making {}", kept.display()))?)?;
     let mark = log::mark(data);
     if mark.exists() {
-        // The log is a cluster's, and the copy goes on from the same one.
+        // The log is a cluster's, and the copy resumes from the same one.
         std::fs::copy(&mark, log::mark(target)).with_context(|| format!("copying {}", mark.display()))?;
     } else {
         copy_files(&data.join("log"), &target.join("log"))?;
     }
     copy_files(&data.join("dead-letters"), &target.join("dead-letters"))?;
-    // As long as a checkpoint is kept, the log is not deleted behind where it goes on.
+    // As long as a checkpoint is kept, the log is not deleted after the place where it resumes.
     let is_kept = checkpoint::list(&folder)?.iter().any(|(kept, _)| *kept == name);
     ensure!(
         is_kept,
@@ -188,7 +188,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for file in files.iter().filter(|file| file.file_name().is_some_and(|name| name != "lock")) {
         let copied = to.join(file.file_name().unwrap_or_default());
         match std::fs::copy(file, &copied) {
-            // Deleted since it was listed, behind a checkpoint: what says that it is gone is copied after it.
+            // Deleted since it was listed, before a checkpoint: the file that records the deletion is copied after it.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             result => result.with_context(|| format!("copying {}", file.display()))?,
         };

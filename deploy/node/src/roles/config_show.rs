@@ -6,13 +6,13 @@ use crate::output;
 use anyhow::Result;
 use serde_json::json;
 
-/// What of it.
+/// The action.
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Prints every key with its value, its unit and where it came from
     Show {
         #[command(flatten)]
-        /// What stands over the configuration.
+        /// The flags that override the configuration.
         flags: ConfigFlags,
         /// Prints JSON
         #[arg(long)]
@@ -63,7 +63,7 @@ fn shown<'a>(key: &Key, text: &'a str) -> &'a str {
     if matches!(key.allowed, KeyKind::Secret) { "" } else { text }
 }
 
-/// What stands behind a value. All of it is a comment, so that the screen is a file that `--config` takes.
+/// The text after a value. All of it is a comment, so that the screen is a file that `--config` takes.
 fn comment(unit: &str, origin: &str, doc: &str) -> String {
     let unit = if unit.is_empty() { String::new() } else { format!("{unit}: ") };
     format!("{unit}{doc} ({origin})")

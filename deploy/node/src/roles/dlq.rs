@@ -1,4 +1,4 @@
-//! `tradewind dlq`: what an operator does with records that could not be read. Of a running node over HTTP, or in the
+//! `tradewind dlq`: the actions on records that could not be read. Of a running node over HTTP, or in the
 //! folder of one.
 
 use crate::arguments::PlaceFlags;
@@ -16,7 +16,7 @@ use serving::{BytesJson, DeadLetterAdmin, EditJson, LetterError, LetterJson, Let
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is asked, and where.
+/// The request and its place.
 #[derive(Debug, clap::Args)]
 pub struct DlqArgs {
     #[command(subcommand)]
@@ -25,10 +25,10 @@ pub struct DlqArgs {
     at: PlaceFlags,
 }
 
-/// What can be done with dead letters. A letter is named by its place in the log, like `orders.commands/3/17`.
+/// The actions on dead letters. A letter is named by its place in the log, like `orders.commands/3/17`.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum DlqCommand {
-    /// Lists those that nobody has dealt with
+    /// Lists those that are still open
     List {
         /// Also those that were redriven or discarded
         #[arg(long)]
@@ -43,7 +43,7 @@ pub enum DlqCommand {
         #[arg(long, conflicts_with = "json")]
         value: bool,
     },
-    /// Publishes letters again to their topic, as they were or mended; what still cannot be read comes back as a new letter
+    /// Publishes letters again to their topic, as they were or mended; one still unreadable becomes a new letter
     Redrive {
         /// Their places
         #[command(flatten)]
@@ -73,15 +73,15 @@ pub struct Which {
     /// Their places
     #[arg(value_name = "PLACE")]
     pub origins: Vec<String>,
-    /// All that nobody has dealt with
+    /// All that are still open
     #[arg(long)]
     pub all: bool,
 }
 
-/// How many are asked for at once.
+/// The number of letters in a request.
 const PAGE: usize = 1_000;
 
-/// Where the letters are: with a node, or in the folder that one left.
+/// The place of the letters: with a node, or in the folder that one left.
 enum Letterbox<'p> {
     Node(&'p Client),
     Folder(OperatorLetters),

@@ -1,5 +1,5 @@
-//! `tradewind export`: shows, checks and tidies the tables for analysts. Of a running node over HTTP, or where the tables
-//! of a stopped one are. Their SQL is made here, of the tables themselves, whether a node runs or not.
+//! `tradewind export`: shows, checks and tidies the tables for analysts, of a running node over HTTP, or at the place
+//! of a stopped one's. Their SQL is made here, of the tables themselves, whether a node runs or not.
 
 use crate::arguments::PlaceFlags;
 use crate::client::{Answer, Client};
@@ -13,7 +13,7 @@ use warehouse_export::Gap;
 use warehouse_export::sql;
 use warehouse_export::table_store::{Address, address};
 
-/// What is asked, and where.
+/// The request and its place.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     #[command(subcommand)]
@@ -22,31 +22,31 @@ pub struct ExportArgs {
     at: PlaceFlags,
 }
 
-/// What can be done with the tables for analysts.
+/// The actions on the tables for analysts.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
 pub enum ExportCommand {
-    /// Reads every table, and holds it against the node's views at the same epoch; exits with 1 and names what differs
+    /// Reads every table, and compares it with the node's views at the same epoch; exits with 1 and names what differs
     Verify,
-    /// Merges small files; who reads a folder without its Delta log sees rows twice from then on, until vacuum
+    /// Merges small files; a reader of a folder without its Delta log sees rows twice from then on, until vacuum
     Compact,
     /// Deletes files that no longer belong to a table
     Vacuum {
-        /// For how long, by the epochs' time: somebody may still read them
+        /// For how long, by the epochs' time: they may still be read
         #[arg(long, value_name = "N", default_value_t = 168, value_parser = clap::value_parser!(u64).range(0..=168))]
         older_than_hours: u64,
     },
-    /// Removes the tables of a stopped node and the outputs that they are made of; the next start writes both again from the
-    /// log, the same. If the log no longer reaches back to its beginning, lets the tables go on after what nobody has any
-    /// more, and each notes what it lacks
+    /// Removes the tables of a stopped node and the outputs that they are made of; the next start writes both again,
+    /// the same, from the log. If that no longer reaches back to its beginning, tables resume after the lost epochs,
+    /// and each notes what it lacks
     Rebuild,
     /// Prints a view of each table under its name over the files that it has now, and `revenue`
     Sql {
-        /// For whom; polars is Python
+        /// The reader; polars is Python
         dialect: Dialect,
     },
 }
 
-/// Whom the tables are printed for.
+/// The reader that the tables are printed for.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Dialect {
     /// DuckDB 1.5 or 2, which needs no extension
@@ -94,7 +94,7 @@ fn print_sql(dialect: Dialect, place: &Place, as_json: bool) -> Result<()> {
     output::print(&if as_json { place.json(json!({"tables": url, "sql": text}))? } else { text })
 }
 
-/// How the node's tables stand.
+/// The state of the node's tables.
 fn standing(client: &Client) -> Result<Value> {
     let answer: Answer = client.get("/api/v1/export")?;
     ensure!(answer.status == 200, "the node does not tell of its tables: {}", answer.problem());

@@ -7,7 +7,7 @@ use ingest::log::kafka::topics::{Difference, TopicLayout, Topics};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// What is asked, and where.
+/// The request and its place.
 #[derive(Debug, clap::Args)]
 pub struct TopicsArgs {
     #[command(subcommand)]
@@ -23,12 +23,12 @@ pub struct TopicsArgs {
     json: bool,
 }
 
-/// What can be done with topics.
+/// The actions on topics.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
 pub enum TopicsCommand {
     /// Makes those that are missing, then checks all; changes none that is there
     Create,
-    /// Says what is not as configured; exits with 1 if anything is
+    /// Names what is not as configured; exits with 1 if anything is
     Check,
 }
 

@@ -23,10 +23,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// What `up` takes.
+/// The arguments of `up`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct UpArgs {
-    /// What stands over the configuration.
+    /// The flags that override the configuration.
     #[command(flatten)]
     pub flags: ConfigFlags,
     /// Also loads a small built-in shop and runs light traffic
@@ -37,25 +37,25 @@ pub struct UpArgs {
     pub insecure: bool,
 }
 
-/// What `--demo` runs beside the node.
+/// The shop and the traffic that `--demo` runs beside the node.
 #[derive(Clone, Copy, Debug)]
 pub struct Demo {
     /// Loads a shop into the node at that address, and runs traffic until the other end is gone.
     pub run: fn(&str, &mpsc::Receiver<()>) -> Result<()>,
-    /// What is said of it once the node at that address is ready.
+    /// The text about it that is shown once the node at that address is ready.
     pub welcome: fn(&str) -> String,
 }
 
-/// What the process around the node does.
+/// The work of the process around the node.
 struct Around {
     demo: Option<Demo>,
     /// Reads again what of the configuration can change while the node runs.
     reread: Box<dyn FnMut() -> Result<()> + Send>,
-    /// What started the process.
+    /// The service manager that started the process.
     manager: ServiceManager,
 }
 
-/// Runs until it is told to stop.
+/// Runs until it is stopped.
 pub fn run(UpArgs { flags, demo: with_demo, insecure }: UpArgs, demo: Demo) -> Result<()> {
     let settings = flags.clone().settings()?;
     let config = settings.config();
@@ -72,7 +72,7 @@ pub fn run(UpArgs { flags, demo: with_demo, insecure }: UpArgs, demo: Demo) -> R
     runtime.block_on(up(config, Around { demo: with_demo.then_some(demo), reread, manager }))
 }
 
-/// Reads the configuration again for a node that runs, and tells what of it waits for the next start.
+/// Reads the configuration again for a node that runs, and logs what of it waits for the next start.
 fn reread(started_with: &Settings, flags: ConfigFlags, logging: &LogHandle) -> Result<()> {
     let settings = flags.settings()?;
     let log_level = settings.config().telemetry.log_level;
@@ -85,7 +85,7 @@ fn reread(started_with: &Settings, flags: ConfigFlags, logging: &LogHandle) -> R
 async fn up(config: Config, around: Around) -> Result<()> {
     let Around { demo, reread, manager } = around;
     let (stop, stopped) = watch::channel(false);
-    // From here on, whatever takes long: a node that is told to stop does so in good order.
+    // From here on, whatever takes long: a signal to stop ends the node in good order.
     let told = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let stopping = tokio::spawn(until_told(told, stop, manager.clone()));
     let rereading = tokio::spawn(at_hangup(signal(SignalKind::hangup())?, reread));
@@ -142,7 +142,7 @@ async fn up(config: Config, around: Around) -> Result<()> {
     served.context("serving")
 }
 
-/// Listens for HTTP at an address, or says who has it.
+/// Listens for HTTP at an address; the error names what has it.
 async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     let error = match TcpListener::bind(listen).await {
         Ok(listener) => return Ok(listener),
@@ -168,12 +168,12 @@ async fn bind_operators(listen: Option<SocketAddr>) -> Result<Option<TcpListener
     Ok(Some(listener))
 }
 
-/// Waits until all is told to stop.
+/// Waits until everything is to stop.
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Reads the configuration again each time that the process is told to. What is wrong with it changes nothing.
+/// Reads the configuration again at each signal to do so. A configuration with errors changes nothing.
 async fn at_hangup(mut hangup: Signal, mut reread: Box<dyn FnMut() -> Result<()> + Send>) {
     while hangup.recv().await.is_some() {
         if let Err(error) = reread() {
@@ -182,7 +182,7 @@ async fn at_hangup(mut hangup: Signal, mut reread: Box<dyn FnMut() -> Result<()>
     }
 }
 
-/// Tells the server to stop at the first signal, and ends the process at the second.
+/// Stops the server at the first signal, and ends the process at the second.
 async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Sender<bool>, manager: ServiceManager) {
     let mut told = false;
     loop {
@@ -200,7 +200,7 @@ async fn until_told([mut interrupt, mut terminate]: [Signal; 2], stop: watch::Se
     }
 }
 
-/// What is said of a node that may be asked.
+/// The text about a node that may be asked.
 struct Announcement {
     replay_to: Epoch,
     backlog: Cut,
@@ -210,7 +210,7 @@ struct Announcement {
     demo: Option<Demo>,
 }
 
-/// Shows the replay, and says when the node may be asked; and when it no longer may.
+/// Shows the replay, and reports when the node may be asked and when it no longer may.
 async fn announce(
     shop: ViewStore,
     announced: Announcement,
@@ -230,7 +230,7 @@ async fn announce(
         bar.set_position(shop.applied().0);
     }
     bar.finish_and_clear();
-    // What was acknowledged before the start and is in no epoch yet comes next: nobody may miss it in a node that is ready.
+    // Records acknowledged before the start that are in no epoch yet come next: a node that is ready must have them.
     shop.set_ready(false, "starting: deciding what the log held beyond its last epoch");
     while shop.cut().is_before(&backlog) || shop.latest() < Some(shop.applied()) {
         tick.tick().await;

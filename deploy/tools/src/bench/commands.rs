@@ -1,5 +1,5 @@
-//! `bench commands`: how many commands a second are decided with every view in a replay, what an order and a command id
-//! take of memory, and how soon a command is visible live.
+//! `bench commands`: the commands a second that are decided with every view in a replay, the memory of an order and a
+//! command id, and the time until a command is visible live.
 
 use super::live::{open, publish};
 use super::workload::{self, beginning, config, fatal, fill, order, remembered, replay, ship, shop};
@@ -16,7 +16,7 @@ const IDS: u64 = 200_000;
 const LIVE_PER_S: u64 = 1_000;
 const LIVE_S: u64 = 10;
 
-/// What was measured.
+/// The figures.
 #[derive(Serialize)]
 pub struct CommandsResult {
     replay: Replay,
@@ -31,7 +31,7 @@ struct Replay {
     epochs: u64,
     seconds: f64,
     commands_per_s: f64,
-    /// Of all threads: what does not depend on who else uses the machine.
+    /// Of all threads: independent of other users of the machine.
     cpu_seconds: f64,
     commands_per_cpu_s: f64,
     digest: String,
@@ -61,7 +61,7 @@ pub fn measure(folder: &Path) -> Result<CommandsResult> {
     Ok(CommandsResult { replay, memory, live })
 }
 
-/// Fills a log, replays it, and says by how many bytes the process grew for each of `count`.
+/// Fills a log, replays it, and returns by how many bytes the process grew for each of `count`.
 fn grown(
     folder: &Path,
     count: u64,
@@ -76,7 +76,7 @@ fn grown(
 }
 
 fn memory(folder: &Path) -> Result<Memory> {
-    // What the first replay needs only once, whatever the number of rows, is paid before anything is counted.
+    // The one-time needs of the first replay, whatever the number of rows, are paid before anything is counted.
     let warm = grown(&folder.join("warm"), 1, shop()?.into_iter().map(Ok).chain((0..10_000).map(order)))?;
     let ids = grown(&folder.join("ids"), IDS, (0..IDS).map(remembered))?;
     let orders = grown(&folder.join("orders"), ORDERS, shop()?.into_iter().map(Ok).chain((0..ORDERS).map(order)))?;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 const ORDERS: u64 = 60_000;
 
-/// What was measured.
+/// The figures.
 #[derive(Serialize)]
 pub struct ExportResult {
     orders: u64,
@@ -110,7 +110,7 @@ fn publish(folder: &Path) -> Result<node::config::Config> {
     Ok(config)
 }
 
-/// What DuckDB needs for the same rows, which it has in memory.
+/// The result of DuckDB for the same rows, which it has in memory.
 fn duckdb(folder: &Path, python: &Path) -> Value {
     let run = || -> Result<Value> {
         let mut command = Command::new(python);

@@ -1,4 +1,4 @@
-//! `bench ingest`: how fast the log takes commands durably, gives them back, and decodes them.
+//! `bench ingest`: the speed at which the log takes commands durably, gives them back, and decodes them.
 
 use super::workload::{append, beginning, config, fatal, order, record, seal, shop};
 use anyhow::Result;
@@ -17,7 +17,7 @@ const COMMANDS: u64 = 300_000;
 const AT_ONCE: usize = 1_000;
 const SINGLES: usize = 1_000;
 
-/// What was measured.
+/// The figures.
 #[derive(Serialize)]
 pub struct IngestResult {
     commands: u64,

@@ -1,5 +1,5 @@
 //! Commands at a rate into a node that runs in this process, and how soon each is acknowledged and visible. Not over
-//! HTTP: what is measured is the way from the log into the store.
+//! HTTP: only the way from the log into the store is measured.
 
 use super::workload::{order, shop};
 use anyhow::{Context, Result, anyhow};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long each command took, shortest first.
+/// The times of all commands, shortest first.
 pub struct Latencies {
     /// Until it was durable.
     pub acknowledged_us: Vec<u64>,

@@ -1,4 +1,4 @@
-//! `tradewind bench reads`: how fast point reads are answered, beside an empty handler in the same run. Here is the load
+//! `tradewind bench reads`: the speed of point reads, beside an empty handler in the same run. Here is the load
 //! generator; it takes no more of the machine than it must, since both share it.
 
 use serde::Serialize;
@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may stay out after the time is over.
+/// The time that an answer may stay out after the end.
 const LATE: Duration = Duration::from_secs(5);
-/// How often a connection that breaks is made again.
+/// The number of times that a broken connection is made again.
 const BREAKS_MAX: u32 = 10;
-/// How large an answer may be.
+/// The bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How many headers an answer may have.
+/// The headers of an answer, at most.
 const HEADERS_MAX: usize = 64;
 
-/// What was measured.
+/// The figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LoadFigures {
-    /// How many connections asked, each one request after the other.
+    /// The number of connections that asked, each one request after the other.
     pub connections: usize,
-    /// For how long.
+    /// The seconds of the load.
     pub seconds: f64,
-    /// How many answers had the status 200.
+    /// The number of answers with the status 200.
     pub answers: u64,
-    /// How many had another, or never came.
+    /// The number of answers with another, or that never came.
     pub errors: u64,
     /// The first thing that went wrong.
     pub first_error: Option<String>,
@@ -61,7 +61,7 @@ impl Comparison {
     }
 }
 
-/// What one connection saw.
+/// The counts of one connection.
 #[derive(Default)]
 struct ConnectionReport {
     took_us: Vec<u32>,
@@ -141,7 +141,7 @@ async fn asked(
     }
 }
 
-/// Reads one answer into `buffer`, which is all that it holds then, and returns its status.
+/// Reads one answer into `buffer`, which then holds nothing else, and returns its status.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<u16> {
     buffer.clear();
     let mut whole = None;

@@ -1,4 +1,4 @@
-//! `tradewind bench`: measures, and prints what was measured on what. Everything runs in a folder of its own, which is
+//! `tradewind bench`: measures, and prints the figures and the machine. Everything runs in a folder of its own that is
 //! removed again. Not a test: nothing here fails because a machine is slow.
 
 mod commands;
@@ -20,53 +20,53 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// What can be measured.
+/// The measurements.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Bench {
-    /// How fast the log takes records
+    /// The speed at which the log takes records
     Ingest(BenchFlags),
-    /// How fast commands are decided, and how soon they are seen
+    /// The speed at which commands are decided, and the time until they are seen
     Commands(BenchFlags),
-    /// How fast point reads are answered, beside an empty handler
+    /// The speed of point reads, beside an empty handler
     Reads(BenchFlags),
-    /// How long a restart takes and how much memory, by the number of orders; what a checkpoint takes and costs
+    /// The time and memory of a restart, by the number of orders; what a checkpoint takes and costs
     Restart {
-        /// What all take.
+        /// The flags of every measurement.
         #[command(flatten)]
         flags: BenchFlags,
-        /// How many orders the states have
+        /// The numbers of orders in the states
         #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000],
             value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         orders: Vec<u64>,
     },
-    /// How fast the tables for analysts are written, beside DuckDB's COPY of the same rows
+    /// The speed at which the tables for analysts are written, beside DuckDB's COPY of the same rows
     Export {
-        /// What every measurement takes
+        /// The flags of every measurement
         #[command(flatten)]
         flags: BenchFlags,
         /// A Python that has duckdb
         #[arg(long, value_name = "FILE", default_value = "python3")]
         python: PathBuf,
     },
-    /// Measures two binaries in turn, each by its own bench, and says what of the second is better or worse
+    /// Measures two binaries in turn, each by its own bench, and reports what of the second is better or worse
     Compare {
-        /// What every measurement takes
+        /// The flags of every measurement
         #[command(flatten)]
         flags: BenchFlags,
         /// A binary
         a: PathBuf,
         /// Another one
         b: PathBuf,
-        /// What to measure, with its own flags: commands,"restart --orders 10000" [default: all that need no file]
+        /// The benches to run, with their own flags: commands,"restart --orders 10000" [default: all that need no file]
         #[arg(long, value_name = "BENCH,BENCH", value_delimiter = ',')]
         only: Vec<String>,
-        /// How often each binary measures
+        /// The number of runs of each binary
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         runs: u32,
     },
-    /// How fast products are found, and how soon a changed one is
+    /// The speed at which products are found, and the time until a changed one is
     Search {
-        /// What every measurement takes
+        /// The flags of every measurement
         #[command(flatten)]
         flags: BenchFlags,
         /// A file of products, as `import catalog` takes it [default: a made-up catalogue]
@@ -76,10 +76,10 @@ pub enum Bench {
         #[arg(long, value_name = "FILE")]
         queries: Option<PathBuf>,
     },
-    /// What attackers and accidents send, each case against a fresh node of its own; exits with 1 if one does not hold
+    /// Sends what attackers and accidents send, each case to a fresh node of its own; exits with 1 if one does not hold
     #[command(after_help = hostile::list())]
     Hostile {
-        /// What every measurement takes
+        /// The flags of every measurement
         #[command(flatten)]
         flags: BenchFlags,
         /// Only these cases [default: all]
@@ -88,7 +88,7 @@ pub enum Bench {
     },
 }
 
-/// What every measurement takes.
+/// The flags of every measurement.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchFlags {
     /// Prints one JSON object
@@ -96,7 +96,7 @@ pub struct BenchFlags {
     pub json: bool,
 }
 
-/// Measures, and prints what was measured.
+/// Measures, and prints the figures.
 pub fn run(bench: Bench) -> Result<()> {
     let folder = Folder::new()?;
     match bench {
@@ -140,7 +140,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left behind is in the system's folder for such things.
+        // A folder that is left over is in the system's folder for such things.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -183,19 +183,19 @@ fn lines(text: &mut String, name: &str, value: &Value) {
     }
 }
 
-/// The memory of this process in bytes, where the system tells.
+/// The memory of this process in bytes, where the system reports it.
 fn resident_bytes() -> u64 {
     memory_bytes("self", "VmRSS:")
 }
 
-/// What the system says about a process's memory under that name.
+/// The system's value of that name for a process's memory.
 fn memory_bytes(process: &str, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// The time that all threads of this process have had, where the system tells: user and system, in hundredths.
+/// The time that all threads of this process have had, where the system reports it: user and system, in hundredths.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();

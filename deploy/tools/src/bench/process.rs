@@ -10,32 +10,32 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-/// The lines that are kept of what a process says.
+/// The lines that are kept of the output of a process.
 const LAST_LINES: usize = 5;
 
-/// How a node is started.
+/// The options of a node's start.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions<'a> {
     /// Environment variables: the configuration that differs from the defaults.
     pub variables: &'a [(&'static str, &'static str)],
     /// The most files that it may have open, if not what this process may.
     pub open_files_max: Option<u32>,
-    /// How long it may take to be ready.
+    /// The time that it may take to be ready.
     pub ready_within: Duration,
 }
 
 /// A node in a process of its own. Dropping it ends it as a power cut would: everything that matters is on the disk.
 pub struct Process {
     child: ChildProcess,
-    /// Where HTTP is served, such as `http://127.0.0.1:8080`.
+    /// The address that HTTP is served at, such as `http://127.0.0.1:8080`.
     pub base: String,
-    /// Where Kafka clients are listened to.
+    /// The address that Kafka clients connect to.
     pub kafka: Option<SocketAddr>,
-    /// How long the start took.
+    /// The time that the start took.
     pub took: Duration,
     /// The peak of its memory until it was ready.
     pub peak_bytes: u64,
-    /// What it said last.
+    /// Its last lines of output.
     last: Arc<Mutex<Vec<String>>>,
 }
 
@@ -77,12 +77,12 @@ impl Process {
         self.child.0.id()
     }
 
-    /// What it said last.
+    /// Its last lines of output.
     pub fn said(&self) -> String {
         joined(&self.last)
     }
 
-    /// Whether it runs.
+    /// Returns true if it runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.0.try_wait(), Ok(None))
     }
@@ -99,7 +99,7 @@ impl Drop for ChildProcess {
     }
 }
 
-/// Where a node that is ready may be asked.
+/// The addresses of a node that is ready.
 struct Ready {
     base: String,
     kafka: Option<SocketAddr>,
@@ -108,7 +108,8 @@ struct Ready {
 /// A node that has ended and was never ready.
 struct Silent;
 
-/// Says where the node is ready, or that it never is; and reads on, so that the node never waits for a reader.
+/// Reports the addresses of a node once it is ready, or that it never is; keeps reading, so that the node never waits
+/// for a reader.
 fn listen(stderr: impl std::io::Read, say: &mpsc::SyncSender<Result<Ready, Silent>>, last: &Mutex<Vec<String>>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if let Some(ready) = ready(&line) {
@@ -127,7 +128,7 @@ fn joined(last: &Mutex<Vec<String>>) -> String {
     last.lock().expect("nobody panics while holding it").join("; ")
 }
 
-/// Reads the line that says where the node is ready.
+/// Reads the line that names the addresses of the ready node.
 fn ready(line: &str) -> Option<Ready> {
     let (before, at) = line.split_once("ready at http://")?;
     let address = |text: &str| {
@@ -135,7 +136,7 @@ fn ready(line: &str) -> Option<Ready> {
         text[..end.unwrap_or(text.len())].parse::<SocketAddr>().ok()
     };
     let http = address(at)?;
-    // The field stands before or after the message, by the form of the log.
+    // The field is before or after the message, by the form of the log.
     let after_name = [before, at].into_iter().find_map(|part| part.split_once("kafka"));
     let kafka = after_name.and_then(|(_, rest)| address(rest.trim_start_matches(['"', ':', '=', ' '])));
     Some(Ready { base: format!("http://{http}"), kafka })

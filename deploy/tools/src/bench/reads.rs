@@ -18,7 +18,7 @@ const SECONDS: f64 = 5.0;
 /// Both are measured in turns, so that a noisy machine is noisy for both.
 const TURNS: usize = 2;
 
-/// What was measured.
+/// The figures.
 #[derive(serde::Serialize)]
 pub struct ReadsResult {
     orders: u64,

@@ -1,4 +1,4 @@
-//! `bench restart`: how long a process takes to go on from what was kept, and how much memory, by the number of orders;
+//! `bench restart`: the time in which a process resumes from what was kept, and its memory, by the number of orders;
 //! what a checkpoint takes, and what commands notice of it.
 //!
 //! The processes that are measured are fresh ones of this binary, so that nothing of the preparation is counted.
@@ -22,10 +22,10 @@ const LIVE_PER_S: u64 = 1_000;
 const LIVE_S: u64 = 8;
 /// Both are measured in turns, so that a noisy machine is noisy for both.
 const TURNS: u64 = 2;
-/// How long a process may take to be ready, or to end.
+/// The time that a process may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-/// What was measured.
+/// The figures.
 #[derive(Serialize)]
 pub struct RestartResult {
     states: Vec<State>,
@@ -114,7 +114,7 @@ fn state(folder: &Path, orders: u64) -> Result<State> {
     Ok(State { orders, log_bytes, without_checkpoint, checkpoint, with_checkpoint })
 }
 
-/// A node that takes a checkpoint when it is told to, and at no other time.
+/// A node that takes a checkpoint on request, and at no other time.
 fn started(folder: &Path) -> Result<Process> {
     let variables = &[("TRADEWIND_CHECKPOINTS_INTERVAL_S", "86400")];
     Process::start(folder, process::NodeOptions { variables, open_files_max: None, ready_within: PATIENCE })
@@ -166,7 +166,7 @@ fn live(folder: &Path, orders: u64) -> Result<Live> {
     })
 }
 
-/// Does something while checkpoints are taken, one after the other; says how many were.
+/// Does something while checkpoints are taken, one after the other; returns how many were.
 fn during_checkpoints<T>(checkpoints: &Checkpoints, act: &mut impl FnMut() -> Result<T>) -> Result<(T, u64)> {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {

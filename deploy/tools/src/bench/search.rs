@@ -1,6 +1,6 @@
 //! `bench search`: how fast searches are answered over HTTP, facets on; how soon a changed product is found while many
-//! change; how large the index is, and how long it takes to make it anew. On a catalogue of one's own, or on a made-up
-//! one.
+//! change; how large the index is, and how long it takes to build it from scratch. On a catalogue of one's own, or on a
+//! made-up one.
 
 use super::load::{LoadFigures, load};
 use super::percentile_ms;
@@ -35,7 +35,7 @@ const CHANGES_S: u64 = 10;
 const AT_ONCE: u64 = 10;
 const WAIT: Duration = Duration::from_secs(300);
 
-/// What was measured.
+/// The figures.
 #[derive(Serialize)]
 pub struct SearchResult {
     products: usize,
@@ -91,7 +91,7 @@ pub fn measure(folder: &Path, products: Option<&Path>, queries: Option<&Path>) -
     })
 }
 
-/// What was measured on the running node, and its last epoch.
+/// The figures of the running node, and its last epoch.
 struct SearchRun {
     import_s: f64,
     searches: LoadFigures,
@@ -101,7 +101,7 @@ struct SearchRun {
     last: Epoch,
 }
 
-/// Starts the node and waits for its index; how long that took, and the bytes of the index.
+/// Starts the node and waits for its index; returns the seconds that took, and the bytes of the index.
 fn start(config: &Config, least: Epoch) -> Result<(f64, u64)> {
     let started = Instant::now();
     let node = Node::start(config, &fatal())?;

@@ -1,4 +1,4 @@
-//! What the measurements work on: a log of orders with three lines, sealed in epochs, and the engine that replays it.
+//! The workload of the measurements: a log of orders of three lines, sealed in epochs, and the engine that replays it.
 
 use anyhow::{Context, Result, anyhow};
 use dataflows::contract::epoch::{Epoch, Epochs};
@@ -20,9 +20,9 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// How many SKUs the orders choose from.
+/// The number of SKUs that the orders choose from.
 pub const SKUS: u64 = 2_000;
-/// How many commands an epoch of the prepared log has.
+/// The number of commands in an epoch of the prepared log.
 pub const EPOCH_COMMANDS: usize = 1_000;
 
 /// The configuration of a measurement: the defaults, in a folder of its own.
@@ -31,7 +31,7 @@ pub fn config(folder: &Path) -> Result<Config> {
     Ok(Settings::load(None, &[], flags)?.config())
 }
 
-/// Stops the process: a measurement that cannot go on means nothing.
+/// Stops the process: a measurement that cannot continue means nothing.
 pub fn fatal() -> Fatal {
     Arc::new(|error| {
         eprintln!("tradewind: {error}");
@@ -102,7 +102,7 @@ pub fn mixed(n: u64) -> u64 {
     n ^ (n >> 31)
 }
 
-/// Where a publication goes.
+/// The partition and the record of a publication.
 pub fn record(log: &dyn Log, publication: Publication) -> (TopicPartition, Record) {
     let topic = publication.topic;
     let partition = partition_of(Some(publication.key.as_bytes()), log.partitions().count(topic));
@@ -148,7 +148,7 @@ pub fn fill(log: &dyn Log, beginning: Timestamp, commands: impl Iterator<Item = 
     seal(log, &mut epochs, beginning)
 }
 
-/// What a replay took.
+/// The result of a replay.
 pub struct ReplayResult {
     /// Until the store had the last epoch.
     pub took: Duration,
@@ -181,7 +181,7 @@ pub fn replay(config: &Config, log: &Arc<dyn Log>) -> Result<ReplayResult> {
     Ok(ReplayResult { took: started.elapsed(), last, shop, engine })
 }
 
-/// Says when an epoch has come.
+/// Notifies once an epoch has come.
 struct Until {
     last: Epoch,
     done: mpsc::Sender<()>,

@@ -1,4 +1,4 @@
-//! `up --demo`: a small built-in shop with light traffic, over HTTP as any client would. A restart goes on where the
+//! `up --demo`: a small built-in shop with light traffic, over HTTP as any client would. A restart resumes where the
 //! traffic was: all ids derive from the stories' numbers. Not for load: see `bench`.
 
 mod shop;
@@ -14,11 +14,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use story::{ENDS_AFTER, Story};
 
-/// What the stories derive from.
+/// The seed of the stories.
 const SEED: u64 = 20_260_401;
 /// The time between two orders.
 const EVERY: Duration = Duration::from_millis(350);
-/// How long a request waits for its commands to be decided.
+/// The time that a request waits for its commands to be decided.
 const DECIDE_S_MAX: u64 = 5;
 
 /// Sets the shop up at the node `to`, then lets orders come in until `stop` gets something or its other end is gone.
@@ -42,7 +42,7 @@ pub fn run(to: &str, stop: &Receiver<()>) -> Result<()> {
     }
 }
 
-/// What to try with the shop, once it is there.
+/// The text that names things to try with the shop, once it is there.
 pub fn welcome(base: &str) -> String {
     format!(
         "The demo shop is at {base}/api/v1 (its documentation: {base}/docs). Worth trying:\n\
@@ -68,7 +68,7 @@ impl Traffic {
     fn go_on(&mut self) -> Result<()> {
         let Some(n) = self.next else {
             self.set_up()?;
-            // Stories that a stop cut short are told again from their beginning, which repeats and changes nothing.
+            // Stories that a stop cut short are played again from their beginning, which repeats and changes nothing.
             self.next = Some(self.first_untold()?.saturating_sub(ENDS_AFTER));
             return Ok(());
         };
@@ -91,7 +91,7 @@ impl Traffic {
         let commands = self.shop.commands();
         let (_, last) = commands.last().context("the shop has stock")?;
         let answer = self.client.get(&format!("/api/v1/stock/{}", last.key()))?;
-        // By then the memory of ids may be over, so the stock itself has to say that it came in.
+        // By then the memory of ids may be over, so the stock itself has to show that it came in.
         let has_stock = answer.status == 200
             && answer.json()?["locations"].as_array().is_some_and(|locations| !locations.is_empty());
         if !has_stock {
@@ -111,7 +111,7 @@ impl Traffic {
         first_without(told)
     }
 
-    /// Posts commands and says of each whether it succeeded.
+    /// Posts commands and returns for each if it succeeded.
     fn post(&self, commands: &[(String, Command)]) -> Result<Vec<bool>> {
         let lines: Vec<u8> = commands.iter().flat_map(|(id, command)| command_line(id, command)).collect();
         let answer = self.client.post_commands(&lines, DECIDE_S_MAX)?;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Shop {
     /// The currency of all prices.
     pub currency: String,
-    /// What it sells.
+    /// The products that it sells.
     pub products: Vec<DemoProduct>,
 }
 
@@ -28,7 +28,7 @@ pub struct DemoProduct {
     brand: String,
     category: Vec<String>,
     attributes: BTreeMap<String, String>,
-    /// What can be bought.
+    /// The variants that can be bought.
     pub variants: Vec<Variant>,
 }
 
@@ -41,10 +41,10 @@ pub struct Variant {
     title: Option<String>,
     /// Its price.
     pub price: Amount,
-    /// How its stock is kept.
+    /// The way that its stock is kept.
     pub inventory_policy: InventoryPolicy,
     low_stock_at: Option<i64>,
-    /// How much there is at each location to begin with.
+    /// The opening stock at each location.
     #[serde(default)]
     pub stock: BTreeMap<String, i64>,
 }

@@ -1,5 +1,5 @@
-//! What happens in the built-in shop: story `n` is an order and how it ends, and follows from the seed and `n` alone, so
-//! that telling it again repeats the same commands. Not for when it is told.
+//! The events in the built-in shop: story `n` is an order and its end, and follows from the seed and `n` alone, so
+//! that playing it again repeats the same commands. Not for when it is played.
 
 use super::shop::{Shop, Variant, received};
 use crate::split_mix::SplitMix64;
@@ -12,13 +12,13 @@ use dataflows::shop::fulfilment::ShipOrder;
 use dataflows::shop::orders::{CancelOrder, PlaceLine, PlaceOrder, PlacePayment};
 use dataflows::shop::payments::PaymentMethod;
 
-/// How many stories later an order ends.
+/// The number of stories after which an order ends.
 pub const ENDS_AFTER: u64 = 6;
 /// Every so many stories, goods come in.
 const DELIVERY_EVERY: u64 = 4;
 const COUNTRIES: [&str; 8] = ["DE", "DE", "DE", "FR", "NL", "AT", "GB", "DK"];
 
-/// How an order ends.
+/// The end of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrderEnding {
     /// It is shipped.
@@ -33,7 +33,7 @@ pub enum OrderEnding {
     Adjusted,
 }
 
-/// An order and how it ends.
+/// An order and its end.
 pub struct Story<'a> {
     shop: &'a Shop,
     n: u64,
@@ -77,7 +77,7 @@ impl<'a> Story<'a> {
         format!("demo-{n}-place")
     }
 
-    /// How it begins: an order, and sometimes a delivery to the shop.
+    /// Its beginning: an order, and sometimes a delivery to the shop.
     pub fn beginning(&self) -> Vec<(String, Command)> {
         let lines = self.lines.iter().map(|(variant, quantity)| PlaceLine {
             sku: variant.sku.as_str().into(),
@@ -100,7 +100,7 @@ impl<'a> Story<'a> {
         commands
     }
 
-    /// How it ends, if its order was taken.
+    /// Its end, if its order was taken.
     pub fn end(&self) -> Vec<(String, Command)> {
         let (n, order_id) = (self.n, Story::order_id(self.n));
         let cancel = |reason: &str| {
@@ -155,7 +155,7 @@ impl<'a> Story<'a> {
             currency: self.shop.currency.as_str().into(),
             country: self.country.into(),
             lines: vec![line],
-            // Nothing comes back of what is not kept in stock.
+            // No goods come back of a variant that is not kept in stock.
             restock: variant.inventory_policy != InventoryPolicy::None,
             reference: Some(Story::order_id(self.n).into()),
             occurred_at: None,
@@ -177,7 +177,7 @@ impl<'a> Story<'a> {
 
 #[cfg(test)]
 impl Story<'_> {
-    /// How it ends.
+    /// Its kind of end.
     pub fn ending(&self) -> OrderEnding {
         self.ending
     }

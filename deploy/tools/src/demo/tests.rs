@@ -1,4 +1,4 @@
-//! The built-in shop can be read, is what it should be, and its stories are the same each time they are told.
+//! The built-in shop can be read, is what it should be, and its stories are the same each time they are played.
 
 use super::shop::Shop;
 use super::story::{OrderEnding, Story};

@@ -1,4 +1,4 @@
-//! The importers: data files of others as commands. What they share stands here, one importer a file.
+//! The importers: data files of others as commands. What they share is here, one importer a file.
 
 pub mod catalog;
 pub mod online_retail;
@@ -10,7 +10,7 @@ use anyhow::Result;
 use node::client;
 use std::path::PathBuf;
 
-/// What can be imported.
+/// The data that can be imported.
 #[derive(Debug, clap::Subcommand)]
 pub enum Import {
     /// Imports the invoices of the UCI Online Retail data (Parquet); safe to repeat

@@ -1,4 +1,4 @@
-//! Columns of a Parquet file, a row group at a time, with errors that say which column is missing or of another type.
+//! Columns of a Parquet file, a row group at a time, with errors that name a column that is missing or of another type.
 //! Not for nested columns, and not for what the values mean.
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -59,7 +59,7 @@ impl ParquetFile {
         Ok(ParquetFile { reader: Box::new(reader), name })
     }
 
-    /// How many row groups it has.
+    /// The number of row groups.
     pub fn groups(&self) -> usize {
         self.reader.num_row_groups()
     }
@@ -102,7 +102,7 @@ impl ParquetFile {
         }
     }
 
-    /// A column of texts; each goes into `texts` as it stands.
+    /// A column of texts; each goes into `texts` as it is.
     pub fn texts(&self, group: usize, column: &str, texts: &mut Texts) -> Result<Vec<Option<TextId>>> {
         let (at, described) = self.column(column)?;
         let ColumnReader::ByteArrayColumnReader(reader) = self.reader.get_row_group(group)?.get_column_reader(at)?
@@ -150,7 +150,7 @@ impl ParquetFile {
         Ok(lists)
     }
 
-    /// That each value is there.
+    /// Checks that each value is there.
     pub fn all_there<T>(&self, column: &str, values: Vec<Option<T>>) -> Result<Vec<T>> {
         let there: Option<Vec<T>> = values.into_iter().collect();
         there.with_context(|| format!("{}: {column} has nulls, and may have none", self.name))

@@ -1,4 +1,4 @@
-//! What an import shows while it runs, and what it says at its end. Not for what it does.
+//! The progress of an import while it runs, and its report at the end. Not for the import itself.
 
 use crate::importers::sender::Tally;
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,7 @@ pub fn progress(rows: u64) -> Result<ProgressBar> {
     Ok(ProgressBar::new(rows).with_style(style))
 }
 
-/// Says what became of the commands, and fails if one was refused.
+/// Prints the outcomes of the commands, and fails if one was refused.
 pub fn report(tally: &Tally, rows: u64, seconds: f64) -> Result<()> {
     let Tally { decided, replayed, rejected, refusals } = tally;
     let rate = rows as f64 / seconds.max(0.001);

@@ -1,4 +1,4 @@
-//! Sends commands to a node in order, as many to a request as it takes, and learns what became of each. Not for making
+//! Sends commands to a node in order, as many to a request as it takes, and learns the outcome of each. Not for making
 //! them.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,33 +11,33 @@ use std::time::Duration;
 const LINES_MAX: usize = 1_000;
 /// The most bytes in a request.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long a request waits for its commands to be decided.
+/// The time that a request waits for its commands to be decided.
 const DECIDE_S_MAX: u64 = 30;
-/// How often a command that was not decided by then is asked for.
+/// The number of times that a command that was not decided by then is asked for.
 const ASKED_MAX: u32 = 240;
-/// How long to wait before it is asked for again.
+/// The pause before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How many refusals are told in full.
+/// The refusals that are reported in full, at most.
 const TOLD_MAX: usize = 5;
 
-/// What became of the commands so far.
+/// The outcomes of the commands so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many were decided.
+    /// The number of decided commands.
     pub decided: u64,
-    /// How many of them had been decided before.
+    /// The number of them that had been decided before.
     pub replayed: u64,
-    /// How many were refused.
+    /// The number of refused commands.
     pub rejected: u64,
     /// The first refusals.
     pub refusals: Vec<String>,
 }
 
-/// What the sender needs of a node, so that tests can stand in for one.
+/// The node as the sender needs it, so that tests can replace it.
 pub trait Node {
-    /// Posts lines of commands and returns what was answered at last.
+    /// Posts lines of commands and returns the last answer.
     fn post(&mut self, lines: &[u8]) -> Result<Answer>;
-    /// Gets what became of a command.
+    /// Gets the outcome of a command.
     fn operation(&mut self, command_id: &str) -> Result<Answer>;
     /// Waits before something is asked again.
     fn pause(&mut self, pause: Duration, why: &str);
@@ -47,7 +47,7 @@ pub trait Node {
 pub struct HttpNode<'a> {
     /// Its client.
     pub client: &'a Client,
-    /// Who is told why it takes longer.
+    /// The function that is given the reason of a delay.
     pub tell: &'a dyn Fn(&str),
 }
 
@@ -104,7 +104,7 @@ enum Status {
 }
 
 impl<N: Node> Sender<N> {
-    /// One that has sent nothing.
+    /// Creates a sender that has sent nothing.
     pub fn new(node: N) -> Sender<N> {
         Sender { node, body: Vec::new(), waiting: Vec::new(), tally: Tally::default() }
     }
@@ -120,7 +120,7 @@ impl<N: Node> Sender<N> {
         Ok(())
     }
 
-    /// Sends what is left and says what became of everything.
+    /// Sends what is left and returns the outcomes of everything.
     pub fn finish(mut self) -> Result<Tally> {
         self.flush()?;
         Ok(self.tally)
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use dataflows::shop::stock::{MoveReason, MoveStock};
 
-    /// A node that answers posts and questions as told, and notes what it was sent.
+    /// A node that answers posts and questions as prepared, and notes what it was sent.
     #[derive(Default)]
     struct Twin {
         outcomes: Vec<String>,

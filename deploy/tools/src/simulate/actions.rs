@@ -1,4 +1,4 @@
-//! What a customer, a clerk or a connector does: the request that it is, what must come of it, and what it changes in
+//! The actions of a customer, an employee or a connector: the request, the outcome that it must have, and its change to
 //! the books. Not for choosing.
 
 use super::expected_stock::Shelves;
@@ -8,12 +8,12 @@ use dataflows::contract::money::Amount;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What the books of one customer hold.
+/// The books of one customer.
 #[derive(Debug, Default)]
 pub struct Books {
     /// The stock that only this customer touches, exactly.
     pub shelves: Shelves,
-    /// How much came in of the stock that all touch.
+    /// The quantity that came in of the stock that all touch.
     pub received: BTreeMap<String, i64>,
     /// The prices.
     pub prices: BTreeMap<String, i64>,
@@ -40,7 +40,7 @@ pub enum Action {
     Refund { order: String, part: u32, amount: i64 },
 }
 
-/// What must come of it.
+/// The outcome that it must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedOutcome {
     /// It is taken, with that status.
@@ -130,7 +130,7 @@ impl Action {
 }
 
 impl Books {
-    /// What must come of it, as far as these books know.
+    /// The outcome that it must have, as far as these books know.
     pub fn expected(&self, act: &Action) -> ExpectedOutcome {
         let when = |allowed: bool, status: u16, code: &'static str| {
             if allowed { ExpectedOutcome::Accepted(status) } else { ExpectedOutcome::Refused(code) }

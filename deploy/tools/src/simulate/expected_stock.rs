@@ -4,17 +4,17 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What lies at a location, and how much of it is promised.
+/// The stock at a location, and the promised part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocationStock {
-    /// What lies there.
+    /// The units that are there.
     pub on_hand: i64,
-    /// What is promised.
+    /// The units that are promised.
     pub reserved: i64,
 }
 
 impl LocationStock {
-    /// What can be promised.
+    /// The units that can be promised.
     pub const fn free(&self) -> i64 {
         self.on_hand - self.reserved
     }
@@ -24,21 +24,21 @@ impl LocationStock {
 #[derive(Clone, Debug, Default)]
 pub struct Shelves(BTreeMap<String, BTreeMap<String, LocationStock>>);
 
-/// A part of a line, and where it was taken from.
+/// A part of a line, and the location it was taken from.
 pub type Allocations = Vec<(String, i64)>;
 
 impl Shelves {
-    /// Whether the SKU is kept here.
+    /// Returns true if the SKU is kept here.
     pub fn has(&self, sku: &str) -> bool {
         self.0.contains_key(sku)
     }
 
-    /// What is at a location.
+    /// The stock at a location.
     pub fn at(&self, sku: &str, location: &str) -> LocationStock {
         self.0.get(sku).and_then(|places| places.get(location)).copied().unwrap_or_default()
     }
 
-    /// Changes what is at a location, and makes it if need be.
+    /// Changes the stock at a location, and makes it if need be.
     pub fn change(&mut self, sku: &str, location: &str, on_hand: i64, reserved: i64) {
         let place = self.0.entry(sku.to_owned()).or_default().entry(location.to_owned()).or_default();
         place.on_hand += on_hand;
@@ -59,7 +59,7 @@ impl Shelves {
         (left == 0).then_some(taken)
     }
 
-    /// How a stock row differs from what it must be; `None` if it does not.
+    /// The difference of a stock row from what it must be; `None` if there is none.
     pub fn difference(&self, sku: &str, row: &Value) -> Option<String> {
         let number = |value: &Value| value.as_i64().unwrap_or(i64::MIN);
         let place =

@@ -1,27 +1,27 @@
-//! What a run counted and measured, and how that is told. Not for judging it.
+//! The counts and times of a run, and their report. Not for judging it.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many differences are told in full.
+/// The differences that are reported in full, at most.
 const TOLD_MAX: usize = 10;
 
-/// What was counted and measured.
+/// The counts and times.
 #[derive(Clone, Debug, Default)]
 pub struct SimulationCounts {
-    /// How many commands were taken.
+    /// The number of commands that were taken.
     pub accepted: u64,
-    /// How many were refused, by code.
+    /// The number of refusals, by code.
     pub refused: BTreeMap<String, u64>,
-    /// How many were not answered at first, or not with a decision; each was repeated under its id until it was.
+    /// The number not answered at first, or not with a decision; each was repeated under its id until it was.
     pub undecided: u64,
-    /// How many answers were compared with the books.
+    /// The number of answers that were compared with the books.
     pub compared: u64,
-    /// How many epochs the shop's own checks were read at.
+    /// The number of epochs that the shop's own checks were read at.
     pub invariants: u64,
-    /// How long each command took, from the request to the answer that shows it.
+    /// The time of each command, from the request to the answer that shows it.
     pub took_us: Vec<u32>,
-    /// How many differences there are.
+    /// The number of differences.
     pub differences: u64,
     /// The first of them.
     pub told: Vec<String>,
@@ -44,14 +44,14 @@ impl SimulationCounts {
         }
     }
 
-    /// Forgets what was counted and measured so far, but for what went wrong.
+    /// Forgets all counts and times so far, except for what went wrong.
     pub fn begin(&mut self) {
         self.accepted = 0;
         self.refused.clear();
         self.took_us.clear();
     }
 
-    /// Takes those of another in.
+    /// Adds those of another.
     pub fn add(&mut self, other: SimulationCounts) {
         let SimulationCounts { accepted, refused, undecided, compared, invariants, took_us, differences, told } = other;
         self.accepted += accepted;
@@ -68,7 +68,7 @@ impl SimulationCounts {
     }
 }
 
-/// A run, as it is told.
+/// The report of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
     seed: u64,
@@ -90,17 +90,17 @@ pub struct Report {
     first_differences: Vec<String>,
 }
 
-/// What a run was.
+/// The facts of a run.
 pub struct Run {
-    /// What it derives from.
+    /// Its seed.
     pub seed: u64,
-    /// What its ids begin with.
+    /// The prefix of its ids.
     pub prefix: String,
-    /// How many customers there were.
+    /// The number of customers.
     pub customers: usize,
-    /// How long commands were sent.
+    /// The seconds that commands were sent for.
     pub seconds: f64,
-    /// How many orders were known.
+    /// The number of known orders.
     pub orders: usize,
 }
 
@@ -135,7 +135,7 @@ impl Report {
         }
     }
 
-    /// How many differences there are.
+    /// The number of differences.
     pub const fn differences(&self) -> u64 {
         self.differences
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may take, the node's own waiting included.
+/// The time that an answer may take, the node's own waiting included.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
-/// How large an answer may be.
+/// The bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How many headers an answer may have.
+/// The headers of an answer, at most.
 const HEADERS_MAX: usize = 64;
 
-/// What is asked.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
@@ -60,14 +60,14 @@ impl Request {
     }
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Clone, Debug, Default)]
 pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// The epoch that the answer is exact for.
     pub epoch: u64,
-    /// Whether it repeats the outcome of an earlier request.
+    /// True if it repeats the outcome of an earlier request.
     pub is_replay: bool,
     /// The body.
     pub body: Vec<u8>,
@@ -88,7 +88,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One to a node.
+    /// Creates one to a node.
     pub const fn new(address: SocketAddr) -> Connection {
         Connection { address, stream: None, buffer: Vec::new() }
     }

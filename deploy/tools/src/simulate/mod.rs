@@ -1,14 +1,14 @@
-//! `tradewind simulate`: seeded customers over REST who keep books of their own, and a comparison of those with the
+//! `tradewind simulate`: seeded customers over REST with books of their own, and a comparison of those with the
 //! shop's. The books follow from acknowledged outcomes alone, so a difference is the shop's fault, or the books'.
 //!
 //! ```text
 //! plan (numbers, books) ─▶ acts ─▶ http ─▶ the node ─▶ answers ─▶ books: orders, shelves ─▶ compared
 //! ```
 //!
-//! Each customer has SKUs that nobody else touches, so their stock is known exactly by location; all buy from the shared
+//! Each customer has SKUs that no other touches, so their stock is known exactly by location; all buy from the shared
 //! SKUs too, whose totals are compared at the end. All ids begin with `sim-<seed>-<lap>`, the lap being the first that
 //! the shop does not have, so a seed can run again on any shop; the same text is the country of all orders, so that the
-//! revenue of the run stands apart.
+//! revenue of the run is separate.
 
 mod actions;
 mod expected_stock;
@@ -35,25 +35,25 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many SKUs all customers share.
+/// The number of SKUs that all customers share.
 const SHARED_SKUS: u64 = 20;
-/// How many of each there are at first.
+/// The opening stock of each.
 const SHARED_STOCK: i64 = 60;
-/// How many commands a second a customer is good for, beside others.
+/// The commands a second that a customer is good for, beside others.
 const RATE_EACH: u64 = 4;
 /// The fewest and the most customers.
 const CUSTOMERS: std::ops::RangeInclusive<u64> = 4..=1_024;
 /// The least of the policy's times that a run needs: a payment that waits for the gateway, an id that is repeated.
 const POLICY_S_MIN: i64 = 120;
 
-/// What to simulate.
+/// The options of a simulation.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Commands a second.
     pub rate: u64,
-    /// For how long.
+    /// The seconds to send for.
     pub seconds: u64,
-    /// What all choices follow from.
+    /// The seed of all choices.
     pub seed: u64,
     /// The node.
     pub to: String,
@@ -93,7 +93,7 @@ pub async fn simulate(options: &Options) -> Result<Report> {
         books.push(shopper.books);
     }
     figures.add(Auditor::new(address).compare(&books, &prefix, epoch).await?);
-    // Who looks may have ended already.
+    // The auditor may have ended already.
     let _ = stop.send(true);
     figures.add(looking.await?);
     let orders = books.iter().map(|books| books.orders.len() + books.rejected.len()).sum();
@@ -115,7 +115,7 @@ async fn address(to: &str) -> Result<SocketAddr> {
     found.with_context(|| format!("nothing is called {host}"))
 }
 
-/// What the ids of this run begin with. Also sees that the shop's policy leaves the run its time.
+/// The prefix of this run's ids. Also checks that the shop's policy leaves the run its time.
 async fn first_lap(connection: &mut Connection, options: &Options) -> Result<String> {
     let policy = connection.ask(&Request::get("/api/v1/policy".to_owned())).await;
     let policy = policy.with_context(|| format!("no node answers at {}", options.to))?.json();

@@ -1,4 +1,4 @@
-//! An order as its customer's books have it: what state and what money it must have after each acknowledged step. Written
+//! An order as in its customer's books: the state and the money that it must have after each acknowledged step. Written
 //! from the contract, not from the shop's code.
 
 use super::expected_stock::{Allocations, Shelves};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The currency of all that is simulated.
 pub const CURRENCY: &str = "EUR";
 
-/// How a payment will go.
+/// The way that a payment will take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// The gateway approves.
@@ -19,14 +19,14 @@ pub enum Way {
     Slow,
     /// The gateway never answers.
     Lost,
-    /// The customer's own connector says.
+    /// The customer's own connector decides.
     External,
     /// It is paid already.
     Settled,
 }
 
 impl Way {
-    /// How an order is given it.
+    /// The payment as an order is given it.
     pub fn payment(self) -> Value {
         let token = match self {
             Way::Approved => Some("approve"),
@@ -40,7 +40,7 @@ impl Way {
     }
 }
 
-/// Where an order stands: the states of the contract.
+/// The state of an order, as in the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderState {
     PendingPayment,
@@ -69,17 +69,17 @@ impl OrderState {
 /// A line.
 #[derive(Clone, Debug)]
 pub struct ExpectedLine {
-    /// What.
+    /// The SKU.
     pub sku: String,
-    /// How many.
+    /// The number of units.
     pub quantity: i64,
-    /// At what price.
+    /// The price of a unit.
     pub price: i64,
-    /// How many came back.
+    /// The units that came back.
     pub returned: i64,
-    /// How many left the shop and were not put back on a shelf.
+    /// The units that left the shop and were not put back on a shelf.
     pub away: i64,
-    /// Where they were taken from, where the books know that.
+    /// The locations they were taken from, as far as the books know.
     pub taken: Option<Allocations>,
 }
 
@@ -88,27 +88,27 @@ pub struct ExpectedLine {
 pub struct Order {
     /// Its id.
     pub id: String,
-    /// How its payment goes.
+    /// The way of its payment.
     pub way: Way,
     /// Its lines.
     pub lines: Vec<ExpectedLine>,
-    /// Where it stands.
+    /// Its state.
     pub state: OrderState,
-    /// What came in.
+    /// The money that came in.
     pub captured: i64,
-    /// What went back.
+    /// The money that went back.
     pub refunded: i64,
-    /// Whether it counts in the revenue.
+    /// True if it counts in the revenue.
     pub is_sold: bool,
-    /// What of `refunded` is of goods.
+    /// The part of `refunded` for goods.
     pub returned: i64,
     /// The units of that.
     pub units_returned: i64,
-    /// Whether the customer's bank took money back.
+    /// True if the customer's bank took money back.
     pub is_charged_back: bool,
-    /// Whether the gateway's late answer may have met it before or after its cancellation.
+    /// True if the gateway's late answer may have met it before or after its cancellation.
     pub is_raced: bool,
-    /// How many return and refund ids were used.
+    /// The number of return and refund ids that were used.
     pub parts: u32,
 }
 
@@ -140,12 +140,12 @@ impl Order {
         self.lines.iter().map(|line| line.quantity * line.price).sum()
     }
 
-    /// What is left of its money.
+    /// The rest of its money.
     pub const fn left(&self) -> i64 {
         self.captured - self.refunded
     }
 
-    /// Whether goods are promised to it.
+    /// Returns true if goods are promised to it.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, OrderState::PendingPayment | OrderState::Paid)
     }
@@ -219,15 +219,15 @@ impl Order {
         self.parts += 1;
     }
 
-    /// How the shop's row differs from what it must be; `None` if it does not. What nobody could know before — which
-    /// of a cancellation and a late answer of the gateway was first — is taken over from the row.
+    /// The difference of the shop's row from what it must be; `None` if there is none. A fact that the books cannot
+    /// know — which of a cancellation and a late answer of the gateway was first — is taken over from the row.
     pub fn difference(&mut self, row: &Value) -> Option<String> {
         let (status, captured, refunded) = (row["status"].as_str(), money(&row["captured"]), money(&row["refunded"]));
         if self.way == Way::Slow && self.state == OrderState::PendingPayment && status == Some(OrderState::Paid.name())
         {
             self.pay();
         }
-        // The shop's own clock calls off what was never paid; such an order holds nothing whose place the books know.
+        // The shop's own clock calls off unpaid orders; such an order holds nothing whose place the books know.
         if self.way == Way::Lost && self.state == OrderState::PendingPayment && row["payment"]["status"] == "expired" {
             self.state = OrderState::Cancelled;
         }

@@ -1,4 +1,4 @@
-//! What a customer does next: chosen by the seed's numbers from what the books make possible, now and then from what
+//! The next action of a customer: chosen by the seed's numbers from what the books make possible, at times from what
 //! they make impossible. Not for doing it.
 
 use super::actions::{Action, Books};
@@ -7,16 +7,16 @@ use crate::split_mix::SplitMix64;
 
 /// The locations of a customer's own SKUs.
 pub const LOCATIONS: [&str; 3] = ["east", "main", "west"];
-/// How many units an order line has at most.
+/// The units of an order line, at most.
 const UNITS_MAX: u64 = 4;
 /// With so many orders in hand, a customer begins no further one.
 const IN_HAND_MAX: usize = 200;
 
-/// Who plans.
+/// The planner of a customer.
 pub struct Planner {
-    /// What the choices follow from.
+    /// The numbers that the choices follow from.
     pub numbers: SplitMix64,
-    /// What the customer's ids begin with.
+    /// The prefix of the customer's ids.
     pub name: String,
     /// The country of all orders of the run.
     pub country: String,
@@ -24,9 +24,9 @@ pub struct Planner {
     pub own: Vec<String>,
     /// The SKUs that all customers buy.
     pub shared: Vec<String>,
-    /// The orders that may go on.
+    /// The orders that may continue.
     pub in_hand: Vec<String>,
-    /// How many orders were planned.
+    /// The number of planned orders.
     pub placed: u64,
 }
 
@@ -77,7 +77,7 @@ impl Planner {
             43..65 => Way::External,
             _ => Way::Settled,
         };
-        // When the gateway answers late or never, nobody knows when goods are free again: not for exact books.
+        // When the gateway answers late or never, the time at which goods are free is unknown: not for exact books.
         let only_shared = matches!(way, Way::Slow | Way::Lost);
         let lines = (0..self.units(3))
             .map(|_| {
@@ -201,7 +201,7 @@ impl Planner {
     }
 }
 
-/// Whether nothing that others do can change what the shop says of the order.
+/// Returns true if no other party can change the shop's row of the order.
 const fn is_certain(order: &Order) -> bool {
     !matches!(order.way, Way::Slow | Way::Lost)
 }

@@ -1,20 +1,20 @@
-//! `tradewind simulate`: customers who keep books, against a node. Prints what came of it, and fails if the books differ.
+//! `tradewind simulate`: customers with books, against a node. Prints the outcome, and fails if the books differ.
 
 use super::{Options, simulate};
 use anyhow::{Context, Result, anyhow, ensure};
 use node::client;
 use serving::os_entropy;
 
-/// What may be typed.
+/// The flags.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Commands a second
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     rate: u64,
-    /// For how long
+    /// The seconds to send for
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// What all choices follow from [default: a random one]
+    /// The seed of all choices [default: a random one]
     #[arg(long, value_name = "X")]
     seed: Option<u64>,
     /// The node
@@ -25,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Simulates, and says by its result whether the books and the shop agree.
+/// Simulates, and fails unless the books and the shop agree.
 pub fn run(Args { rate, seconds, seed, to, json }: Args) -> Result<()> {
     let seed = match seed {
         Some(seed) => seed,

@@ -1,5 +1,5 @@
-//! What all customers did together, held against the shop: shared stock, money, the number of orders, and the shop's own
-//! checks. Not for what one customer can see alone.
+//! The joint result of all customers, checked against the shop: shared stock, money, the number of orders, the shop's
+//! own checks. Not for what one customer can see alone.
 
 use super::actions::Books;
 use super::figures::SimulationCounts;
@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 /// The pause between two looks at the shop's own checks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How many epochs back such a look may be.
+/// The epochs that such a look may be back, at most.
 const LOOK_BACK_MAX: u64 = 500;
 /// The rows of a page.
 const PAGE_ROWS: usize = 1_000;
 
-/// Who compares.
+/// The comparison of all books with the shop.
 pub struct Auditor {
     connection: Connection,
     figures: SimulationCounts,
@@ -37,7 +37,7 @@ impl Auditor {
         Ok((answer.epoch, answer.json()))
     }
 
-    /// Reads the shop's own checks at epochs of the numbers' choice, until told to stop.
+    /// Reads the shop's own checks at epochs of the numbers' choice, until stopped.
     pub async fn look(mut self, mut numbers: SplitMix64, mut stop: watch::Receiver<bool>) -> SimulationCounts {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         let mut first = None;
@@ -98,7 +98,7 @@ impl Auditor {
         }
     }
 
-    /// What came in is what lies there and what left; what is promised is what open orders hold.
+    /// Checks that the stock that came in is there or left, and that the promised stock is that of open orders.
     async fn shared_stock(&mut self, books: &[Books], epoch: u64) -> Result<()> {
         let Some(first) = books.first() else { return Ok(()) };
         for sku in first.received.keys() {

@@ -1,4 +1,4 @@
-//! A customer: does one thing after the other over its own connection, at its own pace, and holds every answer against
+//! A customer: does one thing after the other over its own connection, at its own pace, and checks every answer against
 //! its books. Not for choosing what to do, and not for what all customers did together.
 
 use super::actions::{Action, Books, ExpectedOutcome};
@@ -10,18 +10,18 @@ use anyhow::{Context, Result, bail, ensure};
 use node::client::RetryPolicy;
 use std::time::{Duration, Instant};
 
-/// How many SKUs a customer has for itself.
+/// The number of SKUs that a customer has for itself.
 pub const OWN_SKUS: usize = 3;
-/// How much of each is at a location at first.
+/// The opening stock of each at a location.
 const OPENING_STOCK: i64 = 15;
-/// How long the gateway may take.
+/// The time that the gateway may take.
 const GATEWAY_MAX: Duration = Duration::from_secs(60);
 
 /// A customer.
 pub struct Shopper {
     /// Its books.
     pub books: Books,
-    /// What it counted.
+    /// Its counts.
     pub figures: SimulationCounts,
     planner: Planner,
     connection: Connection,
@@ -31,7 +31,7 @@ pub struct Shopper {
 }
 
 impl Shopper {
-    /// One who plans like that and has these prices of the shared SKUs before it.
+    /// Creates one that plans like that and has these prices of the shared SKUs before it.
     pub fn new(planner: Planner, connection: Connection, shared: &[(String, i64)]) -> Shopper {
         let mut books = Books::default();
         books.prices.extend(shared.iter().cloned());
@@ -54,7 +54,7 @@ impl Shopper {
         Ok(())
     }
 
-    /// Does something every `interval` from `first` on, until `until`. Who is late goes on at once.
+    /// Does something every `interval` from `first` on, until `until`; at once if it is late.
     pub async fn go(&mut self, first: Instant, interval: Duration, until: Instant) -> Result<()> {
         let mut next = first;
         while next < until && Instant::now() < until {
@@ -69,7 +69,7 @@ impl Shopper {
         Ok(())
     }
 
-    /// Sends a command until it is decided, compares what came of it with the books, and writes it down.
+    /// Sends a command until it is decided, compares the outcome with the books, and writes it down.
     pub async fn command(&mut self, act: Action) -> Result<()> {
         self.commands += 1;
         let request = act.request(format!("{}-c{}", self.planner.name, self.commands));
@@ -92,7 +92,7 @@ impl Shopper {
         Ok(())
     }
 
-    /// Repeats a request under its id: the same comes of it, and nothing changes.
+    /// Repeats a request under its id: the outcome is the same, and nothing changes.
     async fn repeat(&mut self, request: &Request, first: &HttpResponse) -> Result<()> {
         let (again, _) = self.decided(request).await?;
         let same = again.status == first.status && again.is_replay;
@@ -101,7 +101,7 @@ impl Shopper {
         Ok(())
     }
 
-    /// The answer that holds a decision, and at which try it came. A repetition under the same id is safe.
+    /// The answer that holds a decision, and the number of the try. A repetition under the same id is safe.
     async fn decided(&mut self, request: &Request) -> Result<(HttpResponse, u32)> {
         let patience = RetryPolicy::RESTART;
         let mut why = String::new();
@@ -117,7 +117,7 @@ impl Shopper {
         bail!("{} {} was not decided in time: {why}", request.method, request.path)
     }
 
-    /// Holds an answer against the books.
+    /// Checks an answer against the books.
     fn judge(&mut self, act: &Action, expected: ExpectedOutcome, answer: &HttpResponse) {
         let row = answer.json();
         let code = row["code"].as_str().filter(|_| answer.status >= 400);

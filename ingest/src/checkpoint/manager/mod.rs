@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the log may take to give an epoch that the store has already.
+/// The time that the log may take to give an epoch that the store has already.
 const EPOCH_WAIT: Duration = Duration::from_secs(1);
 /// Once something of the log is deleted, that many checkpoints are all that there is of it.
 pub(super) const KEPT_MIN: usize = 2;
@@ -25,17 +25,17 @@ pub trait FlushBeforeCheckpoint: Send + Sync {
     fn make_durable(&self, upto: Epoch) -> Result<(), Error>;
 }
 
-/// What a keeper works with.
+/// The parts that a manager works with.
 pub struct CheckpointParts {
     /// The folder of checkpoints; it is there.
     pub folder: Arc<dyn Storage>,
-    /// What is kept.
+    /// The state that is kept.
     pub holder: Arc<dyn StateSource>,
     /// Whom a checkpoint waits for.
     pub durables: Vec<Arc<dyn FlushBeforeCheckpoint>>,
     /// The log that the state is of.
     pub log: Arc<dyn Log>,
-    /// Where in the log the process began.
+    /// The place in the log where the process began.
     pub from: LogPosition,
     /// The checkpoint that it began with.
     pub last: Option<Manifest>,
@@ -49,7 +49,7 @@ pub struct CheckpointManager {
     signal: Signal,
     /// Those whose files were read back and are right.
     checked: BTreeSet<Epoch>,
-    /// The names of those that are damaged; told once.
+    /// The names of those that are damaged; reported once.
     damaged: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Which checkpoints count, which go, and how far the log is let go of.
+//! Which checkpoints count, which go, and how far the log is dropped.
 
 use super::*;
 use crate::log::journal::Journal;

@@ -28,9 +28,9 @@ use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Where our own commands come from.
+/// The source of our own commands.
 pub const SOURCE: &str = "/tradewind";
-/// How many characters of a detail are kept, since it may quote what came from outside.
+/// Characters of a detail that are kept, since it may quote what came from outside.
 const DETAIL_CHARS_MAX: usize = 400;
 
 const SPEC_VERSION: &str = "ce_specversion";
@@ -57,7 +57,7 @@ pub fn encode(publication: Publication, timestamp_ms: i64) -> Record {
     }
 }
 
-/// What a record of an input topic is.
+/// The content of a record of an input topic.
 pub fn decode(origin: Origin, record: &Record) -> Input {
     match read(origin, record) {
         Ok(input) => input,

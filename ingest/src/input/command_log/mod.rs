@@ -1,4 +1,4 @@
-//! The log for those who publish commands: encodes them, places them by key, and refuses what would wait too long. Not
+//! The log for publishers of commands: encodes them, places them by key, and refuses what would wait too long. Not
 //! for deciding, and not for checking data.
 
 use crate::Clock;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommandLogConfig {
-    /// How many commands may wait to become durable; an append beyond that is `Overloaded`, unless nothing waits.
+    /// Commands that may wait to become durable; an append beyond that is `Overloaded`, unless nothing waits.
     pub commands_in_flight_max: usize,
 }
 
@@ -39,7 +39,7 @@ impl LogCommands {
         LogCommands { log, clock, in_flight: Arc::default(), config }
     }
 
-    /// How many commands wait to become durable.
+    /// The number of commands that wait to become durable.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }

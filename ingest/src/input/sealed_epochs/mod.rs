@@ -8,23 +8,23 @@ use dataflows::contract::topic::TopicPartition;
 use dataflows::ports::Waker;
 use std::time::{Duration, Instant};
 
-/// How long reading what is there may make no progress before it is an error.
+/// The time that reading may make no progress before it is an error.
 pub(crate) const STALL_MAX: Duration = Duration::from_secs(30);
-/// How many epoch records are read at once.
+/// Epoch records read at once.
 const RECORDS_MAX: usize = 256;
 const BYTES_MAX: usize = 1 << 20;
 
 /// A place in the history: what the epoch records say so far, and the offset right after the last of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogPosition {
-    /// What they say.
+    /// Their content.
     pub epochs: Epochs,
     /// The next offset to read in `epochs`.
     pub offset: u64,
 }
 
 impl LogPosition {
-    /// The floor of a log in which nobody begins before this place.
+    /// The floor of a log in which no reader begins before this place.
     pub fn floor(&self) -> Cut {
         let mut floor = self.epochs.cut.clone();
         floor.set(TopicPartition::EPOCHS, self.offset);
@@ -32,7 +32,7 @@ impl LogPosition {
     }
 }
 
-/// What was closed when the process started: read once, and checked. Every epoch in it is decided by rules that this
+/// The epochs closed when the process started: read once, and checked. Every epoch in it is decided by rules that this
 /// build has, and the log still has everything that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedEpochs {
@@ -57,17 +57,17 @@ impl SealedEpochs {
         Ok(SealedEpochs { start, end, backlog: ends.without_epochs() })
     }
 
-    /// Where it was read from.
+    /// The place it was read from.
     pub const fn start(&self) -> &LogPosition {
         &self.start
     }
 
-    /// Where it ended.
+    /// The place where it ended.
     pub const fn end(&self) -> &LogPosition {
         &self.end
     }
 
-    /// Where the log ended then: what lies between the last epoch and it was acknowledged, and is still to be decided.
+    /// The log's end then: what lies between the last epoch and it was acknowledged, and is still to be decided.
     pub const fn backlog(&self) -> &Cut {
         &self.backlog
     }
@@ -117,12 +117,12 @@ impl EpochFollower {
         self.reader.wake(waker);
     }
 
-    /// Where it is.
+    /// Its place.
     pub const fn place(&self) -> &LogPosition {
         &self.place
     }
 
-    /// What the records so far say.
+    /// The content of the records so far.
     pub const fn epochs(&self) -> &Epochs {
         &self.place.epochs
     }

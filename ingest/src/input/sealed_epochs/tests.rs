@@ -1,4 +1,4 @@
-//! Where a process may begin in a log whose front was deleted, and how the sequencer goes on from there.
+//! The places where a process may begin in a log whose front was deleted, and the sequencer from there.
 
 use super::*;
 use crate::input::sequencer;

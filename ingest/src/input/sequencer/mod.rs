@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How many records of others are taken in at once while no epoch can be due.
+/// Records of others taken in at once while no epoch can be due.
 const FOLLOWED_MAX: usize = 256;
 
 /// The limits.
@@ -32,13 +32,13 @@ pub struct SequencerConfig {
     pub epoch_ms_max: u64,
     /// About how many records an epoch holds at most.
     pub epoch_records_max: u64,
-    /// How many bytes of records an epoch holds at most; one record may be larger than what is left.
+    /// Bytes of records in an epoch, at most; one record may be larger than what is left.
     pub epoch_bytes_max: u64,
     /// The first wait after an error.
     pub retry_ms_min: u64,
     /// The longest wait after errors; each is twice the one before.
     pub retry_ms_max: u64,
-    /// How long the log may take to acknowledge an epoch record before that is an error.
+    /// The time that the log may take to acknowledge an epoch record before that is an error.
     pub acknowledge_ms_max: u64,
 }
 
@@ -56,15 +56,15 @@ impl Default for SequencerConfig {
     }
 }
 
-/// Whom the sequencer tells what it sees.
+/// The receiver of the sequencer's reports.
 #[derive(Clone)]
 pub struct Report {
     /// The wall clock is that far behind the last epoch's `now`, whenever that changes by a millisecond; zero when it no
     /// longer is.
     pub clock_behind: Arc<dyn Fn(Duration) + Send + Sync>,
-    /// Why no epoch can be closed, when that begins; none when it goes on.
+    /// The reason why no epoch can be closed, when that begins; none when it resumes.
     pub stalled: Arc<dyn Fn(Option<String>) + Send + Sync>,
-    /// It cannot go on.
+    /// It cannot continue.
     pub fatal: Fatal,
 }
 
@@ -114,10 +114,10 @@ impl Drop for Sequencer {
     }
 }
 
-/// How long to wait for a log that has more than it gives, if it does not ring.
+/// The wait for a log that has more than it gives, if it does not ring.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// What became of an append.
+/// The outcome of an append.
 type AppendResult = Result<Vec<Origin>, AppendError>;
 
 /// When the next step is due.
@@ -131,7 +131,7 @@ pub enum Due {
     Idle(Duration),
 }
 
-/// What there is to cut.
+/// The work that there is to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingCut {
     Nothing,
@@ -162,7 +162,7 @@ fn next_now(epochs: &Epochs, wall: Timestamp, is_behind: bool) -> Timestamp {
     if is_behind && epochs.last > Epoch(0) { least } else { least.max(wall) }
 }
 
-/// Moves the closer until it is told to stop.
+/// Moves the closer until it is stopped.
 fn run(mut closer: EpochSequencer, report: &Report, signal: &Signal) {
     let first = Duration::from_millis(closer.config.retry_ms_min);
     let longest = Duration::from_millis(closer.config.retry_ms_max);
@@ -207,7 +207,7 @@ struct AppendedRecord {
     since: Instant,
 }
 
-/// Closes epochs, step by step. Never waits: for whoever moves it.
+/// Closes epochs, step by step. Never waits: its caller does.
 pub struct EpochSequencer {
     log: Arc<dyn Log>,
     follower: EpochFollower,
@@ -217,21 +217,21 @@ pub struct EpochSequencer {
     _watch: Watch,
     /// The ends when it started, until the cut has reached them.
     backlog: Option<Cut>,
-    /// When the last epoch was seen, whoever closed it; none before the first since the start.
+    /// When the last epoch was seen, by any sequencer; none before the first since the start.
     closed: Option<Instant>,
-    /// What waits for its acknowledgement.
+    /// The record that waits for its acknowledgement.
     appended: Option<AppendedRecord>,
     /// Since when the log has not given what it has.
     silent: Option<Instant>,
     /// As it was reported.
     clock_behind: Duration,
-    /// Whether more waited than the last epoch had room for.
+    /// True if more waited than the last epoch had room for.
     is_hurried: bool,
     config: SequencerConfig,
 }
 
 impl EpochSequencer {
-    /// Goes on after the epochs that are sealed; the signal rings when a step may be due.
+    /// Continues after the epochs that are sealed; the signal rings when a step may be due.
     pub fn new(
         log: Arc<dyn Log>,
         sealed: &SealedEpochs,
@@ -305,7 +305,7 @@ impl EpochSequencer {
             self.closed = Some(Instant::now());
         }
         // An acknowledged record is in the ends, so it was read. Ours counts or another's did; if neither, something in the
-        // log stands in the way, and hurry does not help.
+        // log is in the way, and hurry does not help.
         if let Some(appended) = self.appended.take()
             && self.follower.epochs().last == appended.before
         {

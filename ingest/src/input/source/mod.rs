@@ -1,4 +1,4 @@
-//! What a worker reads: its share of the partitions, decoded, in strides of whole epochs. Not for closing epochs, and
+//! A worker's source: its share of the partitions, decoded, in strides of whole epochs. Not for closing epochs, and
 //! not for what a command leads to.
 //!
 //! Two readers go over the log: one follows `epochs`, one reads the share. A record's epoch is the first whose cut covers
@@ -21,19 +21,19 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceConfig {
-    /// How many records that no sealed cut covers yet are held.
+    /// Records held that no sealed cut covers yet.
     pub uncovered_records_max: usize,
-    /// How many bytes of decoded records all workers hold, about, before nothing more is read than sealed epochs need.
+    /// Bytes of decoded records that all workers hold, about, before nothing more is read than sealed epochs need.
     pub held_bytes_max: usize,
-    /// How many records of sealed epochs may be unread before no further epoch is taken in, unless few epochs are.
+    /// Records of sealed epochs that may be unread before no further epoch is taken in, unless few epochs are.
     pub unread_records_max: u64,
-    /// How many sealed epochs are held that are not given yet.
+    /// Sealed epochs held that are not given yet.
     pub epochs_ahead_max: usize,
     /// No further sealed epoch is taken in while those held cover that many records of the share.
     pub covered_records_max: u64,
-    /// How many records are read at once.
+    /// Records read at once.
     pub read_records_max: usize,
-    /// How many bytes are read at once.
+    /// Bytes read at once.
     pub read_bytes_max: usize,
 }
 
@@ -51,24 +51,24 @@ impl Default for SourceConfig {
     }
 }
 
-/// Which worker reads.
+/// The worker that reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Worker {
     /// Its number, from 0.
     pub index: usize,
-    /// How many there are.
+    /// The number of workers.
     pub peers: usize,
 }
 
-/// How many sealed epochs may have unread records, whatever their number: an epoch is cut by bytes.
+/// Sealed epochs that may have unread records, whatever their number: an epoch is cut by bytes.
 const UNREAD_EPOCHS_MAX: usize = 4;
-/// How many bytes of memory a byte of a record becomes, about: lists of small things grow most.
+/// Bytes of memory that a byte of a record becomes, about: lists of small things grow most.
 const DECODED_BYTES: usize = 4;
 
 /// A decoded record.
 struct QueuedRecord {
     offset: u64,
-    /// What it takes in memory, about.
+    /// Its size in memory, about.
     bytes: usize,
     input: Input,
 }
@@ -87,14 +87,14 @@ struct PartitionQueue {
     queue: VecDeque<QueuedRecord>,
     /// Every record before it is in the queue or was given.
     position: u64,
-    /// Where the last sealed epoch ends it.
+    /// The offset where the last sealed epoch ends it.
     sealed: u64,
-    /// Where the last epoch that was given ends it.
+    /// The offset where the last epoch that was given ends it.
     given: u64,
 }
 
 impl PartitionQueue {
-    /// How many of the queue stand before that offset.
+    /// The number of queued records before that offset.
     fn before(&self, offset: u64) -> usize {
         self.queue.partition_point(|queued| queued.offset < offset)
     }
@@ -113,19 +113,19 @@ pub struct LogSource {
     parts: Vec<PartitionQueue>,
     /// Sealed epochs that are not given yet.
     sealed: VecDeque<Arc<EpochRecord>>,
-    /// Whether the reader reads only partitions that are behind the cuts.
+    /// True if the reader reads only partitions that are short of the cuts.
     is_focused: bool,
-    /// Whether the reader knows where the last sealed epoch ends.
+    /// True if the reader knows where the last sealed epoch ends.
     is_told: bool,
     waker: Option<Waker>,
     last: Option<Epoch>,
     given: Epoch,
     fatal: Fatal,
-    /// Why no further epoch can be taken in; told when those before it are given.
+    /// Why no further epoch can be taken in; reported when those before it are given.
     refused: Option<Error>,
     state: State,
     records: Vec<LogRecord>,
-    /// What all decoded records take.
+    /// The size of all decoded records.
     held_bytes: usize,
     config: SourceConfig,
 }
@@ -188,7 +188,7 @@ impl LogSource {
         self
     }
 
-    /// How many decoded records are held.
+    /// The number of decoded records held.
     pub fn held(&self) -> usize {
         self.parts.iter().map(|part| part.queue.len()).sum()
     }
@@ -258,7 +258,7 @@ impl LogSource {
         is_read(&self.parts, record)
     }
 
-    /// How many inputs it has, and how many bytes of them.
+    /// The number of its inputs, and of their bytes.
     fn count(&self, record: &EpochRecord) -> (usize, usize) {
         let (mut count, mut bytes) = (0, 0);
         for (number, next) in cut(&self.parts, record) {
@@ -334,10 +334,10 @@ impl LogSource {
     }
 
     /// A sealed epoch needs partitions whose records come after more than we hold of others': lets go of what no cut
-    /// covers, and reads only what is behind until the cuts are reached.
+    /// covers, and reads only what is short of them until the cuts are reached.
     fn focus(&mut self) -> Result<(), Error> {
-        // What is let go of lies behind the cuts, so that what is behind them is known before. The new reader comes first:
-        // without it, the old one would go on behind what was let go of.
+        // The dropped records are beyond the sealed cuts, so the lagging partitions are known before. The new reader comes
+        // first: without it, the old one would continue after the dropped records.
         self.reader = self.reader_of(PartitionQueue::is_behind)?;
         self.is_focused = true;
         for part in &mut self.parts {
@@ -360,7 +360,7 @@ impl LogSource {
     }
 }
 
-/// How many epochs, inputs and bytes there is room for.
+/// The epochs, inputs and bytes that there is room for.
 type StrideRoom = (usize, usize, usize);
 
 /// The epoch's cut in these parts.
@@ -369,7 +369,7 @@ fn cut<'a>(parts: &'a [PartitionQueue], record: &'a EpochRecord) -> impl Iterato
     record.cut.iter().filter_map(move |(at, next)| Some((number(at)?, next)))
 }
 
-/// Whether all of the epoch is read in these parts.
+/// Returns true if all of the epoch is read in these parts.
 fn is_read(parts: &[PartitionQueue], record: &EpochRecord) -> bool {
     cut(parts, record).all(|(number, next)| parts[number].position >= next)
 }
@@ -382,7 +382,7 @@ fn starts(parts: &[PartitionQueue], wanted: impl Fn(&PartitionQueue) -> bool) ->
     starts
 }
 
-/// Where the last sealed epoch ends.
+/// The end of the last sealed epoch.
 fn ends(parts: &[PartitionQueue]) -> Cut {
     let mut ends = Cut::default();
     parts.iter().for_each(|part| ends.set(part.at, part.sealed));

@@ -17,7 +17,7 @@ use dataflows::shop::stock::{MoveReason, MoveStock};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-/// What a source gave of each partition.
+/// The inputs that a source gave of each partition.
 type History = BTreeMap<TopicPartition, Vec<(Epoch, Input)>>;
 
 const ALONE: Worker = Worker { index: 0, peers: 1 };
@@ -186,7 +186,7 @@ fn it_begins_after_a_checkpoint_as_if_it_had_never_stopped() {
     assert_eq!(history, after(expected, Epoch(10)));
 }
 
-/// The place where a checkpoint of that epoch stands.
+/// The place where a checkpoint of that epoch is.
 fn place_after(log: &dyn Log, epoch: Epoch) -> LogPosition {
     let (mut place, mut from) = (LogPosition::default(), Cut::default());
     from.set(TopicPartition::EPOCHS, 0);

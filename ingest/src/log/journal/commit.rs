@@ -46,9 +46,9 @@ impl Segment {
 /// A commit, checked.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Where it begins.
+    /// The position at which it begins.
     pub position: u64,
-    /// Where the next one begins.
+    /// The position at which the next one begins.
     pub next: u64,
     /// Its entries, one after another.
     pub entries: Bytes,
@@ -67,7 +67,7 @@ pub struct Entry {
     pub batch: Bytes,
 }
 
-/// What stands at a position.
+/// The result of a read at a position.
 #[derive(Debug)]
 pub enum CommitRead {
     /// A commit.
@@ -76,7 +76,7 @@ pub enum CommitRead {
     Bad(&'static str),
 }
 
-/// Puts the front before the entries that stand in `commit` from [`HEADER_BYTES`] on.
+/// Puts the front before the entries in `commit`, which begin at [`HEADER_BYTES`].
 pub fn seal(commit: &mut [u8], position: u64) {
     let length = u32::try_from(commit.len() - HEADER_BYTES).expect("commits are limited far below 4 GiB");
     commit[..4].copy_from_slice(&MAGIC);
@@ -119,7 +119,7 @@ impl Window {
         Window { bytes: Bytes::new(), start: 0, bytes_min }
     }
 
-    /// What stands at `position` of the segment, whose readable part ends at `end` (both in the whole journal).
+    /// Reads at `position` of the segment, whose readable part ends at `end` (both in the whole journal).
     pub fn commit(&mut self, segment: &Segment, position: u64, end: u64) -> io::Result<CommitRead> {
         let Some(head) = self.bytes_at(segment, position, HEADER_BYTES, end)? else {
             return Ok(CommitRead::Bad("it is cut short"));
@@ -142,7 +142,7 @@ impl Window {
         Ok(CommitRead::Commit(Commit { position, next, entries: all.slice(HEADER_BYTES..) }))
     }
 
-    /// The first place in `from..end` where a commit seems to begin; what stands there is still to be checked.
+    /// The first place in `from..end` where a commit seems to begin; it is still to be checked.
     pub fn find(&mut self, segment: &Segment, mut from: u64, end: u64) -> io::Result<Option<u64>> {
         while from + HEADER_BYTES as u64 <= end {
             let length = usize::try_from(end - from).unwrap_or(usize::MAX).min(self.bytes_min.max(HEADER_BYTES));

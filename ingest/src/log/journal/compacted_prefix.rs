@@ -1,10 +1,10 @@
 //! The base: what is left of the compacted topics before the journal's front, which is the last record of each key. Not
 //! for deciding what is left: see `compact`.
 //!
-//! The file `{front's position}.base` is commits in the form of the segments, each with its own place in the file as its
-//! position, in the order in which the journal had the records. They keep their offsets, so that batches have holes. The
-//! last record of each partition before the front is always there: who reads the base comes to the front. The file
-//! `front` says its format and how long it is.
+//! The file `{front's position}.base` is commits in the form of the segments, each with its own place in the file as
+//! its position, in the order in which the journal had the records. They keep their offsets, so that batches have
+//! holes. The last record of each partition before the front is always there: a reader of the base comes to the front.
+//! The file `front` holds the base's format and length.
 
 use super::commit::{self, Commit, CommitRead, Segment, Window};
 use super::config::JournalConfig;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 const FORMAT: u32 = 1;
 const ENDING: &str = ".base";
 
-/// Whether the last record of each key of a topic is kept when the front moves past it.
+/// Returns true if the last record of each key of a topic is kept when the front moves past it.
 pub const fn is_compacted(topic: Topic) -> bool {
     match topic {
         Topic::View(_) => true,
@@ -29,7 +29,7 @@ pub const fn is_compacted(topic: Topic) -> bool {
     }
 }
 
-/// What the front says of its base.
+/// The base as the file `front` describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PrefixRef {
     format: u32,
@@ -38,7 +38,7 @@ pub struct PrefixRef {
     removals: Option<Removals>,
 }
 
-/// How long records without value have been in bases: those before `ends` since `since_ms`, or longer.
+/// The time that records without value have been in bases: those before `ends` since `since_ms`, or longer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removals {
     /// The writer's time.
@@ -49,11 +49,11 @@ pub struct Removals {
 
 /// A base that is open.
 pub struct CompactedPrefix {
-    /// How long its file is.
+    /// The length of its file in bytes.
     pub bytes: u64,
     /// The next offset of every partition at the front that it belongs to.
     pub ends: Vec<u64>,
-    /// Which removals may be forgotten some day; none if it is not known how long any has been there.
+    /// The removals that may be forgotten some day; none if it is not known how long any has been there.
     pub removals: Option<Removals>,
     /// The file, as a segment that begins at 0.
     file: Segment,
@@ -68,12 +68,12 @@ impl CompactedPrefix {
         format!("{front:020}{ENDING}")
     }
 
-    /// Whether a file is one.
+    /// Returns true if a file is one.
     pub fn is_name(name: &str) -> bool {
         name.ends_with(ENDING)
     }
 
-    /// What the front is to say of it.
+    /// The description of it for the file `front`.
     pub fn reference(&self) -> PrefixRef {
         PrefixRef { format: FORMAT, bytes: self.bytes, removals: self.removals.clone() }
     }
@@ -139,7 +139,7 @@ impl CompactedPrefix {
         }
     }
 
-    /// Where in the file to begin for these next offsets, given by the partitions' numbers.
+    /// The position in the file to begin at for these next offsets, given by the partitions' numbers.
     pub fn before(&self, wanted: impl Iterator<Item = (usize, u64)> + Clone) -> u64 {
         self.index.before(wanted).position
     }
@@ -161,7 +161,7 @@ impl CompactedPrefix {
     }
 }
 
-/// Notes how far a commit brings the partitions; its records must be behind those before it.
+/// Notes how far a commit brings the partitions; its records must be after the earlier ones.
 fn pass(commit: &Commit, layout: &PartitionLayout, reached: &mut [u64]) -> Result<(), &'static str> {
     let mut entries = commit.entries.clone();
     while !entries.is_empty() {

@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 pub struct JournalConfig {
     /// A new segment is begun when the last one has grown to this.
     pub segment_bytes: u64,
-    /// How much is written with one sync, unless one append is larger.
+    /// The bytes written with one sync, at most, unless one append is larger.
     pub commit_bytes_max: usize,
     /// A larger append is refused; at most 1 GiB.
     pub append_bytes_max: usize,
-    /// How large a batch may become by grouping.
+    /// The bytes of a batch made by grouping, at most.
     pub batch_bytes_max: usize,
-    /// How many records a batch may have.
+    /// The records of a batch, at most.
     pub batch_records_max: usize,
-    /// Whether the records of an append are put together by partition and compressed: much smaller where many partitions
-    /// take turns, at the price of some work.
+    /// True if the records of an append are put together by partition and compressed: much smaller where many
+    /// partitions take turns, at the price of some work.
     pub is_packed: bool,
-    /// How many appends may wait for the disk.
+    /// The appends that may wait for the disk.
     pub waiting_appends_max: usize,
-    /// How many bytes may wait for the disk.
+    /// The bytes that may wait for the disk.
     pub waiting_bytes_max: usize,
-    /// How much a reader reads at once, and so holds, unless one commit is larger.
+    /// The bytes that a reader reads at once, and so holds, unless one commit is larger.
     pub read_window_bytes: usize,
-    /// How far apart the index's marks are; more when there would be too many.
+    /// The distance between the index's marks; more when there would be too many.
     pub index_distance_bytes: u64,
-    /// How many marks the index holds, each 8 bytes a partition.
+    /// The marks that the index holds at most, each 8 bytes a partition.
     pub index_marks_max: usize,
 }
 

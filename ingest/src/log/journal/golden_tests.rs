@@ -34,7 +34,7 @@ fn golden() -> Disk {
     disk
 }
 
-/// What was appended, one commit after the other.
+/// The records that were appended, one commit after the other.
 fn history() -> Vec<Vec<(TopicPartition, Record)>> {
     let bytes = |text: String| Some(Bytes::from(text));
     let record = |number: usize| Record {
@@ -64,7 +64,7 @@ fn a_folder_of_the_first_format_opens_with_all_that_it_holds() {
     assert_eq!(by_partition(&found), expected);
 }
 
-/// What the first build that knew topics beside those of the golden folder made of its file `meta`: they stand behind.
+/// The golden folder's file `meta` as the first build that knew more topics rewrote it: the new ones come last.
 fn with_new_topics(meta: &[u8]) -> serde_json::Value {
     let mut meta: serde_json::Value = serde_json::from_slice(meta).unwrap();
     let new = serde_json::json!({"name": Topic::Activity.name(), "partitions": PARTITIONS});

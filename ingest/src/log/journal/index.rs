@@ -1,10 +1,10 @@
-//! Where in the journal a reader begins: now and then a position with the next offset of every partition there. Held
-//! in memory and made again at every start. Not exact: a reader scans from the place that it is given.
+//! The places in the journal where a reader begins: now and then a position with the next offset of every partition
+//! there. Held in memory and made again at every start. Not exact: a reader scans from the place that it is given.
 
 /// A place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// Where a commit begins.
+    /// The position at which a commit begins.
     pub position: u64,
     /// The next offset of every partition there.
     pub ends: Vec<u64>,
@@ -24,7 +24,7 @@ impl PositionIndex {
         PositionIndex { marks: vec![front], distance_bytes, marks_max: marks_max.max(2) }
     }
 
-    /// Where the journal begins.
+    /// The start of the journal.
     pub fn front(&self) -> &IndexEntry {
         &self.marks[0]
     }

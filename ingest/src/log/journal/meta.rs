@@ -23,7 +23,7 @@ struct MetaTopic {
     partitions: u32,
 }
 
-/// Which partitions there are, and their numbers.
+/// The partitions, and their numbers.
 #[derive(Debug)]
 pub struct PartitionLayout {
     partitions: Partitions,
@@ -42,12 +42,12 @@ impl PartitionLayout {
         PartitionLayout { partitions: partitions.clone(), topics, slots }
     }
 
-    /// How many partitions each topic has.
+    /// The number of partitions of each topic.
     pub const fn partitions(&self) -> &Partitions {
         &self.partitions
     }
 
-    /// How many partitions there are.
+    /// The number of partitions.
     pub const fn len(&self) -> usize {
         self.slots.len()
     }

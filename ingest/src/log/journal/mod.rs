@@ -97,7 +97,7 @@ impl Journal {
         state.base = base;
         let mut leftovers = log_start::ObsoleteFiles::new(leftovers);
         if let Err(error) = leftovers.delete(&*storage) {
-            // They are in nobody's way but the disk's, and the next deletion tries again.
+            // They only take room on the disk, and the next deletion tries again.
             tracing::warn!(%error, "what is before the journal's front is not deleted yet");
         }
         let (state, leftovers) = (Mutex::new(state), Mutex::new(leftovers));
@@ -108,12 +108,12 @@ impl Journal {
         Ok((Journal { shared, queue, writer: None, _lock: held }, writer))
     }
 
-    /// The same as [`Log::delete_before`], and says what becomes of the compacted topics.
+    /// The same as [`Log::delete_before`], with rules for the compacted topics.
     pub fn compact_before(&self, floor: &Cut, compaction: &Compaction) -> Result<(), Error> {
         log_start::delete_before(&self.shared, floor, compaction)
     }
 
-    /// How much of a disk it takes.
+    /// The bytes that it takes of a disk.
     pub fn bytes(&self) -> u64 {
         let state = lock(&self.shared.state);
         state.position - state.index.front().position + state.base.as_ref().map_or(0, |base| base.bytes)

@@ -1,8 +1,8 @@
 //! Reads some partitions of the journal by one pass over it, up to the durable end. Not for keeping records.
 //!
-//! A segment may be deleted under a reader. It goes on with the file as long as it has it open; where its next segment is
-//! gone, it goes on at the journal's front if all that it wants is there, and fails if not. What it wants of compacted
-//! topics before the front it reads in the base first, to the end of that, whatever becomes of the front meanwhile.
+//! A segment may be deleted under a reader. It reads the file as long as it has it open; where its next segment is
+//! gone, it resumes at the journal's front if all that it wants is there, and fails if not. Records of compacted topics
+//! before the front are read in the base first, to the end of that, whatever becomes of the front meanwhile.
 
 use super::batch::Records;
 use super::commit::{self, Commit, CommitRead, Entry, Segment, Window};
@@ -16,7 +16,7 @@ use dataflows::contract::topic::{Origin, TopicPartition};
 use dataflows::ports::Waker;
 use std::sync::Arc;
 
-/// What a scan comes to.
+/// The outcome of a step of a scan.
 pub enum ScanStep {
     /// A commit.
     Commit(Commit),
@@ -42,7 +42,7 @@ impl Scan {
         Scan { shared, window, segment: None, position, end: position }
     }
 
-    /// Goes on at another place where a commit begins.
+    /// Resumes at another place where a commit begins.
     fn go_to(&mut self, position: u64) {
         (self.position, self.end, self.segment) = (position, position, None);
     }
@@ -52,7 +52,7 @@ impl Scan {
         &self.shared
     }
 
-    /// Where the next commit begins.
+    /// The position at which the next commit begins.
     pub const fn position(&self) -> u64 {
         self.position
     }
@@ -116,8 +116,8 @@ struct BaseScan {
     position: u64,
 }
 
-/// Where to begin for these next offsets, given by the partitions' numbers: in the journal, but first in the base if that
-/// has some of it.
+/// The place to begin at for these next offsets, given by the partitions' numbers: in the journal, but first in the
+/// base if that has some of it.
 fn place(shared: &JournalShared, state: &JournalState, next: &[Option<u64>]) -> Result<(u64, Option<BaseScan>), Error> {
     let wanted = next.iter().enumerate().filter_map(|(slot, next)| Some((slot, (*next)?)));
     let mut is_before = false;
@@ -139,7 +139,7 @@ fn place(shared: &JournalShared, state: &JournalState, next: &[Option<u64>]) -> 
 /// See [`LogReader`].
 pub struct JournalReader {
     scan: Scan,
-    /// Read before the scan goes on.
+    /// Read before the scan is continued.
     base: Option<BaseScan>,
     /// By partition number: where it is read up to, if it is read here.
     next: Vec<Option<u64>>,
@@ -190,7 +190,7 @@ impl JournalReader {
         }
     }
 
-    /// Looks anew where what is wanted next can be read.
+    /// Looks again for the place where what is wanted next can be read.
     fn go_on(&mut self) -> Result<(), Error> {
         self.base = None;
         let shared = Arc::clone(&self.scan.shared);
@@ -204,7 +204,7 @@ impl JournalReader {
     fn next_batch(&mut self) -> Result<bool, Error> {
         loop {
             if self.entries.is_empty() {
-                // Lets go of the window's memory before it is filled again.
+                // Drops the window's memory before it is filled again.
                 self.entries = Bytes::new();
                 self.commit = None;
                 let Some(commit) = self.next_commit()? else { return Ok(false) };

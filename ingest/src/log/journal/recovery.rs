@@ -1,5 +1,5 @@
-//! What a journal finds in its folder: every commit is checked, a torn last one is cut off, and any other damage stops
-//! the start. Not for what happens while it runs.
+//! The start of a journal from its folder: every commit is checked, a torn last one is cut off, and any other damage
+//! stops the start. Not for what happens while it runs.
 
 use super::commit::{self, Commit, CommitRead, Segment, Window};
 use super::compacted_prefix::CompactedPrefix;
@@ -54,7 +54,7 @@ pub fn recover(
         let is_last = number + 1 == starts.len();
         read_segment(&segment, &name, is_last, &mut state, layout, config)?;
         if is_last && state.position == *start {
-            // Nothing was ever committed to it, so whoever made it may not have come so far that its name is durable.
+            // Nothing was ever committed to it, so its maker may have ended before its name was durable.
             let made = storage.create(&Segment::name(*start));
             segment.file = made.map_err(Error::io("making", &name))?;
         }
@@ -101,7 +101,7 @@ fn read_segment(
         }
     }
     if is_last {
-        // What was written but not synced when the last process ended becomes durable before anybody reads it.
+        // Bytes written but not synced when the last process ended become durable before anything reads them.
         segment.file.sync().map_err(Error::io("syncing", name))?;
     }
     Ok(())
@@ -130,7 +130,7 @@ fn take(commit: &Commit, state: &mut JournalState, layout: &PartitionLayout) -> 
     Ok(())
 }
 
-/// Whether a good commit stands somewhere after a bad one: then it is damage, since a commit is begun only when all
+/// Returns true if there is a good commit after a bad one: then it is damage, since a commit is begun only when all
 /// before it are durable.
 fn is_commit_after(window: &mut Window, segment: &Segment, bad: u64, end: u64, name: &str) -> Result<bool, Error> {
     let mut from = bad + 1;

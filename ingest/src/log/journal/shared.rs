@@ -1,4 +1,4 @@
-//! What is durable of a journal, and what its parts share.
+//! The durable state of a journal, and what its parts share.
 
 use super::commit::Segment;
 use super::compacted_prefix::{self, CompactedPrefix};
@@ -10,31 +10,31 @@ use crate::log::Watchers;
 use crate::log::storage::Storage;
 use std::sync::{Arc, Mutex};
 
-/// What is durable.
+/// The durable state.
 pub struct JournalState {
     pub position: u64,
     pub ends: Vec<u64>,
     pub index: PositionIndex,
     /// Each is held open.
     pub segments: Vec<Segment>,
-    /// What is left of compacted topics before the front, if it has moved.
+    /// The records left of compacted topics before the front, if it has moved.
     pub base: Option<Arc<CompactedPrefix>>,
 }
 
 impl JournalState {
-    /// Whether what is left of that partition before the front is in the base.
+    /// Returns true if what is left of that partition before the front is in the base.
     pub fn is_in_base(&self, layout: &PartitionLayout, slot: usize) -> bool {
         self.base.is_some() && compacted_prefix::is_compacted(layout.at(slot).topic)
     }
 }
 
-/// What the parts of one journal share.
+/// The state that the parts of one journal share.
 pub struct JournalShared {
     pub state: Mutex<JournalState>,
     pub layout: PartitionLayout,
     pub config: JournalConfig,
     pub storage: Arc<dyn Storage>,
     pub watchers: Watchers,
-    /// Locked by who deletes.
+    /// Locked by the deletion that is under way.
     pub leftovers: Mutex<ObsoleteFiles>,
 }

@@ -158,7 +158,7 @@ fn damage_that_is_no_torn_end_is_refused_with_its_place() {
         assert_eq!(disk.bytes(SEGMENT), damaged, "what is refused is left as it is");
     }
     for at in ends[2]..ends[3] {
-        // Nobody can tell this from a torn end: it is the last commit.
+        // This looks like a torn end: it is the last commit.
         let disk = disk.copy();
         let mut torn = bytes.clone();
         torn[at] ^= 0x10;
@@ -316,7 +316,7 @@ fn what_waits_is_limited_and_written_before_the_end() {
     let disk = Disk::default();
     let journal = open(&disk, &config).unwrap();
     assert!(matches!(append(&journal, vec![(ORDERS, text(&"x".repeat(2000)))]), Err(AppendError::Unavailable(_))));
-    // The writer is held in an acknowledgement, so that appends pile up behind it.
+    // The writer is held in an acknowledgement, so that appends pile up.
     let (entered, writer_is_held) = mpsc::sync_channel(1);
     let (release, held) = mpsc::sync_channel::<()>(1);
     journal.append(

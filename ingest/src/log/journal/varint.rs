@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-/// How many bytes a number takes.
+/// The bytes that a number takes.
 pub fn size(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
-/// How many bytes a length and that many bytes after it take.
+/// The bytes that a length and that many bytes after it take.
 pub fn sized(length: usize) -> usize {
     size(i64::try_from(length).unwrap_or(i64::MAX)) + length
 }
@@ -27,7 +27,7 @@ const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
-/// Reads bytes from the front; every step says none when there are too few.
+/// Reads bytes from the front; every step returns none when there are too few.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     bytes: Bytes,
@@ -40,7 +40,7 @@ impl Cursor {
         Cursor { bytes, at: 0 }
     }
 
-    /// How many bytes are left.
+    /// The number of bytes left.
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }

@@ -1,8 +1,8 @@
-//! The journal's one writer: takes everything that waits, writes it as one commit, syncs once, then says so to all.
-//! Not for reading.
+//! The journal's one writer: takes everything that waits, writes it as one commit, syncs once, then acknowledges all of
+//! it. Not for reading.
 //!
 //! After a write or a sync that failed, the file is cut back to its durable end before anything else is written, since
-//! nobody knows what the disk has of the rest; until that works, every append is refused.
+//! it is unknown what the disk has of the rest; until that works, every append is refused.
 
 use super::batch;
 use super::commit::{self, ENTRY_BYTES, HEADER_BYTES, Segment};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 /// An append, encoded but for its offsets.
 pub struct PendingAppend {
     entries: Vec<u8>,
-    /// In which order its records stand there.
+    /// The order of its records in `entries`.
     order: Vec<usize>,
     batches: Vec<BatchSpan>,
     done: AppendCallback,
@@ -34,8 +34,8 @@ struct BatchSpan {
 }
 
 impl PendingAppend {
-    /// Encodes the records: consecutive ones of a partition share a batch, within the limits of one. Where they are packed,
-    /// those of a partition are made consecutive: earlier topics first, as snapshots have it.
+    /// Encodes the records: consecutive ones of a partition share a batch, within the limits of one. If packed, those
+    /// of a partition are made consecutive: earlier topics first, as snapshots have it.
     pub fn encode(
         records: &[(TopicPartition, Record)],
         layout: &PartitionLayout,
@@ -77,7 +77,7 @@ impl PendingAppend {
     }
 }
 
-/// What waits for the writer.
+/// The appends that wait for the writer.
 #[derive(Default)]
 pub struct AppendQueue {
     inner: Mutex<Inner>,
@@ -155,13 +155,13 @@ pub struct Writer {
     position: u64,
     ends: Vec<u64>,
     segment: Segment,
-    /// Whether the file may hold more than what is durable.
+    /// True if the file may hold more than what is durable.
     is_dirty: bool,
     commit: Vec<u8>,
 }
 
 impl Writer {
-    /// A writer that goes on where the journal ends.
+    /// Creates a writer that continues at the journal's end.
     pub(super) fn new(shared: Arc<JournalShared>, queue: Arc<AppendQueue>) -> Option<Writer> {
         let state = lock(&shared.state);
         let (position, ends) = (state.position, state.ends.clone());
@@ -177,7 +177,7 @@ impl Writer {
         }
     }
 
-    /// Writes what waits, if anything does; says whether.
+    /// Writes what waits, if anything does; returns true if it did.
     pub fn step(&mut self) -> bool {
         let group = self.queue.take_now(self.shared.config.commit_bytes_max);
         let is_any = !group.is_empty();
@@ -222,8 +222,8 @@ impl Writer {
     fn write(&mut self) -> io::Result<()> {
         self.repair()?;
         let used = self.position - self.segment.start;
-        // Nothing but the journal's end decides this: when making the file fails, the next commit tries it again, and
-        // a file that was left behind has the right name.
+        // Nothing but the journal's end decides this: when making the file fails, the next commit tries it again, and a
+        // file that is left over has the right name.
         if used >= self.shared.config.segment_bytes.max(1) {
             let file = self.shared.storage.create(&Segment::name(self.position))?;
             let state = &mut *lock(&self.shared.state);
@@ -260,7 +260,7 @@ impl Writer {
         Ok(())
     }
 
-    /// First the ends, then whoever waits: an acknowledged record is in every later snapshot.
+    /// First the ends, then the callbacks: an acknowledged record is in every later snapshot.
     fn publish(&self, group: Vec<PendingAppend>, bases: &[u64]) {
         {
             let state = &mut *lock(&self.shared.state);

@@ -30,7 +30,7 @@ impl Security {
             return Err(Error::Config { name: "kafka.security", why });
         }
         if has_tls && !ca_file.is_empty() {
-            // librdkafka does not say which file it is that cannot be read.
+            // librdkafka does not name the file that cannot be read.
             std::fs::File::open(ca_file).map_err(Error::io("reading", ca_file))?;
         }
         let settings = [
@@ -58,7 +58,7 @@ pub struct Names {
 
 /// The longest name of a topic in Kafka.
 const NAME_BYTES_MAX: usize = 249;
-/// What we put behind a prefix is shorter.
+/// Longer than anything that we put after a prefix.
 const OWN_BYTES_MAX: usize = 49;
 
 impl Names {
@@ -105,7 +105,7 @@ pub fn offset(next: u64) -> Offset {
     Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX))
 }
 
-/// What clients have in common.
+/// The settings that clients have in common.
 fn base(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", &config.bootstrap);
@@ -116,7 +116,7 @@ fn base(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     client.set("socket.nagle.disable", "true");
     client.set("socket.keepalive.enable", "true");
     client.set("allow.auto.create.topics", "false");
-    // At this level it says why a broker has broken off; see `Context`.
+    // At this level it logs why a broker has broken off; see `Context`.
     client.set_log_level(RDKafkaLogLevel::Info);
     config.security.apply(&mut client)?;
     Ok(client)
@@ -130,7 +130,7 @@ pub fn producer(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     // 0 is for ever.
     client.set("message.timeout.ms", if config.gives_up { config.append_ms_max } else { 0 }.to_string());
     client.set("compression.type", "lz4");
-    // What comes while a batch is under way waits for it anyhow, so that there is no need to wait for more.
+    // Records that come during a batch wait for it anyhow, so that there is no need to wait for more.
     client.set("linger.ms", "0");
     client.set("batch.size", "1000000");
     client.set("message.max.bytes", BATCH_BYTES_MAX.to_string());
@@ -198,7 +198,7 @@ pub fn admin(config: &KafkaConfig) -> Result<Admin, Error> {
     create(&base(config)?)
 }
 
-/// How long an administrative request may take.
+/// The time that an administrative request may take.
 pub fn patience(config: &KafkaConfig) -> AdminOptions {
     let longest = Some(Duration::from_millis(config.answer_ms_max));
     AdminOptions::new().request_timeout(longest).operation_timeout(longest)
@@ -218,19 +218,19 @@ pub fn delete_records(admin: &Admin, names: &Names, config: &KafkaConfig, floor:
     Ok(())
 }
 
-/// What a client says again and again, it says only once in that time.
+/// The time in which a client reports a repeated failure only once.
 const LATELY: Duration = Duration::from_secs(30);
 /// The facility of a broker's failure in librdkafka's log.
 const FAILURE: &str = "FAIL";
 
-/// Receives what clients say beside their answers.
+/// Receives what clients report beside their answers.
 #[derive(Default)]
 pub struct Context {
     last_error: Mutex<Option<(Instant, String)>>,
 }
 
 impl Context {
-    /// Why the brokers could not be reached, if that was so lately.
+    /// The reason why the brokers could not be reached, if that was lately.
     pub fn last_error(&self) -> Option<String> {
         lock(&self.last_error).as_ref().filter(|(at, _)| at.elapsed() < LATELY).map(|(_, why)| why.clone())
     }
@@ -250,7 +250,7 @@ impl ClientContext for Context {
             self.note(&if is_misunderstood(why) { format!("{why}: {MISUNDERSTOOD}") } else { why.to_owned() });
         }
         match level {
-            // What stands in the way is told by who wanted something; a client repeats it at every attempt.
+            // The caller that wanted something reports why it failed; a client repeats it at every attempt.
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
@@ -265,7 +265,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PartitionEOF) => {}
-            // It says less than what was said of the brokers one by one.
+            // It is less than what was reported of the brokers one by one.
             Some(RDKafkaErrorCode::AllBrokersDown) if self.last_error().is_some() => {}
             _ => self.note(reason),
         }
@@ -274,12 +274,12 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {}
 
-/// What may be the matter with a broker that breaks off as soon as it is spoken to.
+/// The likely fault of a broker that breaks off as soon as it is spoken to.
 const MISUNDERSTOOD: &str = "its listener may want another kafka.security";
-/// How soon that is.
+/// The time that counts as soon.
 const SOON_MS: u64 = 1_000;
 
-/// Whether a broker broke off as soon as it was spoken to, as librdkafka says it.
+/// Returns true if a broker broke off as soon as it was spoken to, by librdkafka's words.
 fn is_misunderstood(why: &str) -> bool {
     let Some((ms, state)) = why.rsplit_once("(after ").and_then(|(_, rest)| rest.split_once("ms in state ")) else {
         return false;

@@ -1,34 +1,34 @@
-//! Where the brokers are, how to speak to them, and the limits.
+//! The brokers' addresses, how to speak to them, and the limits.
 
-/// Where the brokers are, and the limits.
+/// The brokers' addresses, and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaConfig {
     /// Brokers to begin with: `HOST:PORT`, separated by commas.
     pub bootstrap: String,
-    /// What the names of all topics begin with.
+    /// The prefix of all topics' names.
     pub topic_prefix: String,
-    /// How to speak to the brokers.
+    /// The way to speak to the brokers.
     pub security: Security,
-    /// How long the brokers may take to answer a question before that is an error.
+    /// The time that the brokers may take to answer a question before that is an error.
     pub answer_ms_max: u64,
-    /// How long an append may take before it has failed.
+    /// The time that an append may take before it has failed.
     pub append_ms_max: u64,
-    /// Whether an append that took so long fails. Its records give up one by one, so that one may be in the log without
-    /// another that stands before it. Outputs wait instead: who reads them passes by what comes behind a later place.
+    /// True if an append that took so long fails. Its records give up one by one, so that one may be in the log without
+    /// another before it. Outputs wait instead: their readers skip what comes after a later place.
     pub gives_up: bool,
-    /// How many records may wait for their acknowledgement; more are refused, unless nothing waits.
+    /// The records that may wait for their acknowledgement; more are refused, unless nothing waits.
     pub waiting_records_max: usize,
-    /// How many bytes may wait for their acknowledgement; more are refused, unless nothing waits.
+    /// The bytes that may wait for their acknowledgement; more are refused, unless nothing waits.
     pub waiting_bytes_max: usize,
     /// A larger append is refused.
     pub append_bytes_max: usize,
-    /// How many records a reader holds that were not asked for yet.
+    /// The records that a reader holds that were not asked for yet, at most.
     pub read_ahead_records_max: usize,
-    /// How many bytes a reader holds that were not asked for yet; its client holds as many again.
+    /// The bytes that a reader holds that were not asked for yet, at most; its client holds as many again.
     pub read_ahead_bytes_max: usize,
-    /// How long a broker waits for more records before it gives a reader of several partitions what there is.
+    /// The time that a broker waits for more records before it gives a reader of several partitions what there is.
     pub fetch_wait_ms: u64,
-    /// How often the ends are looked at when no reader says that they moved.
+    /// The time between looks at the ends when no reader reports that they moved.
     pub watch_ms: u64,
 }
 
@@ -55,7 +55,7 @@ impl Default for KafkaConfig {
 /// The largest batch of records that goes to a broker at once; every input topic takes it.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
-/// How to speak to the brokers. TLS and SCRAM are in builds with the feature `kafka-tls`.
+/// The way to speak to the brokers. TLS and SCRAM are in builds with the feature `kafka-tls`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Security {
     /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; plaintext if empty.
@@ -64,8 +64,8 @@ pub struct Security {
     pub ca_file: String,
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: String,
-    /// Who we are.
+    /// The name that we log in with.
     pub username: String,
-    /// How we prove it.
+    /// The password for that name.
     pub password: String,
 }

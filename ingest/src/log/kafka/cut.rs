@@ -1,8 +1,8 @@
 //! An earlier snapshot of the ends than the last, when an epoch would hold too much: a function of offsets. Not for
 //! asking the brokers.
 //!
-//! Kafka does not say in which order records of different partitions came. But of two records that a consistent snapshot
-//! may part, the one of the earlier topic is never the one to leave out (see `places`). So a cut takes up the earlier
+//! Kafka does not order records of different partitions. But of two records that a consistent snapshot
+//! may part, the one of the earlier topic is never the one to leave out (see `offsets`). So a cut takes up the earlier
 //! topics whole before it takes anything of the next: what it leaves out of a topic, it leaves out of all later ones.
 
 use dataflows::contract::epoch::Cut;
@@ -13,7 +13,7 @@ pub fn commands(cut: &Cut) -> impl Iterator<Item = (TopicPartition, u64)> {
     cut.iter().filter(|(at, _)| at.topic != Topic::Epochs)
 }
 
-/// How many command records lie between, if offsets had no holes.
+/// The number of command records between the two, if offsets had no holes.
 pub fn distance(from: &Cut, to: &Cut) -> u64 {
     commands(to).map(|(at, end)| end.saturating_sub(from.get(at).unwrap_or(0))).sum()
 }

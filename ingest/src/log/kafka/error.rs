@@ -1,5 +1,5 @@
-//! What librdkafka says, as this room's errors: brokers that are away make the log unavailable, and may come back. Not
-//! for what a client was told wrongly: see `client`.
+//! librdkafka's errors, as this room's: brokers that are away make the log unavailable, and may come back. Not for
+//! wrong settings: see `client`.
 
 use crate::Error;
 use dataflows::ports::AppendError;
@@ -11,7 +11,7 @@ pub fn unavailable(doing: &str, error: &KafkaError, why: Option<String>) -> Erro
     Error::Unavailable(format!("{doing}: {}{why}", said(error)))
 }
 
-/// Whether a partition is on its way to another broker, or to its first one, so that asking again soon helps.
+/// Returns true if a partition is on its way to another broker, or to its first one, so that asking again soon helps.
 pub fn is_moving(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

@@ -20,7 +20,7 @@ pub fn of<'m>(message: &'m BorrowedMessage<'_>) -> Vec<Header<'m>> {
     if unsafe { rd_kafka_message_headers(message.ptr(), &mut list) } != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
         return Vec::new();
     }
-    // SAFETY: the list is valid, as the call before said.
+    // SAFETY: the list is valid, as the call before reported.
     let count = unsafe { rd_kafka_header_cnt(list) };
     let mut headers = Vec::with_capacity(count);
     for number in 0..count {

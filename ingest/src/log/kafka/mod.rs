@@ -7,8 +7,8 @@
 //!                            └─────── topics: made and checked, never changed
 //! ```
 //!
-//! Nothing rests on transactions of ours: producers are idempotent, and who reads counts a command once by its id. Other
-//! people's transactions are respected: what they abort is never seen, and what they leave open is not yet there.
+//! Nothing rests on transactions of ours: producers are idempotent, and readers count a command once by its id. Other
+//! clients' transactions are respected: what they abort is never seen, and what they leave open is not yet there.
 
 mod client;
 mod config;
@@ -74,17 +74,17 @@ impl KafkaLog {
         Ok(KafkaLog { shared, publisher, admin: Mutex::default(), signal, watching: Some(watching) })
     }
 
-    /// Which cluster it is, as its brokers say.
+    /// The cluster's id, from its brokers.
     pub fn cluster_id(&self) -> Result<String, Error> {
         self.shared.places.cluster_id()
     }
 
-    /// The ends as they were last seen, without asking anybody.
+    /// The ends as they were last seen, without a question.
     pub fn seen_ends(&self) -> Cut {
         lock(&self.shared.seen).clone()
     }
 
-    /// A snapshot of the ends that goes on from `from`: the one that was seen last if it does, else one of now.
+    /// A snapshot of the ends that is beyond `from`: the one that was seen last if it is, else one of now.
     fn ends_beyond(&self, from: &Cut) -> Result<Cut, Error> {
         let seen = self.seen_ends();
         let goes_on = cut::commands(&seen).any(|(at, end)| from.get(at).unwrap_or(0) < end);
@@ -111,11 +111,11 @@ impl KafkaLog {
     }
 }
 
-/// Readers notice what comes; this is for records that nobody reads yet.
+/// Readers notice what comes; this is for records that have no reader yet.
 fn watch(shared: &KafkaShared, stop: &Signal) {
     let mut last = None;
     while !stop.is_stopped() {
-        // While the brokers are away there is nothing to tell, and who asks them is told so.
+        // While the brokers are away there is nothing to notify of, and whatever asks them gets the error.
         if let Ok(ends) = shared.places.ends(&shared.partitions) {
             if last.as_ref().is_some_and(|last| *last != ends) {
                 shared.watchers.notify();
@@ -153,8 +153,8 @@ impl Log for KafkaLog {
         self.shared.ends()
     }
 
-    /// Brokers do not say how large records are. As many are cut as have the limit's bytes if they are as large as those
-    /// that were read here lately.
+    /// Brokers do not report the size of records. As many are cut as have the limit's bytes if they are as large as
+    /// those that were read here lately.
     fn cut_after(&self, from: &Cut, CutLimit { records_max, bytes_max }: CutLimit) -> Result<Cut, Error> {
         let records_max = records_max.min(bytes_max / self.shared.sizes.record_bytes()).max(1);
         let ends = self.ends_beyond(from)?;

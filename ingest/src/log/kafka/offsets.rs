@@ -1,4 +1,4 @@
-//! Where partitions start and end, as the brokers say, and in which order they must be asked. Not for cutting: see `cut`.
+//! The starts and ends of partitions, from the brokers, and the order of the questions. Not for cutting: see `cut`.
 //!
 //! **Why the ends are a consistent snapshot.** Kafka answers for one partition at a time, and no number of questions makes
 //! the answers those of one moment while records keep coming. The port asks for less: if a record is before the snapshot,
@@ -11,11 +11,11 @@
 //! that, and S was asked after it. An acknowledged record (`acks=all`) is below the high watermark, so S's answer is beyond
 //! *s*. For `epochs` this means that no cut in an epoch record before the snapshot is beyond the snapshot.
 //!
-//! This is all that an order of decisions can tell: within an epoch, earlier topics are decided first whenever their
+//! This is all that an order of decisions can show: within an epoch, earlier topics are decided first whenever their
 //! records came, and a record that a sealed epoch holds is decided before all that is appended after.
 //!
-//! The ends are last stable offsets. A record behind another's open transaction is acknowledged to its producer and not
-//! yet in the log for us: what is said above holds for it from the moment when the transaction ends.
+//! The ends are last stable offsets. A record after another's open transaction is acknowledged to its producer and not
+//! yet in the log for us: this holds for it from the moment when the transaction ends.
 
 use super::client::{self, Context, Names};
 use super::config::KafkaConfig;
@@ -29,9 +29,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
 use std::time::{Duration, Instant};
 
-/// How long to wait until a question that came to the wrong broker is asked again.
+/// The pause before a question that came to the wrong broker is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How much of what a client has said is looked through for the reason of a failure.
+/// The number of a client's events that are looked through for the reason of a failure.
 const SAYINGS_MAX: usize = 64;
 
 /// Asks the brokers for places.
@@ -42,7 +42,7 @@ pub struct OffsetClient {
 }
 
 impl OffsetClient {
-    /// Who asks these brokers.
+    /// Creates the client that asks these brokers.
     pub fn open(config: &KafkaConfig, names: Names) -> Result<OffsetClient, Error> {
         let consumer = client::create(&client::metadata_consumer(config)?)?;
         Ok(OffsetClient { consumer, names, longest: Duration::from_millis(config.answer_ms_max) })
@@ -104,20 +104,20 @@ impl OffsetClient {
         Ok(())
     }
 
-    /// What the brokers know of a topic.
+    /// The brokers' metadata of a topic.
     pub fn metadata(&self, topic: &str) -> Result<Metadata, Error> {
         let metadata = self.consumer.fetch_metadata(Some(topic), self.longest);
         metadata.map_err(|error| self.away("asking for topics", &error))
     }
 
-    /// Which cluster it is.
+    /// The cluster's id.
     pub fn cluster_id(&self) -> Result<String, Error> {
         let id = self.consumer.client().fetch_cluster_id(self.longest);
         id.ok_or_else(|| Error::Unavailable("the brokers do not say which cluster they are".to_owned()))
     }
 
     fn away(&self, doing: &str, error: &rdkafka::error::KafkaError) -> Error {
-        // The client says why on a queue of its own, among other things.
+        // The client reports why on a queue of its own, among other things.
         for _ in 0..SAYINGS_MAX {
             drop(self.consumer.poll(Duration::ZERO));
         }

@@ -1,18 +1,18 @@
 //! Appends records: an idempotent producer, whose delivery reports are counted for each append. Not for placing records,
 //! and not for waiting: what would wait too long is refused.
 //!
-//! A broker keeps the order within a partition only. So an append's records go a topic after the other, in the order of the
-//! topics, each when the ones before are acknowledged: then no snapshot has the order without the product that stands
-//! before it. Meanwhile other appends wait at the gate. Most have one topic, and hold up nobody.
+//! A broker keeps the order within a partition only. So an append's records go a topic after the other, in the order of
+//! the topics, each when the ones before are acknowledged: then no snapshot has the order without the product before
+//! it. Meanwhile other appends wait at the gate. Most have one topic, and hold up no other.
 //!
-//! **Twice.** A record whose acknowledgement was lost is sent again under its number, so that the broker knows it. There are
-//! two holes in that. When a record gives up (`append_ms_max`), librdkafka gives all that still wait new numbers, and what
-//! the broker had already written of them comes a second time. And a broker that was killed forgets the numbers of a
-//! producer whose last record is stamped more than a day ago (`producer.id.expiration.ms`), as outputs that are made again
-//! are. Nothing here rests on it: commands are decided once by their id, epochs by their number, and what is published is
-//! taken by its epoch and place. Waiting for ever instead of giving up would let an order appear long after its customer was
-//! told that it failed. Outputs do wait for ever (`gives_up`): nobody is told anything, and of a partition's records always a
-//! front must be there, since a reader takes none behind a later one.
+//! **Twice.** A record whose acknowledgement was lost is sent again under its number, so that the broker knows it.
+//! There are two holes in that. When a record gives up (`append_ms_max`), librdkafka gives all that still wait new
+//! numbers, and what the broker had already written of them comes a second time. And a broker that was killed forgets
+//! the numbers of a producer whose last record is stamped more than a day ago (`producer.id.expiration.ms`), as outputs
+//! that are made again are. Nothing here rests on it: commands are decided once by their id, epochs by their number,
+//! and what is published is taken by its epoch and place. Waiting for ever instead of giving up would let an order
+//! appear long after its customer saw it fail. Outputs do wait for ever (`gives_up`): no one gets an answer, and of a
+//! partition's records always a front must be there, since a reader takes none after a later one.
 
 use super::client::{self, Context, Names, number};
 use super::config::KafkaConfig;
@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What waits for its acknowledgement.
+/// The size of what waits for its acknowledgement.
 #[derive(Clone, Copy, Debug, Default)]
 struct UnacknowledgedSize {
     records: usize,
@@ -42,7 +42,7 @@ struct UnacknowledgedSize {
 struct Append {
     inner: Arc<Inner>,
     size: UnacknowledgedSize,
-    /// Whether it has records of more than one topic.
+    /// True if it has records of more than one topic.
     is_staged: bool,
     state: Mutex<State>,
 }
@@ -51,11 +51,11 @@ struct Append {
 type TopicBatch = Vec<(usize, TopicPartition, Record)>;
 
 struct State {
-    /// What is not sent yet, in the order of the topics.
+    /// The records that are not sent yet, in the order of the topics.
     stages: VecDeque<TopicBatch>,
-    /// How many records of the last stage have no report yet.
+    /// The number of records of the last stage that have no report yet.
     left: usize,
-    /// Whether other appends wait for it.
+    /// True if other appends wait for it.
     holds_gate: bool,
     origins: Vec<Origin>,
     error: Option<AppendError>,
@@ -82,7 +82,7 @@ impl Append {
     }
 }
 
-/// Outputs say by themselves which epoch they are of, so that all of them go at once.
+/// Outputs name their epoch themselves, so that all of them are sent at once.
 fn stage_of(topic: Topic) -> Topic {
     match topic {
         Topic::Events(_) | Topic::View(_) | Topic::Progress | Topic::DeadLetters => Topic::DeadLetters,
@@ -105,19 +105,19 @@ type Ticket = Box<(Arc<Append>, usize)>;
 #[derive(Default)]
 struct Reports {
     context: Context,
-    /// Whether the producer can never go on.
+    /// True if the producer can never continue.
     is_broken: AtomicBool,
     unplaced: UnknownOffsets,
 }
 
-/// Records that the broker has, and of which it does not say where. It answers so for a whole batch that it has already
+/// Records that the broker has, their places unknown. It answers so for a whole batch that it has already
 /// (`DUPLICATE_SEQUENCE_NUMBER`), with an offset below 0 for the batch; librdkafka counts on from there, so that the
-/// records behind the first would seem to have places.
+/// records after the first would seem to have places.
 #[derive(Default)]
 struct UnknownOffsets(Mutex<BTreeMap<(String, i32), i64>>);
 
 impl UnknownOffsets {
-    /// The offset of a record that was delivered; none if the broker does not say. Records of a partition come in order.
+    /// The offset of a record that was delivered; none if the broker gives none. Records of a partition come in order.
     fn place(&self, topic: &str, partition: i32, offset: i64) -> Option<u64> {
         let mut next = lock(&self.0);
         if offset >= 0 && next.is_empty() {
@@ -243,12 +243,12 @@ impl Inner {
         self.go_on(&append);
     }
 
-    /// Lets go of the gate, and begins with those that waited, up to the next that holds it.
+    /// Releases the gate, and begins with those that waited, up to the next that holds it.
     fn release(self: &Arc<Inner>) {
         let mut gate = lock(&self.gate);
         gate.is_held = false;
         if gate.is_emptied {
-            // This is within the loop below, or beside it; it goes on.
+            // This is within the loop below, or beside it; that continues.
             return;
         }
         gate.is_emptied = true;
@@ -304,7 +304,7 @@ impl Inner {
         match landed {
             Ok(Some((number, offset))) => state.origins[number].offset = offset,
             Ok(None) => {}
-            // The first error is the one to tell.
+            // The first error is the one to report.
             Err(error) => drop(state.error.get_or_insert(error)),
         }
         state.left -= count;
@@ -347,7 +347,7 @@ impl Inner {
         }
     }
 
-    /// The producer; another if the last one can never go on.
+    /// The producer; another if the last one can never continue.
     fn connection(&self) -> Result<Arc<ProducerClient>, Error> {
         let mut current = lock(&self.connection);
         if self.is_closed.load(Ordering::Relaxed) {
@@ -372,7 +372,7 @@ impl Inner {
 
 #[cfg(test)]
 impl RecordPublisher {
-    /// Lets its producer fail as if it could never go on.
+    /// Lets its producer fail as if it could never continue.
     pub fn break_down(&self) {
         use rdkafka::bindings::{rd_kafka_resp_err_t as Code, rd_kafka_test_fatal_error};
         let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
@@ -403,7 +403,7 @@ impl Drop for RecordPublisher {
             inner.is_closed.store(true, Ordering::Relaxed);
             connection.take()
         };
-        // What is left is answered as it goes.
+        // The records that are left are answered as it is dropped.
         drop(connection);
     }
 }

@@ -4,7 +4,7 @@
 //! Each partition has a queue of its own in the client, so that none gets far ahead of the others: they are read in turn,
 //! a little of each, and while any has not reached what is wanted first, only those.
 //!
-//! Offsets have holes, where transactions ended or were aborted. At the end of a partition the client says how far it is,
+//! Offsets have holes, where transactions ended or were aborted. At a partition's end the client reports its place,
 //! so a position passes what holds nothing. What is deleted before it was read is never passed: the reader fails.
 
 use super::client::{self, Context, Names};
@@ -26,22 +26,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long the thread waits for records before it looks whether the reader is still there.
+/// The time that the thread waits for records before it checks that the reader is still there.
 const WAIT: Duration = Duration::from_millis(100);
-/// How long it waits after an error that repeats.
+/// The pause after an error that repeats.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many messages it takes before it hands them on.
+/// The number of messages it takes before it hands them on.
 pub const AT_ONCE: usize = 512;
-/// How many of them from one partition.
+/// The number of them from one partition.
 const OF_ONE: usize = 64;
 
 enum Item {
     Record(LogRecord),
-    /// Nothing stands before that offset that was not handed on.
+    /// Every record before that offset was handed on.
     Passed(TopicPartition, u64),
 }
 
-/// Why nothing more will come.
+/// The reason why nothing more will come.
 #[derive(Clone, Copy)]
 enum Failure {
     Deleted { at: TopicPartition, asked: u64, start: u64 },
@@ -61,7 +61,7 @@ impl From<Failure> for Error {
 struct Ahead {
     /// Of each partition, in their order: whether its queue in the client may have something.
     ready: Vec<bool>,
-    /// Of each partition: what stands before is wanted first.
+    /// Of each partition: the offset before which records are wanted first.
     wanted: Vec<u64>,
     items: VecDeque<Item>,
     bytes: usize,
@@ -117,7 +117,7 @@ impl KafkaReader {
             longest: Duration::from_millis(shared.config.answer_ms_max),
         };
         run.assign()?;
-        // Nobody waits for its end: it sees soon that the reader is gone, and then only lets go of its client.
+        // Nothing waits for its end: it sees soon that the reader is gone, and then only drops its client.
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread.spawn(move || run.run()).map_err(Error::io("starting", "kafka-reader"))?;
         Ok(KafkaReader { queue, positions, sizes: Arc::clone(&shared.sizes) })
@@ -135,7 +135,7 @@ impl ReadAheadQueue {
 
 #[cfg(test)]
 impl KafkaReader {
-    /// How many records were handed on and not asked for yet.
+    /// The number of records that were handed on and not asked for yet.
     pub fn held(&self) -> usize {
         lock(&self.queue.ahead).items.len()
     }
@@ -191,12 +191,12 @@ impl LogReader for KafkaReader {
 /// A partition.
 struct PartitionState {
     at: TopicPartition,
-    /// Where it is handed on up to.
+    /// The offset that it is handed on up to.
     next: u64,
     messages: PartitionQueue<Context>,
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Run {
     /// In their order.
     parts: Vec<PartitionState>,
@@ -204,14 +204,14 @@ struct Run {
     names: Names,
     watchers: Watchers,
     queue: Arc<ReadAheadQueue>,
-    /// Whose turn it is.
+    /// The partition whose turn it is.
     turn: usize,
     records_max: usize,
     bytes_max: usize,
     longest: Duration,
 }
 
-/// What a look at the client gave.
+/// The result of a look at the client.
 #[derive(Default)]
 struct PolledItems {
     items: Vec<Item>,
@@ -225,7 +225,7 @@ struct PolledItems {
 impl Run {
     fn run(mut self) {
         while let Some(slots) = self.wait() {
-            // What the client says beside messages.
+            // The client's events beside messages.
             if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
                 tracing::debug!(%error, "a client cannot read now");
             }
@@ -249,7 +249,7 @@ impl Run {
         }
     }
 
-    /// Tells the client where to read.
+    /// Gives the client the places to read from.
     fn assign(&self) -> Result<(), Error> {
         let list = self.names.list(self.parts.iter().map(|part| (part.at, client::offset(part.next))))?;
         let assigned = self.consumer.assign(&list);
@@ -279,7 +279,7 @@ impl Run {
         }
     }
 
-    /// In turn: those that are behind what is wanted, if any is, else all; of them those that may have something.
+    /// In turn: those that have not reached what is wanted, if any, else all; of them those that may have something.
     fn choose(&mut self, ahead: &Ahead) -> Vec<(usize, u64)> {
         let count = self.parts.len();
         self.turn = (self.turn + 1) % count.max(1);
@@ -299,7 +299,7 @@ impl Run {
             }
             match part.messages.poll(Duration::ZERO) {
                 None => {
-                    // Said before the last look, so that what comes between is not missed.
+                    // Set before the last look, so that what comes between is not missed.
                     let was_ready = std::mem::take(&mut lock(&self.queue.ahead).ready[slot]);
                     if !was_ready {
                         return;
@@ -342,13 +342,13 @@ impl Run {
         }
     }
 
-    /// What the log does not have that the client asked it for. If it has all, reading begins again there.
+    /// The place that the client asked for and the log does not have. If it has all, reading begins again there.
     fn diagnose(&self) -> Option<Failure> {
         let ask = |which: Offset| {
             let list = self.names.list(self.parts.iter().map(|part| (part.at, which))).ok()?;
             self.consumer.offsets_for_times(list, self.longest).ok()
         };
-        // Without an answer the client is told again where to read, and says again that it cannot.
+        // Without an answer the client gets its places again, and reports again that it cannot read.
         let (starts, ends) = (ask(Offset::Beginning), ask(Offset::End));
         let place = |of: &Option<rdkafka::TopicPartitionList>, at: TopicPartition| {
             let part = of.as_ref()?.find_partition(self.names.of(at.topic), client::number(at.partition))?;

@@ -1,4 +1,4 @@
-//! What the parts of one log share.
+//! The state that the parts of one log share.
 
 use super::client::Names;
 use super::config::KafkaConfig;
@@ -9,7 +9,7 @@ use dataflows::contract::epoch::Cut;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What the parts of one log share.
+/// The state that the parts of one log share.
 pub struct KafkaShared {
     pub config: KafkaConfig,
     pub names: Names,
@@ -21,7 +21,7 @@ pub struct KafkaShared {
     pub sizes: Arc<Sizes>,
 }
 
-/// How large records are, as the readers of this log see them.
+/// The size of records, as the readers of this log see them.
 #[derive(Debug, Default)]
 pub struct Sizes(AtomicU64);
 

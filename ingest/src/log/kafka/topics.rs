@@ -15,34 +15,34 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long to wait until a topic that was made is looked for again.
+/// The pause before a topic that was made is looked for again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What an operator chooses.
+/// The operator's choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicLayout {
     /// Partitions of each topic but those that have one.
     pub partitions: u32,
     /// Replicas of each partition.
     pub replication: u32,
-    /// How many replicas must have a record before it is acknowledged.
+    /// The number of replicas that must have a record before it is acknowledged.
     pub min_insync_replicas: u32,
 }
 
-/// How a topic should be.
+/// A topic as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Its name in the cluster.
     pub name: String,
-    /// How many partitions.
+    /// The number of partitions.
     pub partitions: u32,
-    /// How many replicas of each.
+    /// The number of replicas of each.
     pub replication: u32,
     /// Its settings, by Kafka's names.
     pub settings: BTreeMap<&'static str, String>,
 }
 
-/// How long outputs are kept.
+/// The time that outputs are kept.
 const OUTPUT_MS: u64 = 7 * 86_400_000;
 /// An output record may hold several inputs: a row holds a whole order.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
@@ -86,7 +86,7 @@ pub fn wanted(prefix: &str, layout: TopicLayout) -> Result<Vec<TopicSpec>, Error
         let kept = match of {
             Topic::View(_) => {
                 let mut kept = kept("compact", UNBOUNDED.to_owned(), OUTPUT_BYTES_MAX);
-                // Who follows every change has as long for it as with the other outputs.
+                // A reader of every change has as long for it as with the other outputs.
                 kept.push(("min.compaction.lag.ms", OUTPUT_MS.to_string()));
                 kept
             }
@@ -103,11 +103,11 @@ pub fn wanted(prefix: &str, layout: TopicLayout) -> Result<Vec<TopicSpec>, Error
 pub struct Difference {
     /// The topic.
     pub topic: String,
-    /// What of it: `topic` if it is missing, `partitions`, `replication`, or one of Kafka's settings.
+    /// The property: `topic` if it is missing, `partitions`, `replication`, or one of Kafka's settings.
     pub what: String,
-    /// How it should be.
+    /// The value that it should have.
     pub wanted: String,
-    /// How it is; none if it is not there.
+    /// The value that it has; none if it is not there.
     pub found: Option<String>,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Who makes and checks topics.
+/// Makes and checks topics.
 pub struct Topics {
     config: KafkaConfig,
     wanted: Vec<TopicSpec>,
@@ -156,7 +156,7 @@ impl Topics {
         for result in made {
             match result {
                 Ok(name) => names.push(name),
-                // Somebody else was faster; the check that follows says whether it is as it should be.
+                // Another client was faster; the check that follows shows whether it is as it should be.
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => return Err(Error::Topics(format!("{name} cannot be made: {code}"))),
             }
@@ -179,7 +179,7 @@ impl Topics {
         Ok(())
     }
 
-    /// What is not as it should be.
+    /// Lists what is not as it should be.
     pub fn check(&self) -> Result<Vec<Difference>, Error> {
         let mut differences = Vec::new();
         let mut there = Vec::new();
@@ -215,7 +215,7 @@ impl Topics {
         const DOING: &str = "asking for the settings of topics";
         let described = client::block_on(self.admin.describe_configs(&asked, &client::patience(&self.config)));
         let described = described.map_err(|error| self.away(DOING, &error))?;
-        // Answers stand in the order of the questions.
+        // Answers are in the order of the questions.
         for (wanted, described) in there.iter().zip(described) {
             let described = described.map_err(|code| self.away(DOING, &KafkaError::AdminOp(code)))?;
             for (name, value) in &wanted.settings {
@@ -243,7 +243,7 @@ fn new_topic(wanted: &TopicSpec) -> NewTopic<'_> {
     new
 }
 
-/// How a topic is.
+/// The properties of a topic.
 struct TopicProperties {
     partitions: u32,
     replication: u32,

@@ -1,11 +1,11 @@
-//! How many connections each address has.
+//! The number of connections of each address.
 
 use crate::log::lock;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 
-/// How many connections each address has.
+/// The number of connections of each address.
 pub struct Addresses {
     each_max: usize,
     open: Mutex<BTreeMap<IpAddr, usize>>,
@@ -19,7 +19,7 @@ impl Addresses {
         Addresses { each_max: each_max.max(1), open: Mutex::default() }
     }
 
-    /// A place, if there is one. 127.0.0.1 and ::1, where everybody on the machine is, have as many as there are.
+    /// A place, if there is one. 127.0.0.1 and ::1, which are the machine's own, have as many as there are.
     pub fn enter(self: &Arc<Addresses>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let is_machine = address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -1,4 +1,4 @@
-//! What clients ask before they do anything: what is answered, who answers, how topics are set. Not for changing any of it.
+//! The answers to what clients ask first: the APIs, the node, the topics' settings. Not for changing any of it.
 
 use super::apis::{Access, Api};
 use super::batches::NO_TRANSACTIONS;
@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What is answered to such a client.
+/// The versions that such a client may use.
 pub fn versions(access: Access) -> ApiVersionsResponse {
     let version = |api: &Api| {
         ApiVersion::default()
@@ -48,7 +48,7 @@ pub fn versions(access: Access) -> ApiVersionsResponse {
     ApiVersionsResponse::default().with_api_keys(Api::allowed(access).map(version).collect())
 }
 
-/// Who the only node is.
+/// The only node, as a cluster.
 pub fn cluster(address: SocketAddr) -> DescribeClusterResponse {
     let broker = DescribeClusterBroker::default()
         .with_broker_id(NODE)
@@ -60,7 +60,7 @@ pub fn cluster(address: SocketAddr) -> DescribeClusterResponse {
         .with_brokers(vec![broker])
 }
 
-/// Who looks after groups: the only node. Nobody looks after transactions.
+/// The coordinator of groups: the only node. Transactions have none.
 pub fn coordinator(address: SocketAddr, request: FindCoordinatorRequest, version: i16) -> FindCoordinatorResponse {
     const GROUP: i8 = 0;
     /// The first version that asks for several.
@@ -90,7 +90,7 @@ pub fn coordinator(address: SocketAddr, request: FindCoordinatorRequest, version
         .with_node_id((-1).into())
 }
 
-/// Nobody makes topics but the node itself.
+/// Refuses: only the node itself makes topics.
 pub fn no_topics(request: CreateTopicsRequest) -> CreateTopicsResponse {
     const WHY: &str = "topics are made by Tradewind itself, and by nobody else: clients cannot make any";
     let mut named = BTreeSet::new();
@@ -140,7 +140,7 @@ pub fn no_offsets(request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
 /// The kinds of resources that have settings.
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
-/// Where a setting comes from: it is this topic's own, or that of all brokers by default. Tools show only the former.
+/// The source of a setting: it is this topic's own, or that of all brokers by default. Tools show only the former.
 const OF_TOPIC: i8 = 1;
 pub const DEFAULT: i8 = 5;
 /// Settings that are what Kafka's brokers have by default.
@@ -189,8 +189,8 @@ impl ListenerShared {
         DescribeConfigsResponse::default().with_results(results)
     }
 
-    /// How large topics are. All topics of a log are in one journal, so that a partition has its share of the journal's
-    /// bytes by how many records it has: it is no more than that.
+    /// Answers with the sizes of topics. All topics of a log are in one journal, so that a partition has its share of
+    /// the journal's bytes by how many records it has: it is no more than that.
     pub(super) fn describe_log_dirs(&self, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
         let asked = request.topics.map(|topics| {
             let all = topics.into_iter().flat_map(|topic| {
@@ -226,7 +226,7 @@ impl ListenerShared {
         DescribeLogDirsResponse::default().with_results(results.collect())
     }
 
-    /// How a topic is kept. What the engine reads is not deleted by time.
+    /// The settings of a topic. What the engine reads is not deleted by time.
     fn settings(&self, topic: Topic) -> Vec<(&'static str, String)> {
         const UNBOUNDED: &str = "-1";
         let kept_ms = self.config.outputs_kept_ms.to_string();

@@ -1,11 +1,11 @@
 //! The requests that are answered, with their versions and the shape of their bytes. Not for what is answered.
 //!
-//! The decoder that follows reserves room for as many items as a request says it has, before it has seen them. So a
+//! The decoder that follows reserves room for as many items as a request claims, before it has seen them. So a
 //! request is walked through first, by the shapes here: what is not all there, or has too many items, is never decoded.
 
 use kafka_protocol::messages::ApiKey;
 
-/// What a client may do.
+/// The rights of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Append to the topics of commands, and read all.
@@ -17,7 +17,7 @@ pub enum Access {
 /// A kind of request.
 #[derive(Debug)]
 pub struct Api {
-    /// Which.
+    /// The kind.
     pub key: ApiKey,
     /// The first version that is answered.
     pub least: i16,
@@ -27,7 +27,7 @@ pub struct Api {
     pub announced_from: i16,
     /// The first version with compact lengths and tagged fields.
     flexible_from: i16,
-    /// Whether only the log's owner may ask.
+    /// True if only the log's owner may ask.
     is_for_owner: bool,
     shape: &'static [Field],
 }
@@ -213,19 +213,19 @@ impl Api {
         ALL.iter().filter(move |api| !api.is_for_owner || access == Access::Owner)
     }
 
-    /// Whether that version is answered.
+    /// Returns true if that version is answered.
     pub fn has(&self, version: i16) -> bool {
         (self.least..=self.most).contains(&version)
     }
 
-    /// Whether that version has compact lengths and tagged fields.
+    /// Returns true if that version has compact lengths and tagged fields.
     pub fn is_flexible(&self, version: i16) -> bool {
         version >= self.flexible_from && self.flexible_from != NEVER
     }
 
-    /// How many bytes are left over after those that have the shape of the request, with so many items at most; none if
-    /// it is not all there. What is left over is passed by, as Kafka's brokers do: librdkafka writes three bytes too many
-    /// after its request for the metadata of all topics.
+    /// The number of bytes left over after those that have the shape of the request, with so many items at most; none
+    /// if it is not all there. What is left over is skipped, as Kafka's brokers do: librdkafka writes three bytes too
+    /// many after its request for the metadata of all topics.
     pub fn left_over(&self, version: i16, body: &[u8], items_max: usize) -> Option<usize> {
         let mut walk = Walk { rest: body, items_left: items_max, is_flexible: self.is_flexible(version) };
         walk.fields(self.shape, version)?;
@@ -233,13 +233,13 @@ impl Api {
     }
 }
 
-/// Goes over a request's bytes. Every step says none when they are not what they should be.
+/// Goes over a request's bytes. Every step returns none when they are not what they should be.
 pub struct Walk<'a> {
-    /// What is left.
+    /// The bytes that are left.
     pub rest: &'a [u8],
-    /// How many items there may still be.
+    /// The number of items that there may still be.
     pub items_left: usize,
-    /// Whether lengths are compact and fields may be tagged.
+    /// True if lengths are compact and fields may be tagged.
     pub is_flexible: bool,
 }
 

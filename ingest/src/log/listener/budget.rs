@@ -1,13 +1,13 @@
 //! Bytes that may be in memory at once, shared by all connections. Not for how much one request may take: see `Config`.
 //!
-//! What is held is given back by dropping it. A holder that waits for its peer, and not for us, asks [`Budget::is_wanted`]
-//! now and then: whoever makes no progress while others wait has to go.
+//! Bytes that are held are given back by dropping them. A holder that waits for its peer, and not for us, asks
+//! [`Budget::is_wanted`] now and then: a holder without progress while others wait has to go.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What is counted at once, in bytes: a semaphore has no more than 2^29 places on small machines.
+/// The unit that is counted in, in bytes: a semaphore has no more than 2^29 places on small machines.
 const UNIT_BYTES: usize = 1 << 10;
 
 /// So many bytes.
@@ -24,7 +24,7 @@ pub struct BudgetReservation {
     units: u32,
 }
 
-/// Counts one who waits, for as long as it does.
+/// Counts one waiter, for as long as it waits.
 struct WaiterCount<'a>(&'a AtomicUsize);
 
 impl<'a> WaiterCount<'a> {
@@ -62,7 +62,7 @@ impl Budget {
         BudgetReservation { permit: permit.expect("a budget is never closed"), units }
     }
 
-    /// Whether somebody waits for bytes.
+    /// Returns true if anything waits for bytes.
     pub fn is_wanted(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListenerConfig {
-    /// How many connections may be open; a further one waits to be accepted.
+    /// The connections that may be open; a further one waits to be accepted.
     pub connections_max: usize,
     /// A larger request ends its connection.
     pub request_bytes_max: usize,
-    /// How many topics, partitions, members and so on a request may name.
+    /// The topics, partitions, members and so on that a request may name.
     pub request_items_max: usize,
-    /// How many bytes requests over 64 KiB may have together, before they are answered; others wait unread.
+    /// The bytes that requests over 64 KiB may have together, before they are answered; others wait unread.
     pub requests_bytes_max: usize,
-    /// How long a connection may be silent.
+    /// The time that a connection may be silent.
     pub idle_ms_max: u64,
-    /// How long a request may take to come once it has begun.
+    /// The time that a request may take to come once it has begun.
     pub request_ms_max: u64,
-    /// How long a client may take for an answer.
+    /// The time that a client may take for an answer.
     pub write_ms_max: u64,
     /// A larger batch of records is refused.
     pub batch_bytes_max: usize,
@@ -27,50 +27,49 @@ pub struct ListenerConfig {
     /// So is one whose records take more memory when they are read; and all requests that are being appended take no more
     /// together: others wait.
     pub records_memory_max: usize,
-    /// How many bytes an answer has at most.
+    /// The bytes of an answer, at most.
     pub fetch_bytes_max: usize,
-    /// How many bytes answers over 64 KiB may have together, before they are taken; others wait.
+    /// The bytes that answers over 64 KiB may have together, before they are taken; others wait.
     pub answers_bytes_max: usize,
-    /// How many records one answer has at most.
+    /// The records of one answer, at most.
     pub fetch_records_max: usize,
-    /// How long a client may have itself wait for records.
+    /// The time that a client may have itself wait for records.
     pub fetch_wait_ms_max: u64,
-    /// How many reads of the log go on at once; others wait.
+    /// The reads of the log that run at once; others wait.
     pub reads_max: usize,
-    /// How long the place of a time is looked for.
+    /// The time that the place of a time is looked for.
     pub lookup_ms_max: u64,
-    /// How many producers are remembered by their numbers; the one that published longest ago is forgotten for another.
+    /// The producers remembered by their numbers; the one that published longest ago is forgotten for another.
     pub producers_max: usize,
-    /// How many consumer groups there may be, those that have committed and those that have members; a further one is
-    /// refused.
+    /// The consumer groups, those that have committed and those that have members; a further one is refused.
     pub groups_max: usize,
-    /// How many members a group may have.
+    /// The members that a group may have.
     pub members_max: usize,
-    /// How many bytes a member may say of itself, or be told.
+    /// The bytes that a member may send of itself, or get.
     pub member_bytes_max: usize,
-    /// How many bytes all members of a group may say of themselves.
+    /// The bytes that all members of a group may send of themselves.
     pub group_bytes_max: usize,
-    /// How many bytes all members of all groups may say of themselves, and be told.
+    /// The bytes that all members of all groups may send of themselves, and get.
     pub members_bytes_max: usize,
-    /// How long a new member may take at most to join with the name that it was given.
+    /// The time that a new member may take at most to join with the name that it was given.
     pub promise_ms_max: u64,
     /// The shortest time after which a silent member is gone.
     pub session_ms_min: u64,
     /// The longest.
     pub session_ms_max: u64,
-    /// How long a group waits at most for its members to join again.
+    /// The time that a group waits at most for its members to join again.
     pub rebalance_ms_max: u64,
-    /// How long a new group waits for further members.
+    /// The time that a new group waits for further members.
     pub first_join_ms: u64,
-    /// How long outputs are kept, which is only told.
+    /// The time that outputs are kept, which is only reported.
     pub outputs_kept_ms: u64,
-    /// How many bytes may be kept beside a committed offset.
+    /// The bytes that may be kept beside a committed offset.
     pub offset_metadata_bytes_max: usize,
-    /// How many bytes a group may keep beside all its offsets.
+    /// The bytes that a group may keep beside all its offsets.
     pub group_metadata_bytes_max: usize,
     /// A smaller file of offsets is not written again, however much of it does not count any more.
     pub offsets_rewrite_bytes_min: u64,
-    /// How many connections there may be from one address, but from 127.0.0.1 and ::1.
+    /// The connections that there may be from one address, but from 127.0.0.1 and ::1.
     pub connections_per_ip_max: usize,
 }
 

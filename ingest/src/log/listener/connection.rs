@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
-/// What a request's front says.
+/// The front of a request.
 struct RequestHeader {
     api: &'static Api,
     version: i16,
@@ -39,7 +39,7 @@ macro_rules! answer {
 pub struct ClientConnection {
     pub(super) shared: Arc<ListenerShared>,
     peer: SocketAddr,
-    /// Where the client has found us.
+    /// The address at which the client has found us.
     pub(super) address: SocketAddr,
     pub(super) reading: FetchSession,
 }
@@ -94,7 +94,7 @@ impl ClientConnection {
             .ok_or_else(|| broken(format!("requests of the kind {number} are not answered")))?;
         if !api.has(version) {
             if matches!(api.key, ApiKey::ApiVersions) {
-                // Whatever version was asked for, this one is understood, and says which others are.
+                // Whatever version was asked for, this one is understood, and lists the others.
                 let refused = admin::versions(self.shared.access).with_error_code(error_code::UNSUPPORTED_VERSION);
                 return encoded(&self.shared, correlation, 0, &refused, None).await.map(Some);
             }
@@ -252,7 +252,7 @@ fn written(correlation: i32, body: &[u8]) -> EncodedResponse {
     EncodedResponse { bytes: Bytes::from(bytes), held: None }
 }
 
-/// Appends; who wants no answer gets none, and learns of an error by the end of the connection.
+/// Appends; a client that wants no answer gets none, and learns of an error by the end of the connection.
 async fn produced(
     shared: &Arc<ListenerShared>,
     front: &RequestHeader,

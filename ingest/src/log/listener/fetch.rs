@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// How often one that waits for more looks whether others wait for the bytes that it holds.
+/// The time after which one that waits for more checks whether others wait for the bytes that it holds.
 const LOOK: Duration = Duration::from_millis(200);
 /// The answer's own bytes beside its records, and one record that is given whole.
 const SPARE_BYTES: usize = 2 << 20;
@@ -26,14 +26,14 @@ const SPARE_BYTES: usize = 2 << 20;
 /// The inputs and the outputs.
 const LOGS_MAX: usize = 2;
 
-/// The readers of one connection: who goes on where the last answer ended goes on with the same one.
+/// The readers of one connection: a fetch from where the last answer ended has the same one.
 #[derive(Default)]
 pub struct FetchSession {
-    /// By the number of the log: where the next record of each partition is, and who reads it.
+    /// By the number of the log: the next record of each partition, and its reader.
     readers: BTreeMap<usize, (Cut, Box<dyn LogReader>)>,
 }
 
-/// What a request wants of one partition.
+/// The part of a request for one partition.
 struct PartitionFetch {
     /// None if there is no such partition.
     at: Option<(TopicPartition, usize)>,
@@ -41,7 +41,7 @@ struct PartitionFetch {
     bytes_max: i32,
 }
 
-/// How a partition is.
+/// The bounds of a partition.
 #[derive(Clone, Copy)]
 struct PartitionBounds {
     start: u64,
@@ -49,7 +49,7 @@ struct PartitionBounds {
     error: i16,
 }
 
-/// What is known so far.
+/// The answer so far.
 struct FetchProgress {
     wanted: Vec<PartitionFetch>,
     found: Vec<PartitionBounds>,
@@ -121,7 +121,7 @@ impl FetchProgress {
         FetchProgress { wanted, found: Vec::new(), records: BTreeMap::new(), bytes: 0 }
     }
 
-    /// How much is read: no more than any one partition may have, so that all can be given.
+    /// The most that is read: no more than any one partition may have, so that all can be given.
     fn limit(&self, shared: &ListenerShared, bytes_max: i32) -> ReadLimit {
         let bounds = self.wanted.iter().map(|wanted| wanted.bytes_max).chain([bytes_max]);
         let asked = bounds.min().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
@@ -149,7 +149,7 @@ impl FetchProgress {
                 error: if is_there { error_code::NONE } else { error_code::OFFSET_OUT_OF_RANGE },
             }
         };
-        // What was read before may be deleted since; it is given all the same.
+        // Records that were read before may be deleted since; they are given all the same.
         self.found = self.wanted.iter().map(found).collect();
     }
 
@@ -161,7 +161,7 @@ impl FetchProgress {
         self.found.iter().any(|found| found.error != error_code::NONE)
     }
 
-    /// Where each partition of that log goes on that has more.
+    /// The next offset of each partition of that log, and true if any has more.
     fn next(&self, log: usize) -> (Cut, bool) {
         let (mut next, mut has_more) = (Cut::default(), false);
         for (wanted, found) in self.wanted.iter().zip(&self.found) {
@@ -208,7 +208,7 @@ impl FetchProgress {
         }
     }
 
-    /// Says of the partitions of a log why they cannot be read.
+    /// Notes for the partitions of a log why they cannot be read.
     fn fail(&mut self, log: usize, error: &Error) {
         let (only, code) = match error {
             // Deleted since we looked where it begins.
@@ -252,7 +252,7 @@ impl FetchProgress {
     }
 }
 
-/// Some records, where reading goes on, and who does it.
+/// Some records, the places where reading resumes, and the reader for it.
 type Read = (Vec<LogRecord>, Cut, Box<dyn LogReader>);
 
 /// Reads with the reader that is there, or another one.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A connection's requests are answered one after the other. What is not answered is not announced. A request that is
-//! not whole, or of a version that was not announced, ends its connection and nobody else's.
+//! not whole, or of a version that was not announced, ends its connection and no other's.
 
 mod addresses;
 mod admin;
@@ -52,25 +52,25 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// What is served.
+/// The parts of a listener.
 pub struct ListenerParts {
     /// The inputs.
     pub inputs: Arc<dyn Log>,
-    /// The outputs, if they are published. Nobody may append to them.
+    /// The outputs, if they are published. No client may append to them.
     pub outputs: Option<Arc<dyn Log>>,
-    /// What the names of all topics begin with.
+    /// The prefix of all topics' names.
     pub topic_prefix: String,
-    /// What a client may do.
+    /// The rights of a client.
     pub access: Access,
-    /// Where the offsets of groups are kept.
+    /// The storage of the groups' offsets.
     pub storage: Arc<dyn Storage>,
     /// Bytes under way at once, which the node's other doors share.
     pub bytes: Arc<InFlight>,
 }
 
-/// How often it is looked whether members of groups are gone.
+/// The time between checks for members of groups that are gone.
 const TICK: Duration = Duration::from_millis(20);
-/// How long to wait after a connection could not be accepted.
+/// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener whose parts are open.
@@ -109,7 +109,7 @@ impl Listener {
         Ok(Listener { shared: Arc::new(shared), _watches: watches })
     }
 
-    /// Serves until told to stop; what was asked before is not answered then.
+    /// Serves until `stop` is ready; what was asked before is not answered then.
     pub async fn serve(self, socket: TcpListener, stop: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(self.shared.config.connections_max.max(1)));
         let addresses = Arc::new(Addresses::new(self.shared.config.connections_per_ip_max));
@@ -139,7 +139,7 @@ impl Listener {
     }
 }
 
-/// A number that nobody knows, and that does not come again.
+/// A number that no client knows, and that does not come again.
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)

@@ -150,7 +150,7 @@ pub fn describe_configs(body: Bytes) -> Option<DescribeConfigsRequest> {
     Some(DescribeConfigsRequest::default().with_resources(resources?))
 }
 
-/// The answer to version 0, which says whether a setting is a default one where later ones say where it comes from.
+/// The answer to version 0, which has whether a setting is a default one where later ones have its source.
 pub fn described_configs(answer: &DescribeConfigsResponse, default: i8) -> Vec<u8> {
     let mut to = answer.throttle_time_ms.to_be_bytes().to_vec();
     count(answer.results.len(), &mut to);

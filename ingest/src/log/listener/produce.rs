@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-/// What is sent for one partition: where it goes, and its bytes; or why it is not taken.
+/// The bytes sent for one partition, and their place; or why they are not taken.
 type PartitionBytes = Result<(TopicPartition, Bytes), BatchError>;
 
 /// The same when it is read.
@@ -39,9 +39,9 @@ type FirstOffset = Result<u64, BatchError>;
 
 /// A request that most likely takes no more than this is read where it came in.
 const INLINE_BYTES: usize = 1 << 20;
-/// How often is looked whether bytes are free that the node's other doors have under way.
+/// The time between checks for bytes that the node's other doors have under way.
 const LOOK: Duration = Duration::from_millis(20);
-/// What a node writes itself, and takes from nobody else.
+/// The prefix of what a node writes itself, and takes from no client.
 const OWN_HEADERS: &str = "tw_";
 
 /// Appends what the request has.
@@ -76,7 +76,7 @@ pub async fn produce(shared: Arc<ListenerShared>, request: ProduceRequest) -> Pr
     ProduceResponse::default().with_responses(responses)
 }
 
-/// Where it goes, if the client may append there.
+/// The place to append at, if the client may append there.
 fn place(
     shared: &ListenerShared,
     name: &str,
@@ -101,7 +101,7 @@ fn place(
     Ok((at, records.clone()))
 }
 
-/// What a request has of the budgets of memory and of bytes under way, until it is appended.
+/// The part of the budgets of memory and of bytes under way that a request has, until it is appended.
 type RequestReservations = (Memory, BytesReservation);
 
 /// Reads all batches within what the request may take and what all requests may take together. What is most likely
@@ -181,7 +181,7 @@ fn read_within(
 }
 
 fn described(shared: &ListenerShared, name: &str, index: i32, answer: FirstOffset) -> PartitionProduceResponse {
-    // With an error too: clients tell by it whether what they sent before may be deleted already.
+    // With an error too: clients see by it whether what they sent before may be deleted already.
     let start = shared.partition(name, index).and_then(|(at, log)| log.starts().ok()?.get(at));
     let response =
         PartitionProduceResponse::default().with_index(index).with_log_start_offset(start.map_or(-1, as_i64));
@@ -224,7 +224,7 @@ async fn append_all(shared: &ListenerShared, parts: Vec<PartitionRecords>) -> Ve
     answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
 }
 
-/// Appends parts of one producer, or of nobody in particular, with one sync.
+/// Appends parts of one producer, or of none in particular, with one sync.
 async fn append(
     shared: &ListenerShared,
     mut producer: Option<&mut Producer>,
@@ -277,7 +277,7 @@ async fn append(
 /// Waits until the records are durable.
 async fn to_log(shared: &ListenerShared, records: Vec<(TopicPartition, Record)>) -> Result<Vec<Origin>, AppendError> {
     let (done, durable) = oneshot::channel();
-    // Who waits no longer does not want to know.
+    // A client that waits no longer does not want to know.
     shared.inputs.append(records, Box::new(move |result| drop(done.send(result))));
     durable.await.unwrap_or_else(|_| Err(AppendError::Unavailable("the log is closed".to_owned())))
 }

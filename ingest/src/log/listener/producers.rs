@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::OwnedMutexGuard;
 
-/// How many batches of a partition are remembered; a producer has at most as many on their way.
+/// The number of batches of a partition that are remembered; a producer has at most as many on their way.
 const BATCHES_MAX: usize = 5;
 
 /// The producers that are known: those that have published something.
@@ -26,7 +26,7 @@ pub struct Producers {
 
 #[derive(Default)]
 struct ProducerState {
-    /// How many appends there were, so that it can be said who published longest ago.
+    /// The number of appends, by which the producer that published longest ago is known.
     appends: u64,
     producers: BTreeMap<i64, (u64, Arc<tokio::sync::Mutex<Producer>>)>,
     /// When each published last, 0 for never, and its number: the first is the first to be forgotten.
@@ -39,8 +39,8 @@ pub struct Producer {
     partitions: BTreeMap<TopicPartition, Batches>,
 }
 
-/// What one partition has of a producer. Epochs are kept by partition: a Java producer that begins a new one completes
-/// what is on its way to other partitions in the old one.
+/// The batches of a producer in one partition. Epochs are kept by partition: a Java producer that begins a new one
+/// completes what is on its way to other partitions in the old one.
 #[derive(Debug)]
 struct Batches {
     epoch: i16,
@@ -50,7 +50,7 @@ struct Batches {
     last: VecDeque<(i32, i32, u64)>,
 }
 
-/// What is to be done with a batch.
+/// The verdict on a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is the next one.
@@ -62,7 +62,7 @@ pub enum Verdict {
 }
 
 impl Producers {
-    /// Nobody is known. Numbers count up from the first, which should not be one of an earlier run.
+    /// Creates an empty one. Numbers count up from the first, which should not be one of an earlier run.
     pub fn new(first_id: i64, producers_max: usize) -> Producers {
         Producers { known: Mutex::default(), next_id: AtomicI64::new(first_id), producers_max: producers_max.max(1) }
     }
@@ -120,7 +120,7 @@ impl ProducerState {
 }
 
 impl Producer {
-    /// What is to be done with the batch of that place.
+    /// The verdict on the batch of that place.
     pub fn verdict(&self, at: TopicPartition, stamp: Stamp) -> Verdict {
         // Nothing is known of it, so that any batch may be the next one.
         let Some(batches) = self.partitions.get(&at) else { return Verdict::Append };

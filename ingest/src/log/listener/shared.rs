@@ -1,4 +1,4 @@
-//! What all connections share.
+//! The state that all connections share.
 
 use super::apis::Access;
 use super::budget::Budget;
@@ -11,7 +11,7 @@ use dataflows::engine::budget::Budget as InFlight;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// What all connections share.
+/// The state that all connections share.
 pub struct ListenerShared {
     pub config: ListenerConfig,
     pub inputs: Arc<dyn Log>,

@@ -1,7 +1,7 @@
-//! One client's socket: whole requests in, answers out, and whether the client is still there. Not for what they say.
+//! One client's socket: whole requests in, answers out, and whether the client is still there. Not for what they hold.
 //!
-//! Large requests and answers count in budgets that all connections share. Whoever holds bytes of one and makes others
-//! wait by its slowness is sent away.
+//! Large requests and answers count in budgets that all connections share. A client that holds bytes of one and makes
+//! others wait by its slowness is sent away.
 
 use super::budget::{Budget, BudgetReservation};
 use super::shared::ListenerShared;
@@ -15,12 +15,12 @@ use tokio::time::{Instant, sleep, timeout};
 pub const LARGE_BYTES: usize = 64 << 10;
 /// Room for a request is made in steps of this, as its bytes come.
 const STEP_BYTES: usize = 64 << 10;
-/// How often is looked whether the client is gone, or too slow while others wait.
+/// The time between checks whether the client is gone, or too slow while others wait.
 const LOOK: Duration = Duration::from_millis(200);
 /// While others wait for the bytes that a client holds, it has to send or take so many in a second, after the first one.
 const PACE_BYTES: usize = 1 << 20;
 
-/// Why a connection ends.
+/// The reason for the end of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum Disconnect {
     /// The client has closed it.
@@ -46,7 +46,7 @@ pub fn broken(why: impl Into<String>) -> Disconnect {
 pub struct EncodedResponse {
     /// With its length before it.
     pub bytes: Bytes,
-    /// What it holds.
+    /// Its part of a budget.
     pub held: Option<BudgetReservation>,
 }
 
@@ -107,7 +107,7 @@ pub async fn write(shared: &ListenerShared, stream: &mut TcpStream, answer: Enco
     Ok(())
 }
 
-/// Fills the buffer. Who holds bytes of a budget since then, and has sent so many, has to keep its pace while others wait.
+/// Fills the buffer. A client that holds bytes of a budget since then, and sent so many, must keep pace if others wait.
 async fn read_step(
     stream: &mut TcpStream,
     mut buffer: &mut [u8],
@@ -131,7 +131,7 @@ async fn read_step(
     Ok(())
 }
 
-/// Whether a client that holds bytes of a budget since then makes others wait for them by its slowness.
+/// Returns true if a client that holds bytes of a budget since then makes others wait for them by its slowness.
 fn is_in_the_way(budget: &Budget, since: Instant, bytes: usize) -> bool {
     const GRACE: Duration = Duration::from_secs(1);
     let late = since.elapsed().saturating_sub(GRACE);

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// The number of the only node.
 pub const NODE: BrokerId = BrokerId(1);
-/// What the node calls its cluster.
+/// The node's name for its cluster.
 pub const CLUSTER: &str = "tradewind";
 
 /// The special times of the protocol: after the last record, at the first, at the one with the latest time, and at the
@@ -33,7 +33,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIME: i64 = -3;
 const EARLIEST_HERE: i64 = -4;
 
-/// How much is read at once when a time is looked for.
+/// The most that is read at once when a time is looked for.
 const LOOKUP: ReadLimit = ReadLimit { records_max: 1_000, bytes_max: 1 << 20 };
 
 impl ListenerShared {
@@ -60,7 +60,7 @@ impl ListenerShared {
         log.partitions().contains(at).then_some((at, log))
     }
 
-    /// Whether clients may append to a topic.
+    /// Returns true if clients may append to a topic.
     pub fn is_writable(&self, topic: Topic) -> bool {
         let is_input = self.inputs.partitions().count(topic) > 0;
         match self.access {
@@ -225,7 +225,7 @@ fn look_up(
     Ok(Ok(latest))
 }
 
-/// The code for what the log says; told to whoever runs the node.
+/// The code for an error of the log, which is logged.
 pub fn failed(doing: &'static str, error: &Error) -> i16 {
     tracing::warn!(error = error as &dyn std::error::Error, doing, "a Kafka client cannot be served");
     error_code::KAFKA_STORAGE_ERROR

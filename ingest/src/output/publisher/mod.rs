@@ -1,4 +1,4 @@
-//! Publishes what leaves the core: `<domain>.events`, `views.<view>`, `dead-letters`, and `views.progress` behind them.
+//! Publishes what leaves the core: `<domain>.events`, `views.<view>`, `dead-letters`, and `views.progress` after them.
 //! Not for what the records look like: see `records`.
 //!
 //! Records of an epoch come after those of the epoch before, each epoch's in its order, and only when all before them are
@@ -30,21 +30,21 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublisherConfig {
-    /// How many epochs may wait; the core waits when there are more.
+    /// Epochs that may wait; the core waits when there are more.
     pub epochs_waiting_max: usize,
-    /// How many bytes of them, about, unless one epoch has more.
+    /// Bytes of them, about, unless one epoch has more.
     pub bytes_waiting_max: usize,
     /// About how much is appended at once.
     pub append_bytes_max: usize,
-    /// How many epochs are appended at once.
+    /// Epochs appended at once.
     pub append_epochs_max: usize,
-    /// How long the log may take to acknowledge before it is told that it does not.
+    /// The time that the log may take to acknowledge before that is reported.
     pub acknowledge_ms_max: u64,
     /// The first wait after an error.
     pub retry_ms_min: u64,
     /// The longest wait after errors; each is twice the one before.
     pub retry_ms_max: u64,
-    /// How long a checkpoint waits for what is on its way.
+    /// The time that a checkpoint waits for what is on its way.
     pub durable_ms_max: u64,
 }
 
@@ -63,7 +63,7 @@ impl Default for PublisherConfig {
     }
 }
 
-/// What waits to be published. Clones are the same.
+/// The queue of epochs to be published. Clones are the same.
 #[derive(Clone)]
 pub struct Outbox {
     shared: Arc<PublisherState>,
@@ -89,7 +89,7 @@ struct State {
     is_over: bool,
 }
 
-/// Where the publishers before have come: the last epoch that is complete in the topics, 0 if there is none.
+/// The place that earlier publishers reached: the last epoch that is complete in the topics, 0 if there is none.
 pub fn published(log: &dyn Log) -> Result<Epoch, Error> {
     let at = TopicPartition::new(Topic::Progress, 0);
     let (first, end) = (log.starts()?.get(at).unwrap_or(0), log.ends()?.get(at).unwrap_or(0));
@@ -141,12 +141,12 @@ impl Outbox {
         lock(&self.shared.state).published
     }
 
-    /// How many epochs wait.
+    /// The number of epochs that wait.
     pub fn waiting(&self) -> usize {
         lock(&self.shared.state).waiting.len()
     }
 
-    /// How many bytes of them, about.
+    /// The number of their bytes, about.
     pub fn waiting_bytes(&self) -> usize {
         lock(&self.shared.state).bytes
     }
@@ -213,21 +213,21 @@ impl FlushBeforeCheckpoint for Outbox {
 
 type AckSlot = Arc<Mutex<Option<Result<Vec<Origin>, AppendError>>>>;
 
-/// What is being published.
+/// The epochs being published.
 struct PublishBatch {
     epochs: VecDeque<Arc<Changes>>,
     /// The records of the first epoch whose records were not all appended.
     records: Option<EpochRecords>,
-    /// How many of the epochs' records were all appended, and at which record of the append each of them ended.
+    /// For each epoch whose records were all appended, the record of the append at which it ended.
     ends: Vec<usize>,
-    /// What is complete, to be told behind it.
+    /// The progress that is published after it.
     progress: Vec<(TopicPartition, Record)>,
     /// The last epoch of the batch.
     last: Epoch,
     landed: Option<(AckSlot, Instant)>,
 }
 
-/// Publishes, step by step. Never waits: for whoever moves it.
+/// Publishes, step by step. Never waits: its caller does.
 pub struct OutputPublisher {
     log: Arc<dyn Log>,
     outbox: Outbox,
@@ -242,11 +242,11 @@ impl OutputPublisher {
         OutputPublisher { log, outbox, batch: None, moved: None }
     }
 
-    /// Goes on as far as it can now.
+    /// Continues as far as it can now.
     pub fn step(&mut self) -> Result<Due, Error> {
         let stepped = self.try_step();
         if stepped.is_err() {
-            // Nobody knows what of it is there: all of it comes again, in the same order.
+            // What of it is there is unknown: all of it comes again, in the same order.
             (self.batch, self.moved) = (None, None);
         }
         stepped
@@ -338,7 +338,7 @@ impl OutputPublisher {
         out
     }
 
-    /// Notes where the acknowledged records stand, and which epochs are complete by that.
+    /// Notes where the acknowledged records are, and which epochs are complete by that.
     fn acknowledge(&mut self, batch: &mut PublishBatch, origins: &[Origin]) {
         let mut ended = 0;
         for end in std::mem::take(&mut batch.ends) {
@@ -370,7 +370,7 @@ impl OutputPublisher {
     }
 }
 
-/// How long to wait for something to publish.
+/// The wait for something to publish.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// A publisher that runs. Dropping it ends that; what is not published is published again after the next start.

@@ -1,4 +1,4 @@
-//! What leaves the core as records of the output topics: events, changes of views, dead letters. Not for when they are
+//! The core's outputs as records of the output topics: events, changes of views, dead letters. Not for when they are
 //! published.
 
 use crate::Error;
@@ -153,7 +153,7 @@ impl Progress {
         Progress { epoch, digest: digest_text(standings.digest()), offsets, events }
     }
 
-    /// Behind the epoch's last record in each partition that it names.
+    /// The offset after the epoch's last record in each partition that it names.
     pub fn cut(&self) -> Result<Cut, Error> {
         let mut cut = self.events.clone();
         for (name, partitions) in &self.offsets {

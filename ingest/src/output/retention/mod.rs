@@ -1,5 +1,6 @@
-//! How long the output topics of the embedded log are kept: what the log's own time has left behind may go, once whoever
-//! follows the topics is beyond it. Not for how it goes, and not for a cluster, which has settings for that.
+//! The retention of the output topics of the embedded log: records older than the retention, by the log's own time, are
+//! deleted once every follower of the topics is beyond them. Not for how files are deleted, and not for a cluster, which
+//! has settings for that.
 //!
 //! `views.progress` says of each epoch when it was and where it ends in every partition, so following it as far as may go
 //! is all that there is to do. Dead letters go with what stands before and behind them. How long removals of rows are
@@ -26,7 +27,7 @@ pub enum Holder {
     Follower,
 }
 
-/// How much may go.
+/// The part that may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor {
     /// The last epoch that may.
@@ -42,7 +43,7 @@ pub struct Retention {
     /// That of readers: between two epochs their time passes, too.
     clock: Arc<dyn Clock>,
     signal: Signal,
-    /// Reads the progress behind the floor.
+    /// Reads the progress after the floor.
     reader: Option<Box<dyn LogReader>>,
     read: VecDeque<LogRecord>,
     floor: Cut,
@@ -51,7 +52,7 @@ pub struct Retention {
 
 impl Retention {
     /// Keeps what is not older than that; that a row is gone is known for as long again, from when it is compacted. Ends
-    /// what it does early if it is told to stop.
+    /// what it does early if it is stopped.
     pub fn new(journal: Arc<Journal>, kept_ms: u64, clock: Arc<dyn Clock>, signal: Signal) -> Retention {
         let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
         let (reader, read, floor) = (None, VecDeque::new(), Cut::default());
@@ -100,7 +101,7 @@ impl Retention {
         Ok(records.first().map(|found| found.record.timestamp_ms))
     }
 
-    /// The progress behind the floor: where it stands, its time, and what it says.
+    /// The progress after the floor: where it is, its time, and what it says.
     fn next(&mut self) -> Result<Option<(u64, i64, Progress)>, Error> {
         if self.read.is_empty() {
             let reader = match &mut self.reader {

@@ -79,7 +79,7 @@ impl TestEnv {
         changes.into_iter().chain(others).collect()
     }
 
-    /// Opens all anew.
+    /// Opens everything again.
     fn reopen(&mut self) {
         self.journal = open(&Disk::default());
         self.retention = retention(&self.journal, &self.clock);
@@ -102,7 +102,7 @@ impl TestEnv {
         floor
     }
 
-    /// What a follower gets who goes on behind that epoch.
+    /// The epochs that a follower gets after that epoch.
     fn behind(&self, epoch: Epoch) -> Vec<EpochBatch> {
         let mut published =
             OutputReader::open(&*self.journal, epoch.next(), reader::OutputReaderConfig::default()).unwrap();

@@ -1,5 +1,5 @@
-//! What every log keeps when its front may be deleted. A log may keep everything, so these checks say what must still be
-//! there, and how a reader learns of what is not. A part of the list of `contract_tests`.
+//! Checks of every log when its front may be deleted. A log may keep everything, so they check what must still be there,
+//! and how a reader learns of what is not. A part of the list of `contract_tests`.
 
 use super::{LIMIT, ORDERS, STOCK, append, beginning, by_partition, end, ends, read_to, reader, text};
 use crate::Error;
@@ -45,7 +45,7 @@ fn delete_before(log: &dyn Log, floor: &Cut) {
     log.delete_before(floor).expect("the log can delete");
 }
 
-/// What of the model stands at those places or after them.
+/// The records of the model at those places or after them.
 fn rest(model: &Model, starts: &Cut) -> Model {
     let after = |at: &TopicPartition, records: &[(u64, Record)]| {
         let start = starts.get(*at).unwrap_or(0);
@@ -136,7 +136,7 @@ pub(super) fn a_reader_before_the_start_is_refused(log: &Arc<dyn Log>) {
     }
 }
 
-/// A reader that stands anywhere when everything may go: it gives what follows, or fails, at once or after some of it.
+/// A reader that is anywhere when everything may go: it gives what follows, or fails, at once or after some of it.
 pub(super) fn a_reader_passes_nothing_by(log: &Arc<dyn Log>) {
     let log = &**log;
     let model = filled(log, 15);
@@ -173,7 +173,7 @@ pub(super) fn a_reader_passes_nothing_by(log: &Arc<dyn Log>) {
     }
 }
 
-/// Whether of every partition the first records were given, and no other.
+/// Checks that of every partition the first records were given, and no other.
 fn is_front_of(found: &[LogRecord], model: &Model) {
     for (at, records) in by_partition(found) {
         assert_eq!(records, model[&at][..records.len()]);
@@ -203,7 +203,7 @@ pub(super) fn a_reader_at_the_floor_is_not_disturbed(log: &Arc<dyn Log>) {
     assert_eq!(by_partition(&found), model);
 }
 
-/// The sequencer's work goes on, wherever the floor is.
+/// The sequencer's work continues, wherever the floor is.
 pub(super) fn cuts_go_on_after_a_deletion(log: &Arc<dyn Log>) {
     let log = &**log;
     let (mut model, mut random, mut from) = (Model::new(), Random::new(17), beginning(log));

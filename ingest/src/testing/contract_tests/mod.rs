@@ -1,4 +1,4 @@
-//! What every log keeps, as a list of checks that each implementation runs. Not for what only one of them can do, such as
+//! The contract of every log, as a list of checks that each implementation runs. Not for what only one of them can do, such as
 //! being cut off in the middle of a write.
 //!
 //! A check gets a log of its own, new and empty, with [`PARTITIONS`] partitions a topic.
@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
-/// How many partitions the log under test has for each command topic.
+/// Partitions of each command topic in the log under test.
 pub const PARTITIONS: u32 = 3;
 
 /// A check: its name, and what it does with a new log.

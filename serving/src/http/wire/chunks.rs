@@ -1,11 +1,11 @@
-//! The chunks of a body as bytes pass by: only to know where the next request begins. Stricter than what decodes them.
+//! The chunks of a body as bytes pass: only to know where the next request begins. Stricter than the decoder.
 
 use std::io;
 
 /// The longest line that gives a chunk's size, and the longest trailer.
 const LINE_BYTES_MAX: usize = 4 << 10;
 
-/// Where in a chunked body the next byte is.
+/// The position of the next byte in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants say what their fields are")]
 pub enum ChunkedBody {
@@ -25,7 +25,7 @@ impl ChunkedBody {
     /// Before the first chunk.
     pub const START: ChunkedBody = ChunkedBody::Size { size: 0, is_over: false, length: 0, last: 0 };
 
-    /// Passes over bytes; says how many of them belong to the body.
+    /// Skips bytes; returns how many of them belong to the body.
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut at = 0;
         while at < bytes.len() && *self != ChunkedBody::Over {
@@ -84,7 +84,7 @@ impl ChunkedBody {
 mod tests {
     use super::*;
 
-    /// How much of the text is body, given in pieces of that size.
+    /// The bytes of the text that are body, given in pieces of that size.
     fn passed(text: &str, piece: usize) -> Option<usize> {
         let (mut chunks, mut sum) = (ChunkedBody::START, 0);
         for part in text.as_bytes().chunks(piece) {

@@ -5,7 +5,7 @@ use super::limits::WireLimits;
 use crate::http::problem::{ApiErrorKind, Problem};
 use axum::http::Uri;
 
-/// What follows a head.
+/// The framing of what follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
     /// So many bytes.
@@ -14,7 +14,7 @@ pub enum BodyFraming {
     Chunked,
 }
 
-/// Where the head ends that the bytes begin with; `None` if it is not whole. `seen` bytes were looked at before.
+/// The end of the head that the bytes begin with; `None` if it is not whole. `seen` bytes were looked at before.
 pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Problem> {
     let mut from = seen;
     while let Some(found) = bytes[from..].iter().position(|byte| *byte == b'\n') {
@@ -30,7 +30,7 @@ pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Problem> {
     Ok(None)
 }
 
-/// What a whole head says about its body, or why it is refused.
+/// The framing of the body after a whole head, or why it is refused.
 pub fn check(head: &[u8], limits: &WireLimits) -> Result<BodyFraming, Problem> {
     let mut fields = vec![httparse::EMPTY_HEADER; limits.fields_max];
     let mut request = httparse::Request::new(&mut fields);
@@ -83,7 +83,7 @@ fn framing(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<BodyFra
     }
 }
 
-/// Why a head that has grown beyond the limit without an end is refused.
+/// The reason for refusing a head that has grown beyond the limit without an end.
 pub fn unfinished(head: &[u8], limits: &WireLimits) -> Problem {
     target_too_long(head, limits).unwrap_or_else(|| too_large(limits))
 }

@@ -1,10 +1,10 @@
-//! How large heads may be, and how slow clients.
+//! The limits of heads, and of slow clients.
 
 use super::pace::Pace;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How large heads may be, and how slow clients.
+/// The limits of heads, and of slow clients.
 #[derive(Clone, Debug)]
 pub struct WireLimits {
     /// The size of a head.
@@ -13,19 +13,19 @@ pub struct WireLimits {
     pub fields_max: usize,
     /// The size of a target.
     pub target_bytes_max: usize,
-    /// How long a head may take, the first one from the connection's start.
+    /// The time that a head may take, the first one from the connection's start.
     pub head: Duration,
-    /// How long a connection may lie idle between two requests.
+    /// The time that a connection may be idle between two requests.
     pub idle: Duration,
-    /// How long a body may be waited for before its rate counts.
+    /// The time that a body may be waited for before its rate counts.
     pub body_grace: Duration,
     /// The rate below which a body is too slow.
     pub body_bytes_per_s_min: u64,
-    /// What is still read of a client that sends when its connection is closed.
+    /// The bytes still read of a client that sends when its connection is closed.
     pub linger_bytes_max: usize,
-    /// How long.
+    /// The time for that.
     pub linger: Duration,
-    /// How fast that is read of all such clients.
+    /// The rate at which that is read of all such clients.
     pub linger_pace: Arc<Pace>,
 }
 

@@ -23,21 +23,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What the bytes and the requests of a connection tell each other.
+/// The state that the bytes and the requests of a connection share.
 #[derive(Debug, Default)]
 pub struct Exchange {
     /// The heads that were passed on.
     heads: AtomicU64,
     /// The requests that were answered to the end.
     answered: AtomicU64,
-    /// Which head stands in for one that is refused, and why that is.
+    /// The number of the head that replaces a refused one, and the reason.
     refused: Mutex<Option<(u64, Problem)>>,
     /// Ends the connection, whatever it is doing.
     pub hang_up: HangUp,
 }
 
 impl Exchange {
-    /// Why the request of that number, from 1, is refused, if it is.
+    /// The reason for refusing the request of that number, from 1, if it is refused.
     pub fn refusal(&self, number: u64) -> Option<Problem> {
         self.refused.lock().as_ref().filter(|(refused, _)| *refused == number).map(|(_, problem)| problem.clone())
     }
@@ -47,7 +47,7 @@ impl Exchange {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether anything was asked.
+    /// Returns true if anything was asked.
     pub fn has_begun(&self) -> bool {
         self.heads.load(Ordering::Relaxed) > 0
     }
@@ -57,7 +57,7 @@ impl Exchange {
     }
 }
 
-/// What comes next on the wire.
+/// The part that comes next on the wire.
 #[derive(Debug)]
 enum WireState {
     /// A head, of which so many bytes were looked at.
@@ -76,31 +76,31 @@ pub struct Wire<S> {
     exchange: Arc<Exchange>,
     limits: Arc<WireLimits>,
     next: WireState,
-    /// What was read and not passed on.
+    /// The bytes read and not passed on.
     held: Vec<u8>,
-    /// How much of it may be.
+    /// The number of them that may be.
     cleared: usize,
     patience: Patience,
-    /// How much was read since the connection is being closed, once it is.
+    /// The bytes read since the connection is being closed, once it is.
     lingered: Option<usize>,
 }
 
-/// How long the client has taken.
+/// The times that the client has taken.
 #[derive(Debug)]
 struct Patience {
     timer: Option<Pin<Box<Sleep>>>,
-    /// Since when the client has said nothing, while it is waited for.
+    /// The time since which the client has sent nothing, while it is waited for.
     silent_since: Option<Instant>,
-    /// When the head began that is being read; of the first one, when the connection did.
+    /// The start of the head that is being read; of the first one, the start of the connection.
     head_since: Option<Instant>,
-    /// How much of the body has come.
+    /// The bytes of the body that have come.
     body_bytes: u64,
-    /// How long it was waited for.
+    /// The time that it was waited for.
     body_waited: Duration,
 }
 
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
-    /// Looks at what a socket says.
+    /// Looks at the bytes of a socket.
     pub fn new(socket: S, exchange: Arc<Exchange>, limits: Arc<WireLimits>) -> Wire<S> {
         let patience = Patience {
             timer: None,
@@ -180,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.next = WireState::Nothing;
     }
 
-    /// Until when the client must say something; `None` while it is its turn to wait.
+    /// The time by which the client must send something; `None` while it is its turn to wait.
     fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let silent_since = *self.patience.silent_since.get_or_insert(now);
         match (&self.next, self.patience.head_since) {
@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         Poll::Ready(Ok(read.len()))
     }
 
-    /// Reads what the client still sends, so that it is not told that the connection broke before it has read the answer.
+    /// Reads what the client still sends, so that its connection does not break before it has read the answer.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut piece = [MaybeUninit::uninit(); PIECE_BYTES];
         let deadline = *self.patience.silent_since.get_or_insert_with(Instant::now) + self.limits.linger;
@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     }
 }
 
-/// What is read at once of heads, chunks and what nobody reads.
+/// The bytes read at once of heads, chunks and what is discarded.
 const PIECE_BYTES: usize = 8 << 10;
 
 impl Patience {
@@ -266,7 +266,7 @@ impl Patience {
         (self.head_since, self.body_bytes, self.body_waited) = (None, 0, Duration::ZERO);
     }
 
-    /// Notes that the client has said something.
+    /// Notes that the client has sent something.
     fn hear(&mut self, is_head: bool) {
         if let Some(since) = self.silent_since.take() {
             self.body_waited += since.elapsed();
@@ -276,7 +276,7 @@ impl Patience {
         }
     }
 
-    /// Ready at that time. The timer is set anew only where it would be too late, since that takes a lock.
+    /// Ready at that time. The timer is set again only where it would be too late, since that takes a lock.
     fn poll_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < timer.deadline() {

@@ -1,16 +1,16 @@
-//! How many bytes a second all connections together may read of something. Not for a connection's own limits.
+//! The bytes a second that all connections together may read of something. Not for a connection's own limits.
 
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is left over of a second is not carried on: a pause is no reason for a burst.
+/// The window of a rate. Unused bytes are not carried on: a pause is no reason for a burst.
 const WINDOW: Duration = Duration::from_millis(10);
 
 /// A rate that connections share.
 #[derive(Debug)]
 pub struct Pace {
-    /// How much a window allows; a piece that has begun may pass it.
+    /// The bytes that a window allows; a piece that has begun may pass it.
     window_bytes_max: usize,
     window: Mutex<Option<Window>>,
 }
@@ -28,7 +28,7 @@ impl Pace {
         Pace { window_bytes_max: (bytes_per_s / windows_per_s).max(1), window: Mutex::new(None) }
     }
 
-    /// When more may be read; none if at once.
+    /// The time at which more may be read; none if at once.
     pub fn pause(&self) -> Option<Instant> {
         let mut window = self.window.lock();
         window.take_if(|window| window.end <= Instant::now());

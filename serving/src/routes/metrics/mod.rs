@@ -17,7 +17,7 @@ use std::sync::Arc;
 struct MetricsText(String);
 
 impl MetricsText {
-    /// Begins a figure of the shop: its name, what it says, and whether it only grows.
+    /// Begins a figure of the shop: its name, its meaning, and whether it only grows.
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         self.family(&format!("tradewind_{name}"), kind, help);
     }
@@ -54,7 +54,7 @@ fn build(figures: &mut MetricsText) {
     figures.value("build_info", &format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1);
 }
 
-/// What the system says about this process, under the names that every client library of Prometheus gives it.
+/// The system's figures of this process, under the names that every client library of Prometheus gives them.
 fn process(figures: &mut MetricsText) {
     for Figure { name, kind, help, value } in process::figures() {
         figures.family(name, kind, help);

@@ -1,4 +1,4 @@
-//! Figures of the process as the system tells them in `/proc`. Not for figures of the shop.
+//! Figures of the process from the system's `/proc`. Not for figures of the shop.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ pub struct Figure {
 /// The unit of times in `/proc`: on Linux it is the same for every program, whatever the kernel counts in.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// What the system tells; a system without `/proc` tells nothing.
+/// The system's figures; none on a system without `/proc`.
 pub fn figures() -> Vec<Figure> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{name}")).unwrap_or_default();
     let (stat, status, limits) = (read("self/stat"), read("self/status"), read("self/limits"));

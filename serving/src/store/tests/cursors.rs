@@ -1,4 +1,4 @@
-//! Scans that stay open while the store goes on: chunks split, merge and vanish under them.
+//! Scans that stay open while the store keeps running: chunks split, merge and vanish under them.
 //! Not for threads.
 
 use super::{Random, Row, TestStore, cut, keep_epochs, put};

@@ -1,4 +1,4 @@
-//! How much history is kept, for whom, and that it goes again.
+//! The history that is kept, for which readers, and that it goes again.
 //! Not for what is read from it; `model.rs` compares that.
 
 use std::sync::Arc;
@@ -120,7 +120,7 @@ fn age_bounds_the_window_and_what_pins_hold() {
             clock.publish(crate::store::PublishedEpoch { epoch, info: epoch * 10, undo_bytes, now_ms });
         }
     };
-    // Then it reads on outside the window, where nobody else gets in,
+    // Then it reads on outside the window, where no other reader gets in,
     run_to(50);
     assert_eq!(clock.oldest_readable(), Some(40));
     assert_eq!(clock.pin(20, 50_000).map(|pin| pin.epoch()), Err(NotReadable::Forgotten { floor: 40 }));
@@ -217,7 +217,7 @@ fn one_hot_key_does_not_slow_its_neighbours() {
     }
     // When its history is long.
     assert_eq!(store.rows.stats().undo_entries, 3_999);
-    // Then it stands alone, with one chunk on each side.
+    // Then it is alone, with one chunk on each side.
     assert_eq!(store.rows.stats().chunks, 3);
     for at in [1, 2, 1_999, 4_000] {
         assert_eq!(store.rows.get(&31, at).map(|row| row.value), Some(at));

@@ -1,4 +1,4 @@
-//! What the tests of the store share: a store of two views, time, and seeded randomness.
+//! The parts that the store's tests share: a store of two views, time, and seeded randomness.
 //! Not a test itself.
 
 mod cursors;

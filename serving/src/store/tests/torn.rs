@@ -1,4 +1,4 @@
-//! Readers beside a writer: whoever reads sees a whole epoch in all views, at points and in scans.
+//! Readers beside a writer: every reader sees a whole epoch in all views, at points and in scans.
 //! Not for single-threaded results; `model.rs` compares those.
 
 use std::collections::BTreeMap;

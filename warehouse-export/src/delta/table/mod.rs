@@ -87,7 +87,7 @@ impl Table {
             return Ok(table);
         }
         table.check()?;
-        // Whoever wrote the commit may have died before.
+        // The process that wrote the commit may have died before.
         table.checkpoint_if_due()?;
         table.delete_log()?;
         Ok(table)
@@ -229,7 +229,7 @@ impl Table {
         }
     }
 
-    /// Whether this writer may go on with the table that it found; a table that lacks new columns gets them.
+    /// Whether this writer may continue with the table that it found; a table that lacks new columns gets them.
     fn check(&mut self) -> Result<(), Error> {
         let table = || self.schema.table.clone();
         let folder = self.log("");

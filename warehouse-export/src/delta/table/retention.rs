@@ -45,7 +45,7 @@ impl Table {
         there.map(|remove| remove.size.unwrap_or(0)).sum()
     }
 
-    /// Forgets the removals whose files were deleted after the commit before the newest one, at the latest; whoever died
+    /// Forgets the removals whose files were deleted after the commit before the newest one, at the latest; a process that died
     /// before that has deleted them when the table was opened again.
     pub(super) fn forget_deleted(&mut self) {
         let until = self.before_ms.saturating_sub(self.kept.replaced_ms);

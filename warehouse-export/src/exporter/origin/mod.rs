@@ -47,7 +47,7 @@ impl Exporter {
         Ok(())
     }
 
-    /// Goes on at the epoch `first`, whose time is `now`, although there are others between the tables' end and it: nobody
+    /// Continues at the epoch `first`, whose time is `now`, although there are others between the tables' end and it: nobody
     /// has them any more, and each table notes what it lacks. `state` has every row of every view at its epoch, which is
     /// the one before `first` or later, and no events: views lack what is before it, facts what is before `first`.
     pub fn resume(&mut self, first: Epoch, now: Timestamp, state: &EpochInput) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Tables of another log, whole and single ones; and tables that go on after epochs that nobody has any more.
+//! Tables of another log, whole and single ones; and tables that continue after epochs that no log has any more.
 
 use crate::exporter::Gap;
 use crate::exporter::tests::{CONFIG, PLACES, epochs, export, rows_of};
@@ -76,7 +76,7 @@ fn state(epochs: &[EpochInput]) -> EpochInput {
     EpochInput { epoch: *epoch, now: *now, events: Vec::new(), changes }
 }
 
-/// Goes on at epoch 101 with the rows of epoch 120, and takes what is there of it.
+/// Continues at epoch 101 with the rows of epoch 120, and takes what is there of it.
 fn resume(place: Arc<dyn TableStore>, epochs: &[EpochInput]) -> Result<Exporter, crate::Error> {
     let mut exporter = Exporter::open(place, CONFIG)?;
     if exporter.next() < Epoch(101) {
@@ -93,7 +93,7 @@ fn resume(place: Arc<dyn TableStore>, epochs: &[EpochInput]) -> Result<Exporter,
 fn what_nobody_has_any_more_is_a_gap_and_all_else_is_there() {
     let (_, epochs) = epochs(28, 200);
     for at in PLACES {
-        // Given tables up to some epoch, and none; when they go on at epoch 101.
+        // Given tables up to some epoch, and none; when they continue at epoch 101.
         for until in [60, 0] {
             let home = Home::new(at);
             let exporter = export(home.place(), CONFIG, &epochs[..until]).unwrap();

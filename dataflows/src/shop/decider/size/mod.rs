@@ -1,5 +1,6 @@
-//! How large the rows and events of a decision are, as JSON: what would be too large is not written. An upper estimate
-//! comes first; it is near the limit for few rows only, and only those are measured. Not for the bounds of single values.
+//! The size of the rows and events of a decision, as JSON: what would be too large is not written. An upper estimate
+//! comes first; it is near the limit for few rows only, and only those are measured. Not for the bounds of single
+//! values.
 
 use super::EventContext;
 use super::writes::Decision;
@@ -16,21 +17,21 @@ use serde::Serialize;
 use smol_str::SmolStr;
 use std::io;
 
-/// What a row or event has at most beside its lists: its names, its ids, one description or reason.
+/// The bytes of a row or event beside its lists, at most: its names, its ids, one description or reason.
 const REST_BYTES_MAX: usize = 96 << 10;
-/// What a line has beside its texts, in which a character may take two bytes.
+/// The bytes of a line beside its texts, at most; in those a character may take two bytes.
 const LINE_BYTES_MAX: usize = 240;
-/// What a variant has.
+/// The bytes of a variant, at most.
 const VARIANT_BYTES_MAX: usize = 240;
-/// What a price window has.
+/// The bytes of a price window, at most.
 const WINDOW_BYTES_MAX: usize = 180;
 /// As many lines as always fit, with the longest SKUs and categories.
 const LINES_SMALL: usize = 190;
 
-/// Refuses a decision that would write a row or tell an event above the limit. `first` is where its first event goes.
+/// Refuses a decision that would write a row or event above the limit. `first` is where its first event goes.
 ///
-/// The other rows and events are within the limit as their values are: no list of theirs is long enough. A SKU has stock
-/// at 1001 locations at most, a return 5000 entries, a refusal 100 errors.
+/// The other rows and events are within the limit as their values are: no list of theirs is long enough. A SKU has
+/// stock at 1001 locations at most, a return 5000 entries, a refusal 100 errors.
 pub fn check(decision: &Decision, first: &EventContext<'_>) -> Result<(), Rejection> {
     let Decision { writes, facts } = decision;
     for product in &writes.products {

@@ -148,7 +148,7 @@ fn a_sku_has_a_hundred_windows_and_those_that_are_over_are_dropped() {
     }
     env.given("SetPrice", window("2026-01-01T00:20:00Z"));
     assert_eq!(env.when("SetPrice", window("2026-01-01T00:20:00Z")).outcome, "invalid /sku");
-    // One that is over is told, and not kept.
+    // One that is over gets its event, and is not kept.
     let then = env.when("SetPrice", window("2026-01-01T00:00:01Z"));
     assert_eq!((then.outcome.as_str(), then.events.len(), windows(&env)), ("succeeded", 1, 100));
     env.wait(600);

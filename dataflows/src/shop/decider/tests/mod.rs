@@ -27,7 +27,7 @@ pub struct TestEnv {
     now: Timestamp,
 }
 
-/// What a command led to: `succeeded`, or the code with the pointers of its errors; and the events.
+/// The outcome of a command: `succeeded`, or the code with the pointers of its errors; and the events.
 pub struct Then {
     pub outcome: String,
     pub events: Vec<Value>,

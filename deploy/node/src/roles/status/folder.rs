@@ -1,4 +1,4 @@
-//! What the folder of a node says while none runs there: how far its log, checkpoints, outputs and tables are. It reads,
+//! The status of a folder while no node runs there: how far its log, checkpoints, outputs and tables are. It reads,
 //! and makes nothing; only the torn end of a journal is cut off, as at every start.
 
 use crate::bytes_in;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What is there; what there is none of, is left out.
+/// The parts that are there; absent ones are left out.
 #[derive(Debug, Default, Serialize)]
 pub struct FolderStatus {
     epoch: Epoch,
@@ -51,7 +51,7 @@ pub fn look(config: &Config) -> Result<FolderStatus> {
     let mut standing = FolderStatus::default();
     let newest = standing.look_at_checkpoints(data)?;
     if is_clusters && config.kafka().is_none() {
-        // Which brokers they are, only the configuration knows; the rest can be told without them.
+        // Which brokers they are, only the configuration knows; the rest can be shown without them.
         standing.epoch = newest.epochs.last;
     } else {
         standing.look_at_log(config, newest)?;

@@ -11,7 +11,7 @@ use crate::place::Place;
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
-/// How wide names are shown.
+/// The width of names.
 const NAME_WIDTH: usize = 26;
 
 /// Asks the node or looks into the folder, and prints what is there.
@@ -64,7 +64,7 @@ fn fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
 }
 
-/// A line for each value; what lies deeper has a longer name.
+/// A line for each value; a deeper one has a longer name.
 fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     match value {
         Value::Null => {}

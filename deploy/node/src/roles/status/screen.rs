@@ -4,14 +4,14 @@
 use super::{measured, with_commas};
 use serde_json::{Map, Value};
 
-/// How many lines and columns a terminal has at least.
+/// The lines and columns that a terminal has at least.
 const LINES_MAX: usize = 24;
 const COLUMNS_MAX: usize = 80;
-/// How wide the names of figures are.
+/// The width of the names of figures.
 const NAME_WIDTH: usize = 13;
-/// How many things that need a look are told.
+/// The number of things that need a look and are shown.
 const TOLD_MAX: usize = 7;
-/// What is late enough to be told.
+/// The lag that is shown as a thing that needs a look.
 const LATE_RECORDS: f64 = 10_000.0;
 const LATE_EPOCHS: f64 = 600.0;
 const LATE_EXPORT_S: f64 = 3_600.0;
@@ -41,7 +41,7 @@ pub fn screen(base: &str, ready: &Value, status: &Value, latest: &Value) -> Stri
     lines.into_iter().map(|line| cut(&line) + "\n").collect()
 }
 
-/// What an operator does about a node that is not ready, by how its reason begins.
+/// The operator's remedy for a node that is not ready, by how its reason begins.
 fn what_to_do(why: &str) -> &'static str {
     match why.split(':').next() {
         Some("starting") => "It takes in what the log holds and becomes ready by itself.",
@@ -51,7 +51,7 @@ fn what_to_do(why: &str) -> &'static str {
     }
 }
 
-/// What needs a look although the node is ready, each with what to do.
+/// The things that need a look although the node is ready, each with what to do.
 fn needs(status: &Value) -> Vec<String> {
     let gauge = |name: &str| status["gauges"][name].as_f64().unwrap_or_default();
     let count = |value: f64| with_commas(value as u64);

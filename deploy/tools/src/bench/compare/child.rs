@@ -1,5 +1,5 @@
-//! One run of a binary: what it prints, and what its threads and those of the processes that it starts have had of the
-//! CPU, looked up while it runs. Not for what the figures mean.
+//! One run of a binary: its output, and the CPU time of its threads and those of the processes that it starts,
+//! looked up while it runs. Not for what the figures mean.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
@@ -11,16 +11,16 @@ use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often the threads are looked at.
+/// The interval between two looks at the threads.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a run may take.
+/// The time that a run may take.
 const RUN_MAX: Duration = Duration::from_secs(3_600);
-/// How much is shown of what a binary says that cannot be used.
+/// The characters shown of a binary's unusable output, at most.
 const SHOWN_CHARS: usize = 500;
-/// Whose time is what was spent after the last look at a thread.
+/// The name under which time after the last look at a thread is counted.
 const UNSEEN: &str = "unseen";
 
-/// What a run gave.
+/// The figures of a run.
 pub struct RunFigures {
     /// The figures, as the binary prints them.
     pub figures: Value,
@@ -60,7 +60,7 @@ pub fn measured(binary: &Path, bench: &str) -> Result<RunFigures> {
 fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What came until an error is shown.
+        // The output until an error is shown.
         let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
         bytes
     })
@@ -70,20 +70,20 @@ fn text_of(reading: JoinHandle<Vec<u8>>) -> String {
     String::from_utf8_lossy(&reading.join().unwrap_or_default()).into_owned()
 }
 
-/// The last of it, where it says why.
+/// The last of it, which holds the reason.
 fn shown(text: &str) -> String {
     let text = text.trim();
     let skipped = text.chars().count().saturating_sub(SHOWN_CHARS);
     text.chars().skip(skipped).collect()
 }
 
-/// What the processes that we started and that have ended have had of the CPU.
+/// The CPU seconds of the processes that we started and that have ended.
 fn reaped_s() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     fields(&stat).map_or(0.0, |(_, fields)| ticks(&fields, 13))
 }
 
-/// The name in a `stat` of `/proc`, and the fields behind it, of which the first is the third of all.
+/// The name in a `stat` of `/proc`, and the fields after it, of which the first is the third of all.
 fn fields(stat: &str) -> Option<(&str, Vec<&str>)> {
     let (begin, rest) = stat.rsplit_once(')')?;
     Some((begin.split_once('(')?.1, rest.split_whitespace().collect()))
@@ -100,7 +100,7 @@ fn ticks(fields: &[&str], from: usize) -> f64 {
 struct Threads(BTreeMap<(u32, u32), (String, f64)>);
 
 impl Threads {
-    /// Looks at the threads of a process and of those that it started; one that has just ended is passed by.
+    /// Looks at the threads of a process and of those that it started; skips one that has just ended.
     fn look_at(&mut self, process: u32) {
         let mut left = vec![process];
         while let Some(process) = left.pop() {
@@ -117,7 +117,7 @@ impl Threads {
         }
     }
 
-    /// By name; what is missing of all was spent after the last look.
+    /// By name; the rest of `all` was spent after the last look.
     fn seconds(self, all: f64) -> BTreeMap<String, f64> {
         let mut by_name = BTreeMap::<String, f64>::new();
         let mut seen = 0.0;

@@ -5,7 +5,7 @@ use super::child::RunFigures;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What all runs gave, by the name of the figure: of the first binary, and of the second.
+/// The values of all runs, by the name of the figure: of the first binary, and of the second.
 #[derive(Default)]
 pub struct Runs {
     figures: BTreeMap<String, [Vec<f64>; 2]>,
@@ -13,7 +13,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Takes what a run of one of the binaries gave.
+    /// Adds the figures of a run of one of the binaries.
     pub fn add(&mut self, which: usize, said: &RunFigures) {
         let mut numbers = Vec::new();
         flatten("", &said.figures, &mut numbers);
@@ -25,18 +25,18 @@ impl Runs {
         }
     }
 
-    /// What the binaries measured.
+    /// Returns the figures that the binaries measured.
     pub fn figures(&self) -> Vec<Figure> {
         self.figures.iter().map(|(name, values)| Figure::new(name, values, wanted(name))).collect()
     }
 
-    /// What their threads needed.
+    /// Returns the CPU seconds of their threads.
     pub fn threads(&self) -> Vec<Figure> {
         self.threads.iter().map(|(name, values)| Figure::new(name, values, Direction::Less)).collect()
     }
 }
 
-/// A line for each number; what lies deeper has a longer name.
+/// A line for each number; a deeper one has a longer name.
 fn flatten(name: &str, value: &Value, numbers: &mut Vec<(String, f64)>) {
     let inner = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name} {part}") };
     match value {
@@ -49,7 +49,7 @@ fn flatten(name: &str, value: &Value, numbers: &mut Vec<(String, f64)>) {
     }
 }
 
-/// What is good in a figure.
+/// The direction in which a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     More,
@@ -77,7 +77,7 @@ pub struct Figure {
     values: [Vec<f64>; 2],
 }
 
-/// What several runs gave.
+/// The median and the extremes of several runs.
 #[derive(Clone, Copy)]
 struct Spread {
     median: f64,
@@ -95,7 +95,7 @@ impl Spread {
         Some(Spread { median, min, max })
     }
 
-    /// Half of what lies between the extremes, in percent of the median.
+    /// Half of the distance between the extremes, in percent of the median.
     fn percent(self) -> f64 {
         if self.median == 0.0 { 0.0 } else { 50.0 * (self.max - self.min) / self.median.abs() }
     }
@@ -105,7 +105,7 @@ impl Spread {
     }
 }
 
-/// With at most four digits behind the first that counts.
+/// With at most three decimals, and none from 1000 on.
 fn short(number: f64) -> String {
     let text = if number.abs() >= 1000.0 { format!("{number:.0}") } else { format!("{number:.3}") };
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -116,7 +116,7 @@ impl Figure {
         Figure { name: name.to_owned(), wanted, values: values.clone() }
     }
 
-    /// Whether the second binary's median lies outside of what the first one's runs gave, and on which side.
+    /// "better", "worse" or "other" if the second binary's median is outside of the first one's runs; else empty.
     fn verdict(&self, a: Spread, b: Spread) -> &'static str {
         if (a.min..=a.max).contains(&b.median) {
             return "";
@@ -153,7 +153,7 @@ impl Figure {
     }
 }
 
-/// How the median moved.
+/// The change of the median.
 fn change(a: Spread, b: Spread) -> Option<String> {
     (a.median != 0.0).then(|| format!("{:+.1}%", 100.0 * (b.median - a.median) / a.median))
 }

@@ -1,6 +1,6 @@
 //! `bench compare`: two binaries, each measured by its own `bench … --json`, in turn, so that a noisy machine is noisy for
-//! both. Prints the median and the spread of every figure, and the CPU seconds by thread, which depend less on who else
-//! uses the machine. Not for measuring: the binaries do that.
+//! both. Prints the median and the spread of every figure, and the CPU seconds by thread, which depend less on other
+//! users of the machine. Not for measuring: the binaries do that.
 
 mod child;
 mod figures;
@@ -16,18 +16,18 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What is compared if nobody says: all that needs nothing but the binary.
+/// The benches that are compared by default: all that need nothing but the binary.
 const BENCHES: [&str; 6] = ["ingest", "commands", "reads", "search", "export", "restart"];
 
-/// What is asked for.
+/// The options of a comparison.
 pub struct CompareOptions {
     /// The binaries; the second is said to be better or worse than the first.
     pub binaries: [PathBuf; 2],
-    /// What follows `bench`; all that needs nothing else if empty.
+    /// The arguments after `bench`; all benches that need nothing else if empty.
     pub only: Vec<String>,
-    /// How many runs of each binary there are.
+    /// The number of runs of each binary.
     pub runs: u32,
-    /// Whether JSON is printed.
+    /// True if JSON is printed.
     pub as_json: bool,
 }
 
@@ -37,7 +37,7 @@ struct BenchRuns {
     runs: Result<Runs>,
 }
 
-/// Measures, compares, prints; fails behind that if something could not be compared.
+/// Measures, compares, prints; fails after that if something could not be compared.
 pub fn run(asked: &CompareOptions) -> Result<()> {
     let versions = [version(&asked.binaries[0])?, version(&asked.binaries[1])?];
     let benches: Vec<String> = match asked.only.as_slice() {
@@ -64,7 +64,7 @@ fn version(binary: &PathBuf) -> Result<String> {
     Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
-/// Runs both binaries so often; who is first changes each time, so that what one leaves behind is not always the other's.
+/// Runs both binaries so often, each first in turn, so that leftovers of one do not always meet the other.
 fn measure(asked: &CompareOptions, bench: &str, progress: &Progress) -> Result<Runs> {
     let mut runs = Runs::default();
     for run in 0..asked.runs {
@@ -80,7 +80,7 @@ fn measure(asked: &CompareOptions, bench: &str, progress: &Progress) -> Result<R
     Ok(runs)
 }
 
-/// Says on standard error what is under way.
+/// Reports on standard error what is under way.
 struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
@@ -167,7 +167,7 @@ mod tests {
         measure(asked, bench, &Progress { bar: ProgressBar::hidden(), is_terminal: true })
     }
 
-    /// Prints what it is told for its first, second, third run.
+    /// Prints these figures for its first, second, third run.
     fn printing(folder: &Path, name: &str, figures: [&str; 3]) -> PathBuf {
         let [first, second, third] = figures;
         let lines = format!(

@@ -1,5 +1,5 @@
-//! What a case has at hand: the node that it is sent to, clients, the time that is left, and a list of what did not go as
-//! the contract says. Not for what is sent: each case says that.
+//! The means of a case: the node that it is sent to, clients, the time that is left, and a list of the breaches of
+//! the contract. Not for what is sent: each case defines that.
 
 use super::wire;
 use anyhow::{Context, Result};
@@ -10,36 +10,36 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long an answer of the node may take before the attacker gives up.
+/// The time after which the attacker gives up on an answer of the node.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// How much is told of an answer that was not expected.
+/// The bytes reported of an answer that was not expected.
 const TOLD_BYTES_MAX: usize = 200;
 
 /// A case under way.
 pub struct Attack {
-    /// Where HTTP is served.
+    /// The address of HTTP.
     pub node: SocketAddr,
-    /// Where Kafka clients are listened to.
+    /// The address that Kafka clients connect to.
     pub kafka: SocketAddr,
     /// The folder of all state.
     pub data: PathBuf,
     /// A client of the attacker.
     pub client: Client,
-    /// When the case must have sent everything.
+    /// The time by which the case must have sent everything.
     pub until: Instant,
-    /// What did not go as the contract says.
+    /// The breaches of the contract.
     pub unexpected: Vec<String>,
-    /// What is to be known of the run: how much was sent, what was scaled.
+    /// Notes on the run: how much was sent, what was scaled.
     pub notes: Vec<String>,
 }
 
 impl Attack {
-    /// Whether the time is over.
+    /// Returns true if the time is over.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
 
-    /// Notes what is unexpected, unless it is as it should be.
+    /// Notes an unexpected fact, unless `is`.
     pub fn expect(&mut self, is: bool, what: impl FnOnce() -> String) {
         if !is {
             let mut what = what();
@@ -51,7 +51,7 @@ impl Attack {
         }
     }
 
-    /// Notes what was done.
+    /// Adds a note.
     pub fn note(&mut self, what: impl Into<String>) {
         self.notes.push(what.into());
     }
@@ -113,7 +113,7 @@ impl Attack {
         answer.json()
     }
 
-    /// How many bytes an answer has.
+    /// The number of bytes of an answer.
     pub fn answer_bytes(&self, path: &str) -> Result<usize> {
         Ok(self.client.get(path)?.body.len())
     }

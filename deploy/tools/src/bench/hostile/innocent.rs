@@ -1,5 +1,5 @@
 //! The innocent client beside an attack: a stock movement every 100 ms over a connection of its own, and the probes of an
-//! orchestrator over fresh ones. What it sees is what the aims are about.
+//! orchestrator over fresh ones. The aims are about its waits and answers.
 
 use super::wire::{self, request};
 use anyhow::{Context, Result, ensure};
@@ -13,21 +13,21 @@ use std::time::{Duration, Instant};
 
 /// The SKU whose stock it moves, and the product that has it.
 pub const SKU: &str = "innocent";
-/// Between two of its commands.
+/// The pause between two of its commands.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between two probes of each kind.
+/// The pause between two probes of each kind.
 const PROBE_PAUSE: Duration = Duration::from_millis(250);
 /// An orchestrator takes a probe that is later for unanswered.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// A command that is later counts as this late.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What its commands saw.
+/// The results of its commands.
 #[derive(Clone, Debug, Default)]
 pub struct ClientReport {
-    /// How many were sent.
+    /// The number that was sent.
     pub sent: u64,
-    /// How many were acknowledged: decided, or in the log.
+    /// The number that was acknowledged: decided, or in the log.
     pub acknowledged: u64,
     /// The longest wait for an answer.
     pub longest: Duration,
@@ -35,12 +35,12 @@ pub struct ClientReport {
     pub first_fault: Option<String>,
 }
 
-/// What its probes saw.
+/// The results of its probes.
 #[derive(Clone, Debug, Default)]
 pub struct Probes {
-    /// How many were sent.
+    /// The number that was sent.
     pub sent: u64,
-    /// How many said in time that the node lives, or is ready.
+    /// The number of timely answers that the node lives, or is ready.
     pub well: u64,
     /// The first one that did not.
     pub first_fault: Option<String>,
@@ -74,7 +74,7 @@ impl Innocent {
         Innocent { stop, commands, probes }
     }
 
-    /// Ends it, and says what it saw.
+    /// Ends it, and returns its results.
     pub fn stop(self) -> Result<(ClientReport, Probes)> {
         self.stop.store(true, Ordering::Relaxed);
         let commands = self.commands.join().ok().context("the client has panicked")?;
@@ -150,7 +150,7 @@ fn probe(node: SocketAddr, path: &str) -> Result<u16> {
     Ok(answer.status)
 }
 
-/// How many units the node has of the SKU.
+/// The number of units that the node has of the SKU.
 pub fn on_hand(node: SocketAddr) -> Result<u64> {
     let answer = wire::ask(node, &request("GET", &format!("/api/v1/stock/{SKU}"), node, &[], b""), PATIENCE)?;
     ensure!(answer.status == 200, "{}", answer.told());

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How large an answer is read.
+/// The bytes of an answer that are read, at most.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// A topic of commands.
@@ -29,7 +29,7 @@ pub const OFFSET_FETCH: Api = Api(9, 1);
 pub const JOIN_GROUP: Api = Api(11, 2);
 /// Describes groups.
 pub const DESCRIBE_GROUPS: Api = Api(15, 0);
-/// Lists what is answered.
+/// Lists the requests that are answered.
 pub const API_VERSIONS: Api = Api(18, 0);
 /// Asks for a producer's number.
 pub const INIT_PRODUCER_ID: Api = Api(22, 0);
@@ -111,7 +111,7 @@ impl Client {
         Ok(self.0.write_all(request)?)
     }
 
-    /// The bytes of the next answer, behind its number.
+    /// The bytes of the next answer, after its number.
     pub fn answer(&mut self) -> Result<Fields> {
         let mut length = [0; 4];
         self.0.read_exact(&mut length).context("no answer")?;
@@ -129,14 +129,14 @@ impl Client {
     }
 }
 
-/// What is left of an answer.
+/// The fields of an answer, read in order.
 pub struct Fields {
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl Fields {
-    /// How long the whole answer is.
+    /// The length of the whole answer.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -186,7 +186,7 @@ pub fn produced(mut answer: Fields) -> Result<Vec<(i16, i64)>> {
             answer.i32()?;
             let code = answer.i16()?;
             all.push((code, answer.i64()?));
-            // When it was appended, and where the log begins.
+            // The time of the append, and the start of the log.
             answer.i64()?;
             answer.i64()?;
         }
@@ -194,7 +194,7 @@ pub fn produced(mut answer: Fields) -> Result<Vec<(i16, i64)>> {
     Ok(all)
 }
 
-/// How the records of a batch are compressed.
+/// The compression of a batch's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// They are not.
@@ -205,10 +205,10 @@ pub enum Codec {
     Zstd = 4,
 }
 
-/// Who sends a batch: number, epoch, and the sequence of its first record.
+/// The sender of a batch: number, epoch, and the sequence of its first record.
 pub type Producer = (i64, i16, i32);
 
-/// Nobody in particular.
+/// No particular producer.
 pub const NOBODY: Producer = (-1, -1, -1);
 
 /// A batch of so many records, whose bytes are compressed that way already.

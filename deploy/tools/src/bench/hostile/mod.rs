@@ -1,7 +1,7 @@
-//! `bench hostile`: what attackers and accidents send, each case against a fresh node of this binary with default limits,
-//! beside an innocent client. Only over loopback; a case sends for less than a minute and stops by itself.
+//! `bench hostile`: the requests of attackers and accidents, each case against a fresh node of this binary with default
+//! limits, beside an innocent client. Only over loopback; a case sends for less than a minute and stops by itself.
 //!
-//! `cases/` says what is sent, `run.rs` runs and judges a case, `innocent.rs` is the client beside it, `wire.rs` and
+//! `cases/` defines the requests, `run.rs` runs and judges a case, `innocent.rs` is the client beside it, `wire.rs` and
 //! `kafka.rs` write requests as bytes.
 
 mod attack;
@@ -18,7 +18,7 @@ use run::Row;
 use serde::Serialize;
 use std::path::Path;
 
-/// What was measured.
+/// The results.
 #[derive(Serialize)]
 pub struct HostileResult {
     peak_bytes_max: u64,
@@ -27,7 +27,7 @@ pub struct HostileResult {
 }
 
 impl HostileResult {
-    /// How many cases do not hold.
+    /// The number of cases that do not hold.
     pub fn failed(&self) -> usize {
         self.cases.iter().filter(|row| !row.holds).count()
     }

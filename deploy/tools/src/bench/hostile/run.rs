@@ -22,25 +22,25 @@ use std::time::{Duration, Instant};
 pub const PEAK_BYTES_MAX: u64 = 3 << 29;
 /// The aim: the longest wait of an innocent command.
 pub const WAIT_MS_MAX: u64 = 500;
-/// How long a case may send.
+/// The time that a case may send.
 const SENDS_FOR: Duration = Duration::from_secs(50);
-/// How long a start may take.
+/// The time that a start may take.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A node that takes more is ended, so that the machine lives.
 const ENDED_AT_BYTES: u64 = 4 << 30;
-/// How often the memory is looked at.
+/// The interval between two looks at the memory.
 const SAMPLE: Duration = Duration::from_millis(10);
-/// How long the digest may take to stand still.
+/// The time that the digest may take to become stable.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 /// The client is alone before the attack for this long, so that its connection is made.
 const ALONE: Duration = Duration::from_millis(300);
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// Its name.
     pub case: &'static str,
-    /// Whether everything is as it should be.
+    /// True if everything is as it should be.
     pub holds: bool,
     /// The peak of the node's memory, at its starts too.
     pub peak_bytes: u64,
@@ -48,23 +48,23 @@ pub struct Row {
     pub state_bytes: u64,
     /// The longest wait of an innocent command.
     pub wait_ms_max: u64,
-    /// How many innocent commands were acknowledged.
+    /// The number of innocent commands that were acknowledged.
     pub acknowledged: u64,
-    /// How many probes were sent.
+    /// The number of probes.
     pub probes: u64,
-    /// How many said in time that all is well.
+    /// The number of probes with a good answer in time.
     pub probes_well: u64,
-    /// Whether the node lived to the end.
+    /// True if the node lived to the end.
     pub lived: bool,
-    /// Whether all digests were the same after the restart.
+    /// True if all digests were the same after the restart.
     pub same_after_restart: bool,
-    /// How many acknowledged commands were not there at the end.
+    /// The number of acknowledged commands that were not there at the end.
     pub lost: u64,
-    /// How long everything took.
+    /// The time that everything took.
     pub seconds: f64,
-    /// Why it does not hold.
+    /// The reasons why it does not hold.
     pub why: Vec<String>,
-    /// What is to be known of the run.
+    /// Notes on the run.
     pub notes: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ impl Row {
     }
 }
 
-/// Runs a case in that folder. What it finds stands in the row; only what keeps it from running is an error.
+/// Runs a case in that folder. Its findings are in the row; only a case that cannot run is an error.
 pub fn run(case: &Case, folder: &Path) -> Result<Row> {
     let started = Instant::now();
     let mut row = Row::new(case);
@@ -129,7 +129,7 @@ pub fn run(case: &Case, folder: &Path) -> Result<Row> {
     Ok(row)
 }
 
-/// What a case has at hand for that node.
+/// The means of a case for that node.
 pub fn attack_on(node: &Process, folder: &Path) -> Result<Attack> {
     Ok(Attack {
         node: node.base.trim_start_matches("http://").parse().context("a node has an address")?,
@@ -188,7 +188,7 @@ fn attacked(case: &Case, folder: &Path, how: NodeOptions<'_>, row: &mut Row) -> 
     }
 }
 
-/// Holds the node that was started again against the one before.
+/// Compares the node that was started again with the one before.
 fn restarted(case: &Case, folder: &Path, node: Process, before: Option<&Digests>, row: &mut Row) -> Result<()> {
     row.peak_bytes = row.peak_bytes.max(node.peak_bytes);
     row.state_bytes = memory_bytes(&node.id().to_string(), "VmRSS:");
@@ -221,7 +221,7 @@ fn restarted(case: &Case, folder: &Path, node: Process, before: Option<&Digests>
     Ok(())
 }
 
-/// Counts what was acknowledged and is not there.
+/// Counts the acknowledged commands that are not there.
 fn lost(node: SocketAddr, acknowledged: u64, row: &mut Row, when: &str) {
     match innocent::on_hand(node) {
         Ok(units) if units < acknowledged => {
@@ -245,7 +245,7 @@ fn digests(client: &Client) -> Result<Digests> {
     Ok(views.iter().map(|(name, view)| (name.clone(), digest(view))).collect())
 }
 
-/// The digests once everything that was sent is decided: they stand still from one epoch to another.
+/// The digests once everything that was sent is decided: they stay the same from one epoch to another.
 fn settled(client: &Client, node: SocketAddr) -> Result<Digests> {
     let deadline = Instant::now() + SETTLES_WITHIN;
     let mut last = digests(client)?;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
-/// How long a connection may take to be made.
+/// The time that a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How large an answer may be.
+/// The bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// How many headers an answer may have.
+/// The headers of an answer, at most.
 const HEADERS_MAX: usize = 64;
 
 /// An answer.
@@ -19,7 +19,7 @@ const HEADERS_MAX: usize = 64;
 pub struct WireResponse {
     /// The HTTP status; 0 if the connection was closed without an answer.
     pub status: u16,
-    /// The body, as far as its head says how long it is.
+    /// The body, as far as its head gives its length.
     pub body: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ fn settled(stream: TcpStream, patience: Duration) -> std::io::Result<TcpStream> 
     Ok(stream)
 }
 
-/// Sends the bytes over a fresh connection and reads what is answered.
+/// Sends the bytes over a fresh connection and reads the answer.
 pub fn ask(address: SocketAddr, request: &[u8], patience: Duration) -> Result<WireResponse> {
     let mut stream = connect(address, patience)?;
     // An early answer may end the connection before everything is sent.
@@ -122,7 +122,7 @@ fn head(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     Ok(Some((head.code.unwrap_or_default(), end, length.unwrap_or(0))))
 }
 
-/// A request with a body of JSON unless `headers` say otherwise; `Host` is the address.
+/// A request with a body of JSON unless `headers` name another type; `Host` is the address.
 pub fn request(method: &str, path: &str, address: SocketAddr, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
     let has = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));

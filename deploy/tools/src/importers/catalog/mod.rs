@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// What all prices of the file are in.
+/// The currency of all prices of the file.
 const CURRENCY: &str = "EUR";
 /// Ten-thousandths in a cent.
 const CENT: i64 = 100;
@@ -140,7 +140,7 @@ fn value_text(value: &Value) -> Option<SmolStr> {
     match value {
         Value::Null => None,
         Value::Bool(is_so) => Some(SmolStr::new(if *is_so { "true" } else { "false" })),
-        // `2.0` is a number of the file's making: people and facets say `2`.
+        // `2.0` is a number of the file's making: people and facets write `2`.
         Value::Number(number) => {
             let text = number.to_string();
             Some(SmolStr::new(text.strip_suffix(".0").unwrap_or(&text)))

@@ -1,4 +1,4 @@
-//! The file of products: what its rows become, and that a second import is the first.
+//! The file of products: the commands of its rows, and that a second import is the first.
 
 use super::*;
 use node::config::test_data;

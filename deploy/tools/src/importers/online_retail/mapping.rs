@@ -1,4 +1,4 @@
-//! What the lines of the Online Retail file mean, as commands in the order of the file, an invoice at its first line.
+//! The meaning of the Online Retail file's lines, as commands in the order of the file, an invoice at its first line.
 //! Not for reading or sending them.
 
 use super::rows::{InvoiceLine, Rows};
@@ -27,13 +27,13 @@ pub struct IdentifiedCommand {
 /// The commands of one invoice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invoice {
-    /// How many lines of the file it has.
+    /// The number of its lines in the file.
     pub lines: usize,
-    /// What it asks for, new products first.
+    /// Its commands, new products first.
     pub commands: Vec<IdentifiedCommand>,
 }
 
-/// What is known of a stock code from the whole file.
+/// The facts about a stock code from the whole file.
 struct Product {
     first: InvoiceLine,
     title: Option<TextId>,
@@ -48,7 +48,7 @@ pub struct Mapping<'a> {
 }
 
 impl<'a> Mapping<'a> {
-    /// Looks over all lines once: which belong together, and what a code is called where it is first called anything.
+    /// Looks over all lines once: which belong together, and the first name of each code.
     pub fn new(rows: &'a Rows) -> Mapping<'a> {
         let mut places: HashMap<TextId, usize> = HashMap::new();
         let mut invoices: Vec<Vec<usize>> = Vec::new();
@@ -187,7 +187,7 @@ impl<'a> Mapping<'a> {
         Ok(IdentifiedCommand { id: format!("or-{number}-adjust"), command: Command::RecordAdjustment(adjustment) })
     }
 
-    /// Goods that left or came without a sale: the stock moves by what the line says, turned round.
+    /// Goods that left or came without a sale: the stock moves by the line's quantity, turned round.
     fn movement(&self, line: &InvoiceLine) -> IdentifiedCommand {
         let movement = MoveStock {
             sku: self.text(line.code).into(),

@@ -35,7 +35,7 @@ pub fn run(file: &Path, to: &str) -> Result<()> {
     report(&tally, rows.lines.len() as u64, started.elapsed().as_secs_f64())
 }
 
-/// Sends the commands of all rows; `sent` is told how many more lines are behind.
+/// Sends the commands of all rows; calls `sent` with the number of lines of each invoice.
 fn send(rows: &Rows, mut sender: Sender<HttpNode<'_>>, sent: &dyn Fn(u64)) -> Result<Tally> {
     for invoice in Mapping::new(rows) {
         let invoice = invoice?;

@@ -12,19 +12,19 @@ pub struct InvoiceLine {
     pub seq: i64,
     /// The invoice's number.
     pub invoice: TextId,
-    /// What was sold, as written.
+    /// The goods, as written.
     pub code: TextId,
-    /// What it is called here.
+    /// Their name on this line.
     pub description: Option<TextId>,
-    /// How many; below zero for goods that come back.
+    /// The number of units; below zero for goods that come back.
     pub quantity: i64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// Ten-thousandths of a pound for one.
     pub unit_price: i64,
-    /// Who.
+    /// The customer.
     pub customer: Option<i64>,
-    /// From which country.
+    /// The customer's country.
     pub country: TextId,
 }
 

@@ -166,7 +166,7 @@ fn the_whole_file_is_used() {
             assert!(ids.insert(id), "each command has its own id");
         }
     }
-    // What an independent program sums over the lines: pounds in ten-thousandths.
+    // The sum of an independent program over the lines: pounds in ten-thousandths.
     assert_eq!(net, 97_477_479_340);
     assert_eq!(lines, 541_909);
     let expected = [
@@ -180,7 +180,7 @@ fn the_whole_file_is_used() {
     assert_eq!(counts, BTreeMap::from(expected));
 }
 
-/// What a command that was taken brought in.
+/// The net revenue of a command that was taken.
 fn net_of(shop: &InMemoryShop, command: &Command) -> i128 {
     let (tables, key) = (shop.tables(), command.key());
     let is = |command_type| command.command_type() == command_type;

@@ -12,7 +12,7 @@ use zstd::bulk::{Compressor, Decompressor};
 pub const HEADER_BYTES: usize = 61;
 /// The bytes that a batch's own length does not count: the base offset and the length itself.
 const LENGTH_END: usize = 12;
-/// Where the part begins that the batch's checksum covers.
+/// The start of the part that the batch's checksum covers.
 const CHECKED_FROM: usize = 21;
 const ATTRIBUTES: usize = CHECKED_FROM;
 const MAGIC: u8 = 2;
@@ -21,34 +21,34 @@ pub const SPAN_MAX: u64 = 1 << 31;
 /// Every record has at least so many bytes.
 const RECORD_BYTES_MIN: usize = 7;
 
-/// What a batch's attributes say of zstd; they say nothing else.
+/// The attributes of a batch that zstd compresses; no other flag is set.
 const ZSTD: u16 = 4;
 /// The fastest level that is not worse than none.
 const LEVEL: i32 = 1;
 
-/// Why bytes are no record batch.
+/// The reason why bytes are no record batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no record batch: {0}")]
 pub struct BadBatch(pub &'static str);
 
-/// What the front of a batch says.
+/// The front of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     /// The offset of its first record.
     pub base_offset: u64,
-    /// How many bytes it has.
+    /// The length in bytes.
     pub bytes: usize,
-    /// How many records it has.
+    /// The number of records.
     pub count: u32,
-    /// How many offsets it reaches over: more than it has records where there are holes between them.
+    /// The number of offsets that it spans: more than its records where there are holes between them.
     pub span: u32,
-    /// What the records' timestamps count from.
+    /// The time that the records' timestamps count from.
     pub base_timestamp_ms: i64,
-    /// Whether the records are compressed.
+    /// True if the records are compressed.
     pub is_compressed: bool,
 }
 
-/// What compresses batches; used for many of them, since it takes more to make than to use.
+/// Creates a compressor, to be used for many batches, since it takes more to make than to use.
 pub fn compressor() -> Compressor<'static> {
     Compressor::new(LEVEL).expect("zstd has that level")
 }
@@ -191,7 +191,7 @@ fn decompressed(bytes: &[u8]) -> Result<Bytes, BadBatch> {
     Ok(Bytes::from(bytes.map_err(|_| BadBatch("it cannot be decompressed"))?))
 }
 
-/// Whether the batch's own checksum is right. The journal has one of its own over more, so this is for other sources.
+/// Checks the batch's own checksum. The journal has one of its own over more, so this is for other sources.
 pub fn checksum_is_right(batch: &[u8]) -> bool {
     batch.len() >= HEADER_BYTES && crc32c::crc32c(&batch[CHECKED_FROM..]).to_be_bytes() == batch[17..21]
 }
@@ -201,7 +201,7 @@ pub fn checksum_is_right(batch: &[u8]) -> bool {
 pub struct Records {
     cursor: Cursor,
     header: BatchHeader,
-    /// How many records are behind the cursor.
+    /// The number of records before the cursor.
     passed: u32,
     /// The least that the next record's offset can be, counted from the batch's.
     next: u32,
@@ -237,19 +237,19 @@ impl Records {
         self.decode().map(Some).ok_or(BadBatch("a record is not well formed"))
     }
 
-    /// How many bytes the next record has, as it says itself.
+    /// The length of the next record in bytes, as it states it.
     pub fn next_length(&self) -> Option<usize> {
         self.cursor.clone().length()
     }
 
-    /// Passes the records before an offset by.
+    /// Skips the records before an offset.
     pub fn skip_before(&mut self, offset: u64) -> Result<(), BadBatch> {
         while self.passed < self.header.count && self.skip_one(offset).ok_or(BadBatch("a record is not well formed"))? {
         }
         Ok(())
     }
 
-    /// Passes the next record by if it is before the offset; says whether.
+    /// Skips the next record if it is before the offset; returns true if it was.
     fn skip_one(&mut self, offset: u64) -> Option<bool> {
         let mut ahead = self.cursor.clone();
         let length = ahead.length()?;
@@ -266,7 +266,7 @@ impl Records {
         Some(is_before)
     }
 
-    /// The place that a record says it has within the batch, if it can have it.
+    /// The place that a record claims within the batch, if it can have it.
     fn delta(&self, said: i64) -> Option<u32> {
         u32::try_from(said).ok().filter(|delta| (self.next..self.header.span).contains(delta))
     }

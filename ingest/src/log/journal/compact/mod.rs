@@ -1,10 +1,10 @@
 //! Writes the base of a later front: of the compacted topics, the last record of each key before it. Not for when the
-//! front moves: see `front`.
+//! front moves: see `log_start`.
 //!
-//! What is before the front is read twice: first for the last offset of each key, then for the records that stand there.
-//! Between the two there are 24 bytes for each key, which the table that holds them makes 30 to 60.
+//! The part before the front is read twice: first for the last offset of each key, then for those records. Between the
+//! two there are 24 bytes for each key, which the table that holds them makes 30 to 60.
 //!
-//! Publishers repeat records after a crash, and readers pass repeated ones by. So they are passed by here too: an old row
+//! Publishers repeat records after a crash, and readers skip repeated ones. So they are skipped here too: an old row
 //! that came once more is not the last one of its key.
 
 use super::batch::{self, Records};
@@ -25,10 +25,10 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 use zstd::bulk::Compressor;
 
-/// What becomes of the compacted topics; by default no key is forgotten.
+/// The rules for compacted topics; by default no key is forgotten.
 #[derive(Clone)]
 pub struct Compaction {
-    /// How readers' time passes, in milliseconds. Never earlier than before, or keys are kept longer.
+    /// The readers' clock, in milliseconds. Never earlier than before, or keys are kept longer.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// A key whose last record has no value is forgotten once that record has been in a base for so long; after at most
     /// twice as long when the front moves on.
@@ -45,14 +45,14 @@ impl Default for Compaction {
 }
 
 impl Compaction {
-    /// Which removals of the base before may go.
+    /// The removals of the base before that may go.
     fn forgotten(&self, before: Option<&Removals>) -> Option<Cut> {
         let before = before?;
         let is_old = (self.now_ms)().saturating_sub(before.since_ms) >= self.removals_kept_ms;
         is_old.then(|| before.ends.clone())
     }
 
-    /// What is known of the removals of a base from now on, which it has up to that front.
+    /// The removals of a base whose time begins now, up to that front.
     fn removals(&self, layout: &PartitionLayout, to: &IndexEntry) -> Removals {
         let is_compacted = |(slot, _): &(usize, &u64)| is_compacted(layout.at(*slot).topic);
         let mut ends = Cut::default();
@@ -86,7 +86,7 @@ pub fn write(shared: &Arc<JournalShared>, to: &IndexEntry, compaction: &Compacti
         Ok(())
     })?;
     writing.flush().and_then(|()| file.sync()).map_err(Error::io("writing", &shown))?;
-    // What it holds is seen before anything else of it is deleted.
+    // The base is read back before anything that it replaces is deleted.
     let base = CompactedPrefix::open(to, &*shared.storage, &shared.layout, &shared.config)?;
     // Readers are at the base before until now.
     let removals = match before.filter(|_| forgotten.is_none()) {
@@ -96,7 +96,7 @@ pub fn write(shared: &Arc<JournalShared>, to: &IndexEntry, compaction: &Compacti
     Ok(base.with_removals(Some(removals)))
 }
 
-/// Where the last record of each key stands.
+/// Finds the last record of each key.
 fn last_offsets(
     shared: &Arc<JournalShared>,
     to: &IndexEntry,
@@ -139,7 +139,7 @@ fn each(shared: &Arc<JournalShared>, to: &IndexEntry, signal: &Signal, take: Tak
     }
     let mut scan = Scan::new(Arc::clone(shared), from);
     while scan.position() < to.position {
-        // Nobody else deletes, so that it is there; if not, the base that is made will not be whole.
+        // Nothing else deletes, so that it is there; if not, the base that is made will not be whole.
         let ScanStep::Commit(commit) = scan.next_commit()? else { break };
         go_on(signal)?;
         of_commit(shared, &commit, take, |why| scan.damaged_entry(&commit, why))?;
@@ -224,7 +224,7 @@ impl<'a> PrefixWriter<'a> {
     }
 }
 
-/// How many of the records the next batch has; at least one.
+/// The number of the records that the next batch takes; at least one.
 fn batch_length(records: &[(u64, Record)], config: &JournalConfig) -> usize {
     let (mut bytes, first) = (0, records.first().map_or(0, |(offset, _)| *offset));
     let fits = |(offset, record): &&(u64, Record)| {

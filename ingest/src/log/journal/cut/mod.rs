@@ -1,7 +1,7 @@
-//! How far the next epoch reaches when more waits than it takes: an earlier snapshot of the journal than its end.
+//! The end of the next epoch when more waits than it takes: an earlier snapshot of the journal than its end.
 //!
-//! The journal's order is the order of acknowledgement. What is left out of a topic is left out with all of later topics
-//! that stands after it, so that the cut is a consistent snapshot; see [`Log::ends`](crate::log::Log::ends). Apart from
+//! The journal's order is the order of acknowledgement. With a record that is left out, all later topics' records after
+//! it are left out too, so that the cut is a consistent snapshot; see [`Log::ends`](crate::log::Log::ends). Apart from
 //! that no partition waits for another: each gives at most its equal share.
 
 use super::batch::{BadBatch, Records};
@@ -14,7 +14,7 @@ use dataflows::contract::epoch::Cut;
 use dataflows::contract::topic::Topic;
 use std::sync::Arc;
 
-/// How many times the bytes of an epoch are looked through for what other partitions have behind a long backlog.
+/// The search for other partitions' records after a long backlog, as a multiple of an epoch's bytes.
 const AHEAD: u64 = 8;
 
 /// See [`Log::cut_after`](crate::log::Log::cut_after); none if what has to be read for it was deleted meanwhile.
@@ -32,7 +32,7 @@ pub fn cut_after(shared: &Arc<JournalShared>, from: &Cut, limit: CutLimit) -> Re
     if is_small {
         return Ok(Some(layout.cut(&ends)));
     }
-    // What was deleted counts for nothing.
+    // Deleted records count for nothing.
     let reached: Vec<u64> = from.iter().zip(&mark.ends).map(|(from, mark)| *from.max(mark)).collect();
     let waiting = inputs().filter(|slot| reached[*slot] < ends[*slot]).count();
     let mut shares = Shares::new(limit, waiting, reached);
@@ -60,7 +60,7 @@ fn take(shares: &mut Shares, scan: &Scan, commit: &Commit, ends: &[u64]) -> Resu
         let (entry, rest) = commit::entry(&entries).map_err(|why| scan.damaged_entry(commit, why))?;
         entries = rest;
         let Some(slot) = layout.slot_of(entry.topic, entry.partition) else { continue };
-        // What came since the journal's end was looked at is no part of the snapshot.
+        // Records that came after the journal's end was looked at are no part of the snapshot.
         if entry.header.base_offset < ends[slot] {
             let topic = layout.at(slot).topic;
             shares.take(slot, topic, &entry, ends[slot]).map_err(|bad| scan.damaged_entry(commit, bad.0))?;
@@ -69,13 +69,13 @@ fn take(shares: &mut Shares, scan: &Scan, commit: &Commit, ends: &[u64]) -> Resu
     Ok(())
 }
 
-/// What each partition gives to the epoch.
+/// The share of each partition in the epoch.
 struct Shares {
     /// Of each partition.
     records: u64,
     /// Of each partition.
     bytes: u64,
-    /// What is left for records that are larger than a share, the oldest first.
+    /// The bytes left for records that are larger than a share, the oldest first.
     large_bytes: i64,
     /// By partition: the next offset.
     reached: Vec<u64>,
@@ -83,12 +83,12 @@ struct Shares {
     given: Vec<(u64, u64, bool)>,
     /// The earliest topic of which something is left out.
     left_out: Option<Topic>,
-    /// How many partitions have more and may give it.
+    /// The number of partitions that have more and may give it.
     open: usize,
 }
 
 impl Shares {
-    /// Equal ones. Where several partitions wait, half of the bytes is for records that are larger than a share.
+    /// Creates equal ones. If several partitions wait, half of the bytes is for records that are larger than a share.
     fn new(limit: CutLimit, waiting: usize, reached: Vec<u64>) -> Shares {
         let count = waiting.max(1) as u64;
         let bytes = if count > 1 { limit.bytes_max / 2 } else { limit.bytes_max };
@@ -103,7 +103,7 @@ impl Shares {
         }
     }
 
-    /// Whether any record was taken.
+    /// Returns true if any record was taken.
     fn has_any(&self) -> bool {
         self.given.iter().any(|(records, ..)| *records > 0)
     }
@@ -116,7 +116,7 @@ impl Shares {
             return Ok(());
         }
         if topic == Topic::Epochs {
-            // It has no share. As the last topic it goes on for as long as nothing is left out.
+            // It has no share. As the last topic it is taken for as long as nothing is left out.
             self.given[slot].2 &= self.left_out.is_none();
             if self.given[slot].2 {
                 self.reached[slot] = end;
@@ -142,7 +142,7 @@ impl Shares {
     fn take_records(&mut self, slot: usize, entry: &Entry, begin: u64, end: u64) -> Result<(), BadBatch> {
         let (records, bytes, _) = &mut self.given[slot];
         let size = entry.header.bytes as u64;
-        // A batch that was compressed has more in it than its own bytes say.
+        // A batch that was compressed has more in it than its own bytes show.
         let is_whole = begin == entry.header.base_offset && !entry.header.is_compressed;
         if is_whole && *records + (end - begin) <= self.records && *bytes + size <= self.bytes {
             (*records, *bytes) = (*records + (end - begin), *bytes + size);

@@ -20,7 +20,7 @@ fn sized(bytes: usize) -> Record {
     Record { value: Some(Bytes::from(vec![b'x'; bytes])), ..Record::default() }
 }
 
-/// What stands in the journal, in its order.
+/// The journal's records, in its order.
 type JournalContent = Vec<(Origin, u64)>;
 
 fn fill(journal: &Journal, random: &mut Random, kept: &mut JournalContent) {

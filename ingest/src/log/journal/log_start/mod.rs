@@ -1,16 +1,16 @@
-//! Where the journal begins once its front was deleted: the file `front`, and how the front moves on. Not for deciding
-//! what is needed: the caller's floor says that.
+//! The start of the journal once its front was deleted: the file `front`, and how the front moves on. Not for deciding
+//! what is needed: the caller's floor does that.
 //!
 //! The file is `{"front":{"format":1,"position":…,"offsets":{…}},"crc32c":…}`: the position at which the first segment
-//! begins, and the next offset of every partition there; the checksum is over the bytes of the value of `front`. Without
-//! the file the journal begins at position 0. Format 2 has `"base":{"format":1,"bytes":…}` too: there are compacted
-//! topics, and what is left of them is in the base of that position. `"removals":{"since_ms":…,"ends":{…}}` there says how
-//! long records without value have been in bases; without it, nobody knows.
+//! begins, and the next offset of every partition there; the checksum is over the bytes of the value of `front`.
+//! Without the file the journal begins at position 0. Format 2 has `"base":{"format":1,"bytes":…}` too: there are
+//! compacted topics, and what is left of them is in the base of that position. `"removals":{"since_ms":…,"ends":{…}}`
+//! there says how long records without value have been in bases; without it, that is unknown.
 //!
-//! The file is replaced as a whole when the base is durable, and before the first segment is deleted. So a crash leaves a
-//! journal that begins where it did, or one that begins later with some segments in front of it, which the next start
-//! deletes, with every base but the one that `front` speaks of; and a segment that is missing although `front` does not
-//! say so was not deleted by us.
+//! The file is replaced as a whole when the base is durable, and before the first segment is deleted. So a crash leaves
+//! a journal that begins where it did, or one that begins later with some segments in front of it, which the next start
+//! deletes, with every base but the one that `front` speaks of; and a missing segment that `front` does not account for
+//! was not deleted by us.
 //!
 //! A base is written again whenever the front moves on, so that moves only when what becomes free is at least as much as
 //! the base has: for each byte that is deleted, at most two are written.
@@ -38,7 +38,7 @@ const NAME: &str = "front";
 const FORMAT: u32 = 1;
 const FORMAT_WITH_BASE: u32 = 2;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 pub struct LogStart {
     format: u32,
@@ -173,7 +173,7 @@ fn base(
     written.map(Some)
 }
 
-/// Where the last segment begins before which nothing is needed, if the journal begins before it.
+/// The start of the last segment before which nothing is needed, if the journal begins before it.
 fn next_front(shared: &JournalShared, floor: &Cut) -> Result<Option<IndexEntry>, Error> {
     let state = lock(&shared.state);
     let mut needed = state.index.front().ends.clone();

@@ -3,22 +3,22 @@
 use crate::Error;
 use crate::log::storage::Storage;
 
-/// What is of no use any more.
+/// Files that are of no use any more.
 #[derive(Default)]
 pub struct ObsoleteFiles {
     /// Names of files that are still to be deleted.
     pub(super) names: Vec<String>,
-    /// The name of a base of which nobody knows whether the durable front speaks of it.
+    /// The name of a base that the durable front may or may not speak of.
     pub(super) in_doubt: Option<String>,
 }
 
 impl ObsoleteFiles {
-    /// What stands in the folder without being of use.
+    /// The files in the folder that are of no use.
     pub fn new(names: Vec<String>) -> ObsoleteFiles {
         ObsoleteFiles { names, in_doubt: None }
     }
 
-    /// Deletes the files, the oldest first, each kept in mind until it is gone.
+    /// Deletes the files, the oldest first; each is kept here until it is gone.
     pub fn delete(&mut self, storage: &dyn Storage) -> Result<(), Error> {
         let mut gone = 0;
         let result = self.names.iter().try_for_each(|name| {

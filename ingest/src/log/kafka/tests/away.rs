@@ -9,8 +9,8 @@ use std::sync::mpsc;
 
 const PROGRESS: TopicPartition = TopicPartition::new(Topic::Progress, 0);
 
-/// While the only broker is away, everything says so and nothing hangs; when it is back, everything goes on by itself, and
-/// what was acknowledged is there once.
+/// While the only broker is away, everything reports it and nothing hangs; when it is back, everything resumes by
+/// itself, and what was acknowledged is there once.
 #[test]
 fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     let Some(broker) = Broker::start() else { return };
@@ -41,7 +41,7 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
     assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
     let error = opened(&config).err().unwrap();
     assert!(!error.is_fatal() && error.to_string().contains("refused"), "it says why: {error}");
-    // What waits is bounded, and all of it is answered.
+    // Waiting appends are bounded, and all of them are answered.
     let (tell, told) = mpsc::sync_channel(100);
     for _ in 0..60 {
         let tell = tell.clone();
@@ -72,8 +72,8 @@ fn a_broker_that_is_away_is_told_and_the_log_goes_on_when_it_is_back() {
 }
 
 /// The broker is killed again and again under many appends: each acknowledged record is there exactly once, where its
-/// acknowledgement said, and in order; one that failed is there at most once. They are of now, and wait longer than a broker
-/// takes to come back: otherwise some may come twice, as `publisher` says.
+/// acknowledgement said, and in order; one that failed is there at most once. They are of now, and wait longer than a
+/// broker takes to come back: otherwise some may come twice, see `publisher`.
 #[test]
 fn no_acknowledged_record_is_lost_or_doubled_when_the_broker_dies() {
     let Some(broker) = Broker::start() else { return };

@@ -79,7 +79,7 @@ fn topics_are_made_once_and_what_differs_is_said_and_left_as_it_is() {
     assert_eq!(missing.len(), own.len(), "nothing is there yet: {missing:?}");
     assert!(missing[0].to_string().ends_with("policy.commands is missing"), "{}", missing[0]);
 
-    // Somebody made one otherwise.
+    // Another client made one otherwise.
     let odd = format!("{}orders.commands", config.topic_prefix);
     let admin = client::admin(&config).unwrap();
     let new = NewTopic::new(&odd, 5, TopicReplication::Fixed(1)).set("retention.ms", "1000");
@@ -139,7 +139,7 @@ fn records_of_others_that_nobody_reads_wake_a_watch() {
     let woken = Arc::clone(&is_woken);
     let _watch = log.watch(Arc::new(move || woken.store(true, Ordering::Relaxed)));
     let producer = stranger(&config, &[]);
-    // More than one, since the first look at the ends has nothing to be held against.
+    // More than one, since the first look at the ends has nothing to be compared with.
     until("a wake", || {
         publish(&producer, &config, Topic::Stock, &["one"]);
         is_woken.load(Ordering::Relaxed).then_some(())
@@ -223,7 +223,7 @@ fn what_is_wanted_comes_first_and_then_the_rest() {
     places.iter().zip([50, 0, 900]).for_each(|(at, next)| wanted.set(*at, next));
     reader.prioritize_before(&wanted);
     let found = read_to(&mut *reader, &log.ends().unwrap());
-    // The reader may have looked at its partitions before it was told.
+    // The reader may have looked at its partitions before it was asked to.
     let first = &found[found.len().min(3 * reader::AT_ONCE)..];
     let late = first.iter().filter(|read| wanted.get(read.origin.topic_partition()) > Some(read.origin.offset)).count();
     assert_eq!((late, found.len()), (0, 9_000));

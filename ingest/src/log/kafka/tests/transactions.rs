@@ -1,5 +1,5 @@
-//! Transactions of others: what they abort is never seen, what they leave open holds back only what is behind it, and the
-//! holes that they leave stop nobody.
+//! Transactions of others: what they abort is never seen, what they leave open holds back only what is after it, and
+//! the holes that they leave stop no reader.
 
 use super::*;
 use crate::input::sealed_epochs::{LogPosition, SealedEpochs};
@@ -40,7 +40,7 @@ fn what_is_aborted_is_not_seen_and_what_is_open_holds_back_what_is_behind_it() {
     producer.begin_transaction().unwrap();
     publish(&producer, &config, Topic::Orders, &["aborted", "aborted"]);
     producer.abort_transaction(LONGEST).unwrap();
-    // Two records, a marker, two records, a marker; the end is behind the last hole, and a reader comes there.
+    // Two records, a marker, two records, a marker; the end is after the last hole, and a reader comes there.
     until_end(&log, 6);
     read(&["a", "b"]);
 
@@ -68,7 +68,7 @@ fn what_is_aborted_is_not_seen_and_what_is_open_holds_back_what_is_behind_it() {
     assert_eq!(log.starts().unwrap().get(ORDERS), Some(3));
 }
 
-/// A command that nobody needs to decide here: only its id counts.
+/// A command that is not decided here: only its id counts.
 fn command(id: &str) -> Record {
     let data = br#"{"order_id":"o","reason":"r"}"#;
     let command =
@@ -130,7 +130,7 @@ fn cuts_do_not_stall_at_transactions() {
     two.abort_transaction(LONGEST).unwrap();
     until_decided(&["kept-0", "kept-1", "kept-2", "kept-3"], 2);
 
-    // While a transaction is open, epochs go on, and so do the other partitions.
+    // While a transaction is open, epochs continue, and so do the other partitions.
     one.begin_transaction().unwrap();
     send(&one, &config, "open");
     append(&*log, vec![(ORDERS, command("behind"))]).unwrap();

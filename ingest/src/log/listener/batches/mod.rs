@@ -1,5 +1,5 @@
 //! Record batches as clients send them: checked, and their records taken out, whatever they are compressed with. And
-//! records as batches for who reads. Not for keeping them: the journal makes batches of its own.
+//! records as batches for readers. Not for keeping them: the journal makes batches of its own.
 
 use super::error_code;
 use crate::log::journal::batch;
@@ -13,7 +13,7 @@ use std::io::{Cursor, Read};
 /// A batch that a client has sent.
 #[derive(Debug)]
 pub struct ClientBatch {
-    /// Who made it, if sequences are to be kept.
+    /// The producer, if sequences are to be kept.
     pub producer: Option<Stamp>,
     /// Its records; at least one.
     pub records: Vec<Record>,
@@ -36,7 +36,7 @@ pub struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchError(pub i16, pub &'static str);
 
-/// Why a batch is not read.
+/// The reason why a batch is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// It is not taken, whatever else the request has.
@@ -51,12 +51,12 @@ impl From<BatchError> for Unread {
     }
 }
 
-/// What may still be made of the batches of a request, all together.
+/// The room that the batches of a request still have, all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchBudget {
-    /// How many bytes they may have when they are decompressed.
+    /// The bytes that they may have when they are decompressed.
     pub bytes: usize,
-    /// How much memory they may take when they are read: those bytes, and a frame for each record and each header.
+    /// The memory that they may take when read: those bytes, and a frame for each record and each header.
     pub memory: usize,
 }
 
@@ -66,7 +66,7 @@ const RECORD_FRAME: usize = size_of::<(TopicPartition, Record)>();
 const HEADER_FRAME: usize = size_of::<(SmolStr, Option<Bytes>)>();
 
 impl BatchBudget {
-    /// What a batch of these bytes most likely takes: that of records that compress well and have some headers.
+    /// The likely need of a batch of these bytes: that of records that compress well and have some headers.
     pub fn likely(bytes: &[u8]) -> usize {
         const EXPANSION: usize = 8;
         let count =
@@ -86,9 +86,9 @@ impl BatchBudget {
     }
 }
 
-/// Where a batch says how many records it has.
+/// The position of a batch's number of records.
 const COUNT: usize = HEADER_BYTES - 4;
-/// What is said of transactions.
+/// The answer to transactions.
 pub const NO_TRANSACTIONS: &str = "there are no transactions here: publish without a transactional id";
 
 const CODEC: i16 = 0x07;
@@ -195,7 +195,7 @@ fn bounded(read: impl Read, bytes_max: usize) -> Result<Bytes, Unread> {
     if to.len() > bytes_max { Err(Unread::Full) } else { Ok(Bytes::from(to)) }
 }
 
-/// Either one block, or the blocks of the Java library behind its own header.
+/// Either one block, or the blocks of the Java library after its own header.
 fn snappy(bytes: &[u8], bytes_max: usize) -> Result<Bytes, Unread> {
     const MAGIC: &[u8] = b"\x82SNAPPY\0";
     const HEADER: usize = 16;
@@ -235,7 +235,7 @@ pub fn write(records: &[LogRecord], to: &mut Vec<u8>) {
         let (now, later) = rest.split_at(rest.partition_point(|record| record.origin.offset < reach));
         let begin = to.len();
         batch::encode(now.iter().map(|record| (record.origin.offset, &record.record)), None, to);
-        // One node has no leader epochs, and who hears of none does not ask about them. The checksum does not cover it.
+        // One node has no leader epochs, and a client that hears of none does not ask. The checksum does not cover it.
         to[begin + 12..begin + 16].copy_from_slice(&(-1_i32).to_be_bytes());
         rest = later;
     }

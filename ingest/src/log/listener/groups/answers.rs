@@ -1,4 +1,4 @@
-//! Groups as others are told of them. Not for changing them.
+//! Groups as they are reported to others. Not for changing them.
 
 use super::{Group, Groups, Phase};
 use crate::log::listener::offsets::subscribed;
@@ -18,7 +18,7 @@ const CLASSIC: &str = "classic";
 const CONSUMER: &str = "consumer";
 
 impl Group {
-    /// What a member is told when the generation is complete; the leader, of all members.
+    /// The answer to a member when the generation is complete; the leader's has all members.
     pub(super) fn joined(&self, id: &str) -> JoinGroupResponse {
         let member = |(id, member): (&String, &super::Member)| {
             JoinGroupResponseMember::default()
@@ -47,7 +47,7 @@ impl Group {
 }
 
 impl Groups {
-    /// The topics that members of a group read; an error if they are no consumers, or do not say it.
+    /// The topics that members of a group read; an error if they are no consumers, or do not name them.
     pub fn topics(&self, group: &str) -> Result<BTreeSet<String>, ()> {
         let state = lock(&self.state);
         let Some(group) = state.groups.get(group) else { return Ok(BTreeSet::new()) };
@@ -87,7 +87,7 @@ impl ListenerShared {
     pub(in crate::log::listener) fn describe_groups(&self, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
         let described = |id: GroupId| {
             self.groups.described(&id).unwrap_or_else(|| {
-                // Who has only committed is in a group without members.
+                // A group that has only committed has no members.
                 let state = if self.offsets.knows(&id) { "Empty" } else { "Dead" };
                 DescribedGroup::default().with_group_id(id).with_group_state(StrBytes::from_static_str(state))
             })

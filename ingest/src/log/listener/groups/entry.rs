@@ -1,5 +1,5 @@
-//! How members come in: with a name that they were given, without one, or as a static member that comes back. Not for what
-//! becomes of a group when they have.
+//! The entry of members: with a name that they were given, without one, or as a static member that comes back. Not for
+//! what becomes of a group when they have.
 
 use super::{Group, Groups, Phase};
 use crate::log::listener::groups::member::Member;
@@ -14,13 +14,13 @@ use tokio::time::Instant;
 
 /// The first version in which a member without a name is given one, to join once more with it.
 const NAMED_FIRST: i16 = 4;
-/// The first version in which a leader can be told that the shares are dealt out.
+/// The first version in which a leader can learn that the shares are dealt out.
 const SKIPS_SHARES: i16 = 9;
 
 type JoinReply = oneshot::Sender<JoinGroupResponse>;
 
 impl Groups {
-    /// Whether the member is in and will be answered; else why not, and its name.
+    /// Takes the member in, to be answered later; else why not, and its name.
     pub(super) fn enter(
         &self,
         request: &JoinGroupRequest,
@@ -117,7 +117,7 @@ impl Group {
         }
     }
 
-    /// Whether the member has not heard the answer and nothing has changed, so that it is told once more.
+    /// Returns true if the member has not heard the answer and nothing has changed, so that it is answered again.
     fn has_not_heard(&mut self, id: &str, member: &mut Member) -> bool {
         let is_leader = self.leader == id;
         let Some(before) = self.members.get_mut(id) else { return false };
@@ -134,8 +134,8 @@ impl Group {
         hears
     }
 
-    /// A static member comes back under another name, and has the place of the one before. Whether that changes nothing
-    /// for the others.
+    /// A static member comes back under another name, and has the place of the one before. Returns true if that changes
+    /// nothing for the others.
     fn replace(&mut self, before: &str, id: &str, member: &mut Member) -> bool {
         let Some(mut gone) = self.members.remove(before) else { return false };
         member.assignment = std::mem::take(&mut gone.assignment);
@@ -152,8 +152,8 @@ impl Group {
         self.phase == Phase::Stable && self.chosen_with(member) == self.protocol
     }
 
-    /// What a static member that has come back is told: the generation goes on, and it has its share. A leader of an earlier
-    /// version would deal out shares, so that it is told that another leads.
+    /// The answer to a static member that has come back: the generation continues, and it has its share. A leader of an
+    /// earlier version would deal out shares, so that another leader is named to it.
     fn told_again(&self, before: &str, id: &str, version: i16) -> JoinGroupResponse {
         let is_leader = self.leader == id;
         let told = self.joined(id);

@@ -1,4 +1,4 @@
-//! How members go by themselves, or are sent away by whoever looks after them. Not for those that are silent.
+//! Members that leave by themselves, or are sent away by an operator. Not for those that are silent.
 
 use super::{Group, Groups};
 use crate::log::listener::{ListenerConfig, error_code};
@@ -45,7 +45,7 @@ impl Groups {
 
 impl Group {
     fn leave(&mut self, id: &StrBytes, instance: Option<&StrBytes>, now: Instant, config: &ListenerConfig) -> i16 {
-        // Whoever sends a static member away need not know the name that it was given.
+        // An operator that sends a static member away need not know the name that it was given.
         let id = match instance.map(|instance| self.holder(instance)) {
             Some(None) => return error_code::UNKNOWN_MEMBER_ID,
             Some(Some(holder)) if !id.is_empty() && holder != id.as_str() => return error_code::FENCED_INSTANCE_ID,

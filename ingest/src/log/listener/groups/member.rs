@@ -12,29 +12,29 @@ use tokio::time::Instant;
 
 /// A member.
 pub struct Member {
-    /// What the client calls itself.
+    /// The client's own name.
     pub client: String,
-    /// Where it is.
+    /// The client's host.
     pub host: String,
     /// The name that it keeps over its own restarts, if it has one: it is then a static member.
     pub instance: Option<StrBytes>,
-    /// How long it may be silent.
+    /// The time that it may be silent.
     pub session: Duration,
-    /// How long it may take to join again.
+    /// The time that it may take to join again.
     pub rebalance: Duration,
-    /// How shares may be dealt out, the best first, each with what the leader has to know of this member for it.
+    /// The ways to deal out shares, the best first, each with what the leader has to know of this member for it.
     pub protocols: Vec<(StrBytes, Bytes)>,
-    /// How many bytes these have.
+    /// The bytes of these.
     pub bytes: usize,
-    /// What they hold of the budget of members.
+    /// Their part of the budget of members.
     pub held: Option<BudgetReservation>,
     /// Its share.
     pub assignment: Bytes,
-    /// When it was last heard of.
+    /// The time at which it was last heard of.
     pub seen: Instant,
-    /// Who waits for the next generation.
+    /// The waiter for the next generation.
     pub joining: Option<oneshot::Sender<JoinGroupResponse>>,
-    /// Who waits for a share.
+    /// The waiter for a share.
     pub syncing: Option<oneshot::Sender<SyncGroupResponse>>,
 }
 
@@ -84,12 +84,12 @@ impl Member {
         })
     }
 
-    /// What the leader has to know of it.
+    /// The data that the leader has to know of it.
     pub fn metadata(&self, protocol: &str) -> Option<&Bytes> {
         self.protocols.iter().find(|(name, _)| name.as_str() == protocol).map(|(_, metadata)| metadata)
     }
 
-    /// Whether it waits for an answer, and so cannot be heard of.
+    /// Returns true if it waits for an answer, and so cannot be heard of.
     pub fn is_waiting(&self) -> bool {
         let waits = self.joining.as_ref().is_some_and(|joining| !joining.is_closed());
         waits || self.syncing.as_ref().is_some_and(|syncing| !syncing.is_closed())

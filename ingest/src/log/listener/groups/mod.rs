@@ -1,6 +1,6 @@
-//! Consumer groups by the classic protocol: who is in, which generation it is, who has which share. In memory: members
-//! join again after a restart, as they do when a broker goes. A group that nobody is in is not kept here. Not for how far
-//! a group is: see `offsets`.
+//! Consumer groups by the classic protocol: members, generations, shares. In memory: members join again after a
+//! restart, as they do when a broker goes. A group without members is not kept here. Not for how far a group is: see
+//! `offsets`.
 
 mod answers;
 mod entry;
@@ -27,27 +27,27 @@ use tokio::time::Instant;
 pub struct Groups {
     config: ListenerConfig,
     state: Mutex<State>,
-    /// The bytes that members say of themselves and are told.
+    /// The bytes that members send of themselves and get.
     bytes: Budget,
 }
 
 #[derive(Default)]
 struct State {
     groups: BTreeMap<String, Group>,
-    /// How many names of members were given out.
+    /// The number of members' names that were given out.
     names: u64,
 }
 
-/// Where a group is on its way to its next generation.
+/// The phase of a group on its way to its next generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nobody is in.
+    /// It has no members.
     Empty,
     /// Members join, until all have or it is too late; not before the first of these times.
     Joining { not_before: Instant, until: Instant },
     /// The leader deals out the shares.
     Sharing { until: Instant },
-    /// Everybody has a share.
+    /// Every member has a share.
     Stable,
 }
 
@@ -58,9 +58,9 @@ struct Group {
     protocol: StrBytes,
     leader: String,
     members: BTreeMap<String, Member>,
-    /// What the shares hold of the budget of members.
+    /// The shares' part of the budget of members.
     shares: Option<BudgetReservation>,
-    /// Names that were given to who must join once more with it, and until when they are good.
+    /// Names given to clients that must join once more with them, and until when they are good.
     promised: BTreeMap<String, Instant>,
 }
 
@@ -88,7 +88,7 @@ impl Groups {
         };
         match refused {
             Err((code, member_id)) => refusal(code, member_id),
-            // Who is sent away without an answer was given up.
+            // A member sent away without an answer was given up.
             Ok(()) => answered.await.unwrap_or_else(|_| refusal(error_code::UNKNOWN_MEMBER_ID, StrBytes::default())),
         }
     }
@@ -158,7 +158,7 @@ impl Groups {
         HeartbeatResponse::default().with_error_code(code)
     }
 
-    /// Whether a member may say how far its group is. Who only keeps offsets here is in no generation.
+    /// Checks that a member may commit for its group. A client that only keeps offsets here is in no generation.
     pub fn may_commit(&self, group: &str, generation: i32, member_id: &str, instance: Option<&str>) -> i16 {
         if group.is_empty() {
             return error_code::INVALID_GROUP_ID;
@@ -175,17 +175,17 @@ impl Groups {
         }
     }
 
-    /// Whether somebody is in the group.
+    /// Returns true if the group has members.
     pub fn is_live(&self, group: &str) -> bool {
         lock(&self.state).groups.get(group).is_some_and(|group| !group.members.is_empty())
     }
 
-    /// Calls with the names of all groups that somebody is in, or may come into; none comes or goes meanwhile.
+    /// Calls with the names of all groups that have members, or may get some; none comes or goes meanwhile.
     pub fn with_names<T>(&self, call: impl FnOnce(&mut dyn Iterator<Item = &String>) -> T) -> T {
         call(&mut lock(&self.state).groups.keys())
     }
 
-    /// Lets go of who was silent for too long, and goes on without who did not join again in time.
+    /// Drops members that were silent for too long, and continues without those that did not join again in time.
     pub fn expire(&self) {
         let now = Instant::now();
         let mut state = lock(&self.state);
@@ -197,7 +197,7 @@ impl Groups {
             if let Phase::Sharing { until } = group.phase
                 && until <= now
             {
-                // The leader does not deal out shares; who waits for one joins again.
+                // The leader does not deal out shares; members that wait for one join again.
                 group.members.retain(|_, member| member.syncing.is_some());
                 group.lost(true, now, &self.config);
             }
@@ -207,7 +207,7 @@ impl Groups {
     }
 }
 
-/// Why a member may not join, and its name.
+/// The answer with the reason why a member may not join, and its name.
 fn refusal(code: i16, member_id: StrBytes) -> JoinGroupResponse {
     JoinGroupResponse::default()
         .with_error_code(code)
@@ -252,7 +252,7 @@ impl Group {
         }
     }
 
-    /// Whether nobody is in, or may come in by a name that was promised.
+    /// Returns true if it has no member, and none may come in by a name that was promised.
     fn is_over(&self) -> bool {
         self.members.is_empty() && self.promised.is_empty()
     }
@@ -262,7 +262,7 @@ impl Group {
         self.members.iter().find(|(_, member)| member.instance.as_deref() == Some(instance)).map(|(id, _)| id)
     }
 
-    /// Whether the member is the one that has that name of its own.
+    /// Checks that the member is the one that has that name of its own.
     fn check_instance(&self, member_id: &str, instance: Option<&str>) -> Result<(), i16> {
         match instance.map(|instance| self.holder(instance)) {
             None => Ok(()),
@@ -272,7 +272,7 @@ impl Group {
         }
     }
 
-    /// Whether a member of that name and these protocols goes with the others.
+    /// Returns true if a member of that name and these protocols fits the others.
     fn takes(&self, id: &str, protocol_type: &str, member: &Member) -> bool {
         let others: Vec<&Member> = self.members.iter().filter(|(other, _)| *other != id).map(|(_, one)| one).collect();
         let is_common = |name: &StrBytes| others.iter().all(|other| other.metadata(name).is_some());
@@ -281,7 +281,7 @@ impl Group {
                 && member.protocols.iter().any(|(name, _)| is_common(name)))
     }
 
-    /// Everybody joins again.
+    /// All members join again.
     fn begin(&mut self, now: Instant, config: &ListenerConfig) {
         if matches!(self.phase, Phase::Joining { .. }) {
             return;
@@ -289,11 +289,11 @@ impl Group {
         let first = if self.phase == Phase::Empty { config.first_join_ms } else { 0 };
         let longest = self.members.values().map(|member| member.rebalance).max().unwrap_or_default();
         self.phase = Phase::Joining { not_before: now + Duration::from_millis(first), until: now + longest };
-        // Who waits for a share joins again.
+        // Members that wait for a share join again.
         self.members.values_mut().for_each(|member| drop(member.syncing.take()));
     }
 
-    /// Somebody has gone, or nobody.
+    /// Takes note of lost members, if there are any.
     fn lost(&mut self, is_lost: bool, now: Instant, config: &ListenerConfig) {
         if !is_lost {
             return;
@@ -330,7 +330,7 @@ impl Group {
             let answer = self.joined(&id);
             if let Some(member) = self.members.get_mut(&id) {
                 member.seen = now;
-                // Who is gone meanwhile is missed when its time is over.
+                // A member that is gone meanwhile is missed when its time is over.
                 if let Some(joining) = member.joining.take() {
                     drop(joining.send(answer));
                 }
@@ -348,7 +348,7 @@ impl Group {
         chosen(&self.members.values().chain([member]).collect::<Vec<_>>())
     }
 
-    /// Everybody gets a share.
+    /// Every member gets a share.
     fn deal(&mut self, shares: BTreeMap<String, bytes::Bytes>) {
         for (id, member) in &mut self.members {
             // Copied: what is kept would keep the whole request in memory.

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A place up to which a group has read, or whatever else it says.
+/// A place up to which a group has read, or whatever else it commits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommittedOffset {
     /// The offset.
     pub offset: i64,
-    /// What the group keeps beside it.
+    /// The group's note beside it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub metadata: String,
 }

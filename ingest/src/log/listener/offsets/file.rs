@@ -1,5 +1,5 @@
-//! The file of committed offsets. A line is what was written with one sync: a checksum and a list of changes as JSON. What a
-//! crash leaves half written is the last line, which nobody was told of, and is cut off. Not for when it is written.
+//! The file of committed offsets. A line is what was written with one sync: a checksum and a list of changes as JSON.
+//! A crash leaves only the last line half written; it was not acknowledged, and is cut off. Not for when it is written.
 
 use super::committed::{CommittedOffset, CommittedOffsets, GroupOffsets};
 use crate::log::storage::{Storage, StorageFile, write_all};
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 
-/// Named by its form, so that a later one can stand beside it.
+/// Named by its form, so that a later one can be beside it.
 const NAME: &str = "group-offsets.2";
 
-/// What becomes of a group.
+/// A change of a group.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The group.
@@ -47,9 +47,9 @@ impl Change {
 pub struct OffsetsFile {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
-    /// Where the next line goes.
+    /// The position of the next line.
     end: u64,
-    /// How long it was when it held nothing but what counts.
+    /// The length that it had when it held nothing but what counts.
     least: u64,
     rewrite_bytes_min: u64,
 }
@@ -61,7 +61,7 @@ impl OffsetsFile {
         let failed = |error| Error::io("opening", &name)(error);
         let file = match storage.open(NAME).and_then(|file| Ok((file.size()?, file))) {
             Ok((1.., file)) => file,
-            // The name of an empty one may not be durable: whoever made it may not have come so far.
+            // The name of an empty one may not be durable: its maker may not have come so far.
             Ok((0, _)) => storage.create(NAME).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => storage.create(NAME).map_err(failed)?,
             Err(error) => return Err(failed(error)),
@@ -74,12 +74,12 @@ impl OffsetsFile {
         Ok((opened, groups))
     }
 
-    /// Whether most of it is about what does not count any more.
+    /// Returns true if most of it is about what does not count any more.
     pub fn is_long(&self) -> bool {
         self.end > self.rewrite_bytes_min && self.end / 2 > self.least
     }
 
-    /// Writes changes behind the others, durably. After an error they may be there or not, and the file has to be
+    /// Writes changes after the others, durably. After an error they may be there or not, and the file has to be
     /// written again as a whole.
     pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         let line = self.encoded(changes)?;
@@ -118,7 +118,7 @@ pub fn whole(groups: &GroupOffsets) -> Vec<Change> {
     groups.iter().map(change).collect()
 }
 
-/// What the file holds, and where its last whole line ends.
+/// Reads the groups from the file, and where its last whole line ends.
 fn read(storage: &dyn Storage) -> Result<(GroupOffsets, u64), Error> {
     let name = storage.describe(NAME);
     let bytes = storage.read(NAME).map_err(Error::io("reading", &name))?;

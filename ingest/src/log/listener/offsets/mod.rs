@@ -1,5 +1,5 @@
-//! How far consumer groups are: what clients commit and are told. Not for who is in a group: see `groups`; nor for how it is
-//! kept: see `kept` and `file`.
+//! The offsets of consumer groups: as clients commit and get them. Not for a group's members: see `groups`; nor for how
+//! it is kept: see `store` and `file`.
 
 mod committed;
 mod file;
@@ -124,7 +124,7 @@ impl ListenerShared {
         OffsetFetchResponse::default().with_groups(groups.collect())
     }
 
-    /// What a group has committed for partitions, each once, or for all that it has.
+    /// The offsets that a group has committed for partitions, each once, or all that it has.
     fn committed(
         &self,
         group: &GroupId,
@@ -170,7 +170,7 @@ impl ListenerShared {
         DeleteGroupsResponse::default().with_results(results)
     }
 
-    /// Forgets places of a group, but of topics that somebody in it reads.
+    /// Forgets places of a group, but of topics that a member reads.
     pub(super) async fn delete_offsets(&self, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
         let group = request.group_id.as_str();
         if !self.offsets.knows(group) && !self.groups.is_live(group) {
@@ -218,7 +218,7 @@ impl ListenerShared {
 /// A partition, its offset, and what is kept beside it.
 type OffsetEntry = (i32, i64, StrBytes);
 
-/// The topics that a member says it reads, in the form that consumers have for it: a version, then names.
+/// The topics that a member reads, in the form that consumers have for it: a version, then names.
 pub fn subscribed(mut metadata: Bytes) -> Option<Vec<String>> {
     metadata.try_get_i16().ok()?;
     let count = metadata.try_get_i32().ok()?;

@@ -1,4 +1,4 @@
-//! What a request may take, and what an answer may have. Not for how long a client may take: see `waiting`.
+//! The limits of a request and of an answer. Not for how long a client may take: see `waiting`.
 
 use super::protocol::{Client, batch, framed, produce, produced, topic};
 use super::*;
@@ -63,7 +63,7 @@ fn a_record_above_its_bound_is_refused_when_it_is_published() {
     assert_eq!(appended(&served), 6);
 }
 
-/// A batch that says that it has so many records, compressed to almost nothing.
+/// A batch that claims so many records, compressed to almost nothing.
 fn bomb(value_bytes: usize, count: usize) -> Bytes {
     let record = Record { value: Some(Bytes::from(vec![0; value_bytes])), timestamp_ms: 1, ..Record::default() };
     let records: Vec<_> = (0..count).map(|_| record.clone()).collect();
@@ -193,7 +193,7 @@ fn no_answer_is_larger_than_it_may_be() {
     client.send(&framed(12, &asked));
     let answer = client.answer().unwrap();
     assert!(answer.len() > 2 << 20 && answer.len() <= 4 << 20, "{} bytes", answer.len());
-    // What is no record is bounded too.
+    // Answers without records are bounded too.
     let names = (0..20_000).map(|number| {
         let name = m::TopicName(StrBytes::from_string(format!("{number}{}", "x".repeat(200))));
         m::metadata_request::MetadataRequestTopic::default().with_name(Some(name))
@@ -202,7 +202,7 @@ fn no_answer_is_larger_than_it_may_be() {
     assert_eq!(client.answer(), None, "it would have over 4 MiB");
 }
 
-/// What librdkafka sends for the metadata of all topics: three bytes more than the request has.
+/// The request of librdkafka for the metadata of all topics: three bytes more than the request has.
 #[test]
 fn bytes_that_are_left_over_in_a_request_are_passed_by() {
     let served = TestListener::start(Access::Client, ListenerConfig::default());
@@ -236,7 +236,7 @@ fn from(served: &TestListener, address: &str) -> Client {
     Client(stream)
 }
 
-/// Whether it is answered, and not sent away.
+/// Returns true if it is answered, and not sent away.
 fn is_served(client: &mut Client) -> bool {
     client.send(&framed(4, &m::ApiVersionsRequest::default()));
     client.answer().is_some()

@@ -1,4 +1,4 @@
-//! Consumer groups: who joins, goes, is silent, or says what is not so. Not for what client libraries do with it.
+//! Consumer groups: members join, go, are silent, or send what is not so. Not for what client libraries do with it.
 
 use super::protocol::{Client, framed, topic};
 use super::*;
@@ -114,17 +114,17 @@ fn members_share_until_one_is_silent() {
     let shares = [(&first, "half"), (&second, "other half")];
     assert_eq!(one.ask(2, &sync(2, &first, &shares)).assignment, Bytes::from("half"));
     assert!(two.answer().unwrap().ends_with(b"other half"));
-    // What is of an earlier generation, or nobody's, is refused.
+    // A commit of an earlier generation, or of no member, is refused.
     assert_eq!(commit(&mut two, 1, &second, 9), error_code::ILLEGAL_GENERATION);
     assert_eq!(commit(&mut two, 2, &StrBytes::from_static_str("nobody"), 9), error_code::UNKNOWN_MEMBER_ID);
     assert_eq!(commit(&mut two, 2, &second, 6), 0);
-    // The second says nothing more.
+    // The second sends nothing more.
     until(&mut one, 2, &first, error_code::REBALANCE_IN_PROGRESS);
     let alone = one.ask(4, &joining(&first));
     assert_eq!((alone.generation_id, alone.members.len()), (3, 1));
     assert_eq!(heartbeat(&mut two, 2, &second), error_code::UNKNOWN_MEMBER_ID);
     assert_eq!(committed(&mut two), 6);
-    // The last goes, and who only keeps offsets may.
+    // The last goes, and a client that only keeps offsets may commit.
     let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(first);
     assert_eq!(one.ask(2, &leave).error_code, 0);
     assert_eq!(commit(&mut one, -1, &StrBytes::default(), 7), 0);
@@ -150,12 +150,12 @@ fn a_group_has_its_limits() {
     assert_eq!(refused(new().with_protocols(vec![long])), error_code::INVALID_REQUEST);
 }
 
-/// Commits as one who is in no group.
+/// Commits as a client that is in no group.
 fn keep(client: &mut Client, offset: i64) -> i16 {
     commit(client, -1, &StrBytes::default(), offset)
 }
 
-/// What another listener finds that begins on what the disk has without its power.
+/// The offset that another listener finds when it begins on what the disk has without its power.
 fn kept(disk: &Disk) -> i64 {
     let disk = disk.after_power_loss(|synced, _| synced.to_vec());
     let served = TestListener::start_on(&disk, Access::Client, ListenerConfig::default());
@@ -177,7 +177,7 @@ fn offsets_that_a_disk_does_not_take_are_not_acknowledged() {
         );
         assert_eq!(kept(&disk), 5);
     }
-    // Groups go on meanwhile: nothing else of them is on the disk.
+    // Groups continue meanwhile: nothing else of them is on the disk.
     let member = name(&mut other);
     assert_eq!(other.ask(4, &joining(&member)).error_code, error_code::NONE);
     let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(member);

@@ -1,5 +1,5 @@
-//! How topics are kept: as clients are told, and as librdkafka reads a view of which only the newest records are left. Not
-//! for what is left.
+//! The settings of topics: as clients get them, and as librdkafka reads a view of which only the newest records are
+//! left. Not for what is left.
 
 use super::protocol::Client;
 use super::*;
@@ -46,7 +46,7 @@ fn a_compacted_view_is_read_from_any_offset_as_the_journal_has_it() {
     }
 }
 
-/// What clients are told of a topic.
+/// The settings of a topic as clients get them.
 fn settings(client: &mut Client, name: &str) -> BTreeMap<String, String> {
     const TOPIC: i8 = 2;
     let asked = DescribeConfigsResource::default().with_resource_type(TOPIC).with_configuration_keys(None);

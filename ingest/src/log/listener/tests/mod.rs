@@ -28,7 +28,7 @@ struct TestListener {
     address: SocketAddr,
     inputs: Arc<dyn Log>,
     outputs: Arc<dyn Log>,
-    /// What all doors of a node share.
+    /// The budget that all doors of a node share.
     bytes: Arc<InFlight>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -73,7 +73,7 @@ impl TestListener {
         access: Access,
         config: ListenerConfig,
     ) -> TestListener {
-        // What large ones may have of it is as much as all records of a request may have, so that one that most likely has
+        // Large ones have a share of it as large as all records of a request may have, so that one that most likely has
         // less can be seen to ask for them.
         let bytes = InFlight::new(config.records_bytes_max.div_ceil(7) * 8);
         let parts = ListenerParts {

@@ -125,7 +125,7 @@ fn what_is_answered_is_announced_whatever_version_asks() {
             "no ACLs, and nothing that changes topics"
         );
     }
-    // A later version is told the versions there are, in the form of the first.
+    // A later version gets the versions there are, in the form of the first.
     let mut later = framed(3, &ApiVersionsRequest::default());
     later[7] = 99;
     client.send(&later);
@@ -239,7 +239,7 @@ fn a_batch_that_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
     assert_eq!(produced(&mut client, &produce("test.orders.commands", 1, good)), (0, 0));
 }
 
-/// Whatever comes, only who sent it is sent away, and the others are answered as before.
+/// Whatever comes, only its sender is sent away, and the others are answered as before.
 #[test]
 fn bytes_that_are_no_requests_harm_nobody_else() {
     let served =
@@ -256,7 +256,7 @@ fn bytes_that_are_no_requests_harm_nobody_else() {
             2 => framed(9, &MetadataRequest::default()),
             _ => good.clone(),
         };
-        // Somewhere behind the length there is something else.
+        // Somewhere after the length there is something else.
         for _ in 0..=random.below(3) {
             if bytes.len() > 8 {
                 let at = 4 + random.below(bytes.len() - 4);
@@ -282,7 +282,7 @@ fn bytes_that_are_no_requests_harm_nobody_else() {
     assert_eq!(other.ask(9, &MetadataRequest::default().with_topics(Some(Vec::new()))).topics.len(), 0);
 }
 
-/// Who does not take what was asked for is sent away when the time for it is over; the others are answered meanwhile.
+/// A client that does not take its answer is sent away when the time for it is over; the others are answered meanwhile.
 #[test]
 fn who_takes_no_answers_holds_up_nobody_else() {
     const ASKED: usize = 80;

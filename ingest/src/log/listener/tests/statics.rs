@@ -64,19 +64,19 @@ fn a_static_member_has_its_share_again_after_its_restart() {
     assert_eq!(sync(&mut one, "one", 2, &first, &shares).assignment, Bytes::from("half"));
     assert_eq!(sync(&mut two, "two", 2, &second, &[]).assignment, Bytes::from("other half"));
 
-    // The second is started again: nobody else notices, and it has its share.
+    // The second is started again: no other member notices, and it has its share.
     let mut again = Client::of(&served);
     let back = again.ask(5, &joining_as("two", &none));
     assert_eq!((back.error_code, back.generation_id, &back.leader, back.members.len()), (0, 2, &first, 0));
     assert_ne!(back.member_id, second);
     assert_eq!(sync(&mut again, "two", 2, &back.member_id, &[]).assignment, Bytes::from("other half"));
     assert_eq!(heartbeat(&mut one, "one", 2, &first), 0);
-    // Whoever it was before is told that another has its place.
+    // The one that it was before learns that another has its place.
     assert_eq!(heartbeat(&mut two, "two", 2, &second), error_code::FENCED_INSTANCE_ID);
     assert_eq!(two.ask(5, &joining_as("two", &second)).error_code, error_code::FENCED_INSTANCE_ID);
     assert_eq!(heartbeat(&mut two, "nobody", 2, &second), error_code::UNKNOWN_MEMBER_ID);
 
-    // So it is with the leader, who does not deal out shares once more.
+    // So it is with the leader, which does not deal out shares once more.
     let back = again.ask(9, &joining_as("one", &none));
     assert_eq!((back.generation_id, back.skip_assignment, back.members.len()), (2, true, 2));
     assert_eq!(back.leader, back.member_id);
@@ -118,7 +118,7 @@ fn groups_beyond_their_number_are_refused_and_none_leaves() {
     assert_eq!(commit(&mut client, "a"), 0, "those that are there go on");
     let listed = client.ask(0, &m::ListGroupsRequest::default()).groups;
     assert_eq!(listed.iter().map(|group| group.group_id.as_str()).collect::<Vec<_>>(), ["a", "b", "live"]);
-    // A group that nobody is in any more, and that has committed nothing, leaves its place.
+    // A group without members that has committed nothing leaves its place.
     let asked =
         m::LeaveGroupRequest::default().with_group_id(m::GroupId(text("live"))).with_member_id(member.member_id);
     assert_eq!(client.ask(2, &asked).error_code, 0);

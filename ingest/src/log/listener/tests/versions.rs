@@ -179,7 +179,7 @@ fn versions_of_old_clients_are_answered_byte_for_byte() {
         client.send(&by_hand(key, version, body));
         client.answer().expect("an answer").to_vec()
     };
-    // Where partition 1 ends.
+    // The end of partition 1.
     let (mut body, mut answer) = (Vec::new(), Vec::new());
     body.put_slice(b"\xff\xff\xff\xff\0\0\0\x01");
     put_text(NAME, &mut body);
@@ -197,7 +197,7 @@ fn versions_of_old_clients_are_answered_byte_for_byte() {
     put_text(NAME, &mut answer);
     answer.put_slice(b"\0\0\0\x01\0\0\0\x01\0\0");
     assert_eq!(ask(8, 1, &body), answer);
-    // Somebody wants to make the topic "t", with an assignment and a setting.
+    // A client wants to make the topic "t", with an assignment and a setting.
     let mut body = b"\0\0\0\x01\0\x01t\0\0\0\x01\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x01".to_vec();
     body.put_slice(b"\0\0\0\x01\0\x01k\0\x01v\0\0\x27\x10");
     let refused = b"\0\0\0\x05\0\0\0\x01\0\x01t\0\x2c";
@@ -229,7 +229,7 @@ fn versions_of_old_clients_are_answered_byte_for_byte() {
     put_text(VIEW, &mut all);
     all.put_i32(-1);
     assert!(ask(32, 0, &all).len() > answer.len());
-    // Sizes are told in the form of the next version.
+    // Sizes are given in the form of the next version.
     let mut asked = b"\0\0\0\x01".to_vec();
     put_text(NAME, &mut asked);
     asked.put_slice(b"\0\0\0\x01\0\0\0\x01");

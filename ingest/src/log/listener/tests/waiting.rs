@@ -1,4 +1,4 @@
-//! Clients that are gone while they wait, and clients that are slow: nobody else waits for them. Not for what is answered.
+//! Clients that are gone while they wait, and clients that are slow: no other waits for them. Not for what is answered.
 
 use super::groups::{joining, name};
 use super::protocol::{Client, batch, fetch, fetched, framed, produce, produced};
@@ -9,7 +9,7 @@ const NAME: &str = "test.orders.commands";
 /// A wait that would fail a test: what is waited for comes within a second or two.
 const LONG_MS: i32 = 60_000;
 
-/// Somebody who comes now is answered, although all places were taken.
+/// A client that comes now is answered, although all places were taken.
 fn assert_served(served: &TestListener) {
     let begun = Instant::now();
     let mut other = Client::of(served);
@@ -29,7 +29,7 @@ fn a_client_that_is_gone_while_it_waits_for_its_group_gives_its_place_free() {
         let mut client = Client::of(&served);
         let member = name(&mut client);
         client.send(&framed(4, &joining(&member).with_session_timeout_ms(LONG_MS).with_rebalance_timeout_ms(LONG_MS)));
-        // What it sent behind is not read before it is answered.
+        // The bytes that it sent after that are not read before it is answered.
         client.send(&framed(9, &fetch(NAME, 1, 0, 0))[..20]);
     }
     assert_served(&served);
@@ -52,7 +52,7 @@ fn a_large_request_that_does_not_come_holds_up_nobody_else() {
     let large = "x".repeat(250_000);
     let good = framed(9, &produce(NAME, 1, batch(&[large.as_str()], (-1, -1, -1))));
     let mut slow: Vec<Client> = (0..3).map(|_| Client::of(&served)).collect();
-    // Who only says that a large one comes holds nothing; who has sent a part of it is sent away when others wait.
+    // A client that only announces a large one holds nothing; one that sent a part is sent away when others wait.
     slow[0].send(&good[..4]);
     slow[1].send(&good[..100_000]);
     slow[2].send(&good[..100_000]);
@@ -79,7 +79,7 @@ fn a_client_that_does_not_take_its_answer_holds_up_nobody_else() {
     for _ in 0..80 {
         slow.send(&framed(12, &fetch(NAME, 1, 0, 0)));
     }
-    // Whoever comes later gets its answer all the same, in the end at once.
+    // A client that comes later gets its answer all the same, in the end at once.
     let begun = Instant::now();
     for _ in 0..8 {
         assert_eq!(fetched(&mut other, &fetch(NAME, 1, 0, 0)).0, error_code::NONE);

@@ -1,4 +1,4 @@
-//! Cases of files that somebody else puts into the folder of a stopped node.
+//! Cases of files that another user puts into the folder of a stopped node.
 
 use crate::bench::hostile::attack::{Attack, PATIENCE};
 use crate::bench::hostile::kafka::{Body, Client, OFFSET_COMMIT, ORDERS};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// What the file beside the folder holds, which no node may touch.
+/// The content of the file beside the folder, which no node may touch.
 const VICTIM: &str = "not the node's";
 
 fn victim(data: &Path) -> PathBuf {
@@ -26,7 +26,7 @@ pub fn commit(attack: &mut Attack) -> Result<()> {
     commit_once(attack, "linked")
 }
 
-/// L2: where the node makes its next file there is a link to somebody else's.
+/// L2: in place of the node's next file there is a link to another user's.
 pub fn links(data: &Path) -> Result<()> {
     let victim = victim(data);
     std::fs::write(&victim, VICTIM)?;
@@ -45,7 +45,7 @@ pub fn links(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// L2: the file of somebody else is as it was, and nobody else can read the node's.
+/// L2: the file of the other user is as it was, and no other user can read the node's.
 pub fn linked(attack: &mut Attack) -> Result<()> {
     commit_once(attack, "linked again")?;
     let victim = victim(&attack.data);
@@ -59,7 +59,7 @@ pub fn linked(attack: &mut Attack) -> Result<()> {
     Ok(())
 }
 
-/// Names what is not for the owner alone.
+/// Names the files that are not for the owner alone.
 fn modes(path: &Path, open: &mut Vec<String>) -> Result<()> {
     let about = path.symlink_metadata()?;
     if about.is_symlink() {

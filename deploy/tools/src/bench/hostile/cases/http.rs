@@ -48,7 +48,7 @@ pub fn other_origins(attack: &mut Attack) -> Result<()> {
     attack.refused("a vacuum of another origin", &vacuum, &[ORIGIN]);
     let rebound = request("GET", "/api/v1/views/orders", node, &[("host", "evil.example.org:8080")], b"");
     attack.refused("reads after DNS rebinding", &rebound, &[HOST]);
-    // What the node's own pages send is taken.
+    // Requests as the node's own pages send them are taken.
     let headers = [json_type, ("origin", own.as_str()), ("sec-fetch-site", "same-origin"), ("idempotency-key", "own")];
     let own_page = request("PUT", "/api/v1/policy", node, &headers, b"{}");
     attack.refused("a page of the node's own", &own_page, &["200"]);
@@ -103,7 +103,7 @@ pub fn framing(attack: &mut Attack) -> Result<()> {
         std::io::Write::write_all(&mut stream, bytes.as_bytes())?;
         let first = wire::answer(&mut stream)?;
         attack.expect(first.status == 400, || format!("{what}: {}", first.told()));
-        // The connection must be closed: what follows could be read another way by a proxy.
+        // The connection must be closed: a proxy could read the rest another way.
         let again = wire::answer(&mut stream);
         let closed = matches!(&again, Ok(answer) if answer.status == 0);
         attack.expect(closed, || format!("{what}: the connection stays open"));
@@ -137,7 +137,7 @@ pub fn cursors(attack: &mut Attack) -> Result<()> {
     let mut forged: Vec<(&str, String)> = (0..cursor.len()).map(|at| ("with another letter", changed(at))).collect();
     forged.push(("that is shorter", cursor[..cursor.len() - 4].to_owned()));
     forged.push(("that is longer", format!("{cursor}AAAA")));
-    // Whoever knows the form of cursors can make one, but not seal it.
+    // A client that knows the form of cursors can make one, but not seal it.
     let folder = attack.data.with_extension("other");
     let how = NodeOptions { variables: &[], open_files_max: None, ready_within: PATIENCE };
     let other = Process::start(&folder, how)?;

@@ -14,18 +14,18 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How many bytes an answer may have: `kafka.fetch_bytes_max`, and some room for its frame.
+/// The bytes of an answer, at most: `kafka.fetch_bytes_max`, and some room for its frame.
 const ANSWER_BYTES_MAX: usize = (32 << 20) + (1 << 16);
 /// An innocent Kafka client waits as long as an innocent command.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 /// The partitions of each topic of commands.
 const PARTITIONS: i32 = 8;
-/// What the protocol calls a request whose records are too large.
+/// The protocol's code for a request whose records are too large.
 const MESSAGE_TOO_LARGE: i16 = 10;
 /// And one that cannot be meant, such as a partition that is named again.
 const INVALID_REQUEST: i16 = 42;
 
-/// Sends a request over a fresh connection, waits for its answer, and says how long that took.
+/// Sends a request over a fresh connection, waits for its answer, and returns the time that took.
 fn waited(kafka: SocketAddr, request: &[u8]) -> Result<Duration> {
     let started = Instant::now();
     let mut client = Client::new(kafka, PATIENCE)?;
@@ -116,7 +116,7 @@ fn fetched(client: &mut Client, group: &str, topic: &str) -> Result<i64> {
 /// C5
 pub fn named_often(attack: &mut Attack) -> Result<()> {
     let mut client = Client::new(attack.kafka, PATIENCE)?;
-    // As much as a member may say of itself.
+    // As much as a member may send about itself.
     let joined = client.ask(JOIN_GROUP, join("described", 250_000))?;
     ensure!(joined.len() > 8, "the member is told its number");
     let groups = Body::default().list(0..7_900, |body, _| body.text("described"));
@@ -292,7 +292,7 @@ pub fn silent_requests(attack: &mut Attack) -> Result<()> {
         one.send(&(1_i32 << 20).to_be_bytes())?;
         silent.push(one);
     }
-    // A large request of somebody else: over 64 KiB.
+    // A large request of another client: over 64 KiB.
     let large = produce(&[(STOCK, 1, &movement("kafka-2", 100_000, NOBODY))]).request(PRODUCE);
     expect_served(attack, &large, Duration::from_secs(3));
     drop(silent);

@@ -1,4 +1,4 @@
-//! The cases, each with what it sends. Not for how they are run and judged: see `run.rs`.
+//! The cases, each with its requests. Not for how they are run and judged: see `run.rs`.
 
 mod files;
 mod http;
@@ -11,9 +11,9 @@ use super::attack::Attack;
 use anyhow::Result;
 use std::path::Path;
 
-/// What is done to the folder of a stopped node.
+/// A change to the folder of a stopped node.
 pub type Between = fn(&Path) -> Result<()>;
-/// What is sent.
+/// The requests of a case.
 pub type Send = fn(&mut Attack) -> Result<()>;
 
 /// A case.
@@ -21,13 +21,13 @@ pub type Send = fn(&mut Attack) -> Result<()>;
 pub struct Case {
     /// Its name.
     pub name: &'static str,
-    /// What it sends, and how much less than was met, if it is less.
+    /// The requests in words, and how much less than was met, if it is less.
     pub sends: &'static str,
-    /// What is sent.
+    /// The requests.
     pub send: Send,
-    /// What is done between the stop and the restart.
+    /// The step between the stop and the restart.
     pub between: Between,
-    /// What is sent to the node that was started again.
+    /// The requests to the node that was started again.
     pub after: Send,
     /// The configuration that differs from the defaults.
     pub variables: &'static [(&'static str, &'static str)],

@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 
 /// The end of the attacker's address: loopback's first has no limit of its own.
 const ATTACKER: u8 = 2;
-/// And of somebody else's.
+/// The end of the address of another client.
 const OTHER: u8 = 4;
-/// What this process keeps of its files for everything else.
+/// The files that this process keeps for everything else.
 const FILES_KEPT: usize = 256;
 
-/// How many files this process may have open, where the system tells.
+/// The number of files that this process may have open, where the system reports it.
 fn open_files_max() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(1_024)
 }
 
-/// Opens connections from the attacker's address; each says something and then no more, in turns of three kinds.
+/// Opens connections from the attacker's address; each sends something and then no more, in turns of three kinds.
 fn open(attack: &Attack, from: &Elsewhere, count: usize) -> Vec<TcpStream> {
     let follow = request("GET", "/api/v1/changes?view=stock", attack.node, &[], b"");
     let body = [("content-type", "application/json"), ("content-length", "1000")];
@@ -34,7 +34,7 @@ fn open(attack: &Attack, from: &Elsewhere, count: usize) -> Vec<TcpStream> {
         if attack.is_over() {
             break;
         }
-        // The node may send the attacker away at once: that is what is hoped for.
+        // The node may drop the attacker at once, as is hoped.
         if let Ok(mut stream) = from.connect(attack.node, Duration::from_secs(2)) {
             let _ = stream.write_all(kinds[n % kinds.len()]);
             open.push(stream);
@@ -43,7 +43,7 @@ fn open(attack: &Attack, from: &Elsewhere, count: usize) -> Vec<TcpStream> {
     open
 }
 
-/// How many of the connections the node has not closed.
+/// The number of connections that the node has not closed.
 fn still_open(streams: &mut [TcpStream]) -> usize {
     let is_open = |stream: &mut TcpStream| {
         let mut some = [0; 4_096];
@@ -68,7 +68,7 @@ pub fn connections(attack: &mut Attack) -> Result<()> {
     attack.note(format!("{} of {wanted} connections made", streams.len()));
     hold(attack, Duration::from_secs(5));
     attack.note(format!("{} still open after 5 s", still_open(&mut streams)));
-    // Somebody else gets in meanwhile, from another address.
+    // Another client gets in meanwhile, from another address.
     let other = Elsewhere::new(OTHER)?;
     let started = Instant::now();
     let asked = other.connect(attack.node, Duration::from_secs(2)).map_err(anyhow::Error::from);
@@ -83,7 +83,7 @@ pub fn connections(attack: &mut Attack) -> Result<()> {
     Ok(())
 }
 
-/// Waits while the client beside it goes on.
+/// Waits while the client beside it keeps running.
 fn hold(attack: &Attack, during: Duration) {
     let until = (Instant::now() + during).min(attack.until);
     std::thread::sleep(until.saturating_duration_since(Instant::now()));

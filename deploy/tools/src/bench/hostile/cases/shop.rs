@@ -4,9 +4,9 @@ use crate::bench::hostile::attack::{Attack, line, longest_id, longest_product, o
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// What an order of a product that was refused is answered.
+/// The answers to an order of a product that was refused.
 const NOT_THERE: &[&str] = &["unknown_sku", "invalid"];
-/// What a row is answered that may be above 1 MiB.
+/// The answers to a row that may be above 1 MiB.
 const MAY_BE_LARGE: &[&str] = &["succeeded", "too_large"];
 
 fn orders(name: &str, sku: &str, count: usize, lines: usize) -> Vec<Value> {

@@ -7,7 +7,7 @@ use crate::log::Log;
 use crate::log::journal::compacted_prefix::CompactedPrefix;
 use crate::testing::{Disk, DiskFaults};
 
-/// What a crash left is before or after the move, whole; the same move again leads to what comes after.
+/// The states that a crash may leave, whole: before or after the move. The same move again leads to the one after.
 struct Outcomes {
     before: TestEnv,
     after: TestEnv,

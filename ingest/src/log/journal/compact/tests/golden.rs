@@ -13,7 +13,7 @@ const FOLDER: [(&str, &[u8]); 4] = [
     ("meta", include_bytes!("../../golden/with_base/meta")),
 ];
 
-/// What was appended, and what is left of it.
+/// The history that was appended, and what is left of it.
 fn history() -> TestEnv {
     let mut env = TestEnv::new();
     // The numbers of topics in entries are their places in `meta`.

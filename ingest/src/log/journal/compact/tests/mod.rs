@@ -1,5 +1,5 @@
-//! What is left of compacted topics: any history of appends, moves of the front and restarts against a plain model, from
-//! wherever it is read; readers that are under way; repeated records; a disk without room.
+//! The records left of compacted topics: any history of appends, moves of the front and restarts against a plain model,
+//! from wherever it is read; readers that are under way; repeated records; a disk without room.
 
 mod crash;
 mod golden;
@@ -72,9 +72,9 @@ struct TestEnv {
     journal: Journal,
     /// All that was ever appended.
     all: Model,
-    /// What is left before the front.
+    /// The records left before the front.
     left: Model,
-    /// Since when which removals have been before the front.
+    /// The removals before the front, and since when.
     removals: Option<(i64, BTreeMap<TopicPartition, u64>)>,
     now_ms: i64,
 }
@@ -128,7 +128,7 @@ impl TestEnv {
         lock(&self.journal.shared.state).base.as_ref().map_or(0, |base| base.bytes)
     }
 
-    /// Moves the front, and the model's as far; says whether it moved.
+    /// Moves the front, and the model's as far; returns true if it moved.
     fn compact(&mut self, floor: &Cut, removals_kept_ms: i64) -> bool {
         let ((_, before), base_bytes) = (self.front(), self.base_bytes());
         self.journal.compact_before(floor, &keeping(self.now_ms, removals_kept_ms)).unwrap();
@@ -141,7 +141,7 @@ impl TestEnv {
         free > 0
     }
 
-    /// What the model has left before that front.
+    /// Leaves in the model what is kept before that front.
     fn leave(&mut self, front: impl Fn(TopicPartition) -> u64, removals_kept_ms: i64) {
         let is_due = |since_ms: i64| self.now_ms - since_ms >= removals_kept_ms;
         let forgotten = self.removals.take_if(|(since_ms, _)| is_due(*since_ms)).map(|(_, ends)| ends);
@@ -152,7 +152,7 @@ impl TestEnv {
                 all.range(..front(at)).map(|(offset, record)| (record.key.clone(), *offset)).collect();
             let was_left = self.left.get(&at).cloned().unwrap_or_default();
             let left = last.into_values().map(|offset| (offset, all[&offset].clone())).filter(|(offset, record)| {
-                // What was forgotten before does not come back.
+                // A key that was forgotten before does not come back.
                 let is_known = was_left.contains_key(offset) || was_left.keys().all(|left| left < offset);
                 let is_old = forgotten.as_ref().is_some_and(|ends| *offset < ends[&at]);
                 offset + 1 == front(at) || (is_known && !(is_old && record.value.is_none()))
@@ -162,7 +162,7 @@ impl TestEnv {
         }
     }
 
-    /// What a reader of one partition must give from there on.
+    /// The records that a reader of one partition must give from there on.
     fn expected(&self, at: TopicPartition, from: u64) -> Vec<(u64, Record)> {
         let (front, _) = self.front();
         let nothing = BTreeMap::new();
@@ -171,7 +171,7 @@ impl TestEnv {
         left.chain(rest).map(|(offset, record)| (*offset, record.clone())).collect()
     }
 
-    /// Everything is read that must be, from wherever one begins, together and alone.
+    /// Everything is read that must be, from any place, together and alone.
     fn check(&self) {
         let ends = self.journal.ends().unwrap();
         let read = |from: &Cut| by_partition(&read_to(&mut *self.journal.reader(from).unwrap(), &ends));
@@ -196,7 +196,7 @@ impl TestEnv {
         self.check_files();
     }
 
-    /// No file is there that is not needed, and they take as much as is said.
+    /// No file is there that is not needed, and they take as much as is reported.
     fn check_files(&self) {
         let (_, front) = self.front();
         let files: Vec<String> =
@@ -209,7 +209,7 @@ impl TestEnv {
     }
 }
 
-/// Some lag of each partition behind the end.
+/// A floor at some distance of each partition from the end.
 fn any_floor(env: &TestEnv, random: &mut Random) -> Cut {
     let mut floor = Cut::default();
     let lag = 1 + random.below(20);
@@ -234,7 +234,7 @@ impl ViewReader {
         ViewReader { since_ms: env.now_ms, reader, rows: Rows::new(), next: BTreeMap::new() }
     }
 
-    /// Reads on by some records; says whether that was all.
+    /// Reads some more records; returns true if that was all.
     fn goes_on(&mut self, env: &TestEnv, records_max: usize) -> bool {
         let mut found = Vec::new();
         self.reader.poll(ReadLimit { records_max, ..LIMIT }, &mut found).unwrap();
@@ -345,7 +345,7 @@ fn what_publishers_repeat_is_never_what_is_left_of_a_key() {
     }
 }
 
-/// What a reader comes to that takes only what is beyond the last that it took.
+/// The rows of a reader that takes only what is beyond the last that it took.
 fn rows_by_the_rule(env: &TestEnv) -> Rows {
     let (mut from, mut rows, mut last) = (Cut::default(), Rows::new(), None);
     from.set(ORDERS, 0);

@@ -15,7 +15,7 @@ fn a_crash_at_any_step_leaves_the_journal_before_or_after_the_deletion() {
     whole.journal.delete_before(&floor).unwrap();
     let (after, starts) = (whole.names(), whole.starts());
     assert!(before.len() > after.len() + 8 && after.len() > 3, "{before:?} {after:?}");
-    // What is there after a crash is one or the other, and takes the same deletion.
+    // The state after a crash is one or the other, and takes the same deletion.
     let check = |env: TestEnv, what: &str| {
         println!("{what}");
         env.check();

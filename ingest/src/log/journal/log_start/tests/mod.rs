@@ -14,7 +14,7 @@ use std::sync::{Arc, mpsc};
 const ORDERS: TopicPartition = TopicPartition::new(Topic::Orders, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::Stock, 1);
 
-/// By partition, what was appended.
+/// The appended records, by partition.
 type Model = BTreeMap<TopicPartition, BTreeMap<u64, Record>>;
 
 /// Many segments, each of a few commits.

@@ -1,4 +1,4 @@
-//! What consumer groups have committed, in memory and in a file that grows by what is committed and is written again when
+//! The commits of consumer groups, in memory and in a file that grows by what is committed and is written again when
 //! most of it does not count any more. Not for what clients are answered.
 
 use super::committed::{CommittedOffset, CommittedOffsets, GroupOffsets};
@@ -11,10 +11,10 @@ use crate::log::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-/// What is not written yet of a group.
+/// The changes of a group that are not written yet.
 #[derive(Default)]
 struct Unwritten {
-    /// Whether it was forgotten, before the places that follow.
+    /// True if it was forgotten, before the places that follow.
     is_forgotten: bool,
     places: BTreeSet<(String, u32)>,
 }
@@ -23,7 +23,7 @@ struct Unwritten {
 struct State {
     groups: GroupOffsets,
     unwritten: BTreeMap<String, Unwritten>,
-    /// How many changes there were.
+    /// The number of changes so far.
     changes: u64,
 }
 
@@ -31,7 +31,7 @@ struct FileState {
     file: OffsetsFile,
     /// Up to which change the file is.
     written: u64,
-    /// Whether the file may lack changes, so that it has to be written as a whole.
+    /// True if the file may lack changes, so that it has to be written as a whole.
     is_behind: bool,
 }
 
@@ -64,18 +64,18 @@ impl Offsets {
         lock(&self.state).groups.keys().cloned().collect()
     }
 
-    /// Whether a group has committed.
+    /// Returns true if a group has committed.
     pub fn knows(&self, group: &str) -> bool {
         lock(&self.state).groups.contains_key(group)
     }
 
-    /// Whether there is room for a group beside those that have committed and those that are named.
+    /// Returns true if there is room for a group beside those that have committed and those that are named.
     pub fn has_room_beside(&self, group: &str, others: &mut dyn Iterator<Item = &String>) -> bool {
         lock(&self.state).has_room_beside(group, others, self.groups_max)
     }
 
-    /// Takes over what a group says of its places, each by itself, as far as there is room beside the groups that are
-    /// named: the code of each, and the change to wait for.
+    /// Takes over what a group commits of its places, each by itself, as far as there is room beside the groups that
+    /// are named: the code of each, and the change to wait for.
     pub fn put(
         &self,
         group: &str,
@@ -155,7 +155,7 @@ impl Offsets {
         task.await.unwrap_or_else(|_| Err(Error::Unavailable("the write was given up".to_owned())))
     }
 
-    /// What a group has committed for a partition.
+    /// The offset that a group has committed for a partition.
     pub fn get(&self, group: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
         let partition = u32::try_from(partition).ok()?;
         lock(&self.state).groups.get(group)?.get(topic)?.get(&partition).cloned()
@@ -182,7 +182,7 @@ impl State {
         self.changes
     }
 
-    /// What is to be written of these: how it is now.
+    /// The changes to be written for these, as they are now.
     fn changes_of(&self, unwritten: BTreeMap<String, Unwritten>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (group, Unwritten { is_forgotten, places }) in unwritten {

@@ -44,7 +44,7 @@ fn places_are_there_after_a_restart() {
         [committed(&again, "a"), committed(&again, "b"), committed(&again, "c")],
         [Some(-7), None, Some(i64::MAX)]
     );
-    // What is forgotten and committed again before it is written is there.
+    // A group that is forgotten and commits again before it is written is there.
     again.forget("a").unwrap();
     commit(&again, "a", 8).unwrap();
     run(again.written(again.remove("c", vec![("orders.events".to_owned(), 1)]))).unwrap();
