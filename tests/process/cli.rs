@@ -138,8 +138,10 @@ fn a_folder_belongs_to_one_process_and_an_address_too() {
 fn an_address_may_be_a_name() {
     let folder = TempDir::new().expect("there is room for a folder");
     let data = folder.path().join("data").display().to_string();
-    let mut node = Program::start(&["up", "--data", &data, "--listen", "localhost:0"], &[]);
+    let arguments = ["up", "--data", &data, "--listen", "localhost:0", "--kafka-listen", "localhost:0"];
+    let mut node = Program::start(&arguments, &[]);
     assert!(node.said("ready at http://127.0.0.1:").is_some(), "{}", node.stderr());
+    assert!(node.said("\"kafka\":\"127.0.0.1:").is_some(), "{}", node.stderr());
     node.signal("INT");
     assert_eq!(node.end().code, Some(0));
 }

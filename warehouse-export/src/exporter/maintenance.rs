@@ -32,9 +32,9 @@ pub struct TableStatus {
     pub files: usize,
     /// How many of them `compact` might merge.
     pub small_files: usize,
-    /// How many rows, as its log says.
+    /// The number of its rows, by its log.
     pub rows: i64,
-    /// Their bytes.
+    /// The bytes of its files.
     pub bytes: i64,
     /// The epochs that it lacks.
     pub gaps: Vec<Gap>,
@@ -47,7 +47,7 @@ pub struct FileCounts {
     pub count: usize,
     /// Those that `compact` might merge: the small ones, but not those of current rows.
     pub small: usize,
-    /// Their bytes.
+    /// The bytes of all files.
     pub bytes: i64,
     /// The bytes of files that were replaced and are deleted later.
     pub replaced_bytes: i64,

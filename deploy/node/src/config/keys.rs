@@ -538,20 +538,24 @@ impl KeyKind {
         let number = |least: u64, most: u64| {
             text.parse().ok().filter(|number| (least..=most).contains(number)).map(Value::Number)
         };
+        // A name is looked up once: later it might be another address, or none.
+        let resolved = |address: Option<SocketAddr>| address.map(|address| Value::Text(address.to_string()));
         let text_if = |good: bool| good.then(|| Value::Text(text.to_owned()));
         match self {
             KeyKind::Number(least, most, _) => number(*least, *most),
             KeyKind::OneACore(most) => number(1, *most),
             KeyKind::Folder(_) => text_if(!text.is_empty()),
-            KeyKind::Address(_) => text_if(address(text).is_some()),
-            KeyKind::Listener(_) => text_if(text == NOWHERE || is_loopback(text)),
+            KeyKind::Address(_) => resolved(address(text)),
+            KeyKind::Listener(_) if text == NOWHERE => text_if(true),
+            KeyKind::Listener(_) => resolved(address(text).filter(|at| at.ip().to_canonical().is_loopback())),
             KeyKind::Word(words) => text_if(words.contains(&text)),
             KeyKind::Brokers => text_if(text.is_empty() || text.split(',').all(is_broker)),
             KeyKind::Prefix(_) => {
                 let is_known = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
                 text_if(text.len() <= 200 && text.chars().all(is_known))
             }
-            KeyKind::OtherAddress => text_if(text.is_empty() || address(text).is_some()),
+            KeyKind::OtherAddress if text.is_empty() => text_if(true),
+            KeyKind::OtherAddress => resolved(address(text)),
             KeyKind::Hosts => text_if(listed(text).all(is_host)),
             KeyKind::Origins => text_if(listed(text).all(is_origin)),
             KeyKind::Networks => text_if(listed(text).all(|network| Network::read(network).is_some())),
@@ -562,7 +566,7 @@ impl KeyKind {
 }
 
 /// An address to listen at: an IP address or a name of this machine, with a port. Of several, that of IPv4.
-pub fn address(text: &str) -> Option<SocketAddr> {
+fn address(text: &str) -> Option<SocketAddr> {
     let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
     found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
 }
@@ -589,12 +593,6 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// Returns true if only this machine reaches the address.
-fn is_loopback(text: &str) -> bool {
-    address(text).is_some_and(|address| address.ip().to_canonical().is_loopback())
-}
-
-/// Returns true if it is a host and a port.
 fn is_broker(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)

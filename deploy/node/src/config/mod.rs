@@ -432,8 +432,8 @@ impl Settings {
 
     fn serving(&self) -> ServingConfig {
         ServingConfig {
-            listen: keys::address(self.text("serving.listen")).expect("only addresses are allowed"),
-            operators_listen: keys::address(self.text("admin.listen")),
+            listen: self.text("serving.listen").parse().expect("only addresses are allowed"),
+            operators_listen: self.text("admin.listen").parse().ok(),
             operators_connections_max: self.count("admin.connections_max"),
             hosts: self.texts("serving.hosts"),
             origins: self.texts("serving.origins"),
